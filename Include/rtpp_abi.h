@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The contract between the C glue inside Kamailio and the Swift half of the module.
+ *
+ * Direction: functions `rtpp_*` are called by the glue; the function pointers of `rtpp_host` are called by Swift.
+ * Ownership: every `rtpp_bytes` is borrowed for the call it is passed to, in both directions. Nothing that one
+ *   side allocates is freed by the other. Results are written into memory that the caller supplies.
+ * Processes: `rtpp_create` to `rtpp_share` run in the main process before it forks; everything after `rtpp_attach`
+ *   belongs to the process that attached.
+ * Failure: no entry point traps, blocks longer than the configured budget, or leaves a message half changed.
+ */
+#ifndef RTPP_ABI_H
+#define RTPP_ABI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RTPP_ABI_VERSION 1u
+
+/* Tells Swift that an enum has no values but those listed; the C glue passes no others. */
+#ifdef __clang__
+#define RTPP_CLOSED __attribute__((enum_extensibility(closed)))
+#else
+#define RTPP_CLOSED
+#endif
+
+/* A run of bytes, not terminated. `data` NULL: absent. */
+typedef struct rtpp_bytes {
+    const uint8_t *data;
+    size_t length;
+} rtpp_bytes;
+
+/* What an entry point of the life cycle or of RPC says. */
+typedef enum RTPP_CLOSED rtpp_status {
+    RTPP_OK = 0,
+    RTPP_BAD_CONFIGURATION = 1, /* logged, each fault with parameter and text */
+    RTPP_BAD_ARGUMENT = 2,      /* a NULL or a length that cannot be; nothing was done */
+    RTPP_BAD_VERSION = 3,       /* the other side speaks another version of this contract */
+    RTPP_BAD_SHARED_MEMORY = 4, /* the block is too small, or not one that this build laid out */
+    RTPP_NOT_FOUND = 5,         /* no such node */
+    RTPP_NO_MEMORY = 6,
+    RTPP_TOO_SMALL = 7,         /* the output does not fit; `needed` says how much does */
+    RTPP_NO_VALUE = 8           /* nothing to give; a variable is $null */
+} rtpp_status;
+
+/* What a script function returns: 1 done, -1 error, -2 marked or already rewritten, -3 no RTPProxy. Never 0. */
+typedef int32_t rtpp_code;
+
+typedef enum RTPP_CLOSED rtpp_level {
+    RTPP_LOG_ERROR = 0,
+    RTPP_LOG_WARNING = 1,
+    RTPP_LOG_NOTICE = 2,
+    RTPP_LOG_INFO = 3
+} rtpp_level;
+
+typedef enum RTPP_CLOSED rtpp_method {
+    RTPP_METHOD_OTHER = 0,
+    RTPP_METHOD_INVITE = 1,
+    RTPP_METHOD_ACK = 2,
+    RTPP_METHOD_BYE = 3,
+    RTPP_METHOD_CANCEL = 4,
+    RTPP_METHOD_UPDATE = 5,
+    RTPP_METHOD_PRACK = 6
+} rtpp_method;
+
+typedef enum RTPP_CLOSED rtpp_route {
+    RTPP_ROUTE_OTHER = 0,
+    RTPP_ROUTE_FAILURE = 1,        /* failure_route, and a transaction that was resumed */
+    RTPP_ROUTE_BRANCH_FAILURE = 2  /* event_route[tm:branch-failure:...] */
+} rtpp_route;
+
+/* What tm knows of the transaction of a reply. */
+typedef enum RTPP_CLOSED rtpp_transaction {
+    RTPP_TRANSACTION_NONE = 0,     /* tm is not loaded, or there is no transaction */
+    RTPP_TRANSACTION_OFFERED = 1,  /* its INVITE was marked: it carried SDP */
+    RTPP_TRANSACTION_NO_OFFER = 2  /* its INVITE was not */
+} rtpp_transaction;
+
+/* Variables that a configuration names and that only some flags or functions need. */
+typedef enum RTPP_CLOSED rtpp_variable {
+    RTPP_VARIABLE_EXTRA_ID = 0,     /* extra_id_pv, as printed */
+    RTPP_VARIABLE_TIMEOUT_TAG = 1,  /* timeout_tag_pv, as printed */
+    RTPP_VARIABLE_ICE_PRIORITY = 2  /* ice_candidate_priority_avp, as printed */
+} rtpp_variable;
+
+/* What a call needs out of a SIP message. A header that is absent or unreadable is an absent field. */
+typedef struct rtpp_message {
+    void *context;             /* the host's own message, handed back to the callbacks */
+    uint32_t id;               /* with `process`, what tells one message from the next */
+    int32_t process;
+    bool is_request;
+    bool has_body;             /* anything stands behind the headers */
+    rtpp_method method;        /* of a reply: that of its CSeq */
+    int32_t status;            /* of a reply, else 0 */
+    rtpp_route route;
+    int64_t content_length;    /* -1: no such header */
+    rtpp_bytes content_type;   /* the header's value, as it stands */
+    rtpp_bytes body;           /* all that stands behind the headers */
+    rtpp_bytes call_id;
+    rtpp_bytes from_tag;
+    rtpp_bytes to_tag;
+    rtpp_bytes via1_branch;
+    rtpp_bytes via2_branch;
+    rtpp_bytes source;         /* address it came from, as text without brackets */
+    rtpp_bytes received;       /* address it was received on, likewise */
+} rtpp_message;
+
+/* Replace `removed` bytes at `offset` of the message's body with `text`. Sorted by offset, disjoint. */
+typedef struct rtpp_edit {
+    size_t offset;
+    size_t removed;
+    rtpp_bytes text;
+} rtpp_edit;
+
+/* Services of the host. All are called in the process that called the entry point, and none is kept waiting. */
+typedef struct rtpp_host {
+    uint32_t abi_version; /* RTPP_ABI_VERSION of the glue */
+    void (*log)(rtpp_level level, rtpp_bytes line);
+    uint32_t (*ticks)(void); /* seconds since start, the clock of `recheck` */
+    /* The text of a variable, borrowed until the next call; false where it is not configured or cannot be read.
+     * `*is_null` is set where it is configured but unset. */
+    bool (*variable)(void *context, rtpp_variable which, rtpp_bytes *value, bool *is_null);
+    /* Stores the URL of the chosen RTPProxy in rtp_inst_pvar; nothing where that is not configured. */
+    void (*set_instance)(void *context, rtpp_bytes url);
+    /* Whether an earlier call has edited this message's body already. */
+    bool (*is_edited)(void *context);
+    /* Makes all edits or none; false: none. */
+    bool (*apply_edits)(void *context, const rtpp_edit *edits, size_t count);
+    rtpp_transaction (*transaction)(void *context);
+    /* Marks the transaction of an INVITE with SDP; nothing without tm. */
+    void (*mark_transaction)(void *context);
+} rtpp_host;
+
+/* One line of rtpproxy.list. */
+typedef struct rtpp_node_info {
+    rtpp_bytes url; /* borrowed while the module lives */
+    uint32_t set_id;
+    uint32_t index;
+    bool disabled;
+    uint32_t weight;
+    int32_t recheck; /* tick of the next try, 0 never down, -1 disabled for good */
+} rtpp_node_info;
+
+typedef struct rtpp_module rtpp_module; /* one per process image, made before the fork */
+
+#define RTPP_API __attribute__((visibility("default")))
+
+/* The version this library was built with. */
+RTPP_API uint32_t rtpp_abi_version(void);
+
+/* --- life cycle, in this order --- */
+
+/* Makes the module with every parameter at its default. `host` is copied. */
+RTPP_API rtpp_status rtpp_create(const rtpp_host *host, rtpp_module **module);
+/* One modparam line. Faults are kept and reported by rtpp_configure, all in one go. */
+RTPP_API rtpp_status rtpp_set_text(rtpp_module *module, const char *parameter, rtpp_bytes value);
+RTPP_API rtpp_status rtpp_set_number(rtpp_module *module, const char *parameter, int64_t value);
+/* Says that a set is named in the script; one that is not configured is a fault of rtpp_configure's kind. */
+RTPP_API rtpp_status rtpp_check_set(rtpp_module *module, int64_t set_id);
+/* One row of the database, in order. RTPP_BAD_ARGUMENT: logged and left out. */
+RTPP_API rtpp_status rtpp_add_row(
+        rtpp_module *module, size_t row, rtpp_bytes set_id, rtpp_bytes url, const int64_t *weight, const int64_t *flags);
+/* Checks everything. */
+RTPP_API rtpp_status rtpp_configure(rtpp_module *module);
+/* Bytes of shared memory that the configuration needs. */
+RTPP_API size_t rtpp_shared_size(rtpp_module *module);
+/* Lays the shared memory out: zeroed, aligned to 64. Once, before the fork. */
+RTPP_API rtpp_status rtpp_share(rtpp_module *module, void *block, size_t size);
+/* In each process, before any call below. Opens nothing. */
+RTPP_API rtpp_status rtpp_attach(rtpp_module *module);
+/* Closes what this process opened and frees the module. */
+RTPP_API void rtpp_destroy(rtpp_module *module);
+
+/* The module's own process: probes until the process is ended. */
+RTPP_API void rtpp_run_monitor(rtpp_module *module);
+
+/* --- script functions: on any failure the message is as it came --- */
+
+/* `flags` absent: none. `address` absent: not given; empty: refused. */
+RTPP_API rtpp_code rtpp_offer(rtpp_module *module, const rtpp_message *message, rtpp_bytes flags, rtpp_bytes address);
+RTPP_API rtpp_code rtpp_answer(rtpp_module *module, const rtpp_message *message, rtpp_bytes flags, rtpp_bytes address);
+RTPP_API rtpp_code rtpp_manage(rtpp_module *module, const rtpp_message *message, rtpp_bytes flags, rtpp_bytes address);
+RTPP_API rtpp_code rtpp_delete(rtpp_module *module, const rtpp_message *message, rtpp_bytes flags);
+/* Selects the set for the rest of this message's processing. */
+RTPP_API rtpp_code rtpp_select_set(rtpp_module *module, const rtpp_message *message, int64_t set_id);
+/* The same with the text of a variable: digits. */
+RTPP_API rtpp_code rtpp_select_set_text(rtpp_module *module, const rtpp_message *message, rtpp_bytes text);
+/* Play `prompt` `count` times (-1: without end) to the caller's side (`to_uas` false) or the callee's. */
+RTPP_API rtpp_code rtpp_play(
+        rtpp_module *module, const rtpp_message *message, rtpp_bytes prompt, int64_t count, bool to_uas);
+RTPP_API rtpp_code rtpp_stop_play(rtpp_module *module, const rtpp_message *message, bool to_uas);
+RTPP_API rtpp_code rtpp_record(rtpp_module *module, const rtpp_message *message);
+/* The statistics of the call as RTPProxy gives them, without line end. RTPP_NO_VALUE, RTPP_TOO_SMALL. */
+RTPP_API rtpp_status rtpp_statistics(
+        rtpp_module *module, const rtpp_message *message, uint8_t *output, size_t capacity, size_t *length);
+
+/* --- RPC --- */
+
+RTPP_API size_t rtpp_node_count(rtpp_module *module);
+RTPP_API rtpp_status rtpp_node(rtpp_module *module, size_t position, rtpp_node_info *info);
+/* Every entry with this URL: on, or off for good. RTPP_NOT_FOUND. */
+RTPP_API rtpp_status rtpp_enable(rtpp_module *module, rtpp_bytes url, bool enabled);
+
+#endif

@@ -1,0 +1,53 @@
+// swift-tools-version: 6.3
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The Swift half of rtpproxy.so as a static library, and every test of the project.
+
+import PackageDescription
+
+/// What ships is held to strict memory safety: each unsafe expression is marked, or it does not compile.
+let shipping: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatWarning("StrictMemorySafety", as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "rtpproxy",
+    products: [
+        .library(name: "RTPProxyModule", type: .static, targets: ["ModuleABI"])
+    ],
+    targets: [
+        // The contract between the C glue and Swift.
+        .systemLibrary(name: "RTPProxyABI", path: "Include"),
+
+        // What ships, from the leaf up. A target sees only what stands in its list.
+        .target(name: "Bytes", swiftSettings: shipping),
+        .target(name: "SDP", dependencies: ["Bytes"], swiftSettings: shipping),
+        .target(name: "ControlProtocol", dependencies: ["Bytes"], swiftSettings: shipping),
+        .target(name: "SharedState", dependencies: ["Bytes"], swiftSettings: shipping),
+        .target(name: "CPosix"),
+        .target(name: "Transport", dependencies: ["Bytes", "CPosix"], swiftSettings: shipping),
+        .target(
+            name: "Relay", dependencies: ["Bytes", "SDP", "ControlProtocol", "SharedState", "Transport"],
+            swiftSettings: shipping),
+        .target(
+            name: "ModuleABI", dependencies: ["Bytes", "Relay", "SharedState", "RTPProxyABI"],
+            swiftSettings: shipping),
+
+        // Tests.
+        .target(name: "TestSupport", path: "Tests/Support"),
+        .executableTarget(name: "demo", dependencies: ["TestSupport"], path: "Tests/Demo"),
+        .testTarget(name: "BytesTests", dependencies: ["Bytes"]),
+        .testTarget(name: "SDPTests", dependencies: ["SDP", "Bytes", "TestSupport"]),
+        .testTarget(name: "ControlProtocolTests", dependencies: ["ControlProtocol", "Bytes"]),
+        .testTarget(name: "SharedStateTests", dependencies: ["SharedState", "Bytes"]),
+        .testTarget(name: "TransportTests", dependencies: ["Transport", "Bytes", "TestSupport"]),
+        .testTarget(name: "RelayTests", dependencies: ["Relay", "Bytes", "SharedState", "Transport", "TestSupport"]),
+        .testTarget(name: "ModuleABITests", dependencies: ["ModuleABI", "RTPProxyABI", "TestSupport"]),
+        .testTarget(name: "HostTests", dependencies: ["TestSupport"], path: "Tests/Host"),
+        .testTarget(name: "KamailioTests", dependencies: ["TestSupport"], path: "Tests/Kamailio"),
+    ],
+    swiftLanguageModes: [.v6]
+)

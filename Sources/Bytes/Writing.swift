@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Writing bytes into buffers that keep their capacity, so that a second use allocates nothing.
+
+extension Array where Element == UInt8 {
+    /// Adds the bytes of a literal.
+    public mutating func append(_ text: StaticString) {
+        text.withUTF8Buffer { unsafe self.append(contentsOf: $0) }
+    }
+
+    /// Adds `range` of `bytes`; what lies outside is left out.
+    public mutating func append(_ bytes: Span<UInt8>, _ range: ByteRange) {
+        let inside = bytes.clamped(range)
+        guard !inside.isEmpty else { return }
+        // SAFETY: `inside` lies within `bytes`, as clamped(_:) upholds.
+        unsafe bytes.withUnsafeBufferPointer { source in
+            unsafe self.append(contentsOf: source.extracting(inside.start..<inside.end))
+        }
+    }
+
+    /// Adds all of `bytes`.
+    public mutating func append(_ bytes: Span<UInt8>) { append(bytes, bytes.all) }
+
+    /// Adds `value` in decimal.
+    public mutating func append(decimal value: UInt64) {
+        var divisor: UInt64 = 1
+        while value / divisor >= 10 { divisor = divisor &* 10 }
+        while divisor > 0 {
+            append(UInt8(truncatingIfNeeded: value / divisor % 10) &+ 0x30)
+            divisor /= 10
+        }
+    }
+
+    /// Adds `value` in decimal, with a minus sign where it is negative.
+    public mutating func append(decimal value: Int) {
+        if value < 0 { append(UInt8(ascii: "-")) }
+        append(decimal: UInt64(value.magnitude))
+    }
+
+    /// Adds the text of `range` for a log line: what is not printable ASCII becomes `?`, what is longer than
+    /// `limit` ends in `...`. What stands in a message never forges a line or a terminal sequence.
+    public mutating func append(printable bytes: Span<UInt8>, _ range: ByteRange, limit: Int = 128) {
+        let inside = bytes.clamped(range)
+        let shown = inside.count > limit ? limit : inside.count
+        for index in inside.start..<(inside.start &+ shown) {
+            let byte = bytes[index]
+            append(byte >= 0x20 && byte < 0x7F ? byte : UInt8(ascii: "?"))
+        }
+        if shown < inside.count { append("...") }
+    }
+}
