@@ -60,7 +60,7 @@ struct ConnectionField {
         guard !address.isEmpty else { return nil }
         familyToken = type
         addressField = field
-        family = AddressFamily.ofNumeric(bytes, address) ?? tokenFamily
-        isNull = AddressFamily.isNull(bytes, address)
+        family = AddressText.family(bytes, address) ?? tokenFamily
+        isNull = AddressText.isNull(bytes, address)
     }
 }
