@@ -48,3 +48,26 @@ extension Array where Element == UInt8 {
         if shown < inside.count { append("...") }
     }
 }
+
+extension Array where Element == UInt8 {
+    /// Adds `range` percent-encoded: all but the unreserved characters of RFC 3986 section 2.3 become `%XX`.
+    public mutating func append(urlEncoded bytes: Span<UInt8>, _ range: ByteRange) {
+        let inside = bytes.clamped(range)
+        for index in inside.start..<inside.end {
+            let byte = bytes[index]
+            let isLetter = lowercased(byte) >= UInt8(ascii: "a") && lowercased(byte) <= UInt8(ascii: "z")
+            switch byte {
+            case _ where isLetter || isDigit(byte): append(byte)
+            case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"): append(byte)
+            default:
+                append(UInt8(ascii: "%"))
+                append(hexDigit(byte >> 4))
+                append(hexDigit(byte & 15))
+            }
+        }
+    }
+
+    private func hexDigit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") &+ value : UInt8(ascii: "A") &- 10 &+ value
+    }
+}
