@@ -229,7 +229,9 @@ import Testing
         var old: [UInt8] = []
         try withUnixResponder { _, _ in
             .close
-        } _: { path, _ in old = path }
+        } _: { path, _ in
+            old = path
+        }
         var exchange = try begin(1, framing: .stream)
         let missing = connections.drive(&exchange, unixSocket: old.span, path: old.span.all)
         #expect(missing == .failed(.noFile))
