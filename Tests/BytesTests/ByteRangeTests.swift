@@ -111,6 +111,22 @@ func text(_ bytes: [UInt8], _ range: ByteRange) -> String {
         }
     }
 
+    /// Every position in texts of every length up to four words, among bytes that differ from it in one bit.
+    @Test func firstIndexFindsTheFirstOneWhereverItStands() {
+        for wanted in [UInt8(0), 0x0A, 0x7F, 0x80, 0xFF] {
+            for length in 0...32 {
+                for position in 0...length {
+                    var bytes = (0..<length).map { wanted ^ (1 << UInt8($0 % 8)) }
+                    if position < length { bytes[position...].indices.forEach { bytes[$0] = wanted } }
+                    let found = bytes.span.firstIndex(of: wanted, in: bytes.span.all)
+                    #expect(found == (position < length ? position : nil))
+                    let behind = bytes.span.firstIndex(of: wanted, in: ByteRange(start: 0, count: position))
+                    #expect(behind == nil)
+                }
+            }
+        }
+    }
+
     @Test(arguments: [
         (" a b\t", "a b"), ("ab", "ab"), ("", ""), (" \t ", ""), ("\ra\n", "\ra\n"), ("\u{0}", "\u{0}"),
     ])
