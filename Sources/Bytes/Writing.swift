@@ -40,7 +40,7 @@ extension Array where Element == UInt8 {
     /// `limit` ends in `...`. What stands in a message never forges a line or a terminal sequence.
     public mutating func append(printable bytes: Span<UInt8>, _ range: ByteRange, limit: Int = 128) {
         let inside = bytes.clamped(range)
-        let shown = inside.count > limit ? limit : inside.count
+        let shown = Swift.max(0, Swift.min(inside.count, limit))
         for index in inside.start..<(inside.start &+ shown) {
             let byte = bytes[index]
             append(byte >= 0x20 && byte < 0x7F ? byte : UInt8(ascii: "?"))
