@@ -2,19 +2,46 @@
 // What one opaque handle of the contract stands for, and the way from C's bytes to Swift's.
 
 import Bytes
-internal import RTPProxyABI
+import RTPProxyABI
 import Relay
 import SDP
 import SharedState
 
 /// The module in one process: gathered before the fork, attached after it.
-struct Module: ~Copyable {
+@safe struct Module: ~Copyable {
     let host: rtpp_host
     var settings = Settings()
     var isConfigured = false
+    /// The block that was laid out, and its size.
     var block: UnsafeMutableRawPointer?
     var blockSize = 0
     var relay: Relay?
+    /// Memory for handing edits to the host, kept from call to call.
+    var edits: [rtpp_edit] = unsafe []
 
-    init(host: rtpp_host) { unsafe self.host = host }
+    init(host: rtpp_host) { self.host = host }
+}
+
+extension rtpp_bytes {
+    /// The bytes; empty where the pointer or the length cannot be.
+    var buffer: UnsafeBufferPointer<UInt8> {
+        guard let data = unsafe data, unsafe length <= Int.max >> 1 else {
+            return unsafe UnsafeBufferPointer(start: nil, count: 0)
+        }
+        return unsafe UnsafeBufferPointer(start: data, count: length)
+    }
+
+    /// Whether it was given at all, if only as an empty text.
+    var isPresent: Bool { unsafe data != nil }
+
+    init(lending span: borrowing Span<UInt8>) {
+        // SAFETY: the host reads it during the call only, while the span is alive.
+        unsafe self = span.withUnsafeBufferPointer { unsafe rtpp_bytes(data: $0.baseAddress, length: $0.count) }
+    }
+}
+
+/// The module behind a handle; nil for NULL.
+func module(_ handle: OpaquePointer?) -> UnsafeMutablePointer<Module>? {
+    // SAFETY: rtpp_create made the handle from such a pointer, and the glue passes no other.
+    unsafe handle.map { unsafe UnsafeMutablePointer<Module>($0) }
 }

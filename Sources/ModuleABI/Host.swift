@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The host's callbacks as the use cases want them. Every pointer is valid for the entry point's call only.
+
+import Bytes
+import RTPProxyABI
+import Relay
+import SDP
+
+/// The host outside a call: log and clock.
+@safe struct Host: RelayHost {
+    private let services: rtpp_host
+
+    init(_ services: rtpp_host) { self.services = services }
+
+    func log(_ level: LogLevel, _ line: Span<UInt8>) {
+        let hostLevel: rtpp_level =
+            switch level {
+            case .error: .RTPP_LOG_ERROR
+            case .warning: .RTPP_LOG_WARNING
+            case .notice: .RTPP_LOG_NOTICE
+            case .info: .RTPP_LOG_INFO
+            }
+        unsafe services.log?(hostLevel, rtpp_bytes(lending: line))
+    }
+
+    var ticks: UInt32 { services.ticks?() ?? 0 }
+}
+
+/// A message in the hands of the host.
+@safe struct Call: CallHost {
+    private let services: rtpp_host
+    private let message: UnsafePointer<rtpp_message>
+    private let edits: UnsafeMutablePointer<[rtpp_edit]>
+    let facts: MessageFacts
+
+    /// `edits`: memory for handing edits over.
+    init(
+        _ services: rtpp_host, _ message: UnsafePointer<rtpp_message>, _ edits: UnsafeMutablePointer<[rtpp_edit]>
+    ) {
+        self.services = services
+        unsafe self.message = message
+        unsafe self.edits = edits
+        facts = unsafe MessageFacts(message.pointee)
+    }
+
+    func log(_ level: LogLevel, _ line: Span<UInt8>) { Host(services).log(level, line) }
+
+    var ticks: UInt32 { services.ticks?() ?? 0 }
+
+    func with<Result, Failure: Error>(
+        _ field: MessageField, _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let bytes =
+            switch field {
+            case .callID: unsafe message.pointee.call_id
+            case .fromTag: unsafe message.pointee.from_tag
+            case .toTag: unsafe message.pointee.to_tag
+            case .via1Branch: unsafe message.pointee.via1_branch
+            case .via2Branch: unsafe message.pointee.via2_branch
+            case .contentType: unsafe message.pointee.content_type
+            case .body: unsafe message.pointee.body
+            case .source: unsafe message.pointee.source
+            case .received: unsafe message.pointee.received
+            }
+        // SAFETY: the glue lends the message's fields for the call.
+        return try unsafe body(Span(_unsafeElements: bytes.buffer))
+    }
+
+    func withVariable<Result>(_ variable: CallVariable, _ body: (Span<UInt8>, _ isNull: Bool) -> Result) -> Result? {
+        let which: rtpp_variable =
+            switch variable {
+            case .extraID: .RTPP_VARIABLE_EXTRA_ID
+            case .timeoutTag: .RTPP_VARIABLE_TIMEOUT_TAG
+            case .icePriority: .RTPP_VARIABLE_ICE_PRIORITY
+            }
+        var value = unsafe rtpp_bytes(data: nil, length: 0)
+        var isNull = false
+        guard unsafe services.variable?(message.pointee.context, which, &value, &isNull) ?? false else { return nil }
+        // SAFETY: the host keeps the text until its next callback.
+        return unsafe body(Span(_unsafeElements: value.buffer), isNull)
+    }
+
+    func setInstance(_ url: Span<UInt8>) {
+        unsafe services.set_instance?(message.pointee.context, rtpp_bytes(lending: url))
+    }
+
+    var isEdited: Bool { unsafe services.is_edited?(message.pointee.context) ?? false }
+
+    func apply(_ list: borrowing EditList) -> Bool {
+        unsafe edits.pointee.removeAll(keepingCapacity: true)
+        let text = list.text
+        return unsafe text.withUnsafeBufferPointer { memory in
+            for edit in list.edits {
+                // SAFETY: an edit's text lies within the list's text, checked here; the host reads it at once.
+                guard edit.text.end <= memory.count, let start = memory.baseAddress else { return false }
+                unsafe edits.pointee.append(
+                    rtpp_edit(
+                        offset: edit.offset, removed: edit.removed,
+                        text: rtpp_bytes(data: start + edit.text.start, length: edit.text.count)))
+            }
+            return unsafe services.apply_edits?(message.pointee.context, edits.pointee, edits.pointee.count) ?? false
+        }
+    }
+
+    var transaction: TransactionState {
+        switch unsafe services.transaction?(message.pointee.context) ?? .RTPP_TRANSACTION_NONE {
+        case .RTPP_TRANSACTION_NONE: .none
+        case .RTPP_TRANSACTION_OFFERED: .offered
+        case .RTPP_TRANSACTION_NO_OFFER: .notOffered
+        }
+    }
+
+    func markTransaction() { unsafe services.mark_transaction?(message.pointee.context) }
+}
+
+extension MessageFacts {
+    init(_ message: rtpp_message) {
+        self.init()
+        id = unsafe message.id
+        process = unsafe message.process
+        isRequest = unsafe message.is_request
+        status = unsafe Int(message.status)
+        hasBody = unsafe message.has_body
+        contentLength = unsafe message.content_length < 0 ? nil : Int(message.content_length)
+        hasContentType = unsafe message.content_type.isPresent
+        method =
+            switch unsafe message.method {
+            case .RTPP_METHOD_INVITE: .invite
+            case .RTPP_METHOD_ACK: .ack
+            case .RTPP_METHOD_BYE: .bye
+            case .RTPP_METHOD_CANCEL: .cancel
+            case .RTPP_METHOD_UPDATE: .update
+            case .RTPP_METHOD_PRACK: .prack
+            case .RTPP_METHOD_OTHER: .other
+            }
+        route =
+            switch unsafe message.route {
+            case .RTPP_ROUTE_FAILURE: .failure
+            case .RTPP_ROUTE_BRANCH_FAILURE: .branchFailure
+            case .RTPP_ROUTE_OTHER: .other
+            }
+    }
+}

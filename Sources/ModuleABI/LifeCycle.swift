@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Entry points of the life cycle: create, parameters, configure, share, attach, destroy, and the module's own process.
+// What each promises stands in rtpp_abi.h; `@implementation` holds the signatures to it.
+
+import Bytes
+public import RTPProxyABI
+import Relay
+import SharedState
+
+@c @implementation
+public func rtpp_abi_version() -> UInt32 { UInt32(RTPP_ABI_VERSION) }
+
+@c @implementation
+public func rtpp_create(
+    _ host: UnsafePointer<rtpp_host>?, _ handle: UnsafeMutablePointer<OpaquePointer?>?
+) -> rtpp_status {
+    guard let host = unsafe host, let handle = unsafe handle else { return .RTPP_BAD_ARGUMENT }
+    guard unsafe host.pointee.abi_version == rtpp_abi_version() else { return .RTPP_BAD_VERSION }
+    let module = UnsafeMutablePointer<Module>.allocate(capacity: 1)
+    unsafe module.initialize(to: Module(host: host.pointee))
+    unsafe handle.pointee = OpaquePointer(module)
+    return .RTPP_OK
+}
+
+/// Lends a C string.
+private func withText<Result>(_ text: UnsafePointer<CChar>, _ body: (Span<UInt8>) -> Result) -> Result {
+    // SAFETY: the glue passes a literal, which is terminated.
+    var length = 0
+    while unsafe text[length] != 0 { length &+= 1 }
+    return unsafe text.withMemoryRebound(to: UInt8.self, capacity: length) {
+        unsafe body(Span(_unsafeStart: $0, count: length))
+    }
+}
+
+@c @implementation
+public func rtpp_set_text(
+    _ handle: OpaquePointer?, _ parameter: UnsafePointer<CChar>?, _ value: rtpp_bytes
+) -> rtpp_status {
+    guard let module = unsafe module(handle), let parameter = unsafe parameter else { return .RTPP_BAD_ARGUMENT }
+    return unsafe withText(parameter) { name in
+        // SAFETY: the glue lends the value for the call.
+        unsafe module.pointee.settings.set(name, text: Span(_unsafeElements: value.buffer))
+            ? .RTPP_OK : .RTPP_NOT_FOUND
+    }
+}
+
+@c @implementation
+public func rtpp_set_number(
+    _ handle: OpaquePointer?, _ parameter: UnsafePointer<CChar>?, _ value: Int64
+) -> rtpp_status {
+    guard let module = unsafe module(handle), let parameter = unsafe parameter else { return .RTPP_BAD_ARGUMENT }
+    return unsafe withText(parameter) { name in
+        unsafe module.pointee.settings.set(name, number: Int(value)) ? .RTPP_OK : .RTPP_NOT_FOUND
+    }
+}
+
+@c @implementation
+public func rtpp_check_set(_ handle: OpaquePointer?, _ id: Int64) -> rtpp_status {
+    guard let module = unsafe module(handle) else { return .RTPP_BAD_ARGUMENT }
+    if unsafe module.pointee.settings.hasSet(id) { return .RTPP_OK }
+    var line: [UInt8] = []
+    line.append("set_rtp_proxy_set: there is no set ")
+    line.append(decimal: Int(id))
+    unsafe Host(module.pointee.host).log(.error, line.span)
+    return .RTPP_NOT_FOUND
+}
+
+@c @implementation
+public func rtpp_add_row(
+    _ handle: OpaquePointer?, _ row: Int, _ setID: rtpp_bytes, _ url: rtpp_bytes,
+    _ weight: UnsafePointer<Int64>?, _ flags: UnsafePointer<Int64>?
+) -> rtpp_status {
+    guard let module = unsafe module(handle) else { return .RTPP_BAD_ARGUMENT }
+    // SAFETY: the glue lends the row's values for the call.
+    let isTaken = unsafe module.pointee.settings.addRow(
+        row, setID: Span(_unsafeElements: setID.buffer), url: Span(_unsafeElements: url.buffer),
+        weight: weight.map { unsafe Int($0.pointee) }, flags: flags.map { unsafe Int($0.pointee) })
+    return isTaken ? .RTPP_OK : .RTPP_BAD_ARGUMENT
+}
+
+@c @implementation
+public func rtpp_configure(_ handle: OpaquePointer?) -> rtpp_status {
+    guard let module = unsafe module(handle) else { return .RTPP_BAD_ARGUMENT }
+    unsafe module.pointee.settings.finish()
+    let host = unsafe Host(module.pointee.host)
+    for warning in unsafe module.pointee.settings.warnings { host.log(.warning, warning.span) }
+    for fault in unsafe module.pointee.settings.faults { host.log(.error, fault.span) }
+    guard unsafe module.pointee.settings.faults.isEmpty else { return .RTPP_BAD_CONFIGURATION }
+    unsafe module.pointee.isConfigured = true
+    return .RTPP_OK
+}
+
+@c @implementation
+public func rtpp_shared_size(_ handle: OpaquePointer?) -> Int {
+    guard let module = unsafe module(handle) else { return 0 }
+    return unsafe NodeTableLayout(capacity: module.pointee.settings.nodes.count).size
+}
+
+@c @implementation
+public func rtpp_share(_ handle: OpaquePointer?, _ block: UnsafeMutableRawPointer?, _ size: Int) -> rtpp_status {
+    guard let module = unsafe module(handle), let block = unsafe block, unsafe module.pointee.isConfigured else {
+        return .RTPP_BAD_ARGUMENT
+    }
+    do throws(SharedStateError) {
+        // SAFETY: the glue gives a block of `size` bytes that stays mapped while the server runs.
+        unsafe try NodeTable.create(in: block, size: size, module.pointee.settings.nodes)
+    } catch {
+        return .RTPP_BAD_SHARED_MEMORY
+    }
+    unsafe module.pointee.block = block
+    unsafe module.pointee.blockSize = size
+    return .RTPP_OK
+}
+
+@c @implementation
+public func rtpp_attach(_ handle: OpaquePointer?) -> rtpp_status {
+    guard let module = unsafe module(handle), let block = unsafe module.pointee.block else {
+        return .RTPP_BAD_ARGUMENT
+    }
+    do throws(SharedStateError) {
+        let table = try unsafe NodeTable(attaching: block, size: module.pointee.blockSize)
+        unsafe module.pointee.relay = Relay(settings: module.pointee.settings, table: table)
+    } catch {
+        return .RTPP_BAD_SHARED_MEMORY
+    }
+    return .RTPP_OK
+}
+
+@c @implementation
+public func rtpp_destroy(_ handle: OpaquePointer?) {
+    guard let module = unsafe module(handle) else { return }
+    unsafe module.deinitialize(count: 1)
+    unsafe module.deallocate()
+}
+
+@c @implementation
+public func rtpp_run_monitor(_ handle: OpaquePointer?) {
+    guard let module = unsafe module(handle) else { return }
+    let host = unsafe Host(module.pointee.host)
+    unsafe module.pointee.relay?.monitor(host, while: { true })
+}
