@@ -66,7 +66,8 @@ debian_suite() { # VERSION
 
 # Prepares `own_apt` in FOLDER for packages of TYPE from the release SUITE, and fetches the lists.
 own_apt_prepare() { # FOLDER TYPE SUITE
-	apt_folder=$1
+	mkdir -p "$1"
+	apt_folder=$(cd "$1" && pwd)
 	mkdir -p "$apt_folder/lists/partial" "$apt_folder/cache/archives/partial" "$apt_folder/parts"
 	: >"$apt_folder/status"
 	debian_sources "$2" "$3" >"$apt_folder/own.sources"
