@@ -100,7 +100,8 @@ kamailio-6.0: kamailio-6.0.1 ## the same for the newest series that is tested
 
 # --- installation ---
 
-install: module ## put the module where the installed Kamailio finds it (DESTDIR)
+# What is built is taken as it is, so that `make` can be a user's and `sudo make install` need no Swift.
+install: $(if $(wildcard $(MODULE)),,module) ## put the module where the installed Kamailio finds it (DESTDIR)
 	@$(SUPPORT)/install.sh install $(MODULE) '$(DESTDIR)'
 
 uninstall: ## take it away again and bring the packaged module back

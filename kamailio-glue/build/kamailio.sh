@@ -11,7 +11,7 @@ if [ -n "$folder" ]; then
 else
 	# The prefix of the program that would be started comes first.
 	program=$(PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v kamailio || true)
-	places="${program:+$(dirname "$(dirname "$program")")} /usr /usr/local"
+	places="${program:+$(dirname "$(dirname "$(readlink -f "$program")")")} /usr /usr/local"
 fi
 for place in $places; do
 	for modules in "$place"/lib/*/kamailio/modules "$place"/lib64/kamailio/modules "$place"/lib/kamailio/modules; do
