@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Numeric IP addresses as text: which family a text belongs to, and whether it is the null address.
+
+/// An address family as SDP and the control protocol tell them apart.
+public enum AddressFamily: Sendable {
+    case ipv4
+    case ipv6
+}
+
+/// Checks on numeric addresses without making anything of them.
+public enum AddressText {
+    /// The family of the numeric address that `range` holds, or nil where it is none (a name, or garbage).
+    ///
+    /// IPv4 is four decimals of 0..255 (RFC 3986 section 3.2.2, leading zeros not refused); IPv6 is RFC 4291
+    /// section 2.2 in all three forms, without brackets and zone.
+    public static func family(_ bytes: Span<UInt8>, _ range: ByteRange) -> AddressFamily? {
+        if isIPv4(bytes, range) { return .ipv4 }
+        return isIPv6(bytes, range) ? .ipv6 : nil
+    }
+
+    /// Whether `range` is `0.0.0.0` or `::`, which ask for hold (RFC 3264 section 8.4, control-protocol: U).
+    public static func isNull(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
+        bytes.equals(range, "0.0.0.0") || bytes.equals(range, "::")
+    }
+
+    private static func isIPv4(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
+        var rest = bytes.clamped(range)
+        for part in 1...4 {
+            var piece = rest
+            if part < 4 {
+                guard let dot = bytes.firstIndex(of: UInt8(ascii: "."), in: rest) else { return false }
+                piece = ByteRange(from: rest.start, to: dot)
+                rest = ByteRange(from: dot &+ 1, to: rest.end)
+            }
+            guard piece.count <= 3, Decimal.parse(bytes, piece, maximum: 255) != nil else { return false }
+        }
+        return true
+    }
+
+    private static func isIPv6(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
+        let text = bytes.clamped(range)
+        var groups = 0
+        var isCompressed = false
+        var offset = text.start
+        guard text.count >= 2 else { return false }
+        if bytes.hasPrefix(text, "::") {
+            isCompressed = true
+            offset &+= 2
+        }
+        while offset < text.end {
+            var digits = 0
+            let groupStart = offset
+            while let byte = bytes.byte(at: offset), offset < text.end, isHexDigit(byte) {
+                digits &+= 1
+                offset &+= 1
+            }
+            if offset < text.end, bytes[offset] == UInt8(ascii: ".") {
+                // The last 32 bits may be written as an IPv4 address.
+                guard isIPv4(bytes, ByteRange(from: groupStart, to: text.end)) else { return false }
+                groups &+= 2
+                offset = text.end
+                break
+            }
+            guard digits >= 1, digits <= 4 else { return false }
+            groups &+= 1
+            guard offset < text.end else { break }
+            guard bytes[offset] == UInt8(ascii: ":") else { return false }
+            offset &+= 1
+            guard offset < text.end else { return false }
+            if bytes[offset] == UInt8(ascii: ":") {
+                guard !isCompressed else { return false }
+                isCompressed = true
+                offset &+= 1
+            }
+        }
+        return isCompressed ? groups <= 7 : groups == 8
+    }
+
+    private static func isHexDigit(_ byte: UInt8) -> Bool {
+        isDigit(byte) || (lowercased(byte) >= UInt8(ascii: "a") && lowercased(byte) <= UInt8(ascii: "f"))
+    }
+}

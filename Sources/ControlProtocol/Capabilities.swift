@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What an RTPProxy can do, as it says itself when asked with VF.
+
+public import Bytes
+
+/// Capabilities of one RTPProxy (control-protocol: Capabilities). The raw value fits one word of shared memory.
+public struct Capabilities: OptionSet, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// 20040107, answered by `V`: the base protocol. Required.
+    public static let base = Capabilities(rawValue: 1 << 0)
+    /// 20050322: several media streams per call. Required.
+    public static let multipleStreams = Capabilities(rawValue: 1 << 1)
+    /// 20071116: modifier `Z`.
+    public static let repacketization = Capabilities(rawValue: 1 << 2)
+    /// 20081102: modifier `c`, and `session` as the codec of `P`; prompts need it.
+    public static let codecLists = Capabilities(rawValue: 1 << 3)
+
+    /// Without these an RTPProxy is not used.
+    public static let required: Capabilities = [.base, .multipleStreams]
+}
+
+/// The questions of one probe, in the order they are sent.
+public enum Probe {
+    /// How many there are.
+    public static let count = 4
+
+    /// Writes the question at `position` (0 ..< `count`).
+    public static func write(_ position: Int, into text: inout [UInt8]) {
+        switch position {
+        case 0: text.append("V")
+        case 1: text.append("VF 20050322")
+        case 2: text.append("VF 20071116")
+        default: text.append("VF 20081102")
+        }
+    }
+
+    /// What a `reply` to the question at `position` tells: a capability, nothing, or nil where the reply is no protocol.
+    public static func capability(_ position: Int, _ bytes: Span<UInt8>, _ reply: ByteRange) -> Capabilities? {
+        var fields = FieldCursor(in: reply)
+        guard let word = fields.next(in: bytes) else { return nil }
+        if position == 0 {
+            return bytes.equals(word, "20040107") ? .base : nil
+        }
+        if bytes.equals(word, "1") {
+            switch position {
+            case 1: return .multipleStreams
+            case 2: return .repacketization
+            default: return .codecLists
+            }
+        }
+        let isRefusal = bytes.equals(word, "0") || bytes.byte(at: word.start) == UInt8(ascii: "E")
+        return isRefusal ? [] : nil
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Commands as they go over the wire, without cookie and line end. Every argument has been checked before: no byte
+// up to 0x20 and no 0x7F in it, so that none becomes two (control-protocol: words).
+
+public import Bytes
+
+/// Which session a command is about, as ranges of one buffer: the words of a message, checked and joined once.
+public struct SessionWords: Sendable {
+    /// Call-ID with what flags append to it.
+    public var callID = ByteRange.empty
+    /// The tag that goes first on the wire.
+    public var firstTag = ByteRange.empty
+    /// The tag that goes second; empty: none.
+    public var secondTag = ByteRange.empty
+
+    public init() {}
+}
+
+/// `U` or `L`.
+public enum MediaVerb: Sendable {
+    case update
+    case lookup
+}
+
+/// Writers of commands, one per verb of the protocol page.
+public enum Command {
+    /// `U<mods> callid address port tag;n[ tag;n][ socket tag]` (control-protocol: U, L).
+    ///
+    /// `words` are ranges of `identity`; `notification` is `socket tag` or empty, and only `U` takes one.
+    public static func writeMedia(
+        _ verb: MediaVerb, modifiers: Span<UInt8>, identity: Span<UInt8>, words: SessionWords,
+        address: Span<UInt8>, addressRange: ByteRange, port: UInt16, stream: Int, notification: Span<UInt8>,
+        into text: inout [UInt8]
+    ) {
+        text.append(verb == .update ? UInt8(ascii: "U") : UInt8(ascii: "L"))
+        text.append(modifiers)
+        text.append(0x20)
+        text.append(identity, words.callID)
+        text.append(0x20)
+        text.append(address, addressRange)
+        text.append(0x20)
+        text.append(decimal: UInt64(port))
+        writeTags(identity, words, stream: stream, into: &text)
+        if verb == .update, !notification.isEmpty {
+            text.append(0x20)
+            text.append(notification)
+        }
+    }
+
+    /// `D callid tag[ tag]` (control-protocol: D).
+    public static func writeDelete(identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]) {
+        text.append("D ")
+        text.append(identity, words.callID)
+        writeTags(identity, words, stream: nil, into: &text)
+    }
+
+    /// `Q callid tag;1[ tag;1]` (control-protocol: Q).
+    public static func writeQuery(identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]) {
+        text.append("Q ")
+        text.append(identity, words.callID)
+        writeTags(identity, words, stream: 1, into: &text)
+    }
+
+    /// `P<count> callid prompt session tag;1[ tag;1]` (control-protocol: P); `count` -1 plays without end.
+    public static func writePlay(
+        count: Int, prompt: Span<UInt8>, identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]
+    ) {
+        text.append("P")
+        text.append(decimal: count)
+        text.append(0x20)
+        text.append(identity, words.callID)
+        text.append(0x20)
+        text.append(prompt)
+        text.append(" session")
+        writeTags(identity, words, stream: 1, into: &text)
+    }
+
+    /// `S callid tag;1[ tag;1]` (control-protocol: S).
+    public static func writeStop(identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]) {
+        text.append("S ")
+        text.append(identity, words.callID)
+        writeTags(identity, words, stream: 1, into: &text)
+    }
+
+    /// `R callid tag[ tag]` (control-protocol: R).
+    public static func writeRecord(identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]) {
+        text.append("R ")
+        text.append(identity, words.callID)
+        writeTags(identity, words, stream: nil, into: &text)
+    }
+
+    private static func writeTags(
+        _ identity: Span<UInt8>, _ words: SessionWords, stream: Int?, into text: inout [UInt8]
+    ) {
+        writeTag(identity, words.firstTag, stream: stream, into: &text)
+        if !words.secondTag.isEmpty { writeTag(identity, words.secondTag, stream: stream, into: &text) }
+    }
+
+    private static func writeTag(
+        _ identity: Span<UInt8>, _ tag: ByteRange, stream: Int?, into text: inout [UInt8]
+    ) {
+        text.append(0x20)
+        text.append(identity, tag)
+        if let stream {
+            text.append(UInt8(ascii: ";"))
+            text.append(decimal: stream)
+        }
+    }
+}

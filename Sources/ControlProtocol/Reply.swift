@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What RTPProxy answers, read with distrust: a reply is one of the forms below or it is no protocol.
+
+public import Bytes
+
+/// The number behind the `E` of an error reply (control-protocol: Errors).
+public struct ErrorCode: Equatable, Sendable {
+    public let number: UInt32
+    public init(_ number: UInt32) { self.number = number }
+
+    /// `E50`: there is no such session.
+    public static let noSession = ErrorCode(50)
+
+    /// Whether another RTPProxy may do better on a new session: out of ports, descriptors or memory, overloaded or
+    /// draining, and the internal faults of RTPProxy 1.x.
+    public var isWorthAnotherNode: Bool {
+        switch number {
+        case 7...10, 71, 72, 81...89, 98, 99: true
+        default: false
+        }
+    }
+}
+
+/// The answer to `U` or `L` (control-protocol: Commands).
+public enum MediaReply: Equatable, Sendable {
+    /// A port of 1..65535 and, unless RTPProxy listens on a wildcard, its numeric address; `address` may be empty.
+    case address(port: UInt16, address: ByteRange, family: AddressFamily)
+    /// `0`: the session is unknown.
+    case noSession
+    /// A number that is no port.
+    case badPort
+    case error(ErrorCode)
+    /// Anything else.
+    case malformed
+
+    /// Reads `reply`, which ends before its line end.
+    public static func parse(_ bytes: Span<UInt8>, _ reply: ByteRange) -> MediaReply {
+        var fields = FieldCursor(in: reply)
+        guard let first = fields.next(in: bytes) else { return .malformed }
+        if let code = PlainReply.errorCode(bytes, first) { return .error(code) }
+        guard let number = Decimal.parse(bytes, first, maximum: .max) else { return .malformed }
+        if number == 0 { return .noSession }
+        guard let port = UInt16(exactly: number) else { return .badPort }
+        guard let address = fields.next(in: bytes) else {
+            return .address(port: port, address: .empty, family: .ipv4)
+        }
+        guard let family = AddressText.family(bytes, address) else { return .malformed }
+        return .address(port: port, address: address, family: family)
+    }
+}
+
+/// The answer to every other command.
+public enum PlainReply: Equatable, Sendable {
+    /// `0`, or `1`.
+    case done
+    case error(ErrorCode)
+    case malformed
+
+    /// Reads `reply`, which ends before its line end.
+    public static func parse(_ bytes: Span<UInt8>, _ reply: ByteRange) -> PlainReply {
+        var fields = FieldCursor(in: reply)
+        guard let first = fields.next(in: bytes) else { return .malformed }
+        if let code = errorCode(bytes, first) { return .error(code) }
+        return Decimal.parse(bytes, first, maximum: .max) == nil ? .malformed : .done
+    }
+
+    /// The code of a word like `E50`, or nil.
+    static func errorCode(_ bytes: Span<UInt8>, _ word: ByteRange) -> ErrorCode? {
+        guard let letter = bytes.byte(at: word.start), lowercased(letter) == UInt8(ascii: "e") else { return nil }
+        let digits = ByteRange(from: word.start &+ 1, to: word.end)
+        return Decimal.parse(bytes, digits, maximum: 999_999).map { ErrorCode($0) }
+    }
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Everything that differs between Kamailio 5.5 and the newest release, in one place: so far, only which headers to
+ * include, in an order that all of them accept. */
+#ifndef RTPP_COMPAT_H
+#define RTPP_COMPAT_H
+
+#include "core/sr_module.h"
+
+#include "core/cfg/cfg_struct.h"
+#include "core/data_lump.h"
+#include "core/dprint.h"
+#include "core/ip_addr.h"
+#include "core/kemi.h"
+#include "core/mem/mem.h"
+#include "core/mem/shm_mem.h"
+#include "core/mod_fix.h"
+#include "core/parser/msg_parser.h"
+#include "core/parser/parse_content.h"
+#include "core/parser/parse_cseq.h"
+#include "core/parser/parse_from.h"
+#include "core/parser/parse_to.h"
+#include "core/pt.h"
+#include "core/pvar.h"
+#include "core/route.h"
+#include "core/rpc.h"
+#include "core/timer.h"
+
+#endif

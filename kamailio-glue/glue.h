@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the glue share. The glue translates between Kamailio's structures and rtpp_abi.h; it decides
+ * nothing about SDP, flags, nodes or the protocol. */
+#ifndef RTPP_GLUE_H
+#define RTPP_GLUE_H
+
+#include "compat.h"
+
+#include "rtpp_abi.h"
+
+/* module.c: the Swift half, made when the module is loaded. */
+extern rtpp_module *rtpp_instance;
+
+/* host.c */
+extern const rtpp_host rtpp_host_services;
+/* Parses the variables that the parameters name and binds tm where it is loaded; every fault is logged. */
+int rtpp_host_init(void);
+int rtpp_host_set_variable(const char *parameter, const char *name);
+
+/* message.c: borrows what a call needs out of a SIP message. */
+void rtpp_message_init(rtpp_message *out, struct sip_msg *msg);
+bool rtpp_message_is_edited(void *context);
+bool rtpp_message_apply(void *context, const rtpp_edit *edits, size_t count);
+
+/* script.c */
+extern cmd_export_t rtpp_commands[];
+extern sr_kemi_t rtpp_kemi_exports[];
+
+/* rpc.c, pvar.c */
+extern rpc_export_t rtpp_rpc[];
+extern pv_export_t rtpp_variables[];
+
+/* db.c: loads the sets from `url`; 0, or -1 with the reason logged. */
+int rtpp_db_load(const char *url, const char *table);
+
+static inline rtpp_bytes rtpp_bytes_of(const str *text)
+{
+	rtpp_bytes bytes = {NULL, 0};
+
+	if(text != NULL && text->s != NULL && text->len >= 0) {
+		bytes.data = (const uint8_t *)text->s;
+		bytes.length = (size_t)text->len;
+	}
+	return bytes;
+}
+
+static inline rtpp_bytes rtpp_bytes_of_cstring(const char *text)
+{
+	rtpp_bytes bytes = {(const uint8_t *)text, text != NULL ? strlen(text) : 0};
+
+	return bytes;
+}
+
+#endif

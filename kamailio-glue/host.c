@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The services that Kamailio lends to the Swift half: log, clock, variables, transactions. */
+
+#include "glue.h"
+
+#include "modules/tm/tm_load.h"
+
+static struct tm_binds tm;
+static bool tm_is_bound = false;
+
+/* A parameter that names a variable. */
+typedef struct named_variable {
+	const char *parameter;
+	char *name; /* as configured, NULL: not */
+	pv_spec_t *spec;
+} named_variable;
+
+static named_variable extra_id = {"extra_id_pv", NULL, NULL};
+static named_variable timeout_tag = {"timeout_tag_pv", NULL, NULL};
+static named_variable ice_priority = {"ice_candidate_priority_avp", NULL, NULL};
+static named_variable instance = {"rtp_inst_pvar", NULL, NULL};
+static named_variable *const named_variables[] = {&extra_id, &timeout_tag, &ice_priority, &instance};
+
+int rtpp_host_set_variable(const char *parameter, const char *name)
+{
+	size_t i;
+
+	for(i = 0; i < sizeof(named_variables) / sizeof(named_variables[0]); i++) {
+		if(strcmp(named_variables[i]->parameter, parameter) == 0) {
+			named_variables[i]->name = (name != NULL && *name != '\0') ? (char *)name : NULL;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+static bool type_fits(const named_variable *variable)
+{
+	if(variable == &ice_priority)
+		return variable->spec->type == PVT_AVP;
+	if(variable == &instance)
+		return variable->spec->type == PVT_AVP || variable->spec->type == PVT_XAVP
+			   || variable->spec->type == PVT_SCRIPTVAR;
+	return true;
+}
+
+static int parse_variable(named_variable *variable)
+{
+	str name;
+
+	if(variable->name == NULL)
+		return 0;
+	name.s = variable->name;
+	name.len = (int)strlen(variable->name);
+	/* pv_cache_get takes the name without anything behind it, pv_locate_name says how long that is. */
+	if(name.s[0] == '$' && pv_locate_name(&name) == name.len)
+		variable->spec = pv_cache_get(&name);
+	if(variable->spec == NULL) {
+		LM_ERR("parameter %s: \"%s\" is not a variable\n", variable->parameter, variable->name);
+		return -1;
+	}
+	if(!type_fits(variable)) {
+		LM_ERR("parameter %s: \"%s\" is not %s\n", variable->parameter, variable->name,
+				variable == &instance ? "an $avp, $xavp or $var" : "an $avp");
+		return -1;
+	}
+	return 0;
+}
+
+int rtpp_host_init(void)
+{
+	size_t i;
+	int result = 0;
+
+	for(i = 0; i < sizeof(named_variables) / sizeof(named_variables[0]); i++) {
+		if(parse_variable(named_variables[i]) < 0)
+			result = -1;
+	}
+	if(module_loaded("tm")) {
+		tm_is_bound = load_tm_api(&tm) == 0;
+		if(!tm_is_bound) {
+			LM_ERR("tm is loaded, but its functions cannot be had\n");
+			result = -1;
+		}
+	}
+	return result;
+}
+
+static void host_log(rtpp_level level, rtpp_bytes line)
+{
+	int length = (int)line.length;
+	const char *text = (const char *)line.data;
+
+	switch(level) {
+		case RTPP_LOG_ERROR:
+			LM_ERR("%.*s\n", length, text);
+			break;
+		case RTPP_LOG_WARNING:
+			LM_WARN("%.*s\n", length, text);
+			break;
+		case RTPP_LOG_NOTICE:
+			LM_NOTICE("%.*s\n", length, text);
+			break;
+		case RTPP_LOG_INFO:
+			LM_INFO("%.*s\n", length, text);
+			break;
+	}
+}
+
+static uint32_t host_ticks(void)
+{
+	return get_ticks();
+}
+
+static bool host_variable(void *context, rtpp_variable which, rtpp_bytes *value, bool *is_null)
+{
+	static const char null_text[] = "<null>";
+	named_variable *const variables[] = {&extra_id, &timeout_tag, &ice_priority};
+	pv_spec_t *spec = variables[which]->spec;
+	pv_value_t found;
+
+	if(spec == NULL)
+		return false;
+	memset(&found, 0, sizeof(found));
+	if(pv_get_spec_value((struct sip_msg *)context, spec, &found) != 0)
+		return false;
+	*is_null = (found.flags & PV_VAL_NULL) != 0;
+	if(*is_null) {
+		*value = rtpp_bytes_of_cstring(null_text);
+	} else if(found.flags & PV_VAL_STR) {
+		*value = rtpp_bytes_of(&found.rs);
+	} else if(found.flags & PV_VAL_INT) {
+		static char digits[24];
+
+		snprintf(digits, sizeof(digits), "%ld", (long)found.ri);
+		*value = rtpp_bytes_of_cstring(digits);
+	} else {
+		*value = rtpp_bytes_of_cstring("");
+	}
+	return true;
+}
+
+static void host_set_instance(void *context, rtpp_bytes url)
+{
+	pv_value_t value;
+
+	if(instance.spec == NULL)
+		return;
+	memset(&value, 0, sizeof(value));
+	value.rs.s = (char *)url.data;
+	value.rs.len = (int)url.length;
+	value.flags = PV_VAL_STR;
+	if(pv_set_spec_value((struct sip_msg *)context, instance.spec, 0, &value) < 0)
+		LM_ERR("parameter rtp_inst_pvar: \"%s\" cannot be set\n", instance.name);
+}
+
+/* The transaction of the message that is being processed, NULL where there is none. */
+static struct cell *current_transaction(void)
+{
+	struct cell *transaction;
+
+	if(!tm_is_bound)
+		return NULL;
+	transaction = tm.t_gett();
+	return (transaction == T_UNDEFINED || transaction == T_NULL_CELL) ? NULL : transaction;
+}
+
+static rtpp_transaction host_transaction(void *context)
+{
+	struct cell *transaction = current_transaction();
+
+	(void)context;
+	if(transaction == NULL || transaction->uas.request == NULL)
+		return RTPP_TRANSACTION_NONE;
+	return (transaction->uas.request->msg_flags & FL_SDP_BODY) ? RTPP_TRANSACTION_OFFERED : RTPP_TRANSACTION_NO_OFFER;
+}
+
+static void host_mark_transaction(void *context)
+{
+	struct sip_msg *msg = context;
+	struct cell *transaction;
+
+	if(!tm_is_bound)
+		return;
+	/* Before the transaction is made, its request will be a copy of this message. */
+	msg->msg_flags |= FL_SDP_BODY;
+	transaction = current_transaction();
+	if(transaction != NULL && transaction->uas.request != NULL)
+		transaction->uas.request->msg_flags |= FL_SDP_BODY;
+}
+
+const rtpp_host rtpp_host_services = {
+		.abi_version = RTPP_ABI_VERSION,
+		.log = host_log,
+		.ticks = host_ticks,
+		.variable = host_variable,
+		.set_instance = host_set_instance,
+		.is_edited = rtpp_message_is_edited,
+		.apply_edits = rtpp_message_apply,
+		.transaction = host_transaction,
+		.mark_transaction = host_mark_transaction,
+};

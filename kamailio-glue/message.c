@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a call needs out of a sip_msg, and edits of its body as lumps. */
+
+#include "glue.h"
+
+/* The type that marks our lumps, so that a second call on the same message is noticed, also where tm has copied the
+ * lumps for a branch or kept them for a failure route. The core knows no header of this number. */
+#define RTPP_LUMP ((enum _hdr_types_t)0x52545050)
+
+static rtpp_method method_of(int id)
+{
+	switch(id) {
+		case METHOD_INVITE:
+			return RTPP_METHOD_INVITE;
+		case METHOD_ACK:
+			return RTPP_METHOD_ACK;
+		case METHOD_BYE:
+			return RTPP_METHOD_BYE;
+		case METHOD_CANCEL:
+			return RTPP_METHOD_CANCEL;
+		case METHOD_UPDATE:
+			return RTPP_METHOD_UPDATE;
+		case METHOD_PRACK:
+			return RTPP_METHOD_PRACK;
+		default:
+			return RTPP_METHOD_OTHER;
+	}
+}
+
+static rtpp_route current_route(void)
+{
+	int route = get_route_type();
+
+	if(route & BRANCH_FAILURE_ROUTE)
+		return RTPP_ROUTE_BRANCH_FAILURE;
+	return (route & FAILURE_ROUTE) ? RTPP_ROUTE_FAILURE : RTPP_ROUTE_OTHER;
+}
+
+static rtpp_bytes branch_of(struct via_body *via)
+{
+	if(via == NULL || via->branch == NULL)
+		return rtpp_bytes_of(NULL);
+	return rtpp_bytes_of(&via->branch->value);
+}
+
+void rtpp_message_init(rtpp_message *out, struct sip_msg *msg)
+{
+	static char source[IP_ADDR_MAX_STR_SIZE];
+	const char *text;
+	char *body;
+
+	memset(out, 0, sizeof(*out));
+	out->context = msg;
+	out->id = msg->id;
+	out->process = msg->pid;
+	out->content_length = -1;
+	out->is_request = msg->first_line.type == SIP_REQUEST;
+	out->route = current_route();
+
+	/* Parses every header, once: what follows only looks. */
+	body = get_body(msg);
+	if(body != NULL && body < msg->buf + msg->len) {
+		out->has_body = true;
+		out->body.data = (const uint8_t *)body;
+		out->body.length = (size_t)(msg->buf + msg->len - body);
+	}
+	if(out->is_request) {
+		out->method = method_of(msg->REQ_METHOD);
+	} else {
+		out->status = (int32_t)msg->REPLY_STATUS;
+		if(msg->cseq != NULL && msg->cseq->parsed != NULL)
+			out->method = method_of(get_cseq(msg)->method_id);
+	}
+	if(msg->callid != NULL)
+		out->call_id = rtpp_bytes_of(&msg->callid->body);
+	if(parse_from_header(msg) == 0 && get_from(msg) != NULL)
+		out->from_tag = rtpp_bytes_of(&get_from(msg)->tag_value);
+	if(parse_to_header(msg) == 0 && get_to(msg) != NULL)
+		out->to_tag = rtpp_bytes_of(&get_to(msg)->tag_value);
+	out->via1_branch = branch_of(msg->via1);
+	out->via2_branch = branch_of(msg->via2);
+	if(msg->content_type != NULL)
+		out->content_type = rtpp_bytes_of(&msg->content_type->body);
+	if(msg->content_length != NULL)
+		out->content_length = get_content_length(msg);
+
+	text = ip_addr2a(&msg->rcv.src_ip);
+	snprintf(source, sizeof(source), "%s", text != NULL ? text : "");
+	out->source = rtpp_bytes_of_cstring(source);
+	if(msg->rcv.bind_address != NULL)
+		out->received = rtpp_bytes_of(&msg->rcv.bind_address->address_str);
+}
+
+bool rtpp_message_is_edited(void *context)
+{
+	struct sip_msg *msg = context;
+	struct lump *lump;
+
+	for(lump = msg->body_lumps; lump != NULL; lump = lump->next) {
+		if(lump->type == RTPP_LUMP)
+			return true;
+	}
+	return false;
+}
+
+/* Takes every lump of ours that stands alone in the list out again: the way back when one could not be made. */
+static void remove_our_lumps(struct sip_msg *msg)
+{
+	struct lump *lump = msg->body_lumps;
+
+	while(lump != NULL) {
+		struct lump *next = lump->next;
+
+		if(lump->type == RTPP_LUMP)
+			remove_lump(msg, lump);
+		lump = next;
+	}
+}
+
+static bool apply_edit(struct sip_msg *msg, int body, const rtpp_edit *edit)
+{
+	struct lump *place;
+	char *text;
+	int offset = body + (int)edit->offset;
+
+	if(edit->removed > 0)
+		place = del_lump(msg, offset, (int)edit->removed, RTPP_LUMP);
+	else
+		place = anchor_lump(msg, offset, 0, RTPP_LUMP);
+	if(place == NULL)
+		return false;
+	if(edit->text.length == 0)
+		return true;
+	text = pkg_malloc(edit->text.length);
+	if(text == NULL) {
+		PKG_MEM_ERROR;
+		return false;
+	}
+	memcpy(text, edit->text.data, edit->text.length);
+	if(insert_new_lump_after(place, text, (int)edit->text.length, RTPP_LUMP) == NULL) {
+		pkg_free(text);
+		return false;
+	}
+	return true;
+}
+
+bool rtpp_message_apply(void *context, const rtpp_edit *edits, size_t count)
+{
+	struct sip_msg *msg = context;
+	char *body = get_body(msg);
+	size_t i;
+
+	if(body == NULL)
+		return false;
+	for(i = 0; i < count; i++) {
+		if(!apply_edit(msg, (int)(body - msg->buf), &edits[i])) {
+			remove_our_lumps(msg);
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The module as Kamailio sees it: exports, parameters, life cycle. */
+
+#include "glue.h"
+
+MODULE_VERSION
+
+rtpp_module *rtpp_instance = NULL;
+
+static char *db_url = NULL;
+static char *table_name = "rtpproxy";
+
+/* --- parameters: each goes to the Swift half under its name, or to host.c where it names a variable --- */
+
+#define TEXT_PARAMETER(name)                                                                         \
+	static int set_##name(modparam_t type, void *value)                                             \
+	{                                                                                                \
+		(void)type;                                                                                  \
+		return rtpp_set_text(rtpp_instance, #name, rtpp_bytes_of_cstring((char *)value)) == RTPP_OK  \
+					   ? 0                                                                           \
+					   : -1;                                                                         \
+	}
+#define NUMBER_PARAMETER(name)                                                                       \
+	static int set_##name(modparam_t type, void *value)                                             \
+	{                                                                                                \
+		(void)type;                                                                                  \
+		return rtpp_set_number(rtpp_instance, #name, (int64_t)(long)value) == RTPP_OK ? 0 : -1;      \
+	}
+#define VARIABLE_PARAMETER(name)                                                                     \
+	static int set_##name(modparam_t type, void *value)                                             \
+	{                                                                                                \
+		(void)type;                                                                                  \
+		return rtpp_host_set_variable(#name, (char *)value);                                        \
+	}
+
+TEXT_PARAMETER(rtpproxy_sock)
+TEXT_PARAMETER(nortpproxy_str)
+TEXT_PARAMETER(timeout_socket)
+NUMBER_PARAMETER(rtpproxy_disable_tout)
+NUMBER_PARAMETER(rtpproxy_tout)
+NUMBER_PARAMETER(rtpproxy_retr)
+NUMBER_PARAMETER(rewrite_origin)
+VARIABLE_PARAMETER(extra_id_pv)
+VARIABLE_PARAMETER(timeout_tag_pv)
+VARIABLE_PARAMETER(ice_candidate_priority_avp)
+VARIABLE_PARAMETER(rtp_inst_pvar)
+
+#define FUNCTION(name, type) {#name, type | PARAM_USE_FUNC, (void *)set_##name}
+
+static param_export_t parameters[] = {
+		FUNCTION(rtpproxy_sock, PARAM_STRING),
+		FUNCTION(rtpproxy_disable_tout, PARAM_INT),
+		FUNCTION(rtpproxy_tout, PARAM_INT),
+		FUNCTION(rtpproxy_retr, PARAM_INT),
+		FUNCTION(nortpproxy_str, PARAM_STRING),
+		FUNCTION(timeout_socket, PARAM_STRING),
+		FUNCTION(timeout_tag_pv, PARAM_STRING),
+		FUNCTION(ice_candidate_priority_avp, PARAM_STRING),
+		FUNCTION(extra_id_pv, PARAM_STRING),
+		FUNCTION(rtp_inst_pvar, PARAM_STRING),
+		FUNCTION(rewrite_origin, PARAM_INT),
+		{"db_url", PARAM_STRING, &db_url},
+		{"table_name", PARAM_STRING, &table_name},
+		{0, 0, 0},
+};
+
+/* --- life cycle --- */
+
+/* Lays the shared memory out, aligned to a cache line. */
+static int share(void)
+{
+	size_t size = rtpp_shared_size(rtpp_instance);
+	char *block = shm_malloc(size + 64);
+
+	if(block == NULL) {
+		SHM_MEM_ERROR;
+		return -1;
+	}
+	block += (64 - ((uintptr_t)block & 63)) & 63;
+	memset(block, 0, size);
+	return rtpp_share(rtpp_instance, block, size) == RTPP_OK ? 0 : -1;
+}
+
+static int mod_init(void)
+{
+	int result = rtpp_host_init();
+
+	if(db_url != NULL && *db_url != '\0') {
+		rtpp_set_text(rtpp_instance, "db_url", rtpp_bytes_of_cstring(db_url));
+		if(rtpp_db_load(db_url, table_name) < 0)
+			result = -1;
+	}
+	if(rtpp_configure(rtpp_instance) != RTPP_OK || result < 0)
+		return -1;
+	if(share() < 0)
+		return -1;
+	register_procs(1);
+	cfg_register_child(1);
+	return 0;
+}
+
+static int start_monitor(void)
+{
+	int pid = fork_process(PROC_NOCHLDINIT, "RTPProxy monitor", 1);
+
+	if(pid < 0) {
+		LM_ERR("cannot start the process that watches the RTPProxies\n");
+		return -1;
+	}
+	if(pid > 0)
+		return 0;
+	if(cfg_child_init() < 0 || rtpp_attach(rtpp_instance) != RTPP_OK)
+		exit(1);
+	rtpp_run_monitor(rtpp_instance);
+	exit(0);
+}
+
+static int child_init(int rank)
+{
+	if(rank == PROC_INIT)
+		return 0;
+	if(rank == PROC_MAIN && start_monitor() < 0)
+		return -1;
+	return rtpp_attach(rtpp_instance) == RTPP_OK ? 0 : -1;
+}
+
+static void destroy(void)
+{
+	rtpp_destroy(rtpp_instance);
+	rtpp_instance = NULL;
+}
+
+struct module_exports exports = {
+		"rtpproxy",
+		DEFAULT_DLFLAGS,
+		rtpp_commands,
+		parameters,
+		rtpp_rpc,
+		rtpp_variables,
+		0,
+		mod_init,
+		child_init,
+		destroy,
+};
+
+int mod_register(char *path, int *dlflags, void *p1, void *p2)
+{
+	(void)path, (void)dlflags, (void)p1, (void)p2;
+	if(rtpp_create(&rtpp_host_services, &rtpp_instance) != RTPP_OK)
+		return -1;
+	return sr_kemi_modules_add(rtpp_kemi_exports);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Script functions: w_* unpack Kamailio's parameters, ki_* are the same functions for KEMI. */
+
+#include "glue.h"
+
+/* --- parameters --- */
+
+/* The text of a parameter; absent where it is not given. 0, or -1 where it cannot be evaluated. */
+static int text_of(struct sip_msg *msg, char *param, rtpp_bytes *out)
+{
+	str value = {NULL, 0};
+
+	*out = rtpp_bytes_of(NULL);
+	if(param == NULL)
+		return 0;
+	if(get_str_fparam(&value, msg, (fparam_t *)param) < 0) {
+		LM_ERR("cannot evaluate the parameter \"%s\"\n", ((fparam_t *)param)->orig);
+		return -1;
+	}
+	if(value.s == NULL) {
+		value.s = "";
+		value.len = 0;
+	}
+	*out = rtpp_bytes_of(&value);
+	return 0;
+}
+
+static int fixup_set(void **param, int param_no)
+{
+	char *text = (char *)*param;
+	fparam_t *fixed;
+
+	(void)param_no;
+	if(fix_param_types(FPARAM_INT | FPARAM_PVS, param) != 0) {
+		LM_ERR("set_rtp_proxy_set: \"%s\" is neither a number nor a variable\n", text);
+		return E_CFG;
+	}
+	fixed = (fparam_t *)*param;
+	if(fixed->type == FPARAM_INT && rtpp_check_set(rtpp_instance, fixed->v.i) != RTPP_OK)
+		return E_CFG;
+	return 0;
+}
+
+/* The prompt as a format, the count as the number itself: what mohqueue passes, too. */
+static int fixup_prompt(void **param, int param_no)
+{
+	char *text = (char *)*param;
+
+	if(param_no == 1) {
+		str format = {text, (int)strlen(text)};
+		pv_elem_t *model = NULL;
+
+		if(pv_parse_format(&format, &model) < 0) {
+			LM_ERR("prompt: \"%s\" cannot be parsed\n", text);
+			return E_CFG;
+		}
+		*param = model;
+	} else {
+		char *end = NULL;
+		long count = strtol(text, &end, 10);
+
+		if(end == text || *end != '\0' || count < -1 || count > INT32_MAX) {
+			LM_ERR("prompt count: \"%s\" is not a number of -1 or more\n", text);
+			return E_CFG;
+		}
+		*param = (void *)count;
+	}
+	return 0;
+}
+
+/* --- offer, answer, manage, destroy --- */
+
+typedef rtpp_code (*media_function)(rtpp_module *, const rtpp_message *, rtpp_bytes flags, rtpp_bytes address);
+
+static int media(struct sip_msg *msg, char *flags, char *address, media_function function)
+{
+	rtpp_message message;
+	rtpp_bytes flags_text, address_text;
+
+	if(text_of(msg, flags, &flags_text) < 0 || text_of(msg, address, &address_text) < 0)
+		return -1;
+	rtpp_message_init(&message, msg);
+	return function(rtpp_instance, &message, flags_text, address_text);
+}
+
+static int ki_media(struct sip_msg *msg, const str *flags, const str *address, media_function function)
+{
+	rtpp_message message;
+
+	rtpp_message_init(&message, msg);
+	return function(rtpp_instance, &message, rtpp_bytes_of(flags), rtpp_bytes_of(address));
+}
+
+/* A function without parameters is called by other modules with a made-up fparam_t of flags: w_* takes it. */
+#define MEDIA_FUNCTION(name)                                                                   \
+	static int w_##name(struct sip_msg *msg, char *flags, char *address)                      \
+	{                                                                                          \
+		return media(msg, flags, address, rtpp_##name);                                        \
+	}                                                                                          \
+	static int ki_##name##0(struct sip_msg *msg)                                              \
+	{                                                                                          \
+		return ki_media(msg, NULL, NULL, rtpp_##name);                                         \
+	}                                                                                          \
+	static int ki_##name(struct sip_msg *msg, str *flags)                                     \
+	{                                                                                          \
+		return ki_media(msg, flags, NULL, rtpp_##name);                                        \
+	}                                                                                          \
+	static int ki_##name##_ip(struct sip_msg *msg, str *flags, str *address)                  \
+	{                                                                                          \
+		return ki_media(msg, flags, address, rtpp_##name);                                     \
+	}
+
+MEDIA_FUNCTION(offer)
+MEDIA_FUNCTION(answer)
+MEDIA_FUNCTION(manage)
+
+static int w_destroy(struct sip_msg *msg, char *flags, char *unused)
+{
+	rtpp_message message;
+	rtpp_bytes text;
+
+	(void)unused;
+	if(text_of(msg, flags, &text) < 0)
+		return -1;
+	rtpp_message_init(&message, msg);
+	return rtpp_delete(rtpp_instance, &message, text);
+}
+
+static int ki_destroy(struct sip_msg *msg, str *flags)
+{
+	rtpp_message message;
+
+	rtpp_message_init(&message, msg);
+	return rtpp_delete(rtpp_instance, &message, rtpp_bytes_of(flags));
+}
+
+static int ki_destroy0(struct sip_msg *msg)
+{
+	return ki_destroy(msg, NULL);
+}
+
+/* --- sets --- */
+
+static int ki_set(struct sip_msg *msg, int set_id)
+{
+	rtpp_message message;
+
+	rtpp_message_init(&message, msg);
+	return rtpp_select_set(rtpp_instance, &message, set_id);
+}
+
+static int w_set(struct sip_msg *msg, char *param, char *unused)
+{
+	fparam_t *fixed = (fparam_t *)param;
+	rtpp_message message;
+	pv_value_t value;
+
+	(void)unused;
+	if(fixed->type == FPARAM_INT)
+		return ki_set(msg, fixed->v.i);
+	memset(&value, 0, sizeof(value));
+	rtpp_message_init(&message, msg);
+	if(pv_get_spec_value(msg, fixed->v.pvs, &value) == 0) {
+		if(value.flags & PV_VAL_INT)
+			return rtpp_select_set(rtpp_instance, &message, (int64_t)value.ri);
+		if((value.flags & PV_VAL_STR) && !(value.flags & PV_VAL_NULL))
+			return rtpp_select_set_text(rtpp_instance, &message, rtpp_bytes_of(&value.rs));
+	}
+	LM_ERR("set_rtp_proxy_set: %s holds no number\n", fixed->orig);
+	return -1;
+}
+
+/* --- prompts and recording --- */
+
+static int play(struct sip_msg *msg, rtpp_bytes prompt, long count, bool to_uas)
+{
+	rtpp_message message;
+
+	rtpp_message_init(&message, msg);
+	return rtpp_play(rtpp_instance, &message, prompt, count, to_uas);
+}
+
+static int play_format(struct sip_msg *msg, char *format, char *count, bool to_uas)
+{
+	str prompt = {NULL, 0};
+
+	if(pv_printf_s(msg, (pv_elem_t *)format, &prompt) < 0) {
+		LM_ERR("cannot evaluate the name of the prompt\n");
+		return -1;
+	}
+	return play(msg, rtpp_bytes_of(&prompt), (long)count, to_uas);
+}
+
+static int stop_play(struct sip_msg *msg, bool to_uas)
+{
+	rtpp_message message;
+
+	rtpp_message_init(&message, msg);
+	return rtpp_stop_play(rtpp_instance, &message, to_uas);
+}
+
+static int w_stream2uac(struct sip_msg *msg, char *prompt, char *count)
+{
+	return play_format(msg, prompt, count, false);
+}
+
+static int w_stream2uas(struct sip_msg *msg, char *prompt, char *count)
+{
+	return play_format(msg, prompt, count, true);
+}
+
+static int ki_stream2uac(struct sip_msg *msg, str *prompt, int count)
+{
+	return play(msg, rtpp_bytes_of(prompt), count, false);
+}
+
+static int ki_stream2uas(struct sip_msg *msg, str *prompt, int count)
+{
+	return play(msg, rtpp_bytes_of(prompt), count, true);
+}
+
+static int ki_stop_stream2uac(struct sip_msg *msg)
+{
+	return stop_play(msg, false);
+}
+
+static int ki_stop_stream2uas(struct sip_msg *msg)
+{
+	return stop_play(msg, true);
+}
+
+static int ki_start_recording(struct sip_msg *msg)
+{
+	rtpp_message message;
+
+	rtpp_message_init(&message, msg);
+	return rtpp_record(rtpp_instance, &message);
+}
+
+static int w_stop_stream2uac(struct sip_msg *msg, char *unused1, char *unused2)
+{
+	(void)unused1, (void)unused2;
+	return ki_stop_stream2uac(msg);
+}
+
+static int w_stop_stream2uas(struct sip_msg *msg, char *unused1, char *unused2)
+{
+	(void)unused1, (void)unused2;
+	return ki_stop_stream2uas(msg);
+}
+
+static int w_start_recording(struct sip_msg *msg, char *unused1, char *unused2)
+{
+	(void)unused1, (void)unused2;
+	return ki_start_recording(msg);
+}
+
+/* --- exports --- */
+
+cmd_export_t rtpp_commands[] = {
+		{"set_rtp_proxy_set", (cmd_function)w_set, 1, fixup_set, 0, ANY_ROUTE},
+		{"rtpproxy_offer", (cmd_function)w_offer, 0, 0, 0, ANY_ROUTE},
+		{"rtpproxy_offer", (cmd_function)w_offer, 1, fixup_spve_null, 0, ANY_ROUTE},
+		{"rtpproxy_offer", (cmd_function)w_offer, 2, fixup_spve_spve, 0, ANY_ROUTE},
+		{"rtpproxy_answer", (cmd_function)w_answer, 0, 0, 0, ANY_ROUTE},
+		{"rtpproxy_answer", (cmd_function)w_answer, 1, fixup_spve_null, 0, ANY_ROUTE},
+		{"rtpproxy_answer", (cmd_function)w_answer, 2, fixup_spve_spve, 0, ANY_ROUTE},
+		{"rtpproxy_manage", (cmd_function)w_manage, 0, 0, 0, ANY_ROUTE},
+		{"rtpproxy_manage", (cmd_function)w_manage, 1, fixup_spve_null, 0, ANY_ROUTE},
+		{"rtpproxy_manage", (cmd_function)w_manage, 2, fixup_spve_spve, 0, ANY_ROUTE},
+		{"rtpproxy_destroy", (cmd_function)w_destroy, 0, 0, 0, ANY_ROUTE},
+		{"rtpproxy_destroy", (cmd_function)w_destroy, 1, fixup_spve_null, 0, ANY_ROUTE},
+		{"unforce_rtp_proxy", (cmd_function)w_destroy, 0, 0, 0, ANY_ROUTE},
+		{"unforce_rtp_proxy", (cmd_function)w_destroy, 1, fixup_spve_null, 0, ANY_ROUTE},
+		{"rtpproxy_stream2uac", (cmd_function)w_stream2uac, 2, fixup_prompt, 0, ANY_ROUTE},
+		{"rtpproxy_stream2uas", (cmd_function)w_stream2uas, 2, fixup_prompt, 0, ANY_ROUTE},
+		{"rtpproxy_stop_stream2uac", (cmd_function)w_stop_stream2uac, 0, 0, 0, ANY_ROUTE},
+		{"rtpproxy_stop_stream2uas", (cmd_function)w_stop_stream2uas, 0, 0, 0, ANY_ROUTE},
+		{"start_recording", (cmd_function)w_start_recording, 0, 0, 0, ANY_ROUTE},
+		{0, 0, 0, 0, 0, 0},
+};
+
+#define KEMI(name, function, ...) {str_init("rtpproxy"), str_init(name), SR_KEMIP_INT, function, {__VA_ARGS__}}
+#define NONE SR_KEMIP_NONE
+#define TEXT SR_KEMIP_STR
+#define NUMBER SR_KEMIP_INT
+
+/* clang-format off */
+sr_kemi_t rtpp_kemi_exports[] = {
+	KEMI("rtpproxy_offer0", ki_offer0, NONE, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_offer", ki_offer, TEXT, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_offer_ip", ki_offer_ip, TEXT, TEXT, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_answer0", ki_answer0, NONE, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_answer", ki_answer, TEXT, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_answer_ip", ki_answer_ip, TEXT, TEXT, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_manage0", ki_manage0, NONE, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_manage", ki_manage, TEXT, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_manage_ip", ki_manage_ip, TEXT, TEXT, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_destroy0", ki_destroy0, NONE, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_destroy", ki_destroy, TEXT, NONE, NONE, NONE, NONE, NONE),
+	KEMI("set_rtpproxy_set", ki_set, NUMBER, NONE, NONE, NONE, NONE, NONE),
+	KEMI("start_recording", ki_start_recording, NONE, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_stream2uac", ki_stream2uac, TEXT, NUMBER, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_stream2uas", ki_stream2uas, TEXT, NUMBER, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_stop_stream2uac", ki_stop_stream2uac, NONE, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_stop_stream2uas", ki_stop_stream2uas, NONE, NONE, NONE, NONE, NONE, NONE),
+	{{0, 0}, {0, 0}, 0, NULL, {0, 0, 0, 0, 0, 0}}
+};
+/* clang-format on */
