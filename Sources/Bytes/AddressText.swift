@@ -18,9 +18,17 @@ public enum AddressText {
         return isIPv6(bytes, range) ? .ipv6 : nil
     }
 
-    /// Whether `range` is `0.0.0.0` or `::`, which ask for hold (RFC 3264 section 8.4, control-protocol: U).
+    /// Whether `range` is `0.0.0.0` or `::`, however the latter is spelt: what asks for hold (RFC 3264 section 8.4,
+    /// control-protocol: U).
     public static func isNull(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
-        bytes.equals(range, "0.0.0.0") || bytes.equals(range, "::")
+        if bytes.equals(range, "0.0.0.0") { return true }
+        guard isIPv6(bytes, range) else { return false }
+        let inside = bytes.clamped(range)
+        for index in inside.start..<inside.end
+        where bytes[index] != UInt8(ascii: ":") && bytes[index] != UInt8(ascii: "0") {
+            return false
+        }
+        return true
     }
 
     private static func isIPv4(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* System calls for Transport: socket addresses are built here, and errno never leaves.
+ *
+ * Each function makes one system call (resolver functions apart) and returns its result, or -errno.
+ * An address is three words: kind (4 or 6) in bits 0-7, port in bits 16-31, IPv6 scope in bits 32-63 of the first;
+ * the address in network order, read as big-endian, in the others (IPv4: the low half of the second).
+ */
+#ifndef CPOSIX_H
+#define CPOSIX_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* ppoll */
+#endif
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct cposix_address {
+    uint64_t words[3];
+} cposix_address;
+
+/* Address kinds; the numbers of the first two are what users write behind IN IP. */
+enum { CPOSIX_IPV4 = 4, CPOSIX_IPV6 = 6, CPOSIX_UNIX = 1 };
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+static inline uint64_t cposix_now(void)
+{
+    struct timespec t = {0, 0};
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static inline int64_t cposix_process_id(void) { return getpid(); }
+
+/* At most 256 bytes at once are all or nothing once the kernel's source is seeded (getrandom(2)). */
+static inline int64_t cposix_random(uint8_t *bytes, size_t count)
+{
+    ssize_t got = getrandom(bytes, count, 0);
+    return got < 0 ? -(int64_t)errno : got;
+}
+
+/* A non-blocking, close-on-exec socket: a datagram one for IPv4 and IPv6, a stream for unix. */
+static inline int64_t cposix_socket(int kind)
+{
+    int family = kind == CPOSIX_UNIX ? AF_UNIX : kind == CPOSIX_IPV6 ? AF_INET6 : AF_INET;
+    int type = kind == CPOSIX_UNIX ? SOCK_STREAM : SOCK_DGRAM;
+    int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -(int64_t)errno : fd;
+}
+
+static inline int64_t cposix_close(int fd) { return close(fd) < 0 ? -(int64_t)errno : 0; }
+
+static inline int64_t cposix_connect(int fd, uint64_t w0, uint64_t w1, uint64_t w2)
+{
+    uint16_t port = (uint16_t)(w0 >> 16);
+    int result;
+    if ((w0 & 0xff) == CPOSIX_IPV4) {
+        struct sockaddr_in a;
+        memset(&a, 0, sizeof a);
+        a.sin_family = AF_INET;
+        a.sin_port = htons(port);
+        a.sin_addr.s_addr = htonl((uint32_t)w1);
+        result = connect(fd, (const struct sockaddr *)&a, sizeof a);
+    } else {
+        struct sockaddr_in6 a;
+        memset(&a, 0, sizeof a);
+        a.sin6_family = AF_INET6;
+        a.sin6_port = htons(port);
+        a.sin6_scope_id = (uint32_t)(w0 >> 32);
+        for (int i = 0; i < 8; i++) {
+            a.sin6_addr.s6_addr[i] = (uint8_t)(w1 >> (56 - 8 * i));
+            a.sin6_addr.s6_addr[8 + i] = (uint8_t)(w2 >> (56 - 8 * i));
+        }
+        result = connect(fd, (const struct sockaddr *)&a, sizeof a);
+    }
+    return result < 0 ? -(int64_t)errno : 0;
+}
+
+static inline int64_t cposix_connect_unix(int fd, const uint8_t *path, size_t count)
+{
+    struct sockaddr_un a;
+    memset(&a, 0, sizeof a);
+    if (count == 0 || count >= sizeof a.sun_path)
+        return -(int64_t)ENAMETOOLONG;
+    a.sun_family = AF_UNIX;
+    memcpy(a.sun_path, path, count);
+    return connect(fd, (const struct sockaddr *)&a, sizeof a) < 0 ? -(int64_t)errno : 0;
+}
+
+/* Never raises SIGPIPE. */
+static inline int64_t cposix_send(int fd, const uint8_t *bytes, size_t count)
+{
+    ssize_t sent = send(fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent < 0 ? -(int64_t)errno : sent;
+}
+
+/* Of a datagram the length that it had, which may be more than `count`. */
+static inline int64_t cposix_receive(int fd, uint8_t *bytes, size_t count, bool datagram)
+{
+    ssize_t got = recv(fd, bytes, count, MSG_DONTWAIT | (datagram ? MSG_TRUNC : 0));
+    return got < 0 ? -(int64_t)errno : got;
+}
+
+static inline int64_t cposix_poll(struct pollfd *entries, size_t count, uint64_t nanoseconds)
+{
+    struct timespec t;
+    t.tv_sec = (time_t)(nanoseconds / 1000000000u);
+    t.tv_nsec = (long)(nanoseconds % 1000000000u);
+    int ready = ppoll(entries, (nfds_t)count, &t, NULL);
+    return ready < 0 ? -(int64_t)errno : ready;
+}
+
+static inline void cposix_address_from(const struct sockaddr *any, cposix_address *out)
+{
+    if (any->sa_family == AF_INET) {
+        const struct sockaddr_in *a = (const struct sockaddr_in *)any;
+        out->words[0] = CPOSIX_IPV4 | (uint64_t)ntohs(a->sin_port) << 16;
+        out->words[1] = ntohl(a->sin_addr.s_addr);
+        out->words[2] = 0;
+    } else {
+        const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)any;
+        out->words[0] = CPOSIX_IPV6 | (uint64_t)ntohs(a->sin6_port) << 16 | (uint64_t)a->sin6_scope_id << 32;
+        out->words[1] = out->words[2] = 0;
+        for (int i = 0; i < 8; i++) {
+            out->words[1] = out->words[1] << 8 | a->sin6_addr.s6_addr[i];
+            out->words[2] = out->words[2] << 8 | a->sin6_addr.s6_addr[8 + i];
+        }
+    }
+}
+
+/* Resolves a host of one family; `numeric_only` never blocks. 0, or the EAI_ code. A host that holds a NUL or is
+ * longer than 253 bytes: EAI_NONAME. */
+static inline int cposix_resolve(
+    const uint8_t *host, size_t count, uint16_t port, int kind, bool numeric_only, cposix_address *out)
+{
+    char name[254];
+    if (count == 0 || count >= sizeof name || memchr(host, 0, count) != NULL)
+        return EAI_NONAME;
+    memcpy(name, host, count);
+    name[count] = 0;
+    struct addrinfo hints, *found = NULL;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_family = kind == CPOSIX_IPV6 ? AF_INET6 : AF_INET;
+    hints.ai_socktype = SOCK_DGRAM;
+    hints.ai_flags = numeric_only ? AI_NUMERICHOST : 0;
+    int result = getaddrinfo(name, NULL, &hints, &found);
+    if (result != 0)
+        return result;
+    cposix_address_from(found->ai_addr, out);
+    freeaddrinfo(found);
+    out->words[0] |= (uint64_t)port << 16;
+    return 0;
+}
+
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Everything that ends a script function without success: what the script gets, and what the log says.
+
+import Bytes
+import ControlProtocol
+import SDP
+
+/// What a script function returns.
+public enum ReturnCode: Int32, Sendable {
+    case done = 1
+    case error = -1
+    /// Another proxy has marked the body, or this message has been rewritten already.
+    case marked = -2
+    /// No RTPProxy is available.
+    case noNode = -3
+}
+
+/// A word that goes on the wire.
+enum WireWord {
+    case callID, fromTag, toTag, branch, extraID, address, timeoutSocket, timeoutTag, prompt
+
+    var name: StaticString {
+        switch self {
+        case .callID: "Call-ID"
+        case .fromTag: "from-tag"
+        case .toTag: "to-tag"
+        case .branch: "Via branch"
+        case .extraID: "extra_id_pv"
+        case .address: "address"
+        case .timeoutSocket: "timeout_socket"
+        case .timeoutTag: "timeout_tag_pv"
+        case .prompt: "prompt name"
+        }
+    }
+}
+
+/// Why a script function fails.
+enum CallFailure: Error, Equatable {
+    case unknownFlag(UInt8)
+    case flagsTooLong
+    case badRepacketization
+    /// `l` given to an answer.
+    case lookupOfAnswer
+    /// An answer in a request other than ACK.
+    case answerInRequest
+    /// ip_address given, and empty.
+    case emptyAddress
+    case body(BodyFault)
+    case missing(WireWord)
+    /// A byte in the word would make it another argument or command.
+    case unfit(WireWord)
+    case alreadyMarked
+    case alreadyRewritten
+    case sdp(SDPFault)
+    case badICEPriority
+    /// No node of this set is up; false: there is no such set.
+    case noNode(setID: UInt32, setExists: Bool)
+    case relayError(ErrorCode)
+    /// `0`, or a port that is none.
+    case noPort
+    /// A lookup found no session.
+    case unknownSession
+    case unsupported(WireWord)
+    case commandTooLong
+    case notApplied
+    /// manage has nothing to do here.
+    case nothingToManage
+    case unknownSet(Int64)
+    case badSet
+
+    var returnCode: ReturnCode {
+        switch self {
+        case .alreadyMarked, .alreadyRewritten: .marked
+        case .noNode: .noNode
+        default: .error
+        }
+    }
+
+    /// How much it matters, nil where it is an everyday outcome that the script asked about.
+    var level: LogLevel? {
+        switch self {
+        case .alreadyMarked, .alreadyRewritten, .unknownSession, .nothingToManage: nil
+        case .noNode, .relayError, .noPort, .notApplied, .unsupported: .error
+        case .unknownFlag, .flagsTooLong, .badRepacketization, .lookupOfAnswer, .answerInRequest, .emptyAddress,
+            .badICEPriority, .commandTooLong, .unknownSet, .badSet:
+            .error
+        case .body, .missing, .unfit, .sdp: .warning
+        }
+    }
+
+    /// Adds the reason in words.
+    func describe(into line: inout [UInt8]) {
+        switch self {
+        case .unknownFlag(let letter):
+            line.append("unknown flag '")
+            line.append(letter >= 0x20 && letter < 0x7F ? letter : UInt8(ascii: "?"))
+            line.append("'")
+        case .flagsTooLong: line.append("more than 255 flags")
+        case .badRepacketization: line.append("flag 'z' needs a number of 1..999 milliseconds behind it")
+        case .lookupOfAnswer: line.append("flag 'l' means nothing to an answer")
+        case .answerInRequest: line.append("an answer comes in a reply or an ACK, not in another request")
+        case .emptyAddress: line.append("the ip_address parameter is empty")
+        case .body(let fault): line.append(fault.text)
+        case .missing(let word):
+            line.append("no ")
+            line.append(word.name)
+        case .unfit(let word):
+            line.append(word.name)
+            line.append(" holds a blank or control character")
+        case .alreadyMarked: line.append("marked by another proxy")
+        case .alreadyRewritten: line.append("already rewritten")
+        case .sdp(let fault):
+            line.append("SDP: ")
+            line.append(fault.reason.text)
+            if fault.line > 0 {
+                line.append(" (line ")
+                line.append(decimal: fault.line)
+                line.append(")")
+            }
+        case .badICEPriority: line.append("ice_candidate_priority_avp is not 0, 1 or 2")
+        case .noNode(let setID, let setExists):
+            line.append(setExists ? "no RTPProxy available in set " : "no RTPProxy is configured in set ")
+            line.append(decimal: UInt64(setID))
+        case .relayError(let code):
+            line.append("answered with error E")
+            line.append(decimal: UInt64(code.number))
+        case .noPort: line.append("answered without a port")
+        case .unknownSession: line.append("the session does not exist")
+        case .unsupported(let word):
+            line.append("too old to take a ")
+            line.append(word.name)
+        case .commandTooLong: line.append("the command is too long")
+        case .notApplied: line.append("the message could not be changed, out of memory")
+        case .nothingToManage: line.append("nothing to manage in this message")
+        case .unknownSet(let id):
+            line.append("there is no set ")
+            line.append(decimal: Int(truncatingIfNeeded: id))
+        case .badSet: line.append("the set is not a number")
+        }
+    }
+}

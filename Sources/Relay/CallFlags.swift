@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The flags string of a script function: what each letter asks for, and what goes on the wire.
+
+import Bytes
+
+/// Which Via's branch joins the Call-ID (flags `1`, `2`, `3`).
+enum BranchChoice: Equatable {
+    case none
+    case first
+    case second
+    /// The first in a request, the second in a reply.
+    case byDirection
+}
+
+/// Flags that were read. The letters for the wire stand apart, in the order given.
+struct CallFlags: Equatable {
+    var branch = BranchChoice.none
+    /// `b`: the text of extra_id_pv joins the Call-ID.
+    var usesExtraID = false
+    /// `l`: only rewrite where the session exists.
+    var looksUpOnly = false
+    /// `x`: bridge by the family of the first stream's address.
+    var bridgesByFamily = false
+    /// `f`: another proxy's mark does not matter.
+    var ignoresMarker = false
+    /// `r`, `a`: the address in the SDP is true.
+    var trustsAddress = false
+    /// `o`
+    var changesOrigin = false
+    /// `c`
+    var changesSessionConnection = false
+    /// `zNN`: packet time in milliseconds, 1..999; 0 not asked for.
+    var repacketizationMilliseconds: UInt32 = 0
+    /// `t`: leave the to-tag out of a delete.
+    var deletesWholeCall = false
+
+    /// What the flags belong to.
+    enum Use {
+        /// offer, answer, manage
+        case media
+        /// destroy, and manage where it becomes one
+        case delete
+    }
+
+    /// Longest flags string, in bytes: far more than letters that mean something.
+    static let maximumLength = 255
+
+    /// Reads `text`; `modifiers` receives the letters for the wire. Letters are accepted in either case but for `b`.
+    static func parse(
+        _ text: Span<UInt8>, for use: Use, modifiers: inout [UInt8]
+    ) throws(CallFailure) -> CallFlags {
+        var flags = CallFlags()
+        modifiers.removeAll(keepingCapacity: true)
+        guard text.count <= maximumLength else { throw .flagsTooLong }
+        var offset = 0
+        while let letter = text.byte(at: offset) {
+            offset &+= 1
+            switch letter {
+            case UInt8(ascii: "1"): flags.branch = .first
+            case UInt8(ascii: "2"): flags.branch = .second
+            case UInt8(ascii: "3"): flags.branch = .byDirection
+            case UInt8(ascii: "b"): flags.usesExtraID = true
+            default:
+                switch lowercased(letter) {
+                case UInt8(ascii: "a"):
+                    modifiers.append(UInt8(ascii: "A"))
+                    flags.trustsAddress = true
+                case UInt8(ascii: "r"): flags.trustsAddress = true
+                case UInt8(ascii: "l"): flags.looksUpOnly = true
+                case UInt8(ascii: "i"): modifiers.append(UInt8(ascii: "I"))
+                case UInt8(ascii: "e"): modifiers.append(UInt8(ascii: "E"))
+                case UInt8(ascii: "w"): modifiers.append(UInt8(ascii: "S"))
+                case UInt8(ascii: "x"): flags.bridgesByFamily = true
+                case UInt8(ascii: "f"): flags.ignoresMarker = true
+                case UInt8(ascii: "o"): flags.changesOrigin = true
+                case UInt8(ascii: "c"): flags.changesSessionConnection = true
+                case UInt8(ascii: "t"): flags.deletesWholeCall = true
+                case UInt8(ascii: "z"):
+                    var end = offset
+                    while let digit = text.byte(at: end), isDigit(digit) { end &+= 1 }
+                    if use == .media {
+                        let digits = ByteRange(from: offset, to: end)
+                        guard let milliseconds = Decimal.parse(text, digits, maximum: 999), milliseconds > 0 else {
+                            throw .badRepacketization
+                        }
+                        flags.repacketizationMilliseconds = milliseconds
+                    }
+                    offset = end
+                default: throw .unknownFlag(letter)
+                }
+            }
+        }
+        return flags
+    }
+}

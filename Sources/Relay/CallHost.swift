@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the use cases ask of their host: the message, a log, a clock, and a place for the edits.
+
+public import SDP
+
+/// How much a log line matters.
+public enum LogLevel: Sendable {
+    case error
+    case warning
+    case notice
+    case info
+}
+
+/// What every process of the host can do.
+public protocol RelayHost {
+    /// Writes one line; it holds printable ASCII only.
+    func log(_ level: LogLevel, _ line: Span<UInt8>)
+    /// Seconds since start.
+    var ticks: UInt32 { get }
+}
+
+/// A method, as far as the module tells methods apart.
+public enum SIPMethod: Sendable {
+    case invite, ack, bye, cancel, update, prack, other
+}
+
+/// The kind of route a function is called from, as far as it matters.
+public enum RouteKind: Sendable {
+    case failure, branchFailure, other
+}
+
+/// What tm knows of a reply's transaction.
+public enum TransactionState: Sendable {
+    /// tm is not loaded, or there is none.
+    case none
+    /// Its INVITE was marked: it carried SDP.
+    case offered
+    /// Its INVITE was not.
+    case notOffered
+}
+
+/// What of a message is not text.
+public struct MessageFacts: Sendable {
+    /// With `process`, what tells one message from the next.
+    public var id: UInt32 = 0
+    public var process: Int32 = 0
+    public var isRequest = true
+    /// Of a reply: that of its CSeq.
+    public var method = SIPMethod.other
+    /// Of a reply: 100..699.
+    public var status = 0
+    public var route = RouteKind.other
+    /// Whether anything stands behind the headers.
+    public var hasBody = false
+    /// Value of Content-Length, nil where there is none.
+    public var contentLength: Int?
+    /// Whether there is a Content-Type.
+    public var hasContentType = false
+
+    public init() {}
+}
+
+/// What of a message is text.
+public enum MessageField: Sendable {
+    case callID, fromTag, toTag, via1Branch, via2Branch, contentType, body, source, received
+}
+
+/// Variables that the configuration names.
+public enum CallVariable: Sendable {
+    case extraID, timeoutTag, icePriority
+}
+
+/// A SIP message in the hands of its host. What it lends is lent for the closure.
+public protocol CallHost: RelayHost {
+    var facts: MessageFacts { get }
+    /// Lends a field; empty where the message has none.
+    func with<Result, Failure: Error>(
+        _ field: MessageField, _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result
+    /// Lends the text of a variable and whether it is unset; nil where none is configured.
+    func withVariable<Result>(_ variable: CallVariable, _ body: (Span<UInt8>, _ isNull: Bool) -> Result) -> Result?
+    /// Stores the URL of the node that was chosen.
+    func setInstance(_ url: Span<UInt8>)
+    /// Whether an earlier call has edited this message.
+    var isEdited: Bool { get }
+    /// Makes all edits of the body, or none and says so.
+    func apply(_ edits: borrowing EditList) -> Bool
+    var transaction: TransactionState { get }
+    /// Marks the transaction of an INVITE with SDP.
+    func markTransaction()
+}

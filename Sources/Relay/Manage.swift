@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// rtpproxy_manage: what to do with a message, decided from its facts alone.
+
+/// What manage becomes.
+enum ManageAction: Equatable {
+    /// Returns 1 and touches nothing.
+    case nothing
+    case offer
+    case answer
+    case delete
+    /// -1
+    case refuse
+}
+
+extension MessageFacts {
+    /// The table of the manual, read top down. `transaction` is asked only where it matters.
+    func manageAction(hasSDP: Bool, transaction: () -> TransactionState) -> ManageAction {
+        if route == .branchFailure { return .nothing }
+        if method == .bye || method == .cancel || route == .failure { return .delete }
+        return isRequest ? managedRequest(hasSDP: hasSDP) : managedReply(hasSDP: hasSDP, transaction)
+    }
+
+    private func managedRequest(hasSDP: Bool) -> ManageAction {
+        switch method {
+        case .invite, .update, .prack: hasSDP ? .offer : .refuse
+        case .ack: hasSDP ? .answer : .refuse
+        case .bye, .cancel, .other: .refuse
+        }
+    }
+
+    private func managedReply(hasSDP: Bool, _ transaction: () -> TransactionState) -> ManageAction {
+        switch method {
+        case .invite:
+            if status >= 300 { return .delete }
+            guard hasSDP else { return .refuse }
+            return transaction() == .notOffered ? .offer : .answer
+        case .update, .prack:
+            // A refused UPDATE or PRACK leaves the call as it is.
+            return hasSDP && status < 300 ? .answer : .refuse
+        case .ack, .bye, .cancel, .other:
+            return .refuse
+        }
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The value of a Content-Type header, as SIP and MIME write it.
+
+internal import Bytes
+
+/// A media type and its parameters (RFC 2045 section 5.1, RFC 3261 section 20.15), as ranges.
+/// Line ends of folded headers count as blanks.
+struct ContentType {
+    /// Such as `application`.
+    let type: ByteRange
+    /// Such as `sdp`.
+    let subtype: ByteRange
+    /// What stands behind the first semicolon.
+    private let parameters: ByteRange
+
+    /// Reads `value`; what is no media type matches none.
+    init(_ bytes: Span<UInt8>, _ value: ByteRange) {
+        let whole = bytes.clamped(value)
+        let typeEnd = bytes.firstIndex(of: UInt8(ascii: ";"), in: whole) ?? whole.end
+        let media = ByteRange(from: whole.start, to: typeEnd)
+        let slash = bytes.firstIndex(of: UInt8(ascii: "/"), in: media) ?? media.end
+        type = ContentType.stripped(bytes, ByteRange(from: media.start, to: slash))
+        subtype = ContentType.stripped(bytes, ByteRange(from: slash &+ 1, to: media.end))
+        parameters = ByteRange(from: typeEnd &+ 1, to: whole.end)
+    }
+
+    /// `application/sdp`, in any letter case.
+    func isSDP(_ bytes: Span<UInt8>) -> Bool {
+        bytes.equalsIgnoringCase(type, "application") && bytes.equalsIgnoringCase(subtype, "sdp")
+    }
+
+    /// `multipart/` and anything.
+    func isMultipart(_ bytes: Span<UInt8>) -> Bool {
+        bytes.equalsIgnoringCase(type, "multipart") && !subtype.isEmpty
+    }
+
+    /// The `boundary` parameter without its quotes (RFC 2046 section 5.1.1), or nil where there is none of 1 byte or
+    /// more. The characters that a boundary may hold need no backslash, so none is read as an escape here.
+    func boundary(_ bytes: Span<UInt8>) -> ByteRange? {
+        var rest = parameters
+        while !rest.isEmpty {
+            let end = ContentType.parameterEnd(bytes, rest)
+            let parameter = ByteRange(from: rest.start, to: end)
+            rest = ByteRange(from: end &+ 1, to: rest.end)
+            guard let equals = bytes.firstIndex(of: UInt8(ascii: "="), in: parameter) else { continue }
+            let name = ContentType.stripped(bytes, ByteRange(from: parameter.start, to: equals))
+            guard bytes.equalsIgnoringCase(name, "boundary") else { continue }
+            let value = ContentType.stripped(bytes, ByteRange(from: equals &+ 1, to: parameter.end))
+            let boundary = ContentType.unquoted(bytes, value)
+            return boundary.isEmpty ? nil : boundary
+        }
+        return nil
+    }
+
+    /// Offset of the semicolon that ends the parameter at the start of `range`, quoted ones aside, or of the end.
+    private static func parameterEnd(_ bytes: Span<UInt8>, _ range: ByteRange) -> Int {
+        var index = range.start
+        var isQuoted = false
+        while index < range.end, let byte = bytes.byte(at: index) {
+            if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
+            if byte == UInt8(ascii: "\\"), isQuoted { index &+= 1 }
+            if byte == UInt8(ascii: ";"), !isQuoted { return index }
+            index &+= 1
+        }
+        return range.end
+    }
+
+    /// `range` between its quotes; as it is where it has none or only one.
+    private static func unquoted(_ bytes: Span<UInt8>, _ range: ByteRange) -> ByteRange {
+        let quote = UInt8(ascii: "\"")
+        guard range.count >= 2, bytes.byte(at: range.start) == quote, bytes.byte(at: range.end &- 1) == quote
+        else { return range }
+        return ByteRange(start: range.start &+ 1, count: range.count &- 2)
+    }
+
+    /// `range` without blanks and line ends at both ends.
+    private static func stripped(_ bytes: Span<UInt8>, _ range: ByteRange) -> ByteRange {
+        let inside = bytes.clamped(range)
+        var start = inside.start
+        var end = inside.end
+        while start < end, isBlankOrLineEnd(bytes[start]) { start &+= 1 }
+        while end > start, isBlankOrLineEnd(bytes[end &- 1]) { end &-= 1 }
+        return ByteRange(from: start, to: end)
+    }
+
+    private static func isBlankOrLineEnd(_ byte: UInt8) -> Bool { isBlank(byte) || byte == 0x0D || byte == 0x0A }
+}

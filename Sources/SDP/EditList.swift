@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What is to be changed in a body: ranges and their replacements.
+
+public import Bytes
+
+/// Replace `removed` bytes at `offset` of the body with `text` of the list's own text.
+public struct Edit: Equatable, Sendable {
+    /// Offset in the body.
+    public let offset: Int
+    /// Number of bytes that go, 0 for an insertion.
+    public let removed: Int
+    /// The bytes that come, as a range of `EditList.text`.
+    public let text: ByteRange
+}
+
+/// The edits of one body: sorted, without overlap and without two that touch, inside the session description, and
+/// none that changes nothing. Scratch memory that is used again for each body.
+public struct EditList: ~Copyable {
+    /// In the order of the body.
+    public private(set) var edits: [Edit] = []
+    /// The bytes of all replacements, one behind the other.
+    public private(set) var text: [UInt8] = []
+
+    /// An empty one, without memory of its own yet.
+    public init() {}
+
+    /// No edits.
+    public mutating func removeAll() {
+        edits.removeAll(keepingCapacity: true)
+        text.removeAll(keepingCapacity: true)
+    }
+
+    /// Replaces `range` of `body`, which lies behind all edits so far, with what `write` adds to the text.
+    mutating func replace(_ body: Span<UInt8>, _ range: ByteRange, with write: (inout [UInt8]) -> Void) {
+        let start = text.count
+        write(&text)
+        let added = ByteRange(from: start, to: text.count)
+        if body.equals(range, text.span, added) {
+            text.removeLast(added.count)
+        } else if let last = edits.last, last.offset &+ last.removed == range.start {
+            edits[edits.count &- 1] = Edit(
+                offset: last.offset, removed: last.removed &+ range.count,
+                text: ByteRange(from: last.text.start, to: added.end))
+        } else {
+            edits.append(Edit(offset: range.start, removed: range.count, text: added))
+        }
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One `m=` line and what belongs to it.
+
+public import Bytes
+
+/// A media stream: an `m=` line (RFC 8866 section 5.14) with its lines up to the next `m=` or `v=`.
+/// All ranges are offsets into the body that was parsed.
+public struct MediaStream: Sendable {
+    /// From 1, over all sessions of the body.
+    public let number: Int
+    /// The line of the `m=`, from 1.
+    public let line: Int
+    /// The port, without `/<n>`.
+    public let port: UInt16
+    /// The digits of the port.
+    public let portText: ByteRange
+    /// The transport protocol, such as `RTP/AVP`; empty where the line ends before it.
+    public let transport: ByteRange
+    /// Whether the transport protocol is one of the RTP profiles.
+    public let isRTP: Bool
+    /// Everything behind the transport protocol: the payload types of RTP.
+    public let formats: ByteRange
+    /// The address of the `c=` that counts, without `/<ttl>`: the stream's first, else its session's first.
+    public internal(set) var address = ByteRange.empty
+    /// The family of `address` itself where it is numeric, else that of the `c=` line.
+    public internal(set) var family = AddressFamily.ipv4
+    /// Whether `address` is the null address (RFC 3264 section 8.4).
+    public internal(set) var isOnHold = false
+    /// Whether there is an `a=candidate:` line (RFC 8839 section 5.1).
+    public internal(set) var hasCandidates = false
+
+    /// The place of the stream's session among the sessions.
+    let session: Int
+    /// Whether the stream has a `c=` of its own.
+    var hasOwnConnection = false
+    /// The index of the place behind the last `a=candidate:` line.
+    var candidatesPlace = 0
+
+    /// Reads the value of an `m=` line; nil where it holds no port.
+    init?(number: Int, line: Line, session: Int, in body: Span<UInt8>) {
+        let value = ByteRange(from: line.content.start &+ 2, to: line.content.end)
+        var fields = FieldCursor(in: value)
+        guard fields.next(in: body) != nil, let portField = fields.next(in: body) else { return nil }
+        let slash = body.firstIndex(of: UInt8(ascii: "/"), in: portField)
+        portText = ByteRange(from: portField.start, to: slash ?? portField.end)
+        guard let port = Decimal.parse(body, portText, maximum: 65535) else { return nil }
+        if let slash {
+            let ports = ByteRange(from: slash &+ 1, to: portField.end)
+            guard Decimal.parse(body, ports, maximum: 65535) != nil else { return nil }
+        }
+        self.port = UInt16(truncatingIfNeeded: port)
+        self.portField = portField
+        self.number = number
+        self.line = line.number
+        self.session = session
+        transport = fields.next(in: body) ?? ByteRange(start: value.end, count: 0)
+        isRTP = MediaStream.isRTP(body, transport)
+        let firstFormat = fields.next(in: body)?.start ?? value.end
+        formats = body.trimmed(ByteRange(from: firstFormat, to: value.end))
+    }
+
+    /// The port with its `/<n>`, if any: what a new port takes the place of.
+    let portField: ByteRange
+
+    /// Takes over the connection that counts.
+    mutating func adopt(_ connection: ConnectionField) {
+        address = connection.address
+        family = connection.family
+        isOnHold = connection.isNull
+    }
+
+    /// Whether `range` names an RTP profile: `RTP/AVP`, `RTP/SAVP` (RFC 3711), `RTP/AVPF` (RFC 4585), `RTP/SAVPF`
+    /// (RFC 5124), alone or behind `UDP/TLS/` (RFC 5764) or anything that begins with `TCP/` (RFC 4571, RFC 7850).
+    static func isRTP(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
+        var profile = bytes.clamped(range)
+        if bytes.hasPrefix(profile, "UDP/TLS/") {
+            profile = ByteRange(from: profile.start &+ 8, to: profile.end)
+        } else if bytes.hasPrefix(profile, "TCP/") {
+            while !bytes.hasPrefix(profile, "RTP/") {
+                guard let slash = bytes.firstIndex(of: UInt8(ascii: "/"), in: profile) else { return false }
+                profile = ByteRange(from: slash &+ 1, to: profile.end)
+            }
+        }
+        return bytes.equals(profile, "RTP/AVP") || bytes.equals(profile, "RTP/SAVP")
+            || bytes.equals(profile, "RTP/AVPF") || bytes.equals(profile, "RTP/SAVPF")
+    }
+
+    /// Adds the stream's payload types to `output`, in order, with a comma between each two: numbers from 0 to 127,
+    /// each once. False, and nothing is added, where there is none or the stream is not RTP.
+    public func appendPayloadTypes(in body: Span<UInt8>, to output: inout [UInt8]) -> Bool {
+        guard isRTP else { return false }
+        var fields = FieldCursor(in: formats)
+        var low: UInt64 = 0
+        var high: UInt64 = 0
+        while let field = fields.next(in: body) {
+            guard let type = Decimal.parse(body, field, maximum: 127) else { continue }
+            let bit: UInt64 = 1 &<< UInt64(type & 63)
+            guard (type < 64 ? low : high) & bit == 0 else { continue }
+            if low | high != 0 { output.append(UInt8(ascii: ",")) }
+            if type < 64 { low |= bit } else { high |= bit }
+            output.append(decimal: UInt64(type))
+        }
+        return low | high != 0
+    }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a rewrite may change, noted while parsing.
+
+internal import Bytes
+
+/// A place of the body that a rewrite may change. Places are noted in the order in which they stand in the body.
+enum Place {
+    /// Family and address of a session's `o=` line, nil where they cannot be made out.
+    case origin(session: Int, ConnectionField?, line: Int)
+    /// A `c=` line of a session.
+    case sessionConnection(session: Int, ConnectionField)
+    /// A `c=` line of a media stream.
+    case streamConnection(stream: Int, ConnectionField)
+    /// The port of an `m=` line, with its `/<n>`.
+    case port(stream: Int, ByteRange)
+    /// What stands behind the colon of an `a=rtcp:` line.
+    case rtcp(stream: Int, ByteRange)
+    /// The offset behind an `a=candidate:` line, its line end included; the stream's last one counts.
+    case candidates(stream: Int, behind: Int)
+}
+
+/// What the media streams of one session share.
+struct Session {
+    /// The first `c=` line before the first `m=`.
+    var connection: ConnectionField?
+    var hasOrigin = false
+    /// Index of the session's first media stream.
+    var firstStream: Int?
+    /// Index of the first media stream that has no `c=` of its own.
+    var firstStreamWithoutConnection: Int?
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Why a session description is refused, and on which line.
+
+/// Why a session description cannot be read or changed.
+public enum SDPError: Error, Equatable, Sendable, CaseIterable {
+    /// There is no `v=` line, or an `o=`, `c=` or `m=` line stands before it (RFC 8866 section 5.1).
+    case noVersion
+    /// A `v=` line says something other than 0.
+    case badVersion
+    /// There is no `o=` line (RFC 8866 section 5.2).
+    case noOrigin
+    /// The `o=` line is to be changed and does not end in `IN IP4 <address>` or `IN IP6 <address>`.
+    case badOrigin
+    /// There is no `m=` line (RFC 8866 section 5.14).
+    case noMedia
+    /// The port of an `m=` line is missing or not a number from 0 to 65535, with or without `/<n>`.
+    case badPort
+    /// A `c=` line is not `IN IP4 <address>` or `IN IP6 <address>` (RFC 8866 section 5.7).
+    case badConnection
+    /// Neither the media stream nor its session has a `c=` line.
+    case noConnection
+    /// More media streams than `SessionDescription.maximumStreams`.
+    case tooManyStreams
+    /// More sessions than `SessionDescription.maximumSessions`.
+    case tooManySessions
+    /// More lines that could be changed than `SessionDescription.maximumPlaces`.
+    case tooManyPlaces
+    /// The caller did not bring exactly one destination for each media stream.
+    case destinationsDoNotMatch
+
+    /// The reason for a log line.
+    public var text: StaticString {
+        switch self {
+        case .noVersion: "no v= line at the start"
+        case .badVersion: "v= is not 0"
+        case .noOrigin: "no o= line"
+        case .badOrigin: "o= does not end in IN IP4 or IP6 and an address"
+        case .noMedia: "no m= line"
+        case .badPort: "m= has no port from 0 to 65535"
+        case .badConnection: "c= is not IN IP4 or IP6 and an address"
+        case .noConnection: "no c= line for this media stream"
+        case .tooManyStreams: "too many media streams"
+        case .tooManySessions: "too many sessions"
+        case .tooManyPlaces: "too many lines to change"
+        case .destinationsDoNotMatch: "not one destination per media stream"
+        }
+    }
+}
+
+/// What is wrong with a session description, and where.
+public struct SDPFault: Error, Equatable, Sendable {
+    /// What is wrong.
+    public let reason: SDPError
+    /// The line, counted from 1 at the start of the session description; 0: the whole of it.
+    public let line: Int
+
+    /// A fault on `line`, or in the whole where none is given.
+    public init(_ reason: SDPError, line: Int = 0) {
+        self.reason = reason
+        self.line = line
+    }
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The exchange: many commands out at once, their answers in by cookie. No socket and no clock in here.
+
+public import Bytes
+
+/// How commands are told apart on the wire.
+public enum Framing: Sendable {
+    /// `COOKIE SP command` in a datagram of its own, sent again until it is answered.
+    case datagram
+    /// `command LF` on a connection of its own, sent once.
+    case stream
+}
+
+/// Where an exchange stands.
+public enum ExchangePhase: Equatable, Sendable {
+    /// Commands are unanswered and there is time.
+    case running
+    /// Every command has its reply.
+    case complete
+    /// The budget is over and a command has no reply.
+    case expired
+    /// A command was answered with what cannot be a reply: empty, or longer than 1024 bytes.
+    case malformed
+}
+
+/// What a datagram was.
+public enum Arrival: Equatable, Sendable {
+    /// The reply to this command.
+    case matched(Int)
+    /// A second reply to this command; the first one stays.
+    case duplicate(Int)
+    /// The cookie of this command, and what cannot be a reply.
+    case malformed(Int)
+    /// None of this exchange's cookies, or the exchange is over.
+    case foreign
+}
+
+/// Why a command was not added.
+public enum ExchangeError: Error, Equatable, Sendable {
+    /// More than 256 commands.
+    case tooMany
+    /// Longer than 8191 bytes (control-protocol: Sizes).
+    case tooLong
+    /// Empty, or with a CR, LF or NUL, which would make it another command.
+    case unfit
+    /// The kernel gives no random bytes.
+    case noCookie
+
+    /// A few words for a log line.
+    public var text: StaticString {
+        switch self {
+        case .tooMany: "more than 256 commands at once"
+        case .tooLong: "command longer than 8191 bytes"
+        case .unfit: "command is empty or has a line end or NUL in it"
+        case .noCookie: "no random bytes for a cookie"
+        }
+    }
+}
+
+/// Commands under way to one node, as a state machine: commands, arrivals and the time go in; what to send and when
+/// to wake up comes out. Times are nanoseconds of one monotonic clock. Reuse keeps all capacity.
+public struct Exchange: ~Copyable {
+    /// The commands of one exchange.
+    public static let maximumCommands = 256
+    /// Unanswered commands on the wire: RTPProxy's receive buffer holds some forty of them (control-protocol: Sizes).
+    public static let maximumWindow = 8
+    /// Bytes of a command, without cookie.
+    public static let maximumCommandLength = 8191
+    /// Bytes of a reply, without cookie and line end.
+    public static let maximumReplyLength = 1024
+    /// The shortest time to a first retransmission, in nanoseconds; what is less counts as this.
+    public static let minimumRetransmission: UInt64 = 1_000_000
+
+    /// All replies' bytes; `reply(_:)` says which are whose.
+    public private(set) var incoming: [UInt8] = []
+    /// All commands as they go on the wire; `wire(_:)` says which are whose.
+    public private(set) var outgoing: [UInt8] = []
+    public private(set) var framing = Framing.datagram
+    public private(set) var phase = ExchangePhase.complete
+    /// When the budget is over.
+    public private(set) var deadline: UInt64 = 0
+    /// Commands that have their reply.
+    public private(set) var answered = 0
+    /// Datagrams and stream commands handed out, retransmissions among them.
+    public private(set) var sent = 0
+    public private(set) var retransmitted = 0
+    /// Arrivals with none of this exchange's cookies.
+    public private(set) var foreign = 0
+    /// The longest round trip among commands that were sent once, in nanoseconds: of one that was sent again, nobody
+    /// knows which copy was answered (RFC 6298 section 3). Nil where there is none.
+    public private(set) var roundTrip: UInt64?
+
+    private var commands: [Command] = []
+    private var unsent = 0
+    private var firstRetransmission: UInt64 = 0
+    private var window = 0
+
+    private struct Command {
+        var wire: ByteRange
+        var reply: ByteRange?
+        var sentAt: UInt64 = 0
+        var resendAt: UInt64 = .max
+        var interval: UInt64 = 0
+        var wasRetransmitted = false
+    }
+
+    public init() {}
+
+    /// Starts anew without commands. `budget`, from `now` to the end of all of it, and `firstRetransmission`, after
+    /// which the intervals double, are nanoseconds; `window` is 1...8.
+    public mutating func begin(
+        now: UInt64, budget: UInt64, firstRetransmission: UInt64, window: Int = Exchange.maximumWindow,
+        framing: Framing = .datagram
+    ) {
+        incoming.removeAll(keepingCapacity: true)
+        outgoing.removeAll(keepingCapacity: true)
+        commands.removeAll(keepingCapacity: true)
+        self.framing = framing
+        self.firstRetransmission = max(firstRetransmission, Self.minimumRetransmission)
+        self.window = min(max(window, 1), Self.maximumWindow)
+        deadline = saturating(now, budget)
+        phase = .complete
+        unsent = 0
+        answered = 0
+        sent = 0
+        retransmitted = 0
+        foreign = 0
+        roundTrip = nil
+    }
+
+    /// Adds a command; it is sent when `due(now:)` says so. Nothing is added where an error is thrown.
+    public mutating func add(
+        _ bytes: Span<UInt8>, _ command: ByteRange, cookies: inout CookieSource
+    ) throws(ExchangeError) {
+        let inside = bytes.clamped(command)
+        guard commands.count < Self.maximumCommands else { throw .tooMany }
+        guard inside.count <= Self.maximumCommandLength else { throw .tooLong }
+        guard !inside.isEmpty else { throw .unfit }
+        for index in inside.start..<inside.end {
+            let byte = bytes[index]
+            guard byte != 0x0A, byte != 0x0D, byte != 0 else { throw .unfit }
+        }
+        let start = outgoing.count
+        switch framing {
+        case .datagram:
+            if commands.isEmpty { cookies.beginExchange() }
+            guard cookies.append(to: &outgoing) else { throw .noCookie }
+            outgoing.append(0x20)
+            outgoing.append(bytes, inside)
+        case .stream:
+            outgoing.append(bytes, inside)
+            outgoing.append(0x0A)
+        }
+        commands.append(Command(wire: ByteRange(from: start, to: outgoing.count)))
+        if phase == .complete { phase = .running }
+    }
+
+    /// As above, the whole of `command`.
+    public mutating func add(_ command: Span<UInt8>, cookies: inout CookieSource) throws(ExchangeError) {
+        try add(command, command.all, cookies: &cookies)
+    }
+
+    /// Commands that were added.
+    public var count: Int { commands.count }
+
+    /// What of `outgoing` to put on the wire for a command; empty where there is no such command.
+    public func wire(_ index: Int) -> ByteRange {
+        guard index >= 0, index < commands.count else { return .empty }
+        return commands[index].wire
+    }
+
+    /// What of `incoming` is the reply to a command, without its line end; nil while there is none.
+    public func reply(_ index: Int) -> ByteRange? {
+        guard index >= 0, index < commands.count else { return nil }
+        return commands[index].reply
+    }
+}
+
+// MARK: - Out
+
+extension Exchange {
+    /// The command to put on the wire now, which counts as sent; nil where there is nothing more to send at `now`.
+    /// At the deadline the exchange expires.
+    public mutating func due(now: UInt64) -> Int? {
+        guard phase == .running else { return nil }
+        guard now < deadline else {
+            phase = .expired
+            return nil
+        }
+        if unsent < commands.count, unsent &- answered < window {
+            let index = unsent
+            unsent &+= 1
+            commands[index].sentAt = now
+            schedule(index, now, interval: firstRetransmission)
+            return index
+        }
+        guard framing == .datagram else { return nil }
+        for index in 0..<unsent where commands[index].reply == nil && commands[index].resendAt <= now {
+            commands[index].wasRetransmitted = true
+            retransmitted &+= 1
+            schedule(index, now, interval: saturating(commands[index].interval, commands[index].interval))
+            return index
+        }
+        return nil
+    }
+
+    private mutating func schedule(_ index: Int, _ now: UInt64, interval: UInt64) {
+        sent &+= 1
+        commands[index].interval = interval
+        commands[index].resendAt = saturating(now, interval)
+    }
+
+    /// When to call `due(now:)` next if nothing arrives before: never later than the deadline.
+    public var nextDeadline: UInt64 {
+        guard framing == .datagram else { return deadline }
+        var next = deadline
+        for index in 0..<unsent where commands[index].reply == nil {
+            next = min(next, commands[index].resendAt)
+        }
+        return next
+    }
+
+    private func saturating(_ time: UInt64, _ duration: UInt64) -> UInt64 {
+        let (sum, overflow) = time.addingReportingOverflow(duration)
+        return overflow ? .max : sum
+    }
+}
+
+// MARK: - In
+
+extension Exchange {
+    /// Takes a datagram: `COOKIE SP reply`, trailing CR and LF ignored.
+    public mutating func receive(datagram: Span<UInt8>, now: UInt64) -> Arrival {
+        guard phase == .running, framing == .datagram,
+            datagram.byte(at: CookieSource.length) == 0x20,
+            let index = commandOf(cookie: datagram)
+        else {
+            foreign &+= 1
+            return .foreign
+        }
+        return take(datagram, ByteRange(from: CookieSource.length &+ 1, to: datagram.count), for: index, now)
+    }
+
+    /// Takes what a stream brought for a command, trailing CR and LF ignored.
+    public mutating func receive(
+        _ bytes: Span<UInt8>, _ reply: ByteRange, for index: Int, now: UInt64
+    ) -> Arrival {
+        guard phase == .running, framing == .stream, index >= 0, index < unsent else {
+            foreign &+= 1
+            return .foreign
+        }
+        return take(bytes, reply, for: index, now)
+    }
+
+    /// The sent command whose cookie `datagram` begins with; at least a cookie's length is there.
+    private func commandOf(cookie datagram: Span<UInt8>) -> Int? {
+        let cookie = ByteRange(start: 0, count: CookieSource.length)
+        for index in 0..<unsent {
+            let mine = ByteRange(start: commands[index].wire.start, count: CookieSource.length)
+            if datagram.equals(cookie, outgoing.span, mine) { return index }
+        }
+        return nil
+    }
+
+    private mutating func take(_ bytes: Span<UInt8>, _ range: ByteRange, for index: Int, _ now: UInt64) -> Arrival {
+        guard commands[index].reply == nil else { return .duplicate(index) }
+        let whole = bytes.clamped(range)
+        var end = whole.end
+        while end > whole.start, bytes[end &- 1] == 0x0A || bytes[end &- 1] == 0x0D { end &-= 1 }
+        let reply = ByteRange(from: whole.start, to: end)
+        guard !reply.isEmpty, reply.count <= Self.maximumReplyLength else {
+            phase = .malformed
+            return .malformed(index)
+        }
+        commands[index].reply = ByteRange(start: incoming.count, count: reply.count)
+        incoming.append(bytes, reply)
+        answered &+= 1
+        if answered == commands.count { phase = .complete }
+        if !commands[index].wasRetransmitted {
+            let sample = now > commands[index].sentAt ? now &- commands[index].sentAt : 0
+            roundTrip = max(roundTrip ?? 0, sample)
+        }
+        return .matched(index)
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The URL of an RTPProxy as a configuration names it, cut into ranges.
+
+public import Bytes
+
+/// How commands travel to a node and replies back (control-protocol: Transports).
+public enum NodeScheme: UInt8, Sendable {
+    /// IPv4 datagrams.
+    case udp = 1
+    /// IPv6 datagrams.
+    case udp6 = 2
+    /// A unix stream, one command per connection.
+    case unix = 3
+
+    /// How a command is framed on this transport.
+    public var framing: Framing { self == .unix ? .stream : .datagram }
+}
+
+/// Why a URL is refused.
+public enum NodeURLError: Error, Equatable, Sendable {
+    case empty, tooLong, unfitByte, noScheme, unknownScheme, noHost, badHost, needsUDP6, badPort, noPath, pathTooLong
+
+    /// A few words for a log line that quotes the URL.
+    public var text: StaticString {
+        switch self {
+        case .empty: "empty URL"
+        case .tooLong: "URL longer than 255 bytes"
+        case .unfitByte: "blank or control character in a URL"
+        case .noScheme: "neither a scheme (udp:, udp6:, unix:) nor a path"
+        case .unknownScheme: "unknown scheme, not udp:, udp6: or unix:"
+        case .noHost: "no host"
+        case .badHost: "not a host name or address of this scheme"
+        case .needsUDP6: "an IPv6 address needs udp6:"
+        case .badPort: "port is not a number of 1..65535"
+        case .noPath: "no path"
+        case .pathTooLong: "socket path longer than 107 bytes"
+        }
+    }
+}
+
+/// One RTPProxy's URL: `udp:host[:port]`, `udp6:host[:port]`, `unix:path` or a bare path.
+///
+/// A bare path is a text with a `/` before its first `:` (`/run/rtpproxy.sock`, `./rtpproxy.sock`); without any `/`
+/// or scheme it could be a forgotten one of either kind and is refused. Schemes are read in either letter case. An
+/// IPv6 address with a port needs its brackets: several colons without them are an address and no port.
+public struct NodeURL: Equatable, Sendable {
+    public let scheme: NodeScheme
+    /// Host without brackets, or path; offsets count from the beginning of the URL.
+    public let target: ByteRange
+    /// 1..65535; 0 for `unix`.
+    public let port: UInt16
+
+    /// RTPProxy's own default.
+    public static let defaultPort: UInt16 = 22222
+    /// What a node's URL may be long, in bytes.
+    public static let maximumLength = 255
+    /// What fits `sun_path` with its NUL, in bytes.
+    public static let maximumPathLength = 107
+    /// The longest domain name, in bytes.
+    public static let maximumHostLength = 253
+
+    /// Reads the URL that stands at `range`; nothing around it is skipped.
+    public init(_ bytes: Span<UInt8>, _ range: ByteRange) throws(NodeURLError) {
+        let url = bytes.clamped(range)
+        guard !url.isEmpty else { throw .empty }
+        guard url.count <= Self.maximumLength else { throw .tooLong }
+        guard bytes.firstUnfitForWord(in: url) == nil else { throw .unfitByte }
+
+        let colon = bytes.firstIndex(of: UInt8(ascii: ":"), in: url)
+        if let slash = bytes.firstIndex(of: UInt8(ascii: "/"), in: url), slash < colon ?? url.end {
+            try self.init(path: url, of: url)
+            return
+        }
+        guard let colon else { throw .noScheme }
+        let name = ByteRange(from: url.start, to: colon)
+        let rest = ByteRange(from: colon &+ 1, to: url.end)
+        if bytes.equalsIgnoringCase(name, "unix") {
+            try self.init(path: rest, of: url)
+        } else if bytes.equalsIgnoringCase(name, "udp") {
+            try self.init(bytes, .udp, rest, of: url)
+        } else if bytes.equalsIgnoringCase(name, "udp6") {
+            try self.init(bytes, .udp6, rest, of: url)
+        } else {
+            throw .unknownScheme
+        }
+    }
+
+    private init(path: ByteRange, of url: ByteRange) throws(NodeURLError) {
+        guard !path.isEmpty else { throw .noPath }
+        guard path.count <= Self.maximumPathLength else { throw .pathTooLong }
+        scheme = .unix
+        target = ByteRange(start: path.start &- url.start, count: path.count)
+        port = 0
+    }
+
+    private init(
+        _ bytes: Span<UInt8>, _ scheme: NodeScheme, _ rest: ByteRange, of url: ByteRange
+    ) throws(NodeURLError) {
+        let (host, portText) = try Self.split(bytes, rest, scheme)
+        guard !host.isEmpty else { throw .noHost }
+        guard host.count <= Self.maximumHostLength else { throw .badHost }
+        if bytes.firstIndex(of: UInt8(ascii: ":"), in: host) != nil {
+            guard scheme == .udp6 else { throw .needsUDP6 }
+            guard Resolver.numeric(bytes, host, port: 0, scheme: .udp6) != nil else { throw .badHost }
+        } else {
+            for index in host.start..<host.end where !Self.isHostByte(bytes[index]) { throw .badHost }
+        }
+        var port = Self.defaultPort
+        if let portText {
+            guard let number = Decimal.parse(bytes, portText, maximum: 65535), number > 0 else { throw .badPort }
+            port = UInt16(truncatingIfNeeded: number)
+        }
+        self.scheme = scheme
+        self.target = ByteRange(start: host.start &- url.start, count: host.count)
+        self.port = port
+    }
+
+    /// Host without brackets and the text behind its colon, if there is one.
+    private static func split(
+        _ bytes: Span<UInt8>, _ rest: ByteRange, _ scheme: NodeScheme
+    ) throws(NodeURLError) -> (host: ByteRange, port: ByteRange?) {
+        if bytes.byte(at: rest.start) == UInt8(ascii: "["), !rest.isEmpty {
+            guard scheme == .udp6 else { throw .needsUDP6 }
+            guard let close = bytes.firstIndex(of: UInt8(ascii: "]"), in: rest) else { throw .badHost }
+            let host = ByteRange(from: rest.start &+ 1, to: close)
+            guard host.isEmpty || bytes.firstIndex(of: UInt8(ascii: ":"), in: host) != nil else { throw .badHost }
+            guard close &+ 1 < rest.end else { return (host, nil) }
+            guard bytes.byte(at: close &+ 1) == UInt8(ascii: ":") else { throw .badHost }
+            return (host, ByteRange(from: close &+ 2, to: rest.end))
+        }
+        guard let first = bytes.firstIndex(of: UInt8(ascii: ":"), in: rest) else { return (rest, nil) }
+        let behind = ByteRange(from: first &+ 1, to: rest.end)
+        guard bytes.firstIndex(of: UInt8(ascii: ":"), in: behind) == nil else { return (rest, nil) }
+        return (ByteRange(from: rest.start, to: first), behind)
+    }
+
+    private static func isHostByte(_ byte: UInt8) -> Bool {
+        switch lowercased(byte) {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+        case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"): true
+        default: false
+        }
+    }
+}

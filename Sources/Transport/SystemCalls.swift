@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Each system call wrapped once, behind a protocol that tests can script.
+
+private import CPosix
+internal import Bytes
+
+/// What the sockets need of the system. Results are as the kernel gives them, failures as negative error numbers;
+/// who calls does not see errno. Static, so that the real one costs nothing and holds nothing.
+protocol SystemCalls {
+    /// A non-blocking, close-on-exec datagram socket.
+    static func openDatagram(isIPv6: Bool) -> Int64
+    /// A non-blocking, close-on-exec unix stream socket.
+    static func openStream() -> Int64
+    static func connect(_ descriptor: Int32, _ address: SocketAddress) -> Int64
+    static func connect(_ descriptor: Int32, _ bytes: Span<UInt8>, path: ByteRange) -> Int64
+    /// Sends without blocking and without SIGPIPE; how many bytes went.
+    static func send(_ descriptor: Int32, _ bytes: Span<UInt8>, _ range: ByteRange) -> Int64
+    /// Receives into `space` of `buffer`; of a datagram the length it had, even where that is more.
+    static func receive(
+        _ descriptor: Int32, into buffer: inout [UInt8], _ space: ByteRange, isDatagram: Bool
+    ) -> Int64
+    static func close(_ descriptor: Int32) -> Int64
+    /// Waits for at most `nanoseconds`; how many entries have something to say.
+    static func wait(_ entries: inout [PollEntry], nanoseconds: UInt64) -> Int64
+    /// Nanoseconds of the monotonic clock.
+    static func now() -> UInt64
+    static func processID() -> Int64
+}
+
+/// What to wait for on one descriptor, and what came; a negative descriptor is skipped. Laid out as `pollfd`.
+struct PollEntry: Equatable {
+    var descriptor: Int32 = -1
+    var events: Int16 = 0
+    var arrived: Int16 = 0
+
+    static let readable: Int16 = 0x001
+    static let writable: Int16 = 0x004
+}
+
+/// The monotonic clock that an exchange's times are of.
+public enum MonotonicClock {
+    /// Nanoseconds since some fixed moment.
+    public static func now() -> UInt64 { cposix_now() }
+}
+
+/// The real system.
+enum Kernel: SystemCalls {
+    static func openDatagram(isIPv6: Bool) -> Int64 {
+        cposix_socket(Int32(isIPv6 ? CPOSIX_IPV6 : CPOSIX_IPV4))
+    }
+
+    static func openStream() -> Int64 { cposix_socket(Int32(CPOSIX_UNIX)) }
+
+    static func connect(_ descriptor: Int32, _ address: SocketAddress) -> Int64 {
+        let words = address.words
+        return cposix_connect(descriptor, words.0, words.1, words.2)
+    }
+
+    static func connect(_ descriptor: Int32, _ bytes: Span<UInt8>, path: ByteRange) -> Int64 {
+        let inside = bytes.clamped(path)
+        // SAFETY: `inside` lies within `bytes`, as clamped(_:) upholds; an empty one is refused before it is read.
+        return unsafe bytes.withUnsafeBufferPointer { source in
+            unsafe cposix_connect_unix(descriptor, source.baseAddress.map { unsafe $0 + inside.start }, inside.count)
+        }
+    }
+
+    static func send(_ descriptor: Int32, _ bytes: Span<UInt8>, _ range: ByteRange) -> Int64 {
+        let inside = bytes.clamped(range)
+        // SAFETY: `inside` lies within `bytes`, as clamped(_:) upholds.
+        return unsafe bytes.withUnsafeBufferPointer { source in
+            unsafe cposix_send(descriptor, source.baseAddress.map { unsafe $0 + inside.start }, inside.count)
+        }
+    }
+
+    static func receive(
+        _ descriptor: Int32, into buffer: inout [UInt8], _ space: ByteRange, isDatagram: Bool
+    ) -> Int64 {
+        let inside = buffer.span.clamped(space)
+        // SAFETY: `inside` lies within `buffer`, as clamped(_:) upholds, and nobody else touches it meanwhile.
+        return unsafe buffer.withUnsafeMutableBufferPointer { target in
+            unsafe cposix_receive(
+                descriptor, target.baseAddress.map { unsafe $0 + inside.start }, inside.count, isDatagram)
+        }
+    }
+
+    static func close(_ descriptor: Int32) -> Int64 { cposix_close(descriptor) }
+
+    static func wait(_ entries: inout [PollEntry], nanoseconds: UInt64) -> Int64 {
+        // SAFETY: PollEntry has pollfd's three fields in order (a test compares the layouts), and the kernel writes
+        // only the third of each of the `count` entries.
+        unsafe entries.withUnsafeMutableBytes { raw in
+            unsafe cposix_poll(
+                raw.baseAddress?.assumingMemoryBound(to: pollfd.self),
+                raw.count / MemoryLayout<PollEntry>.stride, nanoseconds)
+        }
+    }
+
+    static func now() -> UInt64 { cposix_now() }
+
+    static func processID() -> Int64 { cposix_process_id() }
+
+    /// Fills all of `pool`; false where the kernel does not.
+    static func fillRandom(_ pool: inout [UInt8]) -> Bool {
+        let count = pool.count
+        // SAFETY: each step asks for at most what is left of the buffer behind `filled`.
+        return unsafe pool.withUnsafeMutableBufferPointer { target in
+            var filled = 0
+            var interruptions = 0
+            while filled < count, interruptions < 16 {
+                let step = Swift.min(256, count &- filled)
+                let got = unsafe cposix_random(target.baseAddress.map { unsafe $0 + filled }, step)
+                if got > 0 { filled &+= Int(got) } else { interruptions &+= 1 }
+            }
+            return filled == count
+        }
+    }
+}

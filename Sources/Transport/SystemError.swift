@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The one place that knows error numbers of the system.
+
+private import CPosix
+
+/// Why a system call failed.
+public struct SystemError: Error, Equatable, Sendable {
+    /// The error number, as errno(3) lists them.
+    public let code: Int32
+
+    public init(code: Int32) { self.code = code }
+
+    /// Nothing listens at the address.
+    public static let refused = SystemError(code: ECONNREFUSED)
+    /// The peer went away in the middle.
+    public static let reset = SystemError(code: ECONNRESET)
+    /// The peer went away before it was written to.
+    public static let brokenPipe = SystemError(code: EPIPE)
+    /// Not now.
+    public static let again = SystemError(code: EAGAIN)
+    /// A signal came first.
+    public static let interrupted = SystemError(code: EINTR)
+    /// The system has no room for the packet now.
+    public static let noBuffers = SystemError(code: ENOBUFS)
+    /// This process has no descriptor left.
+    public static let processDescriptors = SystemError(code: EMFILE)
+    /// The whole system has none left.
+    public static let systemDescriptors = SystemError(code: ENFILE)
+    /// The kernel has no memory.
+    public static let noMemory = SystemError(code: ENOMEM)
+    /// The datagram is larger than can be sent.
+    public static let tooLarge = SystemError(code: EMSGSIZE)
+    /// No route.
+    public static let networkUnreachable = SystemError(code: ENETUNREACH)
+    /// No such socket file.
+    public static let noFile = SystemError(code: ENOENT)
+    /// An argument that cannot be.
+    public static let invalid = SystemError(code: EINVAL)
+
+    /// Whether the fault lies in this process or host and says nothing about the node.
+    public var isLocal: Bool {
+        switch self {
+        case .processDescriptors, .systemDescriptors, .noMemory, .noBuffers, .tooLarge, .invalid: true
+        default: false
+        }
+    }
+
+    /// A few words for a log line; the number says the rest.
+    public var text: StaticString {
+        switch self {
+        case .refused: "connection refused"
+        case .reset: "connection closed by the peer"
+        case .brokenPipe: "broken pipe"
+        case .again: "resource temporarily unavailable"
+        case .interrupted: "interrupted"
+        case .noBuffers: "no buffer space"
+        case .processDescriptors: "too many open files in this process"
+        case .systemDescriptors: "too many open files in the system"
+        case .noMemory: "out of memory"
+        case .tooLarge: "message too long"
+        case .networkUnreachable: "network unreachable"
+        case .noFile: "no such socket"
+        case .invalid: "invalid argument"
+        case SystemError(code: EHOSTUNREACH): "host unreachable"
+        case SystemError(code: EACCES): "permission denied"
+        case SystemError(code: EPERM): "not permitted"
+        default: "system error"
+        }
+    }
+}
