@@ -81,7 +81,7 @@ struct HostProgram {
     static let load = Result { try linkedWithStandIns("load") }
 
     /// A folder that lives as long as the run.
-    private static let folder = Result {
+    private static let folder: Result<URL, any Error> = Result {
         let folder = FileManager.default.temporaryDirectory.appending(path: "rtpproxy-host-\(getpid())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         atexit {
