@@ -23,9 +23,9 @@ CC := gcc
 endif
 GLUE := $(wildcard kamailio-glue/*.c)
 OBJECTS := $(GLUE:kamailio-glue/%.c=$(OUT)/glue/%.o)
-CFLAGS := -O2 -g
+CFLAGS ?= -O2 -g
 GLUE_CFLAGS = -std=gnu11 $(CFLAGS) -fPIC -ffunction-sections -fdata-sections \
-	-Wall -Wextra $(if $(filter-out 0,$(STRICT)),-Werror) -IInclude -isystem $(OUT)/headers -include $(OUT)/kamailio.h
+	-fmacro-prefix-map=kamailio-glue/= -Wall -Wextra $(if $(filter-out 0,$(STRICT)),-Werror) -IInclude -isystem $(OUT)/headers -include $(OUT)/kamailio.h
 
 SWIFT_FLAGS := $(if $(filter-out 0,$(STRICT)),-Xswiftc -warnings-as-errors)
 ARCHIVE := .build/release/libRTPProxyModule.a
@@ -35,7 +35,7 @@ LINK := swiftc -emit-library -static-stdlib -no-toolchain-stdlib-rpath \
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
-.PHONY: module help setup test check demo install uninstall clean kamailio-6.0 FORCE
+.PHONY: module help setup test check format demo install uninstall clean kamailio-6.0 FORCE
 FORCE:
 
 module: $(MODULE) ## build build/rtpproxy.so (the default)
@@ -85,7 +85,11 @@ test: setup ## build and run every test; with KAMAILIO=: the tests in Kamailio
 		swift test --skip-build $(if $(KAMAILIO),--filter KamailioTests)
 
 check: module ## formatting, warnings, licence lines, what the module links and exports
-	$(SUPPORT)/check.sh $(MODULE)
+	@$(SUPPORT)/check.sh $(MODULE) $(KAMAILIO)
+
+format: ## format Swift and C in place
+	swift format --in-place --recursive Sources Tests Package.swift
+	clang-format -i $$(find kamailio-glue Tests/Host -name '*.[ch]')
 
 demo: setup ## place a call through Kamailio and a real RTPProxy, and show it
 	@$(MAKE) --no-print-directory module

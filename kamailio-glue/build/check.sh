@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Checks what the tests cannot see: formatting, licence lines, shell syntax, and what MODULE links and exports.
 #
-# usage: check.sh MODULE
+# usage: check.sh MODULE [KAMAILIO]
 # All findings are shown; any of them fails.
 set -u
 module=$1
+kamailio=${2:-}
 cd "$(dirname "$0")/../.." || exit 1
 failed=0
 
@@ -59,6 +60,16 @@ exports() {
 	[ "$found" = "$expected " ] || echo "exported: $found"
 }
 
+# Kamailio has every symbol that the module wants and no library brings (those carry a version).
+wanted() {
+	modules=$(kamailio-glue/build/kamailio.sh "$kamailio") || return 1
+	program=${modules%/lib*}/sbin/kamailio
+	nm --dynamic --defined-only "$program" | awk '{ print $3 }' | sort >"$module.has"
+	nm --dynamic --undefined-only "$module" | awk '$1 == "U" && $2 !~ /@/ { print $2 }' | sort |
+		comm -23 - "$module.has" | sed "s|^|not in $program: |"
+	rm -f "$module.has"
+}
+
 # What ships is Swift's core library alone.
 imports() {
 	grep -rnE '^[^/]*import (Foundation|Dispatch|RegexBuilder|_Concurrency|Distributed|Observation)' Sources
@@ -78,5 +89,6 @@ check "each source file names its licence" licence_lines
 check "only the core library is imported" imports
 check "the module loads only the C and C++ runtime" libraries
 check "the module exports only what Kamailio looks up" exports
+check "Kamailio has what the module wants of it" wanted
 check "the module is stripped, its debug symbols are beside it" debug_symbols
 exit "$failed"
