@@ -25,7 +25,8 @@ GLUE := $(wildcard kamailio-glue/*.c)
 OBJECTS := $(GLUE:kamailio-glue/%.c=$(OUT)/glue/%.o)
 CFLAGS ?= -O2 -g
 GLUE_CFLAGS = -std=gnu11 $(CFLAGS) -fPIC -ffunction-sections -fdata-sections \
-	-fmacro-prefix-map=kamailio-glue/= -Wall -Wextra $(if $(filter-out 0,$(STRICT)),-Werror) -IInclude -isystem $(OUT)/headers -include $(OUT)/kamailio.h
+	-fmacro-prefix-map=kamailio-glue/= -Wall -Wextra $(if $(filter-out 0,$(STRICT)),-Werror) \
+	-IInclude -isystem $(OUT)/headers -include $(OUT)/kamailio.h
 
 SWIFT_FLAGS := $(if $(filter-out 0,$(STRICT)),-Xswiftc -warnings-as-errors)
 ARCHIVE := .build/release/libRTPProxyModule.a

@@ -9,15 +9,28 @@ tree=${2:-}
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 
-# The version a source tree says it is, from whichever of its build files says so; nothing if none does.
-tree_version() {
+# The versions a source tree says it is: of its Makefiles, and of CMake. Nothing if neither says so.
+tree_versions() {
 	if [ -f "$1/src/Makefile.defs" ]; then
-		awk -F '[ \t]*=[ \t]*' '
-			/^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=/ && !($1 in part) { gsub(/[ \t]/, "", $2); part[$1] = $2 }
+		awk -F '=' '
+			/^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=/ {
+				gsub(/[ \t]/, "")
+				if (!($1 in part)) part[$1] = $2
+			}
 			END {
 				if (part["VERSION"] != "")
 					print part["VERSION"] "." part["PATCHLEVEL"] "." part["SUBLEVEL"] part["EXTRAVERSION"]
 			}' "$1/src/Makefile.defs"
+	fi
+	if [ -f "$1/CMakeLists.txt" ]; then
+		awk '
+			/^project\(.*VERSION +[0-9]/ {
+				release = $0
+				sub(/.*VERSION +/, "", release)
+				sub(/[^0-9.].*/, "", release)
+			}
+			/^set\(EXTRAVERSION/ { extra = $2; gsub(/[")]/, "", extra) }
+			END { if (release != "") print release extra }' "$1/CMakeLists.txt"
 	fi
 }
 
@@ -26,9 +39,9 @@ if [ -n "$tree" ]; then
 		echo "error: KAMAILIO_SRC=$tree is no Kamailio source tree: src/core/sr_module.h is missing" >&2
 		exit 1
 	fi
-	found=$(tree_version "$tree")
-	if [ -n "$found" ] && [ "$found" != "$version" ]; then
-		echo "error: KAMAILIO_SRC=$tree is Kamailio $found, but $version is installed" >&2
+	found=$(tree_versions "$tree")
+	if [ -n "$found" ] && ! printf '%s\n' "$found" | grep -qxF "$version"; then
+		echo "error: KAMAILIO_SRC=$tree is Kamailio" $found", but $version is installed" >&2
 		echo "       struct layouts change from one patch release to the next; give the tree of $version" >&2
 		exit 1
 	fi
