@@ -40,11 +40,34 @@ extension Array where Element == UInt8 {
     /// `limit` ends in `...`. What stands in a message never forges a line or a terminal sequence.
     public mutating func append(printable bytes: Span<UInt8>, _ range: ByteRange, limit: Int = 128) {
         let inside = bytes.clamped(range)
-        let shown = inside.count > limit ? limit : inside.count
+        let shown = Swift.max(0, Swift.min(inside.count, limit))
         for index in inside.start..<(inside.start &+ shown) {
             let byte = bytes[index]
             append(byte >= 0x20 && byte < 0x7F ? byte : UInt8(ascii: "?"))
         }
         if shown < inside.count { append("...") }
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// Adds `range` percent-encoded: all but the unreserved characters of RFC 3986 section 2.3 become `%XX`.
+    public mutating func append(urlEncoded bytes: Span<UInt8>, _ range: ByteRange) {
+        let inside = bytes.clamped(range)
+        for index in inside.start..<inside.end {
+            let byte = bytes[index]
+            let isLetter = lowercased(byte) >= UInt8(ascii: "a") && lowercased(byte) <= UInt8(ascii: "z")
+            switch byte {
+            case _ where isLetter || isDigit(byte): append(byte)
+            case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"): append(byte)
+            default:
+                append(UInt8(ascii: "%"))
+                append(hexDigit(byte >> 4))
+                append(hexDigit(byte & 15))
+            }
+        }
+    }
+
+    private func hexDigit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") &+ value : UInt8(ascii: "A") &- 10 &+ value
     }
 }

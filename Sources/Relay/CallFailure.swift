@@ -4,6 +4,7 @@
 import Bytes
 import ControlProtocol
 import SDP
+import Transport
 
 /// What a script function returns.
 public enum ReturnCode: Int32, Sendable {
@@ -62,6 +63,9 @@ enum CallFailure: Error, Equatable {
     case unknownSession
     case unsupported(WireWord)
     case commandTooLong
+    case exchange(ExchangeError)
+    /// This machine is short of something; no node is to blame.
+    case system(SystemError)
     case notApplied
     /// manage has nothing to do here.
     case nothingToManage
@@ -80,7 +84,7 @@ enum CallFailure: Error, Equatable {
     var level: LogLevel? {
         switch self {
         case .alreadyMarked, .alreadyRewritten, .unknownSession, .nothingToManage: nil
-        case .noNode, .relayError, .noPort, .notApplied, .unsupported: .error
+        case .noNode, .relayError, .noPort, .notApplied, .unsupported, .exchange, .system: .error
         case .unknownFlag, .flagsTooLong, .badRepacketization, .lookupOfAnswer, .answerInRequest, .emptyAddress,
             .badICEPriority, .commandTooLong, .unknownSet, .badSet:
             .error
@@ -130,6 +134,12 @@ enum CallFailure: Error, Equatable {
             line.append("too old to take a ")
             line.append(word.name)
         case .commandTooLong: line.append("the command is too long")
+        case .exchange(let error): line.append(error.text)
+        case .system(let error):
+            line.append(error.text)
+            line.append(" (errno ")
+            line.append(decimal: Int(error.code))
+            line.append(")")
         case .notApplied: line.append("the message could not be changed, out of memory")
         case .nothingToManage: line.append("nothing to manage in this message")
         case .unknownSet(let id):

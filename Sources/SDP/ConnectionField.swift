@@ -18,12 +18,12 @@ struct ConnectionField {
     /// Whether the address is the null address: hold.
     let isNull: Bool
 
-    /// Reads the value of a `c=` line: `IN`, `IP4` or `IP6`, an address and nothing else (RFC 8866 section 5.7),
-    /// with any number of blanks between; else nil.
+    /// Reads the value of a `c=` line: `IN`, `IP4` or `IP6` and an address (RFC 8866 section 5.7), with any number of
+    /// blanks between; else nil. Further words are none of ours.
     init?(connection bytes: Span<UInt8>, _ value: ByteRange) {
         var fields = FieldCursor(in: value)
         guard let network = fields.next(in: bytes), let type = fields.next(in: bytes),
-            let address = fields.next(in: bytes), fields.next(in: bytes) == nil
+            let address = fields.next(in: bytes)
         else { return nil }
         self.init(bytes, network, type, address)
     }

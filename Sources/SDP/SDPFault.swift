@@ -15,7 +15,7 @@ public enum SDPError: Error, Equatable, Sendable, CaseIterable {
     case noMedia
     /// The port of an `m=` line is missing or not a number from 0 to 65535, with or without `/<n>`.
     case badPort
-    /// A `c=` line is not `IN IP4 <address>` or `IN IP6 <address>` (RFC 8866 section 5.7).
+    /// A `c=` line does not begin with `IN IP4 <address>` or `IN IP6 <address>` (RFC 8866 section 5.7).
     case badConnection
     /// Neither the media stream nor its session has a `c=` line.
     case noConnection

@@ -43,7 +43,7 @@ struct NodeSlot: ~Copyable {
     // Written before the fork, then only read.
     var setID: UInt32 = 0
     var weight: UInt32 = 0
-    var indexInSet: UInt32 = 0
+    var definitionIndex: UInt32 = 0
     var urlOffset: UInt32 = 0
     var urlLength: UInt32 = 0
 
@@ -120,11 +120,8 @@ struct NodeSlot: ~Copyable {
 
     func enable() {
         _ = move { present in
-            switch present {
-            case .up: nil
-            case .down(let recheck): .up(recheck: recheck)
-            case .unproven, .disabled: .up(recheck: 0)
-            }
+            if case .up = present { return nil }
+            return .up(recheck: 0)
         }
     }
 

@@ -23,12 +23,15 @@ public struct NodeDefinition: Equatable, Sendable {
     public let weight: UInt32
     /// Switched off until the operator switches it on.
     public let startsDisabled: Bool
+    /// Its position among all entries, in order of definition, from 0.
+    public let index: UInt32
 
-    public init(setID: UInt32, url: [UInt8], weight: UInt32 = 1, startsDisabled: Bool = false) {
+    public init(setID: UInt32, url: [UInt8], weight: UInt32 = 1, startsDisabled: Bool = false, index: UInt32 = 0) {
         self.setID = setID
         self.url = url
         self.weight = weight
         self.startsDisabled = startsDisabled
+        self.index = index
     }
 }
 
@@ -90,7 +93,7 @@ struct NodeTableHeader: ~Copyable {
             var slot = NodeSlot()
             slot.setID = definition.setID
             slot.weight = definition.weight
-            slot.indexInSet = UInt32(truncatingIfNeeded: definitions[..<index].count { $0.setID == definition.setID })
+            slot.definitionIndex = definition.index
             slot.urlOffset = UInt32(truncatingIfNeeded: textOffset)
             slot.urlLength = UInt32(truncatingIfNeeded: length)
             if definition.startsDisabled { slot.disable() }
@@ -140,8 +143,8 @@ struct NodeTableHeader: ~Copyable {
     public func setID(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.setID ?? 0 }
     /// Its weight.
     public func weight(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.weight ?? 0 }
-    /// Its position within its set, from 0.
-    public func indexInSet(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.indexInSet ?? 0 }
+    /// Its position in order of definition, from 0.
+    public func definitionIndex(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.definitionIndex ?? 0 }
 
     /// Lends the URL of node `index` as configured; empty where there is no such node.
     public func withURL<Result>(_ index: Int, _ body: (Span<UInt8>) -> Result) -> Result {
@@ -161,6 +164,9 @@ struct NodeTableHeader: ~Copyable {
     }
 
     // MARK: Condition
+
+    /// A tick that does not come: a node that is down until then waits for the operator.
+    public static var never: UInt32 { NodeSlot.never }
 
     /// Whether it takes commands; an absent node is disabled.
     public func condition(_ index: Int) -> NodeCondition { unsafe slot(index)?.pointee.condition ?? .disabled }

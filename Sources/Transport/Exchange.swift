@@ -3,60 +3,6 @@
 
 public import Bytes
 
-/// How commands are told apart on the wire.
-public enum Framing: Sendable {
-    /// `COOKIE SP command` in a datagram of its own, sent again until it is answered.
-    case datagram
-    /// `command LF` on a connection of its own, sent once.
-    case stream
-}
-
-/// Where an exchange stands.
-public enum ExchangePhase: Equatable, Sendable {
-    /// Commands are unanswered and there is time.
-    case running
-    /// Every command has its reply.
-    case complete
-    /// The budget is over and a command has no reply.
-    case expired
-    /// A command was answered with what cannot be a reply: empty, or longer than 1024 bytes.
-    case malformed
-}
-
-/// What a datagram was.
-public enum Arrival: Equatable, Sendable {
-    /// The reply to this command.
-    case matched(Int)
-    /// A second reply to this command; the first one stays.
-    case duplicate(Int)
-    /// The cookie of this command, and what cannot be a reply.
-    case malformed(Int)
-    /// None of this exchange's cookies, or the exchange is over.
-    case foreign
-}
-
-/// Why a command was not added.
-public enum ExchangeError: Error, Equatable, Sendable {
-    /// More than 256 commands.
-    case tooMany
-    /// Longer than 8191 bytes (control-protocol: Sizes).
-    case tooLong
-    /// Empty, or with a CR, LF or NUL, which would make it another command.
-    case unfit
-    /// The kernel gives no random bytes.
-    case noCookie
-
-    /// A few words for a log line.
-    public var text: StaticString {
-        switch self {
-        case .tooMany: "more than 256 commands at once"
-        case .tooLong: "command longer than 8191 bytes"
-        case .unfit: "command is empty or has a line end or NUL in it"
-        case .noCookie: "no random bytes for a cookie"
-        }
-    }
-}
-
 /// Commands under way to one node, as a state machine: commands, arrivals and the time go in; what to send and when
 /// to wake up comes out. Times are nanoseconds of one monotonic clock. Reuse keeps all capacity.
 public struct Exchange: ~Copyable {

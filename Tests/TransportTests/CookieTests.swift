@@ -8,7 +8,8 @@ import Testing
 private func cookies(_ count: Int, from source: inout CookieSource) -> [String] {
     (0..<count).map { _ in
         var text: [UInt8] = []
-        #expect(source.append(to: &text))
+        let isFilled = source.append(to: &text)
+        #expect(isFilled)
         return String(decoding: text, as: UTF8.self)
     }
 }

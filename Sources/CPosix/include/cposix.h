@@ -8,28 +8,29 @@
 #ifndef CPOSIX_H
 #define CPOSIX_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* ppoll */
-#endif
-
-#include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/types.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+/* glibc declares these under _GNU_SOURCE only, and a header that defines it makes other types than Swift's Glibc. */
+extern int ppoll(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
+#ifndef EAI_NODATA
+#define EAI_NODATA -5
+#endif
+#ifndef EAI_ADDRFAMILY
+#define EAI_ADDRFAMILY -9
+#endif
 
 typedef struct cposix_address {
     uint64_t words[3];

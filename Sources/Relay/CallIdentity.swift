@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Which call a message belongs to, as RTPProxy knows it: Call-ID and tags, checked and copied once.
+
+import Bytes
+import ControlProtocol
+
+/// The words that name a call. The memory is kept from call to call.
+struct CallIdentity {
+    /// What the ranges are of.
+    private(set) var text: [UInt8] = []
+    /// The Call-ID as it stands in the message.
+    private(set) var bareCallID = ByteRange.empty
+    /// With what the flags append to it.
+    private(set) var callID = ByteRange.empty
+    private(set) var fromTag = ByteRange.empty
+    /// Empty where the message has none.
+    private(set) var toTag = ByteRange.empty
+
+    /// Reads the words of a message. No word holds a byte that could make it two on the wire.
+    mutating func read<Host: CallHost>(_ host: Host, _ flags: CallFlags) throws(CallFailure) {
+        text.removeAll(keepingCapacity: true)
+        bareCallID = try append(host, .callID, as: .callID)
+        guard !bareCallID.isEmpty else { throw .missing(.callID) }
+        let joined = try appendSuffix(host, flags)
+        callID = ByteRange(start: bareCallID.start, count: bareCallID.count &+ joined)
+        fromTag = try append(host, .fromTag, as: .fromTag)
+        guard !fromTag.isEmpty else { throw .missing(.fromTag) }
+        toTag = try append(host, .toTag, as: .toTag)
+    }
+
+    /// The words in the order of the wire: the to-tag first where they change places, and left out where not wanted.
+    func words(swapped: Bool, withToTag: Bool = true) throws(CallFailure) -> SessionWords {
+        var words = SessionWords()
+        words.callID = callID
+        if swapped {
+            guard !toTag.isEmpty else { throw .missing(.toTag) }
+            words.firstTag = toTag
+            words.secondTag = fromTag
+        } else {
+            words.firstTag = fromTag
+            words.secondTag = withToTag ? toTag : .empty
+        }
+        return words
+    }
+
+    /// Appends `;` and the branch or the extra id, as the flags say; returns how many bytes that are.
+    private mutating func appendSuffix<Host: CallHost>(_ host: Host, _ flags: CallFlags) throws(CallFailure) -> Int {
+        let start = text.count
+        let field: MessageField
+        switch flags.branch {
+        case .first: field = .via1Branch
+        case .second: field = .via2Branch
+        case .byDirection: field = host.facts.isRequest ? .via1Branch : .via2Branch
+        case .none:
+            guard flags.usesExtraID else { return 0 }
+            let isFit = host.withVariable(.extraID) { value, _ in
+                text.append(UInt8(ascii: ";"))
+                text.append(value)
+                return value.firstUnfitForWord(in: value.all) == nil
+            }
+            guard isFit ?? true else { throw .unfit(.extraID) }
+            return text.count &- start
+        }
+        text.append(UInt8(ascii: ";"))
+        guard try !append(host, field, as: .branch).isEmpty else { throw .missing(.branch) }
+        return text.count &- start
+    }
+
+    private mutating func append<Host: CallHost>(
+        _ host: Host, _ field: MessageField, as word: WireWord
+    ) throws(CallFailure) -> ByteRange {
+        let start = text.count
+        let isFit = host.with(field) { bytes in
+            text.append(bytes)
+            return bytes.firstUnfitForWord(in: bytes.all) == nil
+        }
+        guard isFit else { throw .unfit(word) }
+        return ByteRange(from: start, to: text.count)
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Choosing a node for a call, talking to it, and what happens when it does not answer.
+
+import Bytes
+import ControlProtocol
+import SharedState
+import Transport
+
+extension Relay {
+    /// Time until a command without a known round trip is sent again, in nanoseconds.
+    static var firstWaitUnknown: UInt64 { 100_000_000 }
+    /// Time between two looks at a node that has not yet answered since start, in nanoseconds.
+    private static var unprovenPause: UInt64 { 2_000_000 }
+
+    /// Starts a call: no node has been tried.
+    mutating func beginCall() { tried.removeAll(keepingCapacity: true) }
+
+    /// The next node to ask, which counts as tried from now on. At start-up it waits, no longer than one command may
+    /// take, for nodes that have not answered yet.
+    mutating func nextNode<Host: CallHost>(_ host: Host) throws(CallFailure) -> Int {
+        let setID = selectedSetID(host)
+        guard let set = directory.set(setID) else { throw .noNode(setID: setID, setExists: false) }
+        let hash = CallIDBalancing.hash(identity.text.span, identity.bareCallID)
+        var deadline: UInt64?
+        while true {
+            if let node = choose(set, hash) {
+                tried.append(node)
+                table.withURL(node) { host.setInstance($0) }
+                return node
+            }
+            guard hasUnproven(set) else { break }
+            let now = MonotonicClock.now()
+            let end = deadline ?? now.addingReportingOverflow(settings.budgetNanoseconds).partialValue
+            deadline = end
+            guard now < end else { break }
+            MonotonicClock.sleep(nanoseconds: Self.unprovenPause)
+        }
+        throw .noNode(setID: setID, setExists: true)
+    }
+
+    private func choose(_ set: NodeSet, _ hash: UInt64) -> Int? {
+        CallIDBalancing.choose(
+            set, hash: hash, weight: { table.weight($0) },
+            isEligible: { node in
+                if case .up = table.condition(node) { return !tried.contains(node) }
+                return false
+            })
+    }
+
+    private func hasUnproven(_ set: NodeSet) -> Bool {
+        for node in set.first..<(set.first &+ set.count) where table.condition(node) == .unproven { return true }
+        return false
+    }
+
+    /// What `node` can do, as far as it has been asked.
+    func capabilities(_ node: Int) -> Capabilities { Capabilities(rawValue: table.capabilities(node)) }
+
+    /// Begins an exchange with `node`.
+    mutating func beginExchange(_ node: Int, budget: UInt64) {
+        exchange.begin(
+            now: MonotonicClock.now(), budget: budget,
+            firstRetransmission: min(Self.firstWaitUnknown, settings.longestFirstWait),
+            framing: directory.url(node)?.scheme.framing ?? .datagram)
+    }
+
+    /// Adds `command` to the exchange.
+    mutating func addCommand() throws(CallFailure) {
+        let text = command
+        do throws(ExchangeError) {
+            try exchange.add(text.span, cookies: &cookies)
+        } catch {
+            throw error == .tooLong ? .commandTooLong : .exchange(error)
+        }
+    }
+
+    /// Drives the exchange with `node` to its end.
+    mutating func drive(_ node: Int) -> ExchangeOutcome {
+        guard let url = directory.url(node) else { return .refused }
+        if url.scheme == .unix {
+            return table.withURL(node) { connections.drive(&exchange, unixSocket: $0, path: url.target) }
+        }
+        // Without an address its name has not been resolved.
+        guard let words = table.address(node)?.words, let address = SocketAddress(words: words) else {
+            return .refused
+        }
+        return connections.drive(&exchange, node: node, address: address)
+    }
+
+    /// Takes a node that failed out for all processes; the process that does it writes the line. Throws where the
+    /// fault is this machine's and not the node's.
+    mutating func nodeFailed<Host: RelayHost>(
+        _ host: Host, _ node: Int, _ outcome: ExchangeOutcome
+    ) throws(CallFailure) {
+        if case .failed(let error) = outcome, error.isLocal { throw .system(error) }
+        _ = takeOut(host, node, recheckTick(host), outcome.reason)
+    }
+
+    /// The tick at which a node that fails now is tried again.
+    func recheckTick<Host: RelayHost>(_ host: Host) -> UInt32 {
+        guard settings.disableSeconds >= 0 else { return NodeTable.never }
+        let (tick, overflow) = host.ticks.addingReportingOverflow(UInt32(clamping: settings.disableSeconds))
+        return overflow ? NodeTable.never : tick
+    }
+
+    /// Takes a node out, and writes the line if it was this process that did. False where it was out already.
+    mutating func takeOut<Host: RelayHost>(
+        _ host: Host, _ node: Int, _ recheck: UInt32, _ reason: StaticString
+    ) -> Bool {
+        guard table.fail(node, recheck: recheck) else { return false }
+        line.removeAll(keepingCapacity: true)
+        appendName(of: node)
+        line.append(reason)
+        if recheck == NodeTable.never {
+            line.append(", disabled until it is enabled by RPC")
+        } else {
+            line.append(", disabled for ")
+            line.append(decimal: settings.disableSeconds)
+            line.append(" s")
+        }
+        host.log(.error, line.span)
+        return true
+    }
+
+    /// `RTPProxy URL (set N) `
+    mutating func appendName(of node: Int) {
+        line.append("RTPProxy ")
+        table.withURL(node) { line.append(printable: $0, $0.all, limit: 255) }
+        line.append(" (set ")
+        line.append(decimal: UInt64(table.setID(node)))
+        line.append(") ")
+    }
+}
+
+extension ExchangeOutcome {
+    /// What the node did, for a log line.
+    var reason: StaticString {
+        switch self {
+        case .complete: "answered"
+        case .timedOut: "does not answer in time"
+        case .refused: "is not there, connection refused or no address"
+        case .malformed: "answers what is no control protocol"
+        case .failed(let error): error.text
+        }
+    }
+}

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Offer and answer: every media stream gets a port of one RTPProxy, or the message stays as it came.
+
+import Bytes
+import ControlProtocol
+import SDP
+import SharedState
+import Transport
+
+/// The half of the offer/answer exchange (RFC 3264) that a message carries.
+enum MediaRole {
+    case offer
+    case answer
+}
+
+/// One offer or answer on its way, once the message has been read.
+private struct MediaCall {
+    var flags: CallFlags
+    var words = SessionWords()
+    var verb = MediaVerb.update
+    var options = RewriteOptions()
+
+    /// Whether a success creates a session: no to-tag goes along.
+    var createsSession: Bool { verb == .update && words.secondTag.isEmpty }
+}
+
+extension Relay {
+    /// `rtpproxy_offer`. `address`: the new address of the media, empty with `hasAddress` is a fault.
+    public mutating func offer<Host: CallHost>(
+        _ host: Host, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
+    ) -> ReturnCode {
+        media(.offer, host, flags, address, hasAddress)
+    }
+
+    /// `rtpproxy_answer`.
+    public mutating func answer<Host: CallHost>(
+        _ host: Host, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
+    ) -> ReturnCode {
+        media(.answer, host, flags, address, hasAddress)
+    }
+
+    /// `rtpproxy_manage`: the one that the message asks for.
+    public mutating func manage<Host: CallHost>(
+        _ host: Host, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
+    ) -> ReturnCode {
+        let hasSDP = host.with(.body) { (try? findSDP(host, $0)) != nil }
+        switch host.facts.manageAction(hasSDP: hasSDP, transaction: { host.transaction }) {
+        case .nothing: return .done
+        case .refuse: return finish(host, .nothingToManage, isMedia: true)
+        case .delete: return delete(host, flags: flags)
+        case .answer: return media(.answer, host, flags, address, hasAddress)
+        case .offer:
+            if host.facts.method == .invite { host.markTransaction() }
+            return media(.offer, host, flags, address, hasAddress)
+        }
+    }
+
+    private mutating func media<Host: CallHost>(
+        _ role: MediaRole, _ host: Host, _ flagText: Span<UInt8>, _ address: Span<UInt8>, _ hasAddress: Bool
+    ) -> ReturnCode {
+        do throws(CallFailure) {
+            var call = MediaCall(flags: try CallFlags.parse(flagText, for: .media, modifiers: &flagModifiers))
+            if hasAddress {
+                guard !address.isEmpty else { throw .emptyAddress }
+                guard address.firstUnfitForWord(in: address.all) == nil else { throw .unfit(.address) }
+            }
+            try host.with(.body) { (body: Span<UInt8>) throws(CallFailure) in
+                let range = try findSDP(host, body)
+                try read(role, host, &call)
+                try check(host, body, range, &call)
+                try rewrite(host, body, call, address)
+            }
+            return .done
+        } catch {
+            return finish(host, error, isMedia: true)
+        }
+    }
+
+    private func findSDP<Host: CallHost>(_ host: Host, _ body: Span<UInt8>) throws(CallFailure) -> ByteRange {
+        let length = host.facts.contentLength
+        do throws(BodyFault) {
+            guard host.facts.hasContentType else {
+                return try BodyPart.find(in: body, contentType: nil, contentLength: length)
+            }
+            return try host.with(.contentType) { (type: Span<UInt8>) throws(BodyFault) in
+                try BodyPart.find(in: body, contentType: type, contentLength: length)
+            }
+        } catch {
+            throw .body(error)
+        }
+    }
+
+    /// Reads Call-ID, tags and branch, and puts them in the order that role and direction ask for.
+    private mutating func read<Host: CallHost>(
+        _ role: MediaRole, _ host: Host, _ call: inout MediaCall
+    ) throws(CallFailure) {
+        let isRequest = host.facts.isRequest
+        try identity.read(host, call.flags)
+        switch role {
+        case .offer:
+            call.verb = call.flags.looksUpOnly ? .lookup : .update
+            call.words = try identity.words(swapped: !isRequest || call.flags.looksUpOnly)
+        case .answer:
+            guard !call.flags.looksUpOnly else { throw .lookupOfAnswer }
+            guard !isRequest || host.facts.method == .ack else { throw .answerInRequest }
+            call.verb = .lookup
+            call.words = try identity.words(swapped: isRequest)
+        }
+    }
+
+    /// Everything that can be refused before anything is sent.
+    private mutating func check<Host: CallHost>(
+        _ host: Host, _ body: Span<UInt8>, _ range: ByteRange, _ call: inout MediaCall
+    ) throws(CallFailure) {
+        guard !host.isEdited else { throw .alreadyRewritten }
+        if !call.flags.ignoresMarker,
+            SessionDescription.carriesMarker(body, range, marker: settings.marker.span)
+        {
+            throw .alreadyMarked
+        }
+        do throws(SDPFault) {
+            try description.parse(body, range)
+        } catch {
+            throw .sdp(error)
+        }
+        call.options.changesOrigin = call.flags.changesOrigin || settings.rewritesOrigin
+        call.options.changesSessionConnection = call.flags.changesSessionConnection
+        call.options.relayCandidates = try relayCandidates(host)
+        if call.options.changesOrigin { try checkOrigin(body, call.options) }
+        if call.flags.trustsAddress {
+            for stream in description.streams where body.firstUnfitForWord(in: stream.address) != nil {
+                throw .unfit(.address)
+            }
+        }
+        if call.flags.bridgesByFamily, let first = description.streams.first {
+            flagModifiers.append(first.family == .ipv6 ? "EI" : "IE")
+        }
+        notification.removeAll(keepingCapacity: true)
+        if call.verb == .update, !settings.timeoutSocket.isEmpty { try writeNotification(host) }
+    }
+
+    /// An `o=` that cannot be changed shows before anything is sent.
+    private mutating func checkOrigin(_ body: Span<UInt8>, _ options: RewriteOptions) throws(CallFailure) {
+        destinations.removeAll(keepingCapacity: true)
+        for _ in description.streams {
+            destinations.append(StreamDestination(address: .empty, family: .ipv4, port: 1))
+        }
+        try makeEdits(body, options)
+    }
+
+    private func relayCandidates<Host: CallHost>(_ host: Host) throws(CallFailure) -> RelayCandidates {
+        let choice: RelayCandidates?? = host.withVariable(.icePriority) { text, isNull in
+            if isNull || text.equals(text.all, "2") { return .low }
+            if text.equals(text.all, "1") { return .high }
+            return text.equals(text.all, "0") ? RelayCandidates.none : nil
+        }
+        guard let choice else { return .none }
+        guard let choice else { throw .badICEPriority }
+        return choice
+    }
+
+    /// `socket tag`: the tag is the variable's value, or the Call-ID, URL-encoded as RTPProxy decodes it.
+    private mutating func writeNotification<Host: CallHost>(_ host: Host) throws(CallFailure) {
+        let socket = settings.timeoutSocket
+        notification.append(socket.span)
+        notification.append(0x20)
+        let isFit = host.withVariable(.timeoutTag) { tag, isNull -> Bool? in
+            if isNull { return nil }
+            notification.append(tag)
+            return !tag.isEmpty && tag.firstUnfitForWord(in: tag.all) == nil
+        }
+        if let isFit, let isFit {
+            guard isFit else { throw .unfit(.timeoutTag) }
+        } else {
+            let text = identity.text
+            notification.append(urlEncoded: text.span, identity.bareCallID)
+        }
+    }
+}
+
+// MARK: - Asking
+
+extension Relay {
+    /// Asks one node after the other until one has answered for every stream, and makes the edits.
+    private mutating func rewrite<Host: CallHost>(
+        _ host: Host, _ body: Span<UInt8>, _ call: MediaCall, _ address: Span<UInt8>
+    ) throws(CallFailure) {
+        beginCall()
+        var lastError: CallFailure?
+        while true {
+            let node: Int
+            do throws(CallFailure) {
+                node = try nextNode(host)
+            } catch {
+                throw lastError ?? error
+            }
+            beginExchange(node, budget: settings.budgetNanoseconds)
+            for stream in description.streams {
+                write(stream, call, host, body, capabilities(node))
+                try addCommand()
+            }
+            let outcome = drive(node)
+            guard outcome == .complete else {
+                lastError = nil
+                try nodeFailed(host, node, outcome)
+                continue
+            }
+            switch read(host, address) {
+            case .success:
+                do throws(CallFailure) {
+                    try makeEdits(body, call.options)
+                    guard host.apply(edits) else { throw .notApplied }
+                    return
+                } catch {
+                    if call.createsSession { deleteCreated(node, call.words, budget: settings.budgetNanoseconds) }
+                    throw error
+                }
+            case .malformed:
+                try nodeFailed(host, node, .malformed)
+            case .failure(let failure, let hasCreated):
+                if call.createsSession, hasCreated {
+                    deleteCreated(node, call.words, budget: settings.budgetNanoseconds)
+                }
+                guard call.createsSession, case .relayError(let code) = failure, code.isWorthAnotherNode else {
+                    throw failure == .noPort && call.flags.looksUpOnly ? .unknownSession : failure
+                }
+                lastError = failure
+            }
+        }
+    }
+
+    /// The command for one stream, in the words that `node` understands.
+    private mutating func write<Host: CallHost>(
+        _ stream: MediaStream, _ call: MediaCall, _ host: Host, _ body: Span<UInt8>, _ node: Capabilities
+    ) {
+        command.removeAll(keepingCapacity: true)
+        guard call.flags.trustsAddress else {
+            host.with(.source) { source in
+                let family = AddressText.family(source, source.all) ?? .ipv4
+                write(stream, call, family, source, source.all, body, node)
+            }
+            return
+        }
+        write(stream, call, stream.family, body, stream.address, body, node)
+    }
+
+    private mutating func write(
+        _ stream: MediaStream, _ call: MediaCall, _ family: AddressFamily, _ address: Span<UInt8>,
+        _ range: ByteRange, _ body: Span<UInt8>, _ node: Capabilities
+    ) {
+        modifiers.removeAll(keepingCapacity: true)
+        modifiers.append(contentsOf: flagModifiers)
+        if family == .ipv6 { modifiers.append(UInt8(ascii: "6")) }
+        if call.flags.repacketizationMilliseconds > 0, node.contains(.repacketization) {
+            modifiers.append(UInt8(ascii: "Z"))
+            modifiers.append(decimal: UInt64(call.flags.repacketizationMilliseconds))
+        }
+        if node.contains(.codecLists) {
+            modifiers.append(UInt8(ascii: "c"))
+            if !stream.appendPayloadTypes(in: body, to: &modifiers) { modifiers.removeLast() }
+        }
+        let (letters, text, notice) = (modifiers, identity.text, notification)
+        Command.writeMedia(
+            call.verb, modifiers: letters.span, identity: text.span, words: call.words, address: address,
+            addressRange: range, port: stream.port, stream: stream.number, notification: notice.span, into: &command)
+    }
+
+    /// What the answers to all streams come to.
+    private enum Answers {
+        case success
+        /// One is no protocol: the node has failed.
+        case malformed
+        /// The first one that is no port, and whether another stream got one.
+        case failure(CallFailure, hasCreated: Bool)
+    }
+
+    /// Reads the answers; where all are ports, `destinations` says where each stream goes.
+    private mutating func read<Host: CallHost>(_ host: Host, _ address: Span<UInt8>) -> Answers {
+        destinations.removeAll(keepingCapacity: true)
+        addresses.removeAll(keepingCapacity: true)
+        var failure: CallFailure?
+        let incoming = exchange.incoming
+        for index in 0..<exchange.count {
+            guard let reply = exchange.reply(index) else { return .malformed }
+            switch MediaReply.parse(incoming.span, reply) {
+            case .address(let port, let replied, let family):
+                let start = addresses.count
+                var newFamily = family
+                if !address.isEmpty {
+                    addresses.append(address)
+                    newFamily = AddressText.family(address, address.all) ?? .ipv4
+                } else if !replied.isEmpty {
+                    addresses.append(incoming.span, replied)
+                } else {
+                    host.with(.received) { received in
+                        addresses.append(received)
+                        newFamily = AddressText.family(received, received.all) ?? .ipv4
+                    }
+                }
+                destinations.append(
+                    StreamDestination(
+                        address: ByteRange(from: start, to: addresses.count), family: newFamily, port: port))
+            case .noSession, .badPort: failure = failure ?? .noPort
+            case .error(let code): failure = failure ?? .relayError(code)
+            case .malformed: return .malformed
+            }
+        }
+        guard let failure else { return .success }
+        return .failure(failure, hasCreated: !destinations.isEmpty)
+    }
+
+    private mutating func makeEdits(_ body: Span<UInt8>, _ options: RewriteOptions) throws(CallFailure) {
+        let (ends, texts, marker) = (destinations, addresses, settings.marker)
+        do throws(SDPFault) {
+            try edits.rewrite(
+                description, body: body, destinations: ends.span, addresses: texts.span, marker: marker.span,
+                options: options)
+        } catch {
+            throw .sdp(error)
+        }
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One process's view of the module: its settings, the shared table, its sockets, and memory that calls reuse.
+
+import Bytes
+import ControlProtocol
+import SDP
+public import SharedState
+import Transport
+
+/// What a process does its calls with. One call at a time; nothing is allocated once the memory has grown to size.
+public struct Relay: ~Copyable {
+    let settings: Settings
+    let table: NodeTable
+    let directory: NodeDirectory
+    var connections: Connections
+    var exchange = Exchange()
+    var cookies = CookieSource()
+
+    // Memory of the call under way.
+    var identity = CallIdentity()
+    var flagModifiers: [UInt8] = []
+    var modifiers: [UInt8] = []
+    var notification: [UInt8] = []
+    var command: [UInt8] = []
+    var prompt: [UInt8] = []
+    var addresses: [UInt8] = []
+    var destinations: [StreamDestination] = []
+    var description = SessionDescription()
+    var edits = EditList()
+    var tried: [Int] = []
+    var line: [UInt8] = []
+    var selection: SetSelection?
+
+    /// Attaches a process to the table. Opens nothing.
+    public init(settings: Settings, table: consuming NodeTable) {
+        self.settings = settings
+        directory = NodeDirectory(table)
+        connections = Connections(nodeCount: table.count)
+        self.table = table
+    }
+}
+
+/// The set that `set_rtp_proxy_set` chose, and the message it holds for.
+struct SetSelection {
+    let message: UInt32
+    let process: Int32
+    let setID: UInt32
+}
+
+extension Relay {
+    /// Chooses the set for the rest of the processing of this message. An unknown one leaves set 0.
+    public mutating func selectSet<Host: CallHost>(_ host: Host, id: Int64) -> ReturnCode {
+        selection = nil
+        guard let setID = UInt32(exactly: id), directory.set(setID) != nil else {
+            return finish(host, .unknownSet(id), isMedia: false)
+        }
+        selection = SetSelection(message: host.facts.id, process: host.facts.process, setID: setID)
+        return .done
+    }
+
+    /// The same, the number as text.
+    public mutating func selectSet<Host: CallHost>(_ host: Host, text: Span<UInt8>) -> ReturnCode {
+        guard let number = Decimal.parse(text, text.trimmed(text.all), maximum: .max) else {
+            selection = nil
+            return finish(host, .badSet, isMedia: false)
+        }
+        return selectSet(host, id: Int64(number))
+    }
+
+    /// The set that a call on this message uses.
+    func selectedSetID<Host: CallHost>(_ host: Host) -> UInt32 {
+        guard let selection, selection.message == host.facts.id, selection.process == host.facts.process else {
+            return 0
+        }
+        return selection.setID
+    }
+
+    /// Writes the one log line of a function that failed, and says what the script gets.
+    mutating func finish<Host: CallHost>(_ host: Host, _ failure: CallFailure, isMedia: Bool) -> ReturnCode {
+        if let level = failure.level {
+            line.removeAll(keepingCapacity: true)
+            line.append("call ")
+            host.with(.callID) { line.append(printable: $0, $0.all) }
+            line.append(": ")
+            if case .relayError = failure { appendLastNode() }
+            if case .noPort = failure { appendLastNode() }
+            if case .unsupported = failure { appendLastNode() }
+            failure.describe(into: &line)
+            host.log(level, line.span)
+        }
+        let code = failure.returnCode
+        return code == .noNode && !isMedia ? .error : code
+    }
+
+    private mutating func appendLastNode() {
+        guard let node = tried.last else { return }
+        line.append("RTPProxy ")
+        table.withURL(node) { line.append(printable: $0, $0.all, limit: 255) }
+        line.append(" ")
+    }
+}

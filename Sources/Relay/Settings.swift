@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The parameters of the configuration, with defaults, ranges and every fault found in them.
+
+import Bytes
+public import SharedState
+
+/// What the configuration says, gathered before the fork and then only read.
+public struct Settings {
+    /// Seconds until a node that failed is tried again; negative: never by itself.
+    public private(set) var disableSeconds = 60
+    /// Seconds that one try may take, 1 or more.
+    public private(set) var timeoutSeconds = 1
+    /// Tries, 1 or more.
+    public private(set) var tries = 5
+    /// The line that marks a rewritten SDP, without its line end; empty: none.
+    public private(set) var marker = [UInt8]("a=nortpproxy:yes".utf8)
+    /// Where RTPProxy is to say that media stopped; empty: nowhere.
+    public private(set) var timeoutSocket: [UInt8] = []
+    /// Change `o=` in every SDP, flag `o` or not.
+    public private(set) var rewritesOrigin = false
+    /// The nodes, those of a set side by side, sets in the order of their first mention.
+    public private(set) var nodes: [NodeDefinition] = []
+
+    /// What is wrong, a line each.
+    public private(set) var faults: [[UInt8]] = []
+    /// What is odd, and what was done about it.
+    public private(set) var warnings: [[UInt8]] = []
+    private var usesDatabase = false
+    private var hasSockets = false
+
+    public init() {}
+
+    /// The longest time that one command may take, in nanoseconds: rtpproxy_tout times rtpproxy_retr.
+    public var budgetNanoseconds: UInt64 {
+        let seconds = UInt64(clamping: timeoutSeconds).multipliedReportingOverflow(by: UInt64(clamping: tries))
+        let nanoseconds = seconds.partialValue.multipliedReportingOverflow(by: 1_000_000_000)
+        return seconds.overflow || nanoseconds.overflow ? UInt64.max / 2 : nanoseconds.partialValue
+    }
+
+    /// The longest time until the first retransmission, in nanoseconds: a quarter of rtpproxy_tout.
+    var longestFirstWait: UInt64 { UInt64(clamping: timeoutSeconds) &* 250_000_000 }
+
+    /// Takes a parameter that is text. False where there is none of this name.
+    public mutating func set(_ parameter: Span<UInt8>, text value: Span<UInt8>) -> Bool {
+        if parameter.equals(parameter.all, "rtpproxy_sock") {
+            takeSockets(value)
+        } else if parameter.equals(parameter.all, "nortpproxy_str") {
+            takeMarker(value)
+        } else if parameter.equals(parameter.all, "timeout_socket") {
+            if value.firstUnfitForWord(in: value.all) != nil {
+                fault("timeout_socket", value, value.all, "holds a blank or control character")
+            }
+            timeoutSocket = copy(value)
+        } else if parameter.equals(parameter.all, "db_url") {
+            usesDatabase = true
+        } else {
+            return false
+        }
+        return true
+    }
+
+    /// Takes a parameter that is a number. False where there is none of this name.
+    public mutating func set(_ parameter: Span<UInt8>, number value: Int) -> Bool {
+        if parameter.equals(parameter.all, "rtpproxy_disable_tout") {
+            disableSeconds = value
+        } else if parameter.equals(parameter.all, "rtpproxy_tout") {
+            timeoutSeconds = atLeastOne("rtpproxy_tout", value)
+        } else if parameter.equals(parameter.all, "rtpproxy_retr") {
+            tries = atLeastOne("rtpproxy_retr", value)
+        } else if parameter.equals(parameter.all, "rewrite_origin") {
+            rewritesOrigin = value != 0
+        } else {
+            return false
+        }
+        return true
+    }
+
+    /// Takes a row of the database; `nil` is NULL. False, with a warning, where it is left out.
+    public mutating func addRow(
+        _ row: Int, setID: Span<UInt8>, url: Span<UInt8>, weight: Int?, flags: Int?
+    ) -> Bool {
+        var reason: StaticString?
+        let id = Decimal.parse(setID, setID.trimmed(setID.all), maximum: NodeLine.maximumSetID)
+        if id == nil { reason = "setid is not a number" }
+        if let fault = NodeLine.urlFault(url, url.all) { reason = fault }
+        if weight == nil || UInt32(exactly: weight ?? 0).map({ $0 > NodeLine.maximumWeight }) ?? true {
+            reason = "weight is not a number of 0..1000000"
+        }
+        if flags == nil { reason = "flags is NULL" }
+        guard reason == nil, let id, let weight, let flags else {
+            warnRow(row, url, reason ?? "a value is NULL")
+            return false
+        }
+        append(
+            NodeDefinition(
+                setID: id, url: copy(url), weight: UInt32(clamping: weight), startsDisabled: flags & 1 != 0,
+                index: UInt32(clamping: nodes.count)))
+        return true
+    }
+
+    /// Whether there is a set of this id.
+    public func hasSet(_ id: Int64) -> Bool { nodes.contains { Int64($0.setID) == id } }
+
+    // MARK: - Parts
+
+    private mutating func takeSockets(_ value: Span<UInt8>) {
+        guard !value.trimmed(value.all).isEmpty else { return }
+        hasSockets = true
+        guard !usesDatabase else { return }
+        var entries: [NodeDefinition] = []
+        do throws(NodeLineFault) {
+            entries = try NodeLine.parse(value, firstIndex: nodes.count)
+        } catch {
+            fault("rtpproxy_sock", value, error.range, error.reason)
+        }
+        for entry in entries { append(entry) }
+    }
+
+    /// Adds a node behind the last one of its set.
+    private mutating func append(_ node: NodeDefinition) {
+        let last = nodes.lastIndex { $0.setID == node.setID }
+        nodes.insert(node, at: last.map { $0 &+ 1 } ?? nodes.count)
+    }
+
+    private mutating func takeMarker(_ value: Span<UInt8>) {
+        var end = value.count
+        while end > 0, value[end &- 1] == 0x0D || value[end &- 1] == 0x0A { end &-= 1 }
+        let line = ByteRange(start: 0, count: end)
+        if value.firstIndex(of: 0x0A, in: line) != nil || value.firstIndex(of: 0x0D, in: line) != nil {
+            fault("nortpproxy_str", value, line, "is more than one line")
+        } else if end > 0, end < 3 || value[1] != UInt8(ascii: "=") {
+            fault("nortpproxy_str", value, line, "is not an SDP line like a=nortpproxy:yes")
+        }
+        marker.removeAll()
+        marker.append(value, line)
+    }
+
+    private mutating func atLeastOne(_ parameter: StaticString, _ value: Int) -> Int {
+        if value >= 1 { return value }
+        var digits: [UInt8] = []
+        digits.append(decimal: value)
+        fault(parameter, digits.span, digits.span.all, "is below 1")
+        return 1
+    }
+
+    /// To be called once all is taken: what only shows when all is there.
+    public mutating func finish() {
+        if usesDatabase, hasSockets {
+            var line: [UInt8] = []
+            line.append("parameter rtpproxy_sock: ignored, the sets come from db_url")
+            warnings.append(line)
+        }
+    }
+
+    /// Notes a fault found outside, such as a set that only the script knows.
+    private mutating func fault(
+        _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString
+    ) {
+        var line: [UInt8] = []
+        line.append("parameter ")
+        line.append(parameter)
+        line.append(": \"")
+        line.append(printable: text, range, limit: 300)
+        line.append("\": ")
+        line.append(reason)
+        faults.append(line)
+    }
+
+    private mutating func warnRow(_ row: Int, _ url: Span<UInt8>, _ reason: StaticString) {
+        var line: [UInt8] = []
+        line.append("db_url: row ")
+        line.append(decimal: row)
+        line.append(", url \"")
+        line.append(printable: url, url.all, limit: 300)
+        line.append("\", is left out: ")
+        line.append(reason)
+        warnings.append(line)
+    }
+
+    private func copy(_ bytes: Span<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
+        result.append(bytes)
+        return result
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The functions that send one command and change no message: delete, statistics, prompts, recording.
+
+import Bytes
+import ControlProtocol
+import Transport
+
+/// A command that is about a call as a whole.
+enum SimpleCommand {
+    case delete
+    case query
+    case play(count: Int)
+    case stop
+    case record
+
+    /// What an RTPProxy must be able to do for it.
+    var required: Capabilities {
+        switch self {
+        case .play, .stop: .codecLists
+        case .delete, .query, .record: []
+        }
+    }
+}
+
+extension Relay {
+    /// `rtpproxy_destroy`, `unforce_rtp_proxy`: the tags never change places.
+    public mutating func delete<Host: CallHost>(_ host: Host, flags text: Span<UInt8>) -> ReturnCode {
+        do throws(CallFailure) {
+            let flags = try CallFlags.parse(text, for: .delete, modifiers: &flagModifiers)
+            try identity.read(host, flags)
+            let words = try identity.words(swapped: false, withToTag: !flags.deletesWholeCall)
+            try command(.delete, words, host)
+            return .done
+        } catch {
+            return finish(host, error, isMedia: false)
+        }
+    }
+
+    /// `rtpproxy_stream2uac`, `rtpproxy_stream2uas`: plays `name` `count` times, -1 without end.
+    public mutating func play<Host: CallHost>(
+        _ host: Host, prompt name: Span<UInt8>, count: Int, toCallee: Bool
+    ) -> ReturnCode {
+        do throws(CallFailure) {
+            guard !name.isEmpty else { throw .missing(.prompt) }
+            guard name.firstUnfitForWord(in: name.all) == nil else { throw .unfit(.prompt) }
+            prompt.removeAll(keepingCapacity: true)
+            prompt.append(name)
+            try identity.read(host, CallFlags())
+            try command(.play(count: count), identity.words(swapped: toCallee), host)
+            return .done
+        } catch {
+            return finish(host, error, isMedia: false)
+        }
+    }
+
+    /// `rtpproxy_stop_stream2uac`, `rtpproxy_stop_stream2uas`.
+    public mutating func stopPlay<Host: CallHost>(_ host: Host, toCallee: Bool) -> ReturnCode {
+        do throws(CallFailure) {
+            try identity.read(host, CallFlags())
+            try command(.stop, identity.words(swapped: toCallee), host)
+            return .done
+        } catch {
+            return finish(host, error, isMedia: false)
+        }
+    }
+
+    /// `start_recording`: in a reply the to-tag comes first.
+    public mutating func record<Host: CallHost>(_ host: Host) -> ReturnCode {
+        do throws(CallFailure) {
+            try identity.read(host, CallFlags())
+            try command(.record, identity.words(swapped: !host.facts.isRequest), host)
+            return .done
+        } catch {
+            return finish(host, error, isMedia: false)
+        }
+    }
+
+    /// `$rtpstat`: lends RTPProxy's answer to `Q`; nil where there is none.
+    public mutating func statistics<Host: CallHost, Result>(
+        _ host: Host, _ body: (Span<UInt8>) -> Result
+    ) -> Result? {
+        do throws(CallFailure) {
+            try identity.read(host, CallFlags())
+            try command(.query, identity.words(swapped: !host.facts.isRequest), host)
+        } catch {
+            // A call without a session is an everyday question.
+            if error != .relayError(.noSession) { _ = finish(host, error, isMedia: false) }
+            return nil
+        }
+        guard let reply = exchange.reply(0) else { return nil }
+        line.removeAll(keepingCapacity: true)
+        let incoming = exchange.incoming
+        line.append(incoming.span, reply)
+        return body(line.span)
+    }
+
+    /// Sends one command to the call's node, or to the next where that fails; its reply is the exchange's first.
+    private mutating func command<Host: CallHost>(
+        _ kind: SimpleCommand, _ words: SessionWords, _ host: Host
+    ) throws(CallFailure) {
+        beginCall()
+        while true {
+            let node = try nextNode(host)
+            guard capabilities(node).isSuperset(of: kind.required) else { throw .unsupported(.prompt) }
+            beginExchange(node, budget: settings.budgetNanoseconds)
+            write(kind, words)
+            try addCommand()
+            var outcome = drive(node)
+            if outcome == .complete, let reply = exchange.reply(0) {
+                switch PlainReply.parse(exchange.incoming.span, reply) {
+                case .done: return
+                case .error(.noSession):
+                    if case .delete = kind { return }
+                    throw .relayError(.noSession)
+                case .error(let code): throw .relayError(code)
+                case .malformed: outcome = .malformed
+                }
+            }
+            try nodeFailed(host, node, outcome)
+        }
+    }
+
+    private mutating func write(_ kind: SimpleCommand, _ words: SessionWords) {
+        command.removeAll(keepingCapacity: true)
+        let memory = identity.text
+        let text = memory.span
+        switch kind {
+        case .delete: Command.writeDelete(identity: text, words: words, into: &command)
+        case .query: Command.writeQuery(identity: text, words: words, into: &command)
+        case .play(let count):
+            let name = prompt
+            Command.writePlay(count: count, prompt: name.span, identity: text, words: words, into: &command)
+        case .stop: Command.writeStop(identity: text, words: words, into: &command)
+        case .record: Command.writeRecord(identity: text, words: words, into: &command)
+        }
+    }
+
+    /// Deletes what an offer that failed has created on `node`; whether that works does not matter any more.
+    mutating func deleteCreated(_ node: Int, _ words: SessionWords, budget: UInt64) {
+        beginExchange(node, budget: budget)
+        write(.delete, words)
+        guard (try? addCommand()) != nil else { return }
+        _ = drive(node)
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Every golden SIP body: where its session description stands.
+
+import Bytes
+import Foundation
+import SDP
+import Testing
+
+/// One folder of `Tests/Fixtures/body`: `input.sip` is the body, `content-type` and `content-length` are the values of
+/// these headers where there are such files.
+struct BodyFixture: CustomTestStringConvertible, Sendable {
+    let name: String
+    let input: [UInt8]
+    let contentType: [UInt8]?
+    let contentLength: Int?
+    let expected: [UInt8]?
+    let expectedFault: String?
+
+    var testDescription: String { name }
+
+    static let all: [BodyFixture] = {
+        let folder = Fixture.root.appendingPathComponent("body")
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        return names.sorted().map { BodyFixture(folder.appendingPathComponent($0)) }
+    }()
+
+    init(_ folder: URL) {
+        name = folder.lastPathComponent
+        input = Fixture.bytes(folder, "input.sip") ?? []
+        contentType = Fixture.bytes(folder, "content-type")
+        contentLength = Fixture.text(folder, "content-length").flatMap { Int($0) }
+        expected = Fixture.bytes(folder, "expected.sdp")
+        expectedFault = Fixture.text(folder, "expected.fault")
+    }
+
+    /// Where `body`, with this fixture's headers, has its session description.
+    func find(in body: [UInt8], _ type: [UInt8]?, _ length: Int?) throws(BodyFault) -> ByteRange {
+        guard let type else { return try BodyPart.find(in: body.span, contentType: nil, contentLength: length) }
+        return try BodyPart.find(in: body.span, contentType: type.span, contentLength: length)
+    }
+}
+
+@Suite struct BodyPartTests {
+    @Test func thereAreFixtures() {
+        #expect(BodyFixture.all.count >= 45)
+    }
+
+    @Test(arguments: BodyFixture.all)
+    func theSessionDescriptionIsFound(_ fixture: BodyFixture) {
+        do throws(BodyFault) {
+            let range = try fixture.find(in: fixture.input, fixture.contentType, fixture.contentLength)
+            #expect(text(fixture.input, range) == fixture.expected.map { String(decoding: $0, as: UTF8.self) })
+            #expect(fixture.expectedFault == nil)
+        } catch {
+            #expect("\(error)" == fixture.expectedFault)
+        }
+    }
+
+    /// Bodies and Content-Types cut short: a range inside the body or a fault, never a trap.
+    @Test(arguments: BodyFixture.all)
+    func everyPrefixIsRefusedOrSound(_ fixture: BodyFixture) {
+        for length in 0...fixture.input.count {
+            check(fixture, Array(fixture.input.prefix(length)), fixture.contentType, nil)
+            check(fixture, fixture.input, fixture.contentType, length)
+        }
+        guard let type = fixture.contentType else { return }
+        for length in 0...type.count { check(fixture, fixture.input, Array(type.prefix(length)), nil) }
+    }
+
+    @Test(arguments: BodyFixture.all)
+    func everyByteMayTurnIntoAnother(_ fixture: BodyFixture) {
+        let poisons = Array("\0\n\r\t -:;=/\"\\b".utf8) + [0x7F, 0xFF]
+        var body = fixture.input
+        for index in body.indices {
+            let original = body[index]
+            for poison in poisons {
+                body[index] = poison
+                check(fixture, body, fixture.contentType, fixture.contentLength)
+            }
+            body[index] = original
+        }
+        guard var type = fixture.contentType else { return }
+        for index in type.indices {
+            let original = type[index]
+            for poison in poisons {
+                type[index] = poison
+                check(fixture, fixture.input, type, nil)
+            }
+            type[index] = original
+        }
+    }
+
+    @Test(arguments: [Int.min, -1, 0, 4, Int.max])
+    func lengthsThatDoNotFitAreRefused(_ length: Int) {
+        let body = Array("v=0".utf8)
+        #expect(throws: BodyFault.lengthDoesNotFit) {
+            try BodyPart.find(in: body.span, contentType: nil, contentLength: length)
+        }
+    }
+
+    private func check(_ fixture: BodyFixture, _ body: [UInt8], _ type: [UInt8]?, _ length: Int?) {
+        guard let range = try? fixture.find(in: body, type, length) else { return }
+        let end = length ?? body.count
+        if range.isEmpty || range.start < 0 || range.end > end { Issue.record("\(range) of \(end)") }
+    }
+}

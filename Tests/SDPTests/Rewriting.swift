@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Parse, rewrite and apply in one go, and what must hold for the edits of every body.
+
+import Bytes
+import SDP
+import Testing
+
+/// What came of a body.
+struct Rewritten {
+    var output: [UInt8]
+    var edits: [Edit]
+    var text: [UInt8]
+    var streams: [MediaStream]
+}
+
+/// The scratch memory of one test, used for body after body as the module does.
+struct Rewriter: ~Copyable {
+    var description = SessionDescription()
+    var edits = EditList()
+
+    /// Rewrites `range` of `body` as `request` says; with `anyStreams` it brings as many destinations as are needed.
+    mutating func rewrite(
+        _ body: [UInt8], _ range: ByteRange? = nil, _ request: RewriteRequest, anyStreams: Bool = false
+    ) throws(SDPFault) -> Rewritten {
+        try description.parse(body.span, range ?? body.span.all)
+        let request = anyStreams ? request.reaching(description.streams.count) : request
+        try edits.rewrite(
+            description, body: body.span, destinations: request.destinations.span, addresses: request.addresses.span,
+            marker: request.marker.span, options: request.options)
+        return Rewritten(
+            output: apply(edits.edits, edits.text, to: body), edits: edits.edits, text: edits.text,
+            streams: description.streams)
+    }
+
+    /// The body with all edits made.
+    private func apply(_ edits: [Edit], _ text: [UInt8], to body: [UInt8]) -> [UInt8] {
+        var output: [UInt8] = []
+        var offset = 0
+        for edit in edits {
+            output += body[offset..<edit.offset]
+            output += text[edit.text.start..<edit.text.end]
+            offset = edit.offset + edit.removed
+        }
+        return output + body[offset...]
+    }
+}
+
+/// Why `rewritten` breaks what holds for all edits, or nil: sorted, apart from each other, inside `range`, and none
+/// that changes nothing.
+func brokenRule(_ rewritten: Rewritten, _ body: [UInt8], _ range: ByteRange) -> String? {
+    var end = -1
+    var textEnd = 0
+    for edit in rewritten.edits {
+        if edit.offset <= end { return "edit at \(edit.offset) touches the one before it" }
+        if edit.offset < range.start || edit.removed < 0 { return "edit at \(edit.offset) lies before the SDP" }
+        end = edit.offset + edit.removed
+        if end > range.end { return "edit at \(edit.offset) goes beyond the SDP" }
+        if edit.text.start != textEnd || edit.text.end > rewritten.text.count { return "the text has a gap" }
+        textEnd = edit.text.end
+        if body[edit.offset..<end] == rewritten.text[edit.text.start..<edit.text.end] {
+            return "edit at \(edit.offset) changes nothing"
+        }
+    }
+    return textEnd == rewritten.text.count ? nil : "text is left over"
+}
+
+/// Why the rewritten body is not what was asked for, or nil: parsed again it has the same media streams, each with its
+/// new port and address, or 0 and a null address where it had those; and rewriting it again changes nothing.
+func brokenPromise(
+    _ rewritten: Rewritten, _ request: RewriteRequest, _ rewriter: inout Rewriter
+) -> String? {
+    var again = request.reaching(rewritten.streams.count)
+    again.options.relayCandidates = .none
+    let second: Rewritten
+    do throws(SDPFault) {
+        second = try rewriter.rewrite(rewritten.output, nil, again)
+    } catch {
+        return "the result does not parse: \(error)"
+    }
+    guard second.streams.count == rewritten.streams.count else { return "the number of streams changed" }
+    guard second.edits.isEmpty else { return "rewriting the result changes it again" }
+    for (stream, (before, destination)) in zip(second.streams, zip(rewritten.streams, again.destinations)) {
+        let port = before.port == 0 ? 0 : destination.port
+        guard stream.port == port else { return "stream \(stream.number) has port \(stream.port)" }
+        guard stream.isOnHold == before.isOnHold else { return "stream \(stream.number): hold changed" }
+        // A session's connection goes to one of the media streams that share it.
+        let isShared = stream.address.start < stream.portText.start
+        let fits = again.destinations.contains { candidate in
+            guard isShared || candidate == destination else { return false }
+            let isNew = rewritten.output.span.equals(stream.address, again.addresses.span, candidate.address)
+            return stream.family == candidate.family && (isNew || before.isOnHold)
+        }
+        guard fits else { return "stream \(stream.number) has the wrong address or family" }
+    }
+    return nil
+}
+
+/// The text of `range`, for expectations: they cannot hold spans.
+func text(_ body: [UInt8], _ range: ByteRange) -> String {
+    var bytes: [UInt8] = []
+    bytes.append(body.span, range)
+    return String(decoding: bytes, as: UTF8.self)
+}

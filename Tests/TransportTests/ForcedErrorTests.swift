@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What each error of each system call comes to, as tables: script -> outcome and trace.
+
+import Bytes
+import Glibc
+import Testing
+
+@testable import Transport
+
+/// A script, and what is expected of it.
+struct Forced: CustomTestStringConvertible, Sendable {
+    var testDescription: String
+    var commands = 1
+    var opens: [Int64] = []
+    var connects: [Int64] = []
+    var sends: [Int64] = []
+    var arrivals: @Sendable () -> [Script.Arrival] = { [] }
+    var waits: [Int64] = []
+    var outcome: ExchangeOutcome
+    /// The calls up to the exchange's end, and from there the closing of what is open; nil: not compared.
+    var trace: [String]?
+
+    init(
+        _ name: String, commands: Int = 1, opens: [Int64] = [], connects: [Int64] = [], sends: [Int64] = [],
+        arrivals: @escaping @Sendable () -> [Script.Arrival] = { [] }, waits: [Int64] = [],
+        _ outcome: ExchangeOutcome, _ trace: [String]? = nil
+    ) {
+        testDescription = name
+        (self.commands, self.opens, self.connects, self.sends) = (commands, opens, connects, sends)
+        (self.arrivals, self.waits, self.outcome, self.trace) = (arrivals, waits, outcome, trace)
+    }
+
+    func makeScript() -> Script {
+        let script = Script()
+        (script.opens, script.connects, script.sends) = (opens, connects, sends)
+        script.bring(arrivals())
+        script.waits = waits
+        return script
+    }
+}
+
+private func error(_ code: Int32) -> Int64 { Int64(-code) }
+private func failed(_ code: Int32) -> ExchangeOutcome { .failed(SystemError(code: code)) }
+private let budget: UInt64 = 100_000_000
+
+/// Runs the exchange of `forced` and checks what holds for every one: outcome, trace, no descriptor left open or
+/// closed twice, no wait beyond the budget.
+private func check(_ forced: Forced, framing: Framing) throws {
+    let script = forced.makeScript()
+    try ScriptedCalls.$script.withValue(ScriptBox(script)) {
+        var cookies = CookieSource()
+        var exchange = Exchange()
+        exchange.begin(
+            now: script.clock, budget: budget, firstRetransmission: 40_000_000, framing: framing)
+        for _ in 0..<forced.commands { try exchange.add(Array("V".utf8).span, cookies: &cookies) }
+        var table = ConnectionTable<ScriptedCalls>(nodeCount: 2)
+        let outcome: ExchangeOutcome
+        switch framing {
+        case .datagram:
+            let address = try #require(SocketAddress(words: (4 | 9 << 16, 0x7F00_0001, 0)))
+            outcome = table.drive(&exchange, node: 1, address: address)
+        case .stream:
+            let path = Array("/run/x".utf8)
+            outcome = table.drive(&exchange, path.span, path: path.span.all)
+        }
+        #expect(outcome == forced.outcome)
+    }
+    if let trace = forced.trace { #expect(script.trace == trace) }
+    #expect(script.isOpen.isEmpty)
+    #expect(script.doubleCloses == 0)
+    #expect(script.longestWait <= budget)
+    #expect(script.clock <= 1_000_000_000 + budget + 10_000_000)
+}
+
+@Test(arguments: [
+    Forced(
+        "a reply at once", arrivals: { [.reply(0, "0\n")] }, .complete,
+        ["udp 100", "connect 0", "send 22", "wait 1", "recv 23", "close 0"]),
+    Forced(
+        "EINTR everywhere", opens: [error(EINTR), 100], connects: [error(EINTR), 0], sends: [error(EINTR), 22],
+        arrivals: { [.error(EINTR), .reply(0, "0\n")] }, waits: [error(EINTR)], .complete,
+        [
+            "udp EINTR", "udp 100", "connect EINTR", "connect 0", "send EINTR", "send 22", "wait EINTR", "wait 1",
+            "recv EINTR", "recv 23", "close 0",
+        ]),
+    Forced("EMFILE from socket", opens: [error(EMFILE)], failed(EMFILE), ["udp EMFILE"]),
+    Forced(
+        "ENETUNREACH from connect", connects: [error(ENETUNREACH)], failed(ENETUNREACH),
+        ["udp 100", "connect ENETUNREACH", "close 0"]),
+    Forced(
+        "ENETUNREACH from send", sends: [error(ENETUNREACH)], failed(ENETUNREACH),
+        ["udp 100", "connect 0", "send ENETUNREACH", "close 0"]),
+    Forced(
+        "EMSGSIZE from send", sends: [error(EMSGSIZE)], failed(EMSGSIZE),
+        ["udp 100", "connect 0", "send EMSGSIZE", "close 0"]),
+    Forced(
+        "ECONNREFUSED from the second send", commands: 2, sends: [22, error(ECONNREFUSED)], .refused,
+        ["udp 100", "connect 0", "send 22", "send ECONNREFUSED", "close 0"]),
+    Forced(
+        "ECONNREFUSED from receive", arrivals: { [.error(ECONNREFUSED)] }, .refused,
+        ["udp 100", "connect 0", "send 22", "wait 1", "recv ECONNREFUSED", "close 0"]),
+    Forced(
+        "ECONNREFUSED after an answer is waited out", commands: 2,
+        arrivals: { [.reply(0, "0"), .error(ECONNREFUSED)] }, .timedOut),
+    Forced(
+        "ECONNREFUSED after an answer, and the other answer", commands: 2,
+        arrivals: { [.reply(0, "0"), .error(ECONNREFUSED), .reply(1, "0")] }, .complete),
+    Forced(
+        "ENOBUFS is a lost packet", sends: [error(ENOBUFS)], .timedOut,
+        ["udp 100", "connect 0", "send ENOBUFS", "wait 0", "send 22", "wait 0", "close 0"]),
+    Forced(
+        "EAGAIN from send is a lost packet", sends: [error(EAGAIN)], .timedOut,
+        ["udp 100", "connect 0", "send EAGAIN", "wait 0", "send 22", "wait 0", "close 0"]),
+    Forced(
+        "silence", .timedOut, ["udp 100", "connect 0", "send 22", "wait 0", "send 22", "wait 0", "close 0"]),
+    Forced(
+        "ready, yet nothing to receive", waits: [1], .timedOut),
+    Forced("ENOMEM from ppoll", waits: [error(ENOMEM)], failed(ENOMEM)),
+    Forced("EINTR for ever from socket", opens: Array(repeating: error(EINTR), count: 1000), failed(EINTR)),
+    Forced("an empty datagram is foreign", arrivals: { [.bytes([]), .reply(0, "0")] }, .complete),
+    Forced(
+        "a datagram longer than the buffer is foreign",
+        arrivals: { [.bytes([UInt8](repeating: 0x20, count: 60000), length: 60000), .reply(0, "0")] }, .complete),
+    Forced(
+        "a reply longer than 1024 bytes",
+        arrivals: { [.reply(0, String(repeating: "7", count: 1025))] }, .malformed),
+    Forced("an empty reply", arrivals: { [.reply(0, "\n")] }, .malformed),
+    Forced(
+        "a flood of foreign datagrams does not hide the deadline",
+        arrivals: { Array(repeating: .bytes([0x41]), count: 100_000) }, .timedOut),
+    Forced(
+        "eight commands one round trip", commands: 8, arrivals: { (0..<8).reversed().map { .reply($0, "\($0)") } },
+        .complete,
+        ["udp 100", "connect 0"] + Array(repeating: "send 22", count: 8) + ["wait 1"]
+            + Array(repeating: "recv 22", count: 8) + ["close 0"]),
+])
+func datagramErrors(_ forced: Forced) throws {
+    try check(forced, framing: .datagram)
+}
+
+private func text(_ text: String) -> Script.Arrival { .bytes(Array(text.utf8)) }
+
+@Test(arguments: [
+    Forced(
+        "a reply at once", arrivals: { [text("0\n")] }, .complete,
+        ["unix 100", "connect 0", "send 2", "wait 1", "recv 2", "close 0"]),
+    Forced(
+        "EINTR everywhere", opens: [error(EINTR), 100], connects: [error(EINTR), 0], sends: [error(EINTR), 2],
+        arrivals: { [.error(EINTR), text("0\n")] }, waits: [error(EINTR)], .complete,
+        [
+            "unix EINTR", "unix 100", "connect EINTR", "connect 0", "send EINTR", "send 2", "wait EINTR", "wait 1",
+            "recv EINTR", "recv 2", "close 0",
+        ]),
+    Forced("EMFILE from socket", opens: [error(EMFILE)], failed(EMFILE), ["unix EMFILE"]),
+    Forced(
+        "ECONNREFUSED from connect", connects: [error(ECONNREFUSED)], .refused,
+        ["unix 100", "connect ECONNREFUSED", "close 0"]),
+    Forced(
+        "no socket file", connects: [error(ENOENT)], failed(ENOENT), ["unix 100", "connect ENOENT", "close 0"]),
+    Forced(
+        "a full queue of the listener is tried again", connects: [error(EAGAIN), error(EAGAIN), 0],
+        arrivals: { [text("0\n")] }, .complete,
+        [
+            "unix 100", "connect EAGAIN", "close 0", "wait 0", "unix 101", "connect EAGAIN", "close 0", "wait 0",
+            "unix 102", "connect 0", "send 2", "wait 1", "recv 2", "close 0",
+        ]),
+    Forced(
+        "a queue that stays full", connects: Array(repeating: error(EAGAIN), count: 1000), .timedOut),
+    Forced(
+        "short writes", sends: [1, error(EAGAIN), 1], arrivals: { [text("0\n")] }, .complete,
+        [
+            "unix 100", "connect 0", "send 1", "wait 1", "send EAGAIN", "wait 1", "send 1", "wait 1", "recv 2",
+            "close 0",
+        ]),
+    Forced(
+        "EPIPE from send", sends: [error(EPIPE)], failed(EPIPE), ["unix 100", "connect 0", "send EPIPE", "close 0"]),
+    Forced(
+        "a reply in drips", arrivals: { "20000 ::1 6\n".utf8.map { .bytes([$0]) } }, .complete),
+    Forced("a reply that the end of the stream ends", arrivals: { [text("0"), .end] }, .complete),
+    Forced(
+        "closed without an answer", arrivals: { [.end] }, failed(ECONNRESET),
+        ["unix 100", "connect 0", "send 2", "wait 1", "recv 0", "close 0"]),
+    Forced("reset in the middle of a reply", arrivals: { [text("200"), .error(ECONNRESET)] }, failed(ECONNRESET)),
+    Forced("silence after half a reply", arrivals: { [text("200")] }, .timedOut),
+    Forced("silence", .timedOut, ["unix 100", "connect 0", "send 2", "wait 0", "close 0"]),
+    Forced("an empty reply", arrivals: { [text("\n")] }, .malformed),
+    Forced(
+        "a reply without end",
+        arrivals: { Array(repeating: .bytes([UInt8](repeating: 0x37, count: 300)), count: 1000) }, .malformed),
+    Forced("ENOMEM from ppoll", waits: [error(ENOMEM)], failed(ENOMEM)),
+    Forced(
+        "ECONNREFUSED after an answer is tried again", commands: 9,
+        connects: Array(repeating: 0, count: 8) + [error(ECONNREFUSED)],
+        arrivals: { (0..<9).map { _ in text("0\n") } }, .complete),
+    Forced("EMFILE in the middle", commands: 3, opens: [100, error(EMFILE)], failed(EMFILE)),
+])
+func streamErrors(_ forced: Forced) throws {
+    try check(forced, framing: .stream)
+}
+
+private func datagramExchange(_ script: Script) throws -> Exchange {
+    var cookies = CookieSource()
+    var exchange = Exchange()
+    exchange.begin(now: script.clock, budget: budget, firstRetransmission: 40_000_000)
+    try exchange.add(Array("V".utf8).span, cookies: &cookies)
+    return exchange
+}
+
+private let firstAddress = (UInt64(4 | 9 << 16), UInt64(0x7F00_0001), UInt64(0))
+private let secondAddress = (UInt64(4 | 10 << 16), UInt64(0x7F00_0001), UInt64(0))
+
+@Test func aSocketIsKeptUntilItsAddressChangesItsExchangeFailsOrTheProcessIsAnother() throws {
+    let script = Script()
+    try ScriptedCalls.$script.withValue(ScriptBox(script)) {
+        var table = ConnectionTable<ScriptedCalls>(nodeCount: 1)
+        let first = try #require(SocketAddress(words: firstAddress))
+        let second = try #require(SocketAddress(words: secondAddress))
+
+        /// One exchange; which sockets were opened and closed for it.
+        func run(_ address: SocketAddress, answered: Bool = true) throws -> [String] {
+            var exchange = try datagramExchange(script)
+            let before = script.trace.count
+            script.bring([])
+            script.replyToNextSend = answered
+            let outcome = table.drive(&exchange, node: 0, address: address)
+            #expect(outcome == (answered ? .complete : .timedOut))
+            return script.trace[before...].filter { $0.hasPrefix("udp") || $0.hasPrefix("close") }
+        }
+
+        #expect(try run(first) == ["udp 100"])
+        #expect(try run(first) == [])
+        #expect(try run(second) == ["close 0", "udp 101"])
+        #expect(try run(second, answered: false) == ["close 0"])
+        #expect(try run(second) == ["udp 102"])
+        script.process = 2
+        #expect(try run(second) == ["close 0", "udp 103"])
+        #expect(try run(second) == [])
+        table.slots.close(0)
+        #expect(try run(second) == ["udp 104"])
+    }
+    #expect(script.isOpen.isEmpty)
+    #expect(script.doubleCloses == 0)
+}
+
+@Test func whatEarlierExchangesLeftInASocketIsNoNews() throws {
+    let script = Script()
+    try ScriptedCalls.$script.withValue(ScriptBox(script)) {
+        var table = ConnectionTable<ScriptedCalls>(nodeCount: 1)
+        let address = try #require(SocketAddress(words: firstAddress))
+        for round in 0..<2 {
+            var exchange = try datagramExchange(script)
+            script.bring(round == 0 ? [] : [.error(ECONNREFUSED), .reply(0, "late"), .error(EAGAIN)])
+            script.replyToNextSend = true
+            let outcome = table.drive(&exchange, node: 0, address: address)
+            #expect(outcome == .complete)
+            #expect(exchange.foreign == 0)
+        }
+    }
+}
+
+@Test func nodesThatAreNotThereAndFramingsThatDoNotFitAreRefused() throws {
+    let script = Script()
+    try ScriptedCalls.$script.withValue(ScriptBox(script)) {
+        var table = ConnectionTable<ScriptedCalls>(nodeCount: 1)
+        let address = try #require(SocketAddress(words: firstAddress))
+        for node in [-1, 1, Int.max, Int.min] {
+            var exchange = try datagramExchange(script)
+            let outcome = table.drive(&exchange, node: node, address: address)
+            #expect(outcome == .failed(.invalid))
+        }
+        var exchange = try datagramExchange(script)
+        let path = Array("/run/x".utf8)
+        let asStream = table.drive(&exchange, path.span, path: path.span.all)
+        #expect(asStream == .failed(.invalid))
+        exchange.begin(now: 0, budget: 1, firstRetransmission: 1, framing: .stream)
+        let asDatagram = table.drive(&exchange, node: 0, address: address)
+        #expect(asDatagram == .failed(.invalid))
+        table.slots.close(-1)
+        table.slots.close(9)
+    }
+    #expect(script.trace.isEmpty)
+}
+
+@Test func aPollEntryIsLaidOutAsThePollfdOfTheSystem() {
+    #expect(MemoryLayout<PollEntry>.size == MemoryLayout<pollfd>.size)
+    #expect(MemoryLayout<PollEntry>.stride == MemoryLayout<pollfd>.stride)
+    #expect(MemoryLayout<PollEntry>.offset(of: \.descriptor) == MemoryLayout<pollfd>.offset(of: \.fd))
+    #expect(MemoryLayout<PollEntry>.offset(of: \.events) == MemoryLayout<pollfd>.offset(of: \.events))
+    #expect(MemoryLayout<PollEntry>.offset(of: \.arrived) == MemoryLayout<pollfd>.offset(of: \.revents))
+    #expect(PollEntry.readable == Int16(POLLIN))
+    #expect(PollEntry.writable == Int16(POLLOUT))
+}
+
+@Test func onlyFaultsOfThisHostAreLocal() {
+    for code in [EMFILE, ENFILE, ENOMEM, ENOBUFS, EMSGSIZE, EINVAL] { #expect(SystemError(code: code).isLocal) }
+    for code in [ECONNREFUSED, ENETUNREACH, EHOSTUNREACH, ECONNRESET, ENOENT, EACCES, EPIPE] {
+        #expect(!SystemError(code: code).isLocal)
+    }
+}

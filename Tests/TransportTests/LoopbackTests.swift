@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Real sockets on loopback: what goes over the wire, and that nothing blocks beyond its budget.
+
+import Bytes
+import Foundation
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Transport
+
+/// Serialized: the sockets of one test must not take the descriptors or the port that another has just let go.
+@Suite(.serialized) struct Loopback {
+    static let second: UInt64 = 1_000_000_000
+
+    /// `count` commands `V0`, `V1`, ... begun now.
+    func begin(
+        _ count: Int, budget: UInt64 = 5 * second, first: UInt64 = second / 50, framing: Framing = .datagram
+    ) throws -> Exchange {
+        var cookies = CookieSource()
+        var exchange = Exchange()
+        exchange.begin(now: MonotonicClock.now(), budget: budget, firstRetransmission: first, framing: framing)
+        for index in 0..<count { try exchange.add(Array("V\(index)".utf8).span, cookies: &cookies) }
+        return exchange
+    }
+
+    func replies(_ exchange: borrowing Exchange) -> [String?] {
+        var replies: [String?] = []
+        for index in 0..<exchange.count {
+            replies.append(
+                exchange.reply(index).map { String(decoding: exchange.incoming[$0.start..<$0.end], as: UTF8.self) })
+        }
+        return replies
+    }
+
+    static func cookie(_ datagram: String) -> String { String(datagram.prefix { $0 != " " }) }
+    static func command(_ datagram: String) -> String { String(datagram.drop { $0 != " " }.dropFirst()) }
+
+    @Test(arguments: [false, true])
+    func eightCommandsTakeOneRoundTrip(_ isIPv6: Bool) throws {
+        let held = Mutex<[String]>([])
+        try withDatagramResponder(isIPv6: isIPv6) { number, datagram in
+            // Answers only when all eight are there, the last one first.
+            held.withLock { held in
+                held.append(datagram)
+                guard held.count == 8 else { return [] }
+                return held.reversed().map { Self.cookie($0) + " re" + Self.command($0) + "\n" }
+            }
+        } _: { address, record in
+            var connections = Connections(nodeCount: 1)
+            var exchange = try begin(8, first: 5 * Self.second)
+            let outcome = connections.drive(&exchange, node: 0, address: address)
+            #expect(outcome == .complete)
+            #expect(replies(exchange) == (0..<8).map { "reV\($0)" })
+            #expect(record.seen.count == 8)
+            #expect(exchange.roundTrip != nil)
+        }
+    }
+
+    @Test func aLostCommandIsSentAgainWithTheSameCookie() throws {
+        try withDatagramResponder { number, datagram in
+            number < 2 ? [] : [Self.cookie(datagram) + " 0\n"]
+        } _: { address, record in
+            var connections = Connections(nodeCount: 1)
+            var exchange = try begin(1)
+            let outcome = connections.drive(&exchange, node: 0, address: address)
+            #expect(outcome == .complete)
+            #expect(record.seen.count >= 3)
+            #expect(Set(record.seen).count == 1)
+            #expect(exchange.roundTrip == nil)
+        }
+    }
+
+    @Test func garbageForeignAndDoubleRepliesDoNotDisturb() throws {
+        try withDatagramResponder { number, datagram in
+            let cookie = Self.cookie(datagram)
+            return [
+                "", " ", "garbage", cookie, cookie + "0", String(repeating: "x", count: 5000), "\u{0}\u{FF}",
+                String(cookie.reversed()) + " 1\n", cookie + " 0\n", cookie + " 2\n",
+            ]
+        } _: { address, _ in
+            var connections = Connections(nodeCount: 1)
+            for _ in 0..<3 {
+                var exchange = try begin(4)
+                let outcome = connections.drive(&exchange, node: 0, address: address)
+                #expect(outcome == .complete)
+                #expect(replies(exchange) == ["0", "0", "0", "0"])
+            }
+        }
+    }
+
+    @Test func moreCommandsThanTheWindowAreAllAnswered() throws {
+        try withDatagramResponder { _, datagram in
+            [Self.cookie(datagram) + " " + Self.command(datagram)]
+        } _: { address, _ in
+            var connections = Connections(nodeCount: 1)
+            var exchange = try begin(100)
+            let outcome = connections.drive(&exchange, node: 0, address: address)
+            #expect(outcome == .complete)
+            #expect(replies(exchange) == (0..<100).map { "V\($0)" })
+        }
+    }
+
+    @Test(arguments: [1, 8])
+    func whereNothingListensTheRefusalIsSeenAtOnce(_ commands: Int) throws {
+        let (descriptor, address) = try bindDatagram()
+        Glibc.close(descriptor)
+        var connections = Connections(nodeCount: 1)
+        for _ in 0..<2 {
+            var exchange = try begin(commands, budget: 60 * Self.second, first: 60 * Self.second)
+            let outcome = connections.drive(&exchange, node: 0, address: address)
+            #expect(outcome == .refused)
+            #expect(MonotonicClock.now() < exchange.deadline)
+        }
+    }
+
+    @Test func aSilentNodeTakesTheBudgetAndNoLonger() throws {
+        try withDatagramResponder { _, _ in
+            []
+        } _: { address, record in
+            var connections = Connections(nodeCount: 1)
+            var exchange = try begin(2, budget: Self.second / 4)
+            let outcome = connections.drive(&exchange, node: 0, address: address)
+            let end = MonotonicClock.now()
+            #expect(outcome == .timedOut)
+            #expect(end >= exchange.deadline)
+            #expect(end < exchange.deadline + 2 * Self.second, "generous: the machine may be busy")
+            #expect(exchange.retransmitted > 0)
+            #expect(replies(exchange) == [nil, nil])
+        }
+    }
+
+    @Test func anotherSourceIsNotHeard() throws {
+        let (stranger, _) = try bindDatagram()
+        defer { Glibc.close(stranger) }
+        let (silent, address) = try bindDatagram()
+        defer { Glibc.close(silent) }
+        let socket = try DatagramSocket<Kernel>(to: address)
+        var mine = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let sent = withUnsafeMutablePointer(to: &mine) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                getsockname(socket.descriptor, $0, &length)
+                return sendto(stranger, "hello", 5, 0, $0, length)
+            }
+        }
+        #expect(sent == 5)
+        var buffer = [UInt8](repeating: 0, count: 100)
+        usleep(20_000)
+        #expect(socket.receive(into: &buffer) == .later)
+    }
+
+    @Test func socketsAreNonBlockingAndClosedOnExec() throws {
+        let (silent, address) = try bindDatagram()
+        defer { Glibc.close(silent) }
+        let socket = try DatagramSocket<Kernel>(to: address)
+        #expect(fcntl(socket.descriptor, F_GETFD) & FD_CLOEXEC != 0)
+        #expect(fcntl(socket.descriptor, F_GETFL) & O_NONBLOCK != 0)
+    }
+
+    @Test func aUnixSocketGetsOneCommandPerConnection() throws {
+        try withUnixResponder { _, command in
+            .reply("re" + command)
+        } _: { path, record in
+            var connections = Connections(nodeCount: 0)
+            for count in [1, 8, 30] {
+                var exchange = try begin(count, framing: .stream)
+                let outcome = connections.drive(&exchange, unixSocket: path.span, path: path.span.all)
+                #expect(outcome == .complete)
+                #expect(replies(exchange) == (0..<count).map { "reV\($0)" })
+                #expect(exchange.retransmitted == 0)
+            }
+            #expect(record.seen.count == 39)
+            #expect(record.seen.allSatisfy { $0.hasPrefix("V") && $0.hasSuffix("\n") })
+        }
+    }
+
+    @Test func upToEightConnectionsAreOpenSideBySide() throws {
+        let arrived = Mutex(0)
+        try withUnixResponder { _, command in
+            // Each answers only when all eight are there.
+            arrived.withLock { $0 += 1 }
+            for _ in 0..<400 where arrived.withLock({ $0 }) < 8 { usleep(10_000) }
+            return .reply("0\n")
+        } _: { path, _ in
+            var connections = Connections(nodeCount: 0)
+            var exchange = try begin(8, budget: 20 * Self.second, framing: .stream)
+            let outcome = connections.drive(&exchange, unixSocket: path.span, path: path.span.all)
+            #expect(outcome == .complete)
+        }
+    }
+
+    @Test(arguments: [
+        (StreamAnswer.drip("20000 127.0.0.1\r\n"), ExchangeOutcome.complete), (.reply("20000"), .complete),
+        (.close, .failed(.reset)), (.silence, .timedOut), (.drip("2000"), .timedOut), (.reply("\n"), .malformed),
+        (.reply(String(repeating: "7", count: 100_000)), .malformed),
+    ])
+    func aUnixNodeAnswersAsItLikes(_ answer: StreamAnswer, _ expected: ExchangeOutcome) throws {
+        let before = openDescriptors()
+        try withUnixResponder { _, _ in
+            answer
+        } _: { path, _ in
+            var connections = Connections(nodeCount: 0)
+            let isSlow = expected == .timedOut
+            var exchange = try begin(3, budget: isSlow ? Self.second / 4 : 20 * Self.second, framing: .stream)
+            let outcome = connections.drive(&exchange, unixSocket: path.span, path: path.span.all)
+            #expect(outcome == expected)
+            #expect(MonotonicClock.now() < exchange.deadline + 2 * Self.second)
+        }
+        #expect(openDescriptors().subtracting(before).count <= 1, "the listing itself has one open")
+    }
+
+    @Test func aUnixNodeThatNeverAcceptsTakesTheBudgetAndNoLonger() throws {
+        for backlog in [Int32(0), 64] {
+            try withUnixResponder(backlog: backlog, accepts: false) { _, _ in
+                .close
+            } _: { path, _ in
+                var connections = Connections(nodeCount: 0)
+                var exchange = try begin(5, budget: Self.second / 4, framing: .stream)
+                let outcome = connections.drive(&exchange, unixSocket: path.span, path: path.span.all)
+                #expect(outcome == .timedOut)
+                #expect(MonotonicClock.now() < exchange.deadline + 2 * Self.second)
+            }
+        }
+    }
+
+    @Test func aMissingAndADeadUnixSocketFailAtOnce() throws {
+        var connections = Connections(nodeCount: 0)
+        var old: [UInt8] = []
+        try withUnixResponder { _, _ in
+            .close
+        } _: { path, _ in
+            old = path
+        }
+        var exchange = try begin(1, framing: .stream)
+        let missing = connections.drive(&exchange, unixSocket: old.span, path: old.span.all)
+        #expect(missing == .failed(.noFile))
+        let tooLong = [UInt8](repeating: 0x2F, count: 108)
+        exchange = try begin(1, framing: .stream)
+        let refused = connections.drive(&exchange, unixSocket: tooLong.span, path: tooLong.span.all)
+        #expect(refused == .failed(SystemError(code: ENAMETOOLONG)))
+    }
+
+    @Test func everythingIsClosedInTheEnd() throws {
+        let before = openDescriptors()
+        let (silent, address) = try bindDatagram()
+        do {
+            var connections = Connections(nodeCount: 3)
+            for node in 0..<3 {
+                var exchange = try begin(1, budget: 1)
+                _ = connections.drive(&exchange, node: node, address: address)
+            }
+            connections.close(node: 1)
+        }
+        Glibc.close(silent)
+        #expect(openDescriptors().subtracting(before).count <= 1, "the listing itself has one open")
+    }
+}
