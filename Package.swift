@@ -46,7 +46,7 @@ let package = Package(
         .testTarget(name: "TransportTests", dependencies: ["Transport", "Bytes", "TestSupport"]),
         .testTarget(name: "RelayTests", dependencies: ["Relay", "Bytes", "SharedState", "Transport", "TestSupport"]),
         .testTarget(name: "ModuleABITests", dependencies: ["ModuleABI", "RTPProxyABI", "TestSupport"]),
-        .testTarget(name: "HostTests", dependencies: ["TestSupport"], path: "Tests/Host"),
+        .testTarget(name: "HostTests", dependencies: ["TestSupport"], path: "Tests/Host", exclude: ["Programs"]),
         .testTarget(name: "KamailioTests", dependencies: ["TestSupport"], path: "Tests/Kamailio"),
     ],
     swiftLanguageModes: [.v6]

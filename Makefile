@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Builds, tests and installs rtpproxy.so for Kamailio. `make help` lists what there is.
+#
+# Variables, given as `make NAME=value`:
+#   KAMAILIO      an unpacked Kamailio to build for and test with, instead of the one installed
+#   KAMAILIO_SRC  a source tree to take the headers from, of exactly that version, instead of Debian's source package
+#   DESTDIR       a folder to install below, for packaging
+#   STRICT        0: warnings of this compiler do not stop the build
+
+KAMAILIO ?=
+KAMAILIO_SRC ?=
+DESTDIR ?=
+STRICT ?= 1
+
+# A module fits one exact Kamailio, so each Kamailio has an output folder of its own.
+OUT := build$(if $(KAMAILIO),/$(patsubst kamailio-%,%,$(notdir $(abspath $(KAMAILIO)))))
+MODULE := $(OUT)/rtpproxy.so
+SUPPORT := kamailio-glue/build
+MODULE_STRINGS := build/tools/module-strings
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+GLUE := $(wildcard kamailio-glue/*.c)
+OBJECTS := $(GLUE:kamailio-glue/%.c=$(OUT)/glue/%.o)
+CFLAGS ?= -O2 -g
+GLUE_CFLAGS = -std=gnu11 $(CFLAGS) -fPIC -ffunction-sections -fdata-sections \
+	-fmacro-prefix-map=kamailio-glue/= -Wall -Wextra $(if $(filter-out 0,$(STRICT)),-Werror) \
+	-IInclude -isystem $(OUT)/headers -include $(OUT)/kamailio.h
+
+SWIFT_FLAGS := $(if $(filter-out 0,$(STRICT)),-Xswiftc -warnings-as-errors)
+ARCHIVE := .build/release/libRTPProxyModule.a
+LINK := swiftc -emit-library -static-stdlib -no-toolchain-stdlib-rpath \
+	$(foreach flag,--version-script=kamailio-glue/exports.map --exclude-libs=ALL --gc-sections --build-id=sha1 \
+		-z relro -z noexecstack,-Xlinker $(flag))
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := module
+.PHONY: module help setup test check format demo install uninstall clean kamailio-6.0 FORCE
+FORCE:
+
+module: $(MODULE) ## build build/rtpproxy.so (the default)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z0-9.%-]*:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what building and testing need (apt, a Python venv in .cache)
+	@$(SUPPORT)/setup.sh
+
+# --- the module ---
+
+$(MODULE): $(OBJECTS) $(ARCHIVE) kamailio-glue/exports.map | $(MODULE_STRINGS)
+	$(LINK) -o $@.linked $(OBJECTS) $(ARCHIVE)
+	objcopy --only-keep-debug $@.linked $@.debug
+	strip --strip-unneeded $@.linked
+	cd $(OUT) && objcopy --add-gnu-debuglink=rtpproxy.so.debug rtpproxy.so.linked
+	@$(SUPPORT)/check-strings.sh $@.linked $(MODULE_STRINGS) $(KAMAILIO)
+	mv $@.linked $@
+
+$(OUT)/glue/%.o: kamailio-glue/%.c $(OUT)/kamailio.h Makefile
+	@mkdir -p $(@D)
+	$(CC) $(GLUE_CFLAGS) -MMD -MP -c $< -o $@
+
+-include $(OBJECTS:.o=.d)
+
+# Looked at each time, written only where the installed Kamailio is another one.
+$(OUT)/kamailio.h: FORCE | $(MODULE_STRINGS)
+	@mkdir -p $(OUT)
+	@$(SUPPORT)/configure.sh $(OUT) $(MODULE_STRINGS) '$(KAMAILIO)' '$(KAMAILIO_SRC)'
+
+$(MODULE_STRINGS): $(SUPPORT)/module-strings.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(CFLAGS) -Wall -Wextra -Werror $< -o $@
+
+# SwiftPM knows what has changed.
+$(ARCHIVE): FORCE
+	swift build -c release --product RTPProxyModule $(SWIFT_FLAGS)
+
+# --- tests ---
+
+# With another Kamailio only what depends on Kamailio is tested.
+test: setup ## build and run every test; with KAMAILIO=: the tests in Kamailio
+	@$(MAKE) --no-print-directory module
+	swift build --build-tests
+	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' \
+		swift test --skip-build $(if $(KAMAILIO),--filter KamailioTests)
+
+check: module ## formatting, warnings, licence lines, what the module links and exports
+	@$(SUPPORT)/check.sh $(MODULE) $(KAMAILIO)
+
+format: ## format Swift and C in place
+	swift format --in-place --recursive Sources Tests Package.swift
+	clang-format -i $$(find kamailio-glue Tests/Host -name '*.[ch]')
+
+demo: setup ## place a call through Kamailio and a real RTPProxy, and show it
+	@$(MAKE) --no-print-directory module
+	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' swift run demo
+
+# Unpacks the Kamailio of a newer Debian beside the machine's own and builds for it.
+kamailio-%: ## unpack another Kamailio, say 6.0.1, into .cache/kamailio-6.0.1, and build for it
+	$(SUPPORT)/kamailio-packages.sh $* .cache/kamailio-$*
+	@$(MAKE) --no-print-directory module KAMAILIO=.cache/kamailio-$*
+
+kamailio-6.0: kamailio-6.0.1 ## the same for the newest series that is tested
+
+# --- installation ---
+
+# What is built is taken as it is, so that `make` can be a user's and `sudo make install` need no Swift.
+install: $(if $(wildcard $(MODULE)),,module) ## put the module where the installed Kamailio finds it (DESTDIR)
+	@$(SUPPORT)/install.sh install $(MODULE) '$(DESTDIR)'
+
+uninstall: ## take it away again and bring the packaged module back
+	@$(SUPPORT)/install.sh uninstall $(MODULE) '$(DESTDIR)'
+
+clean: ## remove what was built; .cache stays
+	rm -rf build .build

@@ -1,0 +1,94 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Checks what the tests cannot see: formatting, licence lines, shell syntax, and what MODULE links and exports.
+#
+# usage: check.sh MODULE [KAMAILIO]
+# All findings are shown; any of them fails.
+set -u
+module=$1
+kamailio=${2:-}
+cd "$(dirname "$0")/../.." || exit 1
+failed=0
+
+# Says how a check ended; its output is the list of findings.
+check() { # NAME COMMAND...
+	name=$1
+	shift
+	if findings=$("$@" 2>&1) && [ -z "$findings" ]; then
+		echo "ok      $name"
+	else
+		printf 'FAILED  %s\n%s\n' "$name" "$findings"
+		failed=1
+	fi
+}
+
+swift_format() {
+	swift format lint --strict --recursive Sources Tests Package.swift
+}
+
+c_format() {
+	find kamailio-glue Tests/Host -name '*.[ch]' -exec clang-format --dry-run --Werror {} +
+}
+
+shell_syntax() {
+	for script in .ci/run kamailio-glue/build/*.sh; do
+		"$(sed -n '1s/^#!//p' "$script" | grep . || echo /bin/sh)" -n "$script" || return 1
+	done
+}
+
+# Each source file says its licence in its first lines.
+licence_lines() {
+	find Makefile Package.swift .ci Sources Include Tests kamailio-glue -type f \
+		\( -name '*.swift' -o -name '*.[ch]' -o -name '*.sh' -o -name '*.map' -o -name '*.py' -o -name '*.lua' \
+		-o -name '*.sql' -o -name Makefile -o -path .ci/run \) -print |
+		while read -r file; do
+			head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-or-later' || echo "$file"
+		done
+}
+
+# The module loads nothing but the C and C++ runtime: above all no Swift runtime, which would take signals over.
+libraries() {
+	readelf --dynamic --wide "$module" | sed -n 's/.*(NEEDED).*\[\(.*\)\]$/\1/p' |
+		grep -v -E '^(libc\.so\.6|libm\.so\.6|libgcc_s\.so\.1|libstdc\+\+\.so\.6|ld-linux-.*\.so\.[0-9]+)$'
+	readelf --dynamic --wide "$module" | grep -E 'RPATH|RUNPATH|TEXTREL'
+	true
+}
+
+exports() {
+	expected='exports mod_register module_flags module_version'
+	found=$(nm --dynamic --defined-only "$module" | awk '{ print $3 }' | sort | tr '\n' ' ')
+	[ "$found" = "$expected " ] || echo "exported: $found"
+}
+
+# Kamailio has every symbol that the module wants and no library brings (those carry a version).
+wanted() {
+	modules=$(kamailio-glue/build/kamailio.sh "$kamailio") || return 1
+	program=${modules%/lib*}/sbin/kamailio
+	nm --dynamic --defined-only "$program" | awk '{ print $3 }' | sort >"$module.has"
+	nm --dynamic --undefined-only "$module" | awk '$1 == "U" && $2 !~ /@/ { print $2 }' | sort |
+		comm -23 - "$module.has" | sed "s|^|not in $program: |"
+	rm -f "$module.has"
+}
+
+# What ships is Swift's core library alone.
+imports() {
+	grep -rnE '^[^/]*import (Foundation|Dispatch|RegexBuilder|_Concurrency|Distributed|Observation)' Sources
+	true
+}
+
+debug_symbols() {
+	readelf --sections --wide "$module" | grep -q '\.symtab' && echo "not stripped"
+	readelf --string-dump=.gnu_debuglink "$module" | grep -q rtpproxy.so.debug || echo "no link to rtpproxy.so.debug"
+	[ -s "$module.debug" ] || echo "$module.debug is missing"
+}
+
+check "Swift is formatted" swift_format
+check "C is formatted" c_format
+check "shell scripts parse" shell_syntax
+check "each source file names its licence" licence_lines
+check "only the core library is imported" imports
+check "the module loads only the C and C++ runtime" libraries
+check "the module exports only what Kamailio looks up" exports
+check "Kamailio has what the module wants of it" wanted
+check "the module is stripped, its debug symbols are beside it" debug_symbols
+exit "$failed"

@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Unpacks Debian's Kamailio VERSION, with the libraries it needs down to libc, into FOLDER; nothing is installed.
+#
+# usage: kamailio-packages.sh VERSION FOLDER
+# It runs through its own loader:
+#   FOLDER/usr/lib/MULTIARCH/ld-linux-*.so.* --library-path FOLDER/usr/lib/MULTIARCH FOLDER/usr/sbin/kamailio
+#       -L FOLDER/usr/lib/MULTIARCH/kamailio/modules ...
+set -eu
+version=$1
+folder=$2
+here=$(cd "$(dirname "$0")" && pwd)
+
+# What the tests load.
+packages='kamailio kamailio-sqlite-modules kamailio-json-modules libstdc++6'
+
+if [ "$(cat "$folder/packages" 2>/dev/null)" = "$version: $packages" ]; then
+	exit 0
+fi
+. "$here/apt.sh"
+suite=$(debian_suite "$version")
+echo "fetching Kamailio $version with packages of $suite into $folder"
+mkdir -p "$(dirname "$folder")"
+work=$(mktemp -d "$folder.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
+own_apt_prepare "$work/apt" deb "$suite"
+# The package version whose upstream part is ours.
+package=$(own_apt apt-cache show kamailio |
+	awk -v version="$version" '
+		$1 == "Version:" { upstream = $2; sub(/^[0-9]+:/, "", upstream); sub(/[-+~].*/, "", upstream) }
+		$1 == "Version:" && upstream == version { print $2; exit }')
+if [ -z "$package" ]; then
+	echo "error: $suite has no Kamailio $version" >&2
+	exit 1
+fi
+# shellcheck disable=SC2086
+own_apt apt-get -qq install --yes --no-install-recommends --download-only "kamailio=$package" $packages >/dev/null
+mkdir "$work/tree"
+# A release with merged /usr expects these links to be there already.
+mkdir -p "$work/tree/usr/lib" "$work/tree/usr/lib64" "$work/tree/usr/bin" "$work/tree/usr/sbin"
+for link in lib lib64 bin sbin; do
+	ln -s "usr/$link" "$work/tree/$link"
+done
+for file in "$work"/apt/cache/archives/*.deb; do
+	dpkg-deb --fsys-tarfile "$file" | tar -xf - -C "$work/tree" --keep-directory-symlink --no-same-owner
+done
+echo "$version: $packages" >"$work/tree/packages"
+rm -rf "$folder"
+mv "$work/tree" "$folder"

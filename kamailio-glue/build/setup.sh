@@ -1,0 +1,74 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Installs what building and testing need: Debian packages, and a real RTPProxy in a Python venv in .cache/venv.
+#
+# Asks nothing. Run again it looks, finds everything there, and says nothing.
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+venv=$root/.cache/venv
+
+# Kamailio and what the tests drive it with; what compiles and links; what `make check` needs.
+packages='kamailio kamailio-sqlite-modules sip-tester iproute2 python3-venv
+	gcc g++ libc6-dev binutils make dpkg-dev ca-certificates
+	clang-format'
+# RTPProxy 3.x with its control sockets, as a Python module.
+relay='rtp.io==1.1.1'
+
+if ! command -v swift >/dev/null; then
+	cat >&2 <<-'END'
+		error: there is no Swift here. Install the toolchain 6.3 (https://www.swift.org/install/linux/), then run
+		    PATH=/path/to/the/toolchain/usr/bin:$PATH make setup
+	END
+	exit 1
+fi
+
+if ! command -v dpkg-query >/dev/null; then
+	echo "error: this is no Debian; install the likes of these, then run make module:" $packages >&2
+	exit 1
+fi
+installed=" $(dpkg-query -W -f '${db:Status-Status}=${Package} ' 2>/dev/null) "
+missing=
+for package in $packages; do
+	case $installed in
+		*" installed=$package "*) ;;
+		*) missing="$missing $package" ;;
+	esac
+done
+if [ -n "$missing" ]; then
+	if [ "$(id -u)" -ne 0 ]; then
+		echo "error: packages are missing, and only root can install them. Run this, then make setup again:" >&2
+		echo "    sudo apt-get install --no-install-recommends$missing" >&2
+		exit 1
+	fi
+	echo "installing with apt:$missing"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -qq update </dev/null
+	# shellcheck disable=SC2086
+	apt-get -qq install --yes --no-install-recommends $missing </dev/null
+fi
+
+if [ ! -x "$venv/bin/python" ] || [ "$(cat "$venv/relay" 2>/dev/null)" != "$relay" ]; then
+	echo "installing $relay into .cache/venv"
+	mkdir -p "$root/.cache"
+	log=$root/.cache/venv.log
+	: >"$log"
+	# It comes compiled for some Pythons only; the first of this machine's that it comes for is taken.
+	for python in python3 /usr/bin/python3 python3.13 python3.12 python3.11 python3.10; do
+		command -v "$python" >/dev/null || continue
+		rm -rf "$venv"
+		if "$python" -m venv "$venv" >>"$log" 2>&1 &&
+			"$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check --only-binary :all: \
+				"$relay" >>"$log" 2>&1 </dev/null &&
+			"$venv/bin/python" -c 'from rtp.io import rtpproxy' >>"$log" 2>&1; then
+			rm "$log"
+			echo "$relay" >"$venv/relay"
+			break
+		fi
+	done
+	if [ ! -f "$venv/relay" ]; then
+		cat "$log" >&2
+		rm -rf "$venv"
+		echo "error: no Python here can have $relay (3.10 to 3.13 can). Install one, with venv, then run: make setup" >&2
+		exit 1
+	fi
+fi
