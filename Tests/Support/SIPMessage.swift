@@ -25,7 +25,7 @@ public struct SIPMessage: Sendable, CustomStringConvertible {
         startLine = lines.removeFirst()
         headers = lines.map { line in
             let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            let value = parts.count > 1 ? parts[1].trimmingCharacters(in: .whitespaces) : ""
+            let value = parts.count > 1 ? parts[1].trimmingCharacters(in: .whitespacesAndNewlines) : ""
             return (parts[0].trimmingCharacters(in: .whitespaces), value)
         }
         body = Array(bytes[end.upperBound...])
