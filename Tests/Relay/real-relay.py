@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Runs the real RTPProxy of the wheel rtp.io in the foreground: real-relay.py ADDRESS MIN_PORT MAX_PORT CONTROL_SOCKET...
+import signal
+import sys
+import threading
+
+from rtp.io import rtpproxy
+
+address, lowest, highest, *sockets = sys.argv[1:]
+arguments = ["-F", "-l", address, "-m", lowest, "-M", highest]
+for socket in sockets:
+    arguments += ["-s", socket]
+ended = threading.Event()
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: ended.set())
+relay = rtpproxy(extra_args=arguments)
+ended.wait()

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A real Kamailio on loopback, started and stopped by a test.
+
+import Foundation
+import Synchronization
+
+/// A running Kamailio with a configuration, a control socket and a log of its own.
+public final class Kamailio: Sendable {
+    public let port: UInt16
+    public let process: ChildProcess
+    public let configurationPath: String
+    private let folder: TemporaryFolder
+    private let installation: KamailioInstallation
+
+    /// No more than this many start or run their own Kamailio at the same time (shared ones not counted).
+    private static let places = DispatchSemaphore(value: 4)
+
+    /// Starts it and waits until it answers. Throws with the end of its log where it does not.
+    public convenience init(_ configuration: KamailioConfiguration) throws {
+        try self.init(launching: configuration)
+        let ready = waitUntil(20) { !process.isRunning || isReady }
+        guard ready, process.isRunning else {
+            process.terminate(within: 2)
+            throw HarnessError("Kamailio did not start:\n\(log.suffix(4000))")
+        }
+    }
+
+    private init(launching configuration: KamailioConfiguration) throws {
+        installation = try KamailioInstallation.find()
+        folder = try TemporaryFolder()
+        port = try FreePort.next()
+        let module = try configuration.module.path(in: installation)
+        let text = configuration.text(port: port, control: folder.file("ctl"), modulePath: module)
+        configurationPath = try folder.write(text, to: "kamailio.cfg")
+        let (program, arguments) = installation.command(
+            "kamailio",
+            [
+                "-L", installation.modules, "-DD", "-E", "-m", "32", "-M", "8", "-Y", folder.path, "-f",
+                configurationPath,
+            ])
+        process = try ChildProcess(program, arguments, output: folder.file("log"), folder: folder.path)
+    }
+
+    /// Starts one that must refuse its configuration, and returns its log. Throws where it starts, hangs, or dies by a
+    /// signal.
+    public static func startUpFailure(_ configuration: KamailioConfiguration) throws -> String {
+        let kamailio = try Kamailio(launching: configuration)
+        waitUntil(20) { !kamailio.process.isRunning || kamailio.isReady }
+        guard let end = kamailio.process.poll() else {
+            kamailio.process.terminate()
+            throw HarnessError("Kamailio started, although its configuration is wrong:\n\(kamailio.log.suffix(2000))")
+        }
+        guard case .exited(let status) = end, status != 0, kamailio.diedBySignal.isEmpty else {
+            throw HarnessError("Kamailio ended with \(end) \(kamailio.diedBySignal):\n\(kamailio.log.suffix(2000))")
+        }
+        return kamailio.log
+    }
+
+    /// Where it listens.
+    public func endpoint(_ family: Family = .ipv4) -> Endpoint { Endpoint(family, port) }
+
+    /// Everything logged so far.
+    public var log: String { process.output }
+
+    /// The log's lines that contain all of the texts.
+    public func logLines(_ texts: String...) -> [String] {
+        log.split(separator: "\n").map(String.init).filter { line in texts.allSatisfy { line.contains($0) } }
+    }
+
+    /// Waits for a log line with all of the texts; nil where none came.
+    public func waitForLog(_ texts: String..., seconds: Double = 5) -> String? {
+        var found: String?
+        waitUntil(seconds) {
+            found = log.split(separator: "\n").map(String.init).first { line in
+                texts.allSatisfy { line.contains($0) }
+            }
+            return found != nil
+        }
+        return found
+    }
+
+    /// Log lines on children that were ended by a signal. Empty in a healthy Kamailio.
+    public var diedBySignal: [String] {
+        logLines("child process").filter { $0.contains("by a signal") || $0.contains("core was") }
+    }
+
+    private var isReady: Bool {
+        guard FileManager.default.fileExists(atPath: folder.file("ctl")) else { return false }
+        return (try? kamcmd("core.uptime").contains("uptime")) == true
+    }
+
+    /// Runs an RPC command and returns what kamcmd prints. A fault is text too: `error: 404 - ...`.
+    public func kamcmd(_ arguments: String...) throws -> String {
+        let (program, all) = installation.command("kamcmd", ["-s", "unix:\(folder.file("ctl"))"] + arguments)
+        return try ChildProcess.run(program, all).output
+    }
+
+    /// `rtpproxy.list` as one dictionary per entry, in order.
+    public func relays() throws -> [[String: String]] {
+        var entries: [[String: String]] = []
+        for line in try kamcmd("rtpproxy.list").split(separator: "\n") {
+            let text = line.trimmingCharacters(in: .whitespaces)
+            if text == "{" { entries.append([:]) }
+            let parts = text.split(separator: ":", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
+            if parts.count == 2, !entries.isEmpty { entries[entries.count - 1][parts[0]] = parts[1] }
+        }
+        return entries
+    }
+
+    /// Its processes by `core.psx`: process id and description.
+    public func processes() throws -> [(pid: Int, name: String)] {
+        var found: [(pid: Int, name: String)] = []
+        for line in try kamcmd("core.psx").split(separator: "\n") {
+            let parts = line.split(separator: ":", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
+            guard parts.count == 2 else { continue }
+            if parts[0] == "PID", let pid = Int(parts[1]) { found.append((pid, "")) }
+            if parts[0] == "DSC", !found.isEmpty { found[found.count - 1].name = parts[1] }
+        }
+        return found
+    }
+
+    /// Ends it, and throws where it did not end cleanly: by a signal, with another status than 0, or too late.
+    public func stop() throws {
+        let end = process.terminate(within: 10)
+        guard end == .exited(0), diedBySignal.isEmpty else {
+            throw HarnessError(
+                "Kamailio ended with \(end.map { "\($0)" } ?? "nothing") \(diedBySignal):\n\(log.suffix(2000))")
+        }
+    }
+
+    /// Runs `body` with a Kamailio of its own, then stops it and checks that it ended cleanly.
+    public static func with<R>(_ configuration: KamailioConfiguration, _ body: (Kamailio) throws -> R) throws -> R {
+        places.wait()
+        defer { places.signal() }
+        let kamailio = try Kamailio(configuration)
+        let result: R
+        do { result = try body(kamailio) } catch {
+            let died = kamailio.diedBySignal
+            kamailio.process.terminate(within: 10)
+            throw died.isEmpty ? error : HarnessError("\(error), and \(died)")
+        }
+        try kamailio.stop()
+        return result
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A command of the control protocol as a relay saw it, and what a scripted relay may do with it.
+
+/// One command that arrived, a retransmission included.
+public struct RelayCommand: Sendable {
+    /// When it arrived, in milliseconds of the monotonic clock.
+    public let time: Int
+    /// The cookie; empty on stream sockets.
+    public let cookie: String
+    /// The command without its cookie and line end.
+    public let text: String
+    /// The sender's port on UDP, the descriptor on streams.
+    public let sender: Int
+    /// 1 for the first time that this cookie was seen, 2 for its first retransmission, and so on.
+    public let attempt: Int
+    /// 1 for the first command of this verb and Call-ID (retransmissions not counted), and so on.
+    public let number: Int
+
+    public var words: [String] { text.split(separator: " ", omittingEmptySubsequences: false).map(String.init) }
+    /// `V`, `VF`, or the letter of the command.
+    public var verb: String {
+        let first = words[0].uppercased()
+        return first == "VF" ? first : String(first.prefix(1))
+    }
+    /// What follows the letter in the first word.
+    public var modifiers: String { verb == "VF" ? "" : String(words[0].dropFirst()) }
+    /// The first argument; empty where there is none.
+    public var callID: String { words.count > 1 ? words[1] : "" }
+}
+
+/// What a scripted relay does with a command.
+public indirect enum RelayAnswer: Sendable {
+    /// What it would do without a rule.
+    case normal
+    /// This text, with the cookie before it and LF behind it.
+    case reply(String)
+    /// These bytes and nothing else: no cookie, no line end.
+    case raw([UInt8])
+    /// Nothing. On a stream the connection stays open.
+    case drop
+    /// Streams: closes the connection without a word.
+    case hangUp
+    /// The answer, so many milliseconds later.
+    case delay(Int, RelayAnswer)
+    /// The answer twice.
+    case twice(RelayAnswer)
+    /// UDP: the answer from another port.
+    case fromOtherPort(RelayAnswer)
+    /// Streams: one byte at a time, so many milliseconds apart.
+    case drip(Int, RelayAnswer)
+    /// All of these.
+    case several([RelayAnswer])
+}
+
+/// What a scripted relay knows, as the real one does, so that its default answers make sense.
+struct RelaySessions {
+    var address: String
+    var capabilities: Set<String>
+    private var ports: [String: Int] = [:]
+    private var calls: Set<String> = []
+    private var nextPort = 35_000
+
+    init(address: String, capabilities: Set<String>) {
+        self.address = address
+        self.capabilities = capabilities
+    }
+
+    /// The default answer. A session is a Call-ID; a stream's port stays the same for the same tags.
+    mutating func answer(_ command: RelayCommand) -> String {
+        let words = command.words
+        switch command.verb {
+        case "V": return "20040107"
+        case "VF": return words.count > 1 && capabilities.contains(words[1]) ? "1" : "0"
+        case "U", "L":
+            guard words.count >= 5 else { return "E1" }
+            if command.verb == "L" && !calls.contains(command.callID) { return "0" }
+            calls.insert(command.callID)
+            let key = "\(command.callID) \(command.verb) \(words[4])"
+            let port = ports[key] ?? nextPort
+            if ports.updateValue(port, forKey: key) == nil { nextPort = nextPort >= 64_000 ? 35_000 : nextPort + 2 }
+            let suffix = address.isEmpty ? "" : " \(address)" + (address.contains(":") ? " 6" : "")
+            return "\(port)\(suffix)"
+        case "D":
+            ports = ports.filter { !$0.key.hasPrefix("\(command.callID) ") }
+            return calls.remove(command.callID) == nil ? "E50" : "0"
+        case "Q": return calls.contains(command.callID) ? "60 11 22 33 0" : "E50"
+        case "P", "S", "R": return calls.contains(command.callID) ? "0" : "E50"
+        default: return "E0"
+        }
+    }
+}
