@@ -5,6 +5,9 @@ public import Bytes
 
 /// Commands under way to one node, as a state machine: commands, arrivals and the time go in; what to send and when
 /// to wake up comes out. Times are nanoseconds of one monotonic clock. Reuse keeps all capacity.
+///
+/// `begin`, `add` for each command; then, until `phase` is no longer running: send every `wire` that `due` names, wait
+/// until `nextDeadline` or an arrival, `receive` what arrived. `Connections.drive` is that loop for one node.
 public struct Exchange: ~Copyable {
     /// The commands of one exchange.
     public static let maximumCommands = 256
