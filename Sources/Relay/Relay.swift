@@ -37,6 +37,21 @@ public struct Relay: ~Copyable {
         directory = NodeDirectory(table)
         connections = Connections(nodeCount: table.count)
         self.table = table
+        reserve()
+    }
+
+    /// Room for an ordinary call, so that memory grows for extraordinary ones only.
+    private mutating func reserve() {
+        identity.reserve()
+        flagModifiers.reserveCapacity(64)
+        modifiers.reserveCapacity(512)
+        notification.reserveCapacity(512)
+        command.reserveCapacity(2048)
+        prompt.reserveCapacity(256)
+        addresses.reserveCapacity(1024)
+        destinations.reserveCapacity(32)
+        tried.reserveCapacity(table.count)
+        line.reserveCapacity(1024)
     }
 }
 
