@@ -132,6 +132,9 @@ extension Relay {
             for stream in description.streams where body.firstUnfitForWord(in: stream.address) != nil {
                 throw .unfit(.address)
             }
+        } else {
+            let isAddress = host.with(.source) { AddressText.family($0, $0.all) != nil }
+            guard isAddress else { throw .missing(.source) }
         }
         if call.flags.bridgesByFamily, let first = description.streams.first {
             flagModifiers.append(first.family == .ipv6 ? "EI" : "IE")
