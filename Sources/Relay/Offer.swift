@@ -198,6 +198,9 @@ extension Relay {
             } catch {
                 throw lastError ?? error
             }
+            if call.flags.repacketizationMilliseconds > 0, !capabilities(node).contains(.repacketization) {
+                warn(host, "is too old for flag 'z', which is left out")
+            }
             beginExchange(node, budget: settings.budgetNanoseconds)
             for stream in description.streams {
                 write(stream, call, host, body, capabilities(node))

@@ -107,6 +107,17 @@ extension Relay {
         return code == .noNode && !isMedia ? .error : code
     }
 
+    /// Warns that the node tried last does not do all that was asked for in this call.
+    mutating func warn<Host: CallHost>(_ host: Host, _ what: StaticString) {
+        line.removeAll(keepingCapacity: true)
+        line.append("call ")
+        host.with(.callID) { line.append(printable: $0, $0.all) }
+        line.append(": ")
+        appendLastNode()
+        line.append(what)
+        host.log(.warning, line.span)
+    }
+
     private mutating func appendLastNode() {
         guard let node = tried.last else { return }
         line.append("RTPProxy ")
