@@ -50,7 +50,8 @@ extension Relay {
         case .delete: return delete(host, flags: flags)
         case .answer: return media(.answer, host, flags, address, hasAddress)
         case .offer:
-            if host.facts.method == .invite { host.markTransaction() }
+            // The mark says that the INVITE itself carried the offer, so an offer in its reply does not make one.
+            if host.facts.isRequest, host.facts.method == .invite { host.markTransaction() }
             return media(.offer, host, flags, address, hasAddress)
         }
     }

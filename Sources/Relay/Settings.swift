@@ -52,7 +52,7 @@ public struct Settings {
             }
             timeoutSocket = copy(value)
         } else if parameter.equals(parameter.all, "db_url") {
-            usesDatabase = true
+            if !value.isEmpty { useDatabase() }
         } else {
             return false
         }
@@ -114,6 +114,13 @@ public struct Settings {
             fault("rtpproxy_sock", value, error.range, error.reason)
         }
         for entry in entries { append(entry) }
+    }
+
+    /// The sets come from the database; what rtpproxy_sock has said before, right or wrong, does not count.
+    private mutating func useDatabase() {
+        usesDatabase = true
+        nodes.removeAll()
+        faults.removeAll { $0.span.hasPrefix($0.span.all, "parameter rtpproxy_sock:") }
     }
 
     /// Adds a node behind the last one of its set.
