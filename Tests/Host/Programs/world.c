@@ -146,7 +146,7 @@ static rtpp_message message(int streams, bool is_request)
 				"m=audio %d RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n", 4000 + 2 * i);
 	id++;
 	call += is_request;
-	snprintf(call_id, sizeof(call_id), "call-%u@host", call);
+	snprintf(call_id, sizeof(call_id), "call-%08u@host", call);
 	rtpp_message made = {
 			.context = &id,
 			.id = id,
