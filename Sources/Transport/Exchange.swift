@@ -53,7 +53,12 @@ public struct Exchange: ~Copyable {
         var wasRetransmitted = false
     }
 
-    public init() {}
+    /// An exchange without commands, with room for an ordinary one.
+    public init() {
+        incoming.reserveCapacity(1024)
+        outgoing.reserveCapacity(4096)
+        commands.reserveCapacity(Self.maximumWindow)
+    }
 
     /// Starts anew without commands. `budget`, from `now` to the end of all of it, and `firstRetransmission`, after
     /// which the intervals double, are nanoseconds; `window` is 1...8.
