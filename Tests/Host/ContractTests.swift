@@ -16,8 +16,8 @@ import Testing
         try HostProgram.contract.get().expect("null-is-refused-at-creation")
     }
 
-    @Test func aMissingServiceIsSurvived() throws {
-        try HostProgram.contract.get().expect("a-missing-service-is-survived")
+    @Test func aMissingServiceIsRefused() throws {
+        try HostProgram.contract.get().expect("a-missing-service-is-refused")
     }
 
     @Test func nullModuleIsRefused() throws {

@@ -185,10 +185,12 @@ rtpp_message ok(int streams)
 /* Forks; the child ends with its parent, and never lives longer than a case may take. */
 static pid_t fork_bounded(void)
 {
-	pid_t process = fork();
+	pid_t parent = getpid(), process = fork();
 	EXPECT(process >= 0);
 	if(process == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if(getppid() != parent)
+			_exit(1); /* it ended before that was said */
 		alarm(30);
 	}
 	return process;
