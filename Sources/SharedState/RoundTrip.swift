@@ -41,7 +41,8 @@ public struct RoundTrip: Equatable, Sendable {
         let smoothed = Int64(smoothedMicroseconds)
         let variation = Int64(variationMicroseconds)
         return RoundTrip(
-            smoothed: smoothed + (sample - smoothed) / 8, variation: variation + (abs(smoothed - sample) - variation) / 4)
+            smoothed: smoothed + (sample - smoothed) / 8,
+            variation: variation + (abs(smoothed - sample) - variation) / 4)
     }
 
     /// At most an hour: what the sums above cannot overflow with.
