@@ -7,8 +7,10 @@ import SharedState
 import Transport
 
 extension Relay {
-    /// Time until a command without a known round trip is sent again, in nanoseconds.
-    static var firstWaitUnknown: UInt64 { 100_000_000 }
+    /// Time until a command to a node without a known round trip is sent again, in nanoseconds.
+    private static var firstWaitUnknown: UInt64 { 100_000_000 }
+    /// The shortest such time, whatever the round trip.
+    private static var shortestFirstWait: UInt64 { 10_000_000 }
     /// Time between two looks at a node that has not yet answered since start, in nanoseconds.
     private static var unprovenPause: UInt64 { 2_000_000 }
 
@@ -55,11 +57,18 @@ extension Relay {
     /// What `node` can do, as far as it has been asked.
     func capabilities(_ node: Int) -> Capabilities { Capabilities(rawValue: table.capabilities(node)) }
 
+    /// Time until a command to `node` is sent again, in nanoseconds: what its round trips let expect, at most a quarter
+    /// of rtpproxy_tout.
+    func firstWait(_ node: Int) -> UInt64 {
+        let expected = table.roundTrip(node)?.timeoutNanoseconds ?? Self.firstWaitUnknown
+        return min(max(expected, Self.shortestFirstWait), settings.longestFirstWait)
+    }
+
     /// Begins an exchange with `node`.
     mutating func beginExchange(_ node: Int, budget: UInt64) {
         exchange.begin(
             now: MonotonicClock.now(), budget: budget,
-            firstRetransmission: min(Self.firstWaitUnknown, settings.longestFirstWait),
+            firstRetransmission: firstWait(node),
             framing: directory.url(node)?.scheme.framing ?? .datagram)
     }
 
@@ -75,6 +84,12 @@ extension Relay {
 
     /// Drives the exchange with `node` to its end.
     mutating func drive(_ node: Int) -> ExchangeOutcome {
+        let outcome = driveExchange(node)
+        if let sample = exchange.roundTrip { table.sampleRoundTrip(node, nanoseconds: sample) }
+        return outcome
+    }
+
+    private mutating func driveExchange(_ node: Int) -> ExchangeOutcome {
         guard let url = directory.url(node) else { return .refused }
         if url.scheme == .unix {
             return table.withURL(node) { connections.drive(&exchange, unixSocket: $0, path: url.target) }

@@ -62,7 +62,7 @@ extension Relay {
     private mutating func probe(_ survey: inout Survey, _ node: Int) {
         guard let url = directory.url(node) else { return }
         let budget = settings.budgetNanoseconds
-        let firstWait = min(Self.firstWaitUnknown, settings.longestFirstWait)
+        let firstWait = firstWait(node)
         let isReady = survey.exchanges.withExchange(node) { exchange in
             exchange.begin(
                 now: MonotonicClock.now(), budget: budget, firstRetransmission: firstWait, framing: url.scheme.framing)
@@ -142,6 +142,7 @@ extension Relay {
                     else { return nil }
                     found.formUnion(capability)
                 }
+                if let sample = exchange.roundTrip { table.sampleRoundTrip(node, nanoseconds: sample) }
                 return found
             } ?? nil
         guard let found else { return failed(host, node, ExchangeOutcome.malformed.reason) }

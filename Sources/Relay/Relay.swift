@@ -92,7 +92,7 @@ extension Relay {
 
     /// Writes the one log line of a function that failed, and says what the script gets.
     mutating func finish<Host: CallHost>(_ host: Host, _ failure: CallFailure, isMedia: Bool) -> ReturnCode {
-        if let level = failure.level {
+        if failure.isLogged {
             line.removeAll(keepingCapacity: true)
             line.append("call ")
             host.with(.callID) { line.append(printable: $0, $0.all) }
@@ -101,7 +101,7 @@ extension Relay {
             if case .noPort = failure { appendLastNode() }
             if case .unsupported = failure { appendLastNode() }
             failure.describe(into: &line)
-            host.log(level, line.span)
+            host.log(.error, line.span)
         }
         let code = failure.returnCode
         return code == .noNode && !isMedia ? .error : code
