@@ -47,7 +47,9 @@ private func withText<Result>(_ text: UnsafePointer<CChar>, _ body: (Span<UInt8>
 public func rtpp_set_text(
     _ handle: OpaquePointer?, _ parameter: UnsafePointer<CChar>?, _ value: rtpp_bytes
 ) -> rtpp_status {
-    guard let module = unsafe module(handle), let parameter = unsafe parameter else { return .RTPP_BAD_ARGUMENT }
+    guard let module = unsafe module(handle), let parameter = unsafe parameter, unsafe value.isPossible else {
+        return .RTPP_BAD_ARGUMENT
+    }
     return unsafe withText(parameter) { name in
         // SAFETY: the glue lends the value for the call.
         unsafe module.pointee.settings.set(name, text: Span(_unsafeElements: value.buffer))
