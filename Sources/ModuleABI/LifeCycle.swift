@@ -106,7 +106,7 @@ public func rtpp_configure(_ handle: OpaquePointer?) -> rtpp_status {
 @c @implementation
 public func rtpp_shared_size(_ handle: OpaquePointer?) -> Int {
     guard let module = unsafe module(handle) else { return 0 }
-    return unsafe NodeTableLayout(capacity: module.pointee.settings.nodes.count).size
+    return unsafe SharedBlock(module.pointee.settings).size
 }
 
 @c @implementation
@@ -116,7 +116,7 @@ public func rtpp_share(_ handle: OpaquePointer?, _ block: UnsafeMutableRawPointe
     }
     do throws(SharedStateError) {
         // SAFETY: the glue gives a block of `size` bytes that stays mapped while the server runs.
-        unsafe try NodeTable.create(in: block, size: size, module.pointee.settings.nodes)
+        unsafe try SharedBlock(module.pointee.settings).create(in: block, size: size, module.pointee.settings.nodes)
     } catch {
         return .RTPP_BAD_SHARED_MEMORY
     }
@@ -131,8 +131,8 @@ public func rtpp_attach(_ handle: OpaquePointer?) -> rtpp_status {
         return .RTPP_BAD_ARGUMENT
     }
     do throws(SharedStateError) {
-        let table = try unsafe NodeTable(attaching: block, size: module.pointee.blockSize)
-        unsafe module.pointee.relay = Relay(settings: module.pointee.settings, table: table)
+        unsafe module.pointee.relay = try SharedBlock(module.pointee.settings).attach(
+            block, size: module.pointee.blockSize, settings: module.pointee.settings)
     } catch {
         return .RTPP_BAD_SHARED_MEMORY
     }

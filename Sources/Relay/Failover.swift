@@ -22,10 +22,9 @@ extension Relay {
     mutating func nextNode<Host: CallHost>(_ host: Host) throws(CallFailure) -> Int {
         let setID = selectedSetID(host)
         guard let set = directory.set(setID) else { throw .noNode(setID: setID, setExists: false) }
-        let hash = CallIDBalancing.hash(identity.text.span, identity.bareCallID)
         var deadline: UInt64?
         while true {
-            if let node = choose(set, hash) {
+            if let node = remembered(host, set) ?? choose(set) {
                 tried.append(node)
                 table.withURL(node) { host.setInstance($0) }
                 return node
@@ -40,19 +39,57 @@ extension Relay {
         throw .noNode(setID: setID, setExists: true)
     }
 
-    private func choose(_ set: NodeSet, _ hash: UInt64) -> Int? {
-        CallIDBalancing.choose(
-            set, hash: hash, weight: { table.weight($0) },
-            isEligible: { node in
-                if case .up = table.condition(node) { return !tried.contains(node) }
-                return false
-            })
+    private func choose(_ set: NodeSet) -> Int? {
+        let (callID, text) = (identity.bareCallID, identity.text)
+        switch settings.balancing {
+        case .callID:
+            return CallIDBalancing.choose(
+                set, hash: CallIDBalancing.hash(text.span, callID), weight: { table.weight($0) },
+                isEligible: { isEligible($0) })
+        case .rendezvous:
+            return RendezvousBalancing.choose(
+                set, callHash: RendezvousBalancing.callHash(text.span, callID),
+                nodeHash: { directory.nodeHashes[$0] }, weight: { table.weight($0) }, isEligible: { isEligible($0) })
+        }
+    }
+
+    /// Whether `node` takes commands and has not been tried for this call.
+    private func isEligible(_ node: Int) -> Bool {
+        if case .up = table.condition(node) { return !tried.contains(node) }
+        return false
     }
 
     private func hasUnproven(_ set: NodeSet) -> Bool {
         for node in set.first..<(set.first &+ set.count) where table.condition(node) == .unproven { return true }
         return false
     }
+
+    // MARK: - The call's node
+
+    /// What the call table knows a call by: the set, and the Call-ID with what the flags append.
+    private func callKey(_ setID: UInt32) -> UInt64 {
+        var hash = Hash64()
+        hash.combine(UInt64(setID))
+        let text = identity.text
+        hash.combine(text.span, identity.callID)
+        return hash.value
+    }
+
+    /// The node that holds the call, if it is one of `set`, takes commands and has not been tried.
+    private func remembered<Host: RelayHost>(_ host: Host, _ set: NodeSet) -> Int? {
+        guard let node = calls?.node(for: callKey(set.id), now: host.ticks), node >= set.first,
+            node < set.first &+ set.count, isEligible(node)
+        else { return nil }
+        return node
+    }
+
+    /// Remembers that `node` holds the call.
+    func remember<Host: CallHost>(_ host: Host, _ node: Int) {
+        calls?.remember(callKey(selectedSetID(host)), node: node, now: host.ticks)
+    }
+
+    /// Forgets the call.
+    func forget<Host: CallHost>(_ host: Host) { calls?.forget(callKey(selectedSetID(host))) }
 
     /// What `node` can do, as far as it has been asked.
     func capabilities(_ node: Int) -> Capabilities { Capabilities(rawValue: table.capabilities(node)) }

@@ -217,6 +217,7 @@ extension Relay {
                 do throws(CallFailure) {
                     try makeEdits(body, call.options)
                     guard host.apply(edits) else { throw .notApplied }
+                    remember(host, node)
                     return
                 } catch {
                     if call.createsSession { deleteCreated(node, call.words, budget: settings.budgetNanoseconds) }

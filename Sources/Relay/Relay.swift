@@ -11,6 +11,8 @@ import Transport
 public struct Relay: ~Copyable {
     let settings: Settings
     let table: NodeTable
+    /// Which node holds a call; nil where that is not remembered.
+    let calls: CallTable?
     let directory: NodeDirectory
     var connections: Connections
     var exchange = Exchange()
@@ -32,8 +34,9 @@ public struct Relay: ~Copyable {
     var selection: SetSelection?
 
     /// Attaches a process to the table. Opens nothing.
-    public init(settings: Settings, table: consuming NodeTable) {
+    public init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable? = nil) {
         self.settings = settings
+        self.calls = calls
         directory = NodeDirectory(table)
         connections = Connections(nodeCount: table.count)
         self.table = table

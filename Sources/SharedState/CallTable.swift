@@ -22,13 +22,13 @@ private struct CallTableHeader: ~Copyable {
     let evicted = Atomic<UInt64>(0)
 }
 
-/// The table as one process sees it. Buckets of eight entries; in a full one the entry that expires first gives way.
+/// The table as one process sees it. Buckets of sixteen entries; in a full one the entry that expires first gives way.
 @safe
 public struct CallTable: ~Copyable {
     /// Seconds that an entry lives after it was last used: longer than calls without a message in between are.
     public static let lifetimeSeconds: UInt32 = 43_200
     /// Entries that share a place.
-    static let bucketSize = 8
+    static let bucketSize = 16
     /// Nodes are numbered below this.
     public static let maximumNodes = 65_536
     private static let magic: UInt64 = 0x7274_7070_6361_6C6C

@@ -22,7 +22,7 @@ import Testing
     @Test func theDefaultsAreThoseOfTheManual() {
         let settings = settings { _ in }
         #expect(settings.disableSeconds == 60)
-        #expect(settings.timeoutSeconds == 1)
+        #expect(settings.timeoutMilliseconds == 1000)
         #expect(settings.tries == 5)
         #expect(settings.budgetNanoseconds == 5_000_000_000)
         #expect(String(decoding: settings.marker, as: UTF8.self) == "a=nortpproxy:yes")
@@ -107,6 +107,35 @@ import Testing
         }
         #expect(settings.budgetNanoseconds == expected)
         #expect(settings.faults.isEmpty)
+    }
+
+    @Test func theTimeMayBeGivenInMilliseconds() {
+        let settings = settings {
+            $0.number("rtpproxy_tout_ms", 250)
+            $0.number("rtpproxy_retr", 4)
+        }
+        #expect(settings.faultTexts.isEmpty)
+        #expect(settings.budgetNanoseconds == 1_000_000_000)
+    }
+
+    @Test func secondsAndMillisecondsAtOnceAreAFault() {
+        let settings = settings {
+            $0.number("rtpproxy_tout", 1)
+            $0.number("rtpproxy_tout_ms", 250)
+        }
+        #expect(settings.faultTexts == ["parameter rtpproxy_tout_ms: \"250\": rtpproxy_tout is given, too"])
+    }
+
+    @Test(arguments: [("rtpproxy_ping_interval", -1), ("rtpproxy_call_table_size", -5)])
+    func intervalsAndSizesBelow0AreFaults(_ name: String, _ value: Int) {
+        let settings = settings { $0.number(name, value) }
+        #expect(settings.faultTexts == ["parameter \(name): \"\(value)\": is below 0"])
+    }
+
+    @Test(arguments: ["", "hash", "Rendezvous", "callid "])
+    func anUnknownBalancingIsAFault(_ text: String) {
+        let settings = settings { $0.text("rtpproxy_balancing", text) }
+        #expect(settings.faultTexts == ["parameter rtpproxy_balancing: \"\(text)\": is neither callid nor rendezvous"])
     }
 
     @Test(arguments: [(Int.max, 1), (1, Int.max), (Int.max, Int.max), (1 << 40, 1 << 40)])
