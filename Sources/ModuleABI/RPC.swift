@@ -8,7 +8,7 @@ import Relay
 @c @implementation
 public func rtpp_node_count(_ handle: OpaquePointer?) -> Int {
     guard let module = unsafe module(handle) else { return 0 }
-    return unsafe module.pointee.relay?.nodeCount ?? 0
+    return unsafe module.pointee.relay?.nodeCount() ?? 0
 }
 
 @c @implementation

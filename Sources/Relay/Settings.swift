@@ -48,7 +48,8 @@ public struct Settings {
 
     /// The longest time that one command may take, in nanoseconds: rtpproxy_tout times rtpproxy_retr.
     public var budgetNanoseconds: UInt64 {
-        let milliseconds = UInt64(clamping: timeoutMilliseconds).multipliedReportingOverflow(by: UInt64(clamping: tries))
+        let milliseconds = UInt64(clamping: timeoutMilliseconds).multipliedReportingOverflow(
+            by: UInt64(clamping: tries))
         let nanoseconds = milliseconds.partialValue.multipliedReportingOverflow(by: 1_000_000)
         return milliseconds.overflow || nanoseconds.overflow ? UInt64.max / 2 : nanoseconds.partialValue
     }
@@ -136,6 +137,9 @@ public struct Settings {
 
     /// Whether there is a set of this id.
     public func hasSet(_ id: Int64) -> Bool { nodes.contains { Int64($0.setID) == id } }
+
+    /// Nodes to make room for: with a database, those that a reload may bring, too.
+    public var nodeCapacity: Int { usesDatabase ? nodes.count &* 2 &+ 64 : nodes.count }
 
     // MARK: - Parts
 
