@@ -177,6 +177,30 @@ import Testing
         expectTakenOut(worker, call, wrong.url, "answers what is no control protocol")
     }
 
+    /// Two processes wait for the same node at once: both go on to the next one, and one of them writes the line.
+    @Test func aFailureThatTwoProcessesSeeIsLoggedOnce() throws {
+        let silent = try Responder { _ in nil }
+        let other = try Responder()
+        let worker = try SIPWorker(silent, other)
+        nonisolated(unsafe) let workers = [worker, try SIPWorker(beside: worker)]
+        nonisolated(unsafe) let calls = [call(), call()]
+        DispatchQueue.concurrentPerform(iterations: 2) { _ = workers[$0].offer(calls[$0]) }
+        #expect(calls.map { $0.body.contains("m=audio 35002 ") } == [true, true])
+        #expect(calls.flatMap(\.errors).count == 1)
+        #expect(other.commands.count == 2)
+    }
+
+    /// One node is short and the other one dead: what the last one tried has shown is what the script gets.
+    @Test func theLastNodeDecidesWhatTheScriptGets() throws {
+        let short = try Responder { _ in "E71" }
+        let dead = "udp:127.0.0.1:\(try Responder.closedPort())"
+        let shortFirst = try SIPWorker([short.url, dead])
+        #expect(shortFirst.offer(call()) == .noNode)
+        #expect(shortFirst.condition(0) == .up(recheck: 0))
+        let deadFirst = try SIPWorker([dead, short.url])
+        #expect(deadFirst.offer(call()) == .error)
+    }
+
     /// Each at most once, then -3; the functions that change no message give -1.
     @Test func withoutAnyNodeOffersSayThatThereIsNone() throws {
         let ports = try [Responder.closedPort(), Responder.closedPort()]
