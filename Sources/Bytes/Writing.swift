@@ -22,11 +22,18 @@ extension Array where Element == UInt8 {
 
     /// Adds `value` in decimal.
     public mutating func append(decimal value: UInt64) {
-        var divisor: UInt64 = 1
-        while value / divisor >= 10 { divisor = divisor &* 10 }
-        while divisor > 0 {
-            append(UInt8(truncatingIfNeeded: value / divisor % 10) &+ 0x30)
-            divisor /= 10
+        var low = count
+        var rest = value
+        repeat {
+            append(UInt8(truncatingIfNeeded: rest % 10) &+ 0x30)
+            rest /= 10
+        } while rest > 0
+        // The digits stand the wrong way round.
+        var high = count &- 1
+        while low < high {
+            swapAt(low, high)
+            low &+= 1
+            high &-= 1
         }
     }
 

@@ -16,10 +16,21 @@ public func rtpp_create(
 ) -> rtpp_status {
     guard let host = unsafe host, let handle = unsafe handle else { return .RTPP_BAD_ARGUMENT }
     guard unsafe host.pointee.abi_version == rtpp_abi_version() else { return .RTPP_BAD_VERSION }
+    guard unsafe host.pointee.isComplete else { return .RTPP_BAD_ARGUMENT }
     let module = UnsafeMutablePointer<Module>.allocate(capacity: 1)
     unsafe module.initialize(to: Module(host: host.pointee))
     unsafe handle.pointee = OpaquePointer(module)
     return .RTPP_OK
+}
+
+extension rtpp_host {
+    /// Whether every service is there.
+    fileprivate var isComplete: Bool {
+        let hasProcessServices = unsafe log != nil && ticks != nil
+        let hasMessageServices = unsafe variable != nil && set_instance != nil && is_edited != nil && apply_edits != nil
+        let hasTransactions = unsafe transaction != nil && mark_transaction != nil
+        return hasProcessServices && hasMessageServices && hasTransactions
+    }
 }
 
 /// Lends a C string.

@@ -80,15 +80,11 @@ enum CallFailure: Error, Equatable {
         }
     }
 
-    /// How much it matters, nil where it is an everyday outcome that the script asked about.
-    var level: LogLevel? {
+    /// Whether the log tells of it: not of an everyday outcome that the script asked about.
+    var isLogged: Bool {
         switch self {
-        case .alreadyMarked, .alreadyRewritten, .unknownSession, .nothingToManage: nil
-        case .noNode, .relayError, .noPort, .notApplied, .unsupported, .exchange, .system: .error
-        case .unknownFlag, .flagsTooLong, .badRepacketization, .lookupOfAnswer, .answerInRequest, .emptyAddress,
-            .badICEPriority, .commandTooLong, .unknownSet, .badSet:
-            .error
-        case .body, .missing, .unfit, .sdp: .warning
+        case .alreadyMarked, .alreadyRewritten, .unknownSession, .nothingToManage: false
+        default: true
         }
     }
 

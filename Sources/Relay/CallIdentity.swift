@@ -16,6 +16,9 @@ struct CallIdentity {
     /// Empty where the message has none.
     private(set) var toTag = ByteRange.empty
 
+    /// Room for the words of an ordinary call.
+    mutating func reserve() { text.reserveCapacity(1024) }
+
     /// Reads the words of a message. No word holds a byte that could make it two on the wire.
     mutating func read<Host: CallHost>(_ host: Host, _ flags: CallFlags) throws(CallFailure) {
         text.removeAll(keepingCapacity: true)

@@ -9,7 +9,7 @@ public struct NodeListing: Sendable {
     public let setID: UInt32
     /// Position in order of definition, from 0.
     public let index: UInt32
-    /// Takes no commands now.
+    /// Takes no commands now; not yet where the first answer is still awaited.
     public let isDisabled: Bool
     public let weight: UInt32
     /// Tick of the next try, 0 never down, -1 not by itself.
@@ -26,7 +26,7 @@ extension Relay {
         let isDisabled: Bool
         let tick: UInt32
         switch table.condition(position) {
-        case .unproven: (isDisabled, tick) = (true, 0)
+        case .unproven: (isDisabled, tick) = (false, 0)
         case .up(let recheck): (isDisabled, tick) = (false, recheck)
         case .down(let recheck): (isDisabled, tick) = (true, recheck)
         case .disabled: (isDisabled, tick) = (true, NodeTable.never)

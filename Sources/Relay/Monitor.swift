@@ -6,17 +6,51 @@ import ControlProtocol
 import SharedState
 import Transport
 
+/// What the module's own process remembers of the nodes.
+struct Survey: ~Copyable {
+    var exchanges: ExchangeGroup
+    /// Until when a node that refuses may still be starting, by the monotonic clock in nanoseconds.
+    let startDeadline: UInt64
+    /// When each node may be asked again.
+    var notBefore: [UInt64]
+
+    init(nodeCount: Int, startDeadline: UInt64) {
+        exchanges = ExchangeGroup(count: nodeCount)
+        self.startDeadline = startDeadline
+        notBefore = [UInt64](repeating: 0, count: nodeCount)
+    }
+}
+
 extension Relay {
+    /// The longest time without a look at the nodes' conditions, in nanoseconds.
+    private static var longestPause: UInt64 { 100_000_000 }
+
     /// Looks after all nodes until `isWanted` says no. Runs in a process of its own.
     public mutating func monitor<Host: RelayHost>(_ host: Host, while isWanted: () -> Bool) {
+        let start = MonotonicClock.now()
+        var survey = Survey(
+            nodeCount: table.count,
+            startDeadline: start.addingReportingOverflow(settings.budgetNanoseconds).partialValue)
         while isWanted() {
-            for node in 0..<table.count where isProbeDue(node, host.ticks) { probe(host, node) }
-            MonotonicClock.sleep(nanoseconds: 100_000_000)
+            let now = MonotonicClock.now()
+            // Addresses given in digits first: a name server that hangs keeps no other node waiting at start-up.
+            for node in 0..<table.count where isProbeDue(node, host.ticks, survey, now) {
+                if table.address(node) != nil || resolveNumeric(node) { probe(&survey, node) }
+            }
+            for node in 0..<table.count where isProbeDue(node, host.ticks, survey, now) {
+                if resolve(host, node) { probe(&survey, node) }
+            }
+            survey.exchanges.step(until: MonotonicClock.now() &+ Self.longestPause)
+            for node in 0..<table.count {
+                guard let outcome = survey.exchanges.takeOutcome(node) else { continue }
+                judge(host, node, outcome, &survey)
+            }
         }
     }
 
-    private func isProbeDue(_ node: Int, _ ticks: UInt32) -> Bool {
-        switch table.condition(node) {
+    private func isProbeDue(_ node: Int, _ ticks: UInt32, _ survey: borrowing Survey, _ now: UInt64) -> Bool {
+        guard !survey.exchanges.isRunning(node), survey.notBefore[node] <= now else { return false }
+        return switch table.condition(node) {
         case .unproven: true
         case .down(let recheck): recheck != NodeTable.never && ticks >= recheck
         // Enabled by the operator before it has ever answered: what it can do is not known yet.
@@ -25,21 +59,43 @@ extension Relay {
         }
     }
 
-    private mutating func probe<Host: RelayHost>(_ host: Host, _ node: Int) {
-        guard resolve(host, node) else { return }
-        beginExchange(node, budget: settings.budgetNanoseconds)
-        for question in 0..<Probe.count {
-            command.removeAll(keepingCapacity: true)
-            Probe.write(question, into: &command)
-            guard (try? addCommand()) != nil else { return }
+    private mutating func probe(_ survey: inout Survey, _ node: Int) {
+        guard let url = directory.url(node) else { return }
+        let budget = settings.budgetNanoseconds
+        let firstWait = min(Self.firstWaitUnknown, settings.longestFirstWait)
+        let isReady = survey.exchanges.withExchange(node) { exchange in
+            exchange.begin(
+                now: MonotonicClock.now(), budget: budget, firstRetransmission: firstWait, framing: url.scheme.framing)
+            for question in 0..<Probe.count {
+                var text: [UInt8] = []
+                Probe.write(question, into: &text)
+                guard (try? exchange.add(text.span, cookies: &cookies)) != nil else { return false }
+            }
+            return true
         }
-        judge(host, node, drive(node))
+        guard isReady ?? false else { return }
+        if url.scheme == .unix {
+            table.withURL(node) { survey.exchanges.start(node, unixSocket: $0, path: url.target) }
+        } else if let words = table.address(node)?.words, let address = SocketAddress(words: words) {
+            survey.exchanges.start(node, address: address)
+        }
     }
 
-    /// Publishes the address of a node that has none. False where its name does not resolve.
+    // MARK: - Names
+
+    /// Publishes the address of a node that is given in digits, or needs none.
+    private mutating func resolveNumeric(_ node: Int) -> Bool {
+        guard let url = directory.url(node) else { return false }
+        if url.scheme == .unix { return true }
+        guard let address = table.withURL(node, { Resolver.numeric($0, url) }) else { return false }
+        table.publishAddress(node, NodeAddress(words: address.words))
+        return true
+    }
+
+    /// Publishes the address of a node that is given by name. False where that does not resolve.
     private mutating func resolve<Host: RelayHost>(_ host: Host, _ node: Int) -> Bool {
-        guard let url = directory.url(node), url.scheme != .unix, table.address(node) == nil else { return true }
-        var failure: ResolveError?
+        guard let url = directory.url(node) else { return false }
+        var failure = ResolveError.failed
         let address: SocketAddress? = table.withURL(node) { text in
             do throws(ResolveError) {
                 return try Resolver.resolve(text, url)
@@ -48,26 +104,47 @@ extension Relay {
                 return nil
             }
         }
-        if let address {
-            table.publishAddress(node, NodeAddress(words: address.words))
-            return true
+        guard let address else {
+            failed(host, node, failure.text)
+            return false
         }
-        failed(host, node, failure?.text ?? "has no address")
-        return false
+        table.publishAddress(node, NodeAddress(words: address.words))
+        return true
     }
 
+    /// Whether the address of a node came from a name, and may be another one by now.
+    private func isNamed(_ node: Int) -> Bool {
+        guard let url = directory.url(node), url.scheme != .unix else { return false }
+        return table.withURL(node) { Resolver.numeric($0, url) } == nil
+    }
+
+    // MARK: - Verdicts
+
     /// What the answers to a probe make of a node.
-    private mutating func judge<Host: RelayHost>(_ host: Host, _ node: Int, _ outcome: ExchangeOutcome) {
+    private mutating func judge<Host: RelayHost>(
+        _ host: Host, _ node: Int, _ outcome: ExchangeOutcome, _ survey: inout Survey
+    ) {
+        let now = MonotonicClock.now()
+        survey.notBefore[node] = now &+ Self.longestPause
         if case .failed(let error) = outcome, error.isLocal { return }
-        guard outcome == .complete else { return failed(host, node, outcome.reason) }
-        var found: Capabilities = []
-        let incoming = exchange.incoming
-        for question in 0..<Probe.count {
-            guard let reply = exchange.reply(question),
-                let capability = Probe.capability(question, incoming.span, reply)
-            else { return failed(host, node, ExchangeOutcome.malformed.reason) }
-            found.formUnion(capability)
+        guard outcome == .complete else {
+            // At start-up both may be starting: one that is not there yet is asked again while the time lasts.
+            let isStarting = table.condition(node) == .unproven && now < survey.startDeadline
+            if isStarting, outcome != .timedOut, outcome != .malformed { return }
+            return failed(host, node, outcome.reason)
         }
+        let found: Capabilities? =
+            survey.exchanges.withExchange(node) { exchange -> Capabilities? in
+                var found: Capabilities = []
+                for question in 0..<Probe.count {
+                    guard let reply = exchange.reply(question),
+                        let capability = Probe.capability(question, exchange.incoming.span, reply)
+                    else { return nil }
+                    found.formUnion(capability)
+                }
+                return found
+            } ?? nil
+        guard let found else { return failed(host, node, ExchangeOutcome.malformed.reason) }
         guard found.isSuperset(of: .required) else {
             return failed(host, node, "is too old: it lacks protocol 20040107 or 20050322")
         }
@@ -81,7 +158,8 @@ extension Relay {
 
     private mutating func failed<Host: RelayHost>(_ host: Host, _ node: Int, _ reason: StaticString) {
         let recheck = recheckTick(host)
-        if takeOut(host, node, recheck, reason) { return }
-        table.postpone(node, recheck: recheck)
+        if !takeOut(host, node, recheck, reason) { table.postpone(node, recheck: recheck) }
+        // A name may have moved: the next try looks it up again.
+        if isNamed(node) { table.forgetAddress(node) }
     }
 }

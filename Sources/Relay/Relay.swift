@@ -37,6 +37,21 @@ public struct Relay: ~Copyable {
         directory = NodeDirectory(table)
         connections = Connections(nodeCount: table.count)
         self.table = table
+        reserve()
+    }
+
+    /// Room for an ordinary call, so that memory grows for extraordinary ones only.
+    private mutating func reserve() {
+        identity.reserve()
+        flagModifiers.reserveCapacity(64)
+        modifiers.reserveCapacity(512)
+        notification.reserveCapacity(512)
+        command.reserveCapacity(2048)
+        prompt.reserveCapacity(256)
+        addresses.reserveCapacity(1024)
+        destinations.reserveCapacity(32)
+        tried.reserveCapacity(table.count)
+        line.reserveCapacity(1024)
     }
 }
 
@@ -77,7 +92,7 @@ extension Relay {
 
     /// Writes the one log line of a function that failed, and says what the script gets.
     mutating func finish<Host: CallHost>(_ host: Host, _ failure: CallFailure, isMedia: Bool) -> ReturnCode {
-        if let level = failure.level {
+        if failure.isLogged {
             line.removeAll(keepingCapacity: true)
             line.append("call ")
             host.with(.callID) { line.append(printable: $0, $0.all) }
@@ -86,7 +101,7 @@ extension Relay {
             if case .noPort = failure { appendLastNode() }
             if case .unsupported = failure { appendLastNode() }
             failure.describe(into: &line)
-            host.log(level, line.span)
+            host.log(.error, line.span)
         }
         let code = failure.returnCode
         return code == .noNode && !isMedia ? .error : code

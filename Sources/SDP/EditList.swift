@@ -21,8 +21,11 @@ public struct EditList: ~Copyable {
     /// The bytes of all replacements, one behind the other.
     public private(set) var text: [UInt8] = []
 
-    /// An empty one, without memory of its own yet.
-    public init() {}
+    /// An empty list, with room for an ordinary body's edits.
+    public init() {
+        edits.reserveCapacity(64)
+        text.reserveCapacity(2048)
+    }
 
     /// No edits.
     public mutating func removeAll() {

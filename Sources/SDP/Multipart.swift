@@ -25,18 +25,18 @@ struct PartCursor {
             partStart = line.next
             isClosed = delimiter == .closing
             guard let start else { continue }
-            return ByteRange(from: start, to: PartCursor.contentEnd(body, start, line.content.start))
+            return ByteRange(from: start, to: PartCursor.contentEnd(body, line.content.start))
         }
         guard !isClosed, let start = partStart else { return nil }
         isClosed = true
         return ByteRange(from: start, to: end)
     }
 
-    /// `delimiter` without the line end before it, which belongs to the delimiter.
-    private static func contentEnd(_ body: Span<UInt8>, _ start: Int, _ delimiter: Int) -> Int {
-        guard delimiter > start, body.byte(at: delimiter &- 1) == 0x0A else { return delimiter }
-        let hasReturn = delimiter &- 1 > start && body.byte(at: delimiter &- 2) == 0x0D
-        return hasReturn ? delimiter &- 2 : delimiter &- 1
+    /// `delimiter` without the line end before it, which belongs to the delimiter. Where a part is empty this may lie
+    /// before its start: still an empty range.
+    private static func contentEnd(_ body: Span<UInt8>, _ delimiter: Int) -> Int {
+        guard body.byte(at: delimiter &- 1) == 0x0A else { return delimiter }
+        return body.byte(at: delimiter &- 2) == 0x0D ? delimiter &- 2 : delimiter &- 1
     }
 }
 

@@ -147,7 +147,7 @@ struct NodeSlot: ~Copyable {
     /// The version of the address: 0 never published, odd while it changes.
     var version: UInt32 { addressVersion.load(ordering: .sequentiallyConsistent) }
 
-    /// The address and its version, or nil while there is none or it is just changing.
+    /// The address and its version, or nil while there is none (its first word is 0) or it is just changing.
     var address: NodeAddress? {
         let before = version
         guard before != 0, before & 1 == 0 else { return nil }
@@ -155,7 +155,7 @@ struct NodeSlot: ~Copyable {
             address0.load(ordering: .sequentiallyConsistent), address1.load(ordering: .sequentiallyConsistent),
             address2.load(ordering: .sequentiallyConsistent)
         )
-        guard version == before else { return nil }
+        guard version == before, words.0 != 0 else { return nil }
         return NodeAddress(words: words, version: before)
     }
 }

@@ -5,6 +5,9 @@ public import Bytes
 
 /// Commands under way to one node, as a state machine: commands, arrivals and the time go in; what to send and when
 /// to wake up comes out. Times are nanoseconds of one monotonic clock. Reuse keeps all capacity.
+///
+/// `begin`, `add` for each command; then, until `phase` is no longer running: send every `wire` that `due` names, wait
+/// until `nextDeadline` or an arrival, `receive` what arrived. `Connections.drive` is that loop for one node.
 public struct Exchange: ~Copyable {
     /// The commands of one exchange.
     public static let maximumCommands = 256
@@ -50,7 +53,12 @@ public struct Exchange: ~Copyable {
         var wasRetransmitted = false
     }
 
-    public init() {}
+    /// An exchange without commands, with room for an ordinary one.
+    public init() {
+        incoming.reserveCapacity(1024)
+        outgoing.reserveCapacity(4096)
+        commands.reserveCapacity(Self.maximumWindow)
+    }
 
     /// Starts anew without commands. `budget`, from `now` to the end of all of it, and `firstRetransmission`, after
     /// which the intervals double, are nanoseconds; `window` is 1...8.

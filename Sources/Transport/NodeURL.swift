@@ -41,8 +41,8 @@ public enum NodeURLError: Error, Equatable, Sendable {
 /// One RTPProxy's URL: `udp:host[:port]`, `udp6:host[:port]`, `unix:path` or a bare path.
 ///
 /// A bare path is a text with a `/` before its first `:` (`/run/rtpproxy.sock`, `./rtpproxy.sock`); without any `/`
-/// or scheme it could be a forgotten one of either kind and is refused. Schemes are read in either letter case. An
-/// IPv6 address with a port needs its brackets: several colons without them are an address and no port.
+/// or scheme it could be a forgotten one of either kind and is refused. Schemes are read in either letter case. Of an
+/// IPv6 address without brackets the last part is the port where that leaves an address: `udp6:::1:7890`.
 public struct NodeURL: Equatable, Sendable {
     public let scheme: NodeScheme
     /// Host without brackets, or path; offsets count from the beginning of the URL.
@@ -129,9 +129,17 @@ public struct NodeURL: Equatable, Sendable {
             return (host, ByteRange(from: close &+ 2, to: rest.end))
         }
         guard let first = bytes.firstIndex(of: UInt8(ascii: ":"), in: rest) else { return (rest, nil) }
-        let behind = ByteRange(from: first &+ 1, to: rest.end)
-        guard bytes.firstIndex(of: UInt8(ascii: ":"), in: behind) == nil else { return (rest, nil) }
-        return (ByteRange(from: rest.start, to: first), behind)
+        var last = first
+        while let next = bytes.firstIndex(of: UInt8(ascii: ":"), in: ByteRange(from: last &+ 1, to: rest.end)) {
+            last = next
+        }
+        let host = ByteRange(from: rest.start, to: last)
+        let port = ByteRange(from: last &+ 1, to: rest.end)
+        // Of an address without brackets the last part is the port where that leaves an address in front of it.
+        let hasPort =
+            last == first
+            || AddressText.family(bytes, host) == .ipv6 && Decimal.parse(bytes, port, maximum: 65535) ?? 0 > 0
+        return hasPort ? (host, port) : (rest, nil)
     }
 
     private static func isHostByte(_ byte: UInt8) -> Bool {

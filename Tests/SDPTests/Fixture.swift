@@ -71,7 +71,7 @@ struct RewriteRequest: Sendable {
     /// Adds the destination of one more media stream.
     mutating func add(_ address: String, _ port: UInt16) {
         let bytes = Array(address.utf8)
-        let family = AddressFamily.ofNumeric(bytes.span, bytes.span.all) ?? .ipv4
+        let family = AddressText.family(bytes.span, bytes.span.all) ?? .ipv4
         let range = ByteRange(start: addresses.count, count: bytes.count)
         addresses += bytes
         destinations.append(StreamDestination(address: range, family: family, port: port))

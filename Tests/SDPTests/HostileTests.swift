@@ -35,13 +35,13 @@ import Testing
         var random = Xorshift(state: 0x9E37_79B9_7F4A_7C15)
         var rewriter = Rewriter()
         var rewritten = 0
-        for round in 0..<20000 {
+        for round in 0..<10000 {
             let fixture = Fixture.all[round % Fixture.all.count]
             var body = fixture.input
             for _ in 0...random.below(6) { shake(&body, &random) }
             if check(body, fixture.request, &rewriter) { rewritten += 1 }
         }
-        #expect(rewritten > 2000)
+        #expect(rewritten > 1000)
     }
 
     /// Ranges that lie outside the body are as good as empty.

@@ -79,6 +79,22 @@ public final class Call {
         toTag = "to-" + String(UInt32.random(in: .min ... .max), radix: 16)
     }
 
+    /// Takes a Call-ID for which the default choice falls on place `index` of relays with these weights.
+    public func choose(_ index: Int, of weights: [Int]) {
+        repeat { id = UUID().uuidString } while Call.choice(id, of: weights) != index
+    }
+
+    /// The place on which the default choice falls: the low 8 bits of the sum of the Call-ID's bytes, modulo the sum of
+    /// the weights, walked in order.
+    public static func choice(_ id: String, of weights: [Int]) -> Int? {
+        var rest = id.utf8.reduce(0) { ($0 + Int($1)) & 0xFF } % max(1, weights.reduce(0, +))
+        for (index, weight) in weights.enumerated() {
+            if rest < weight { return index }
+            rest -= weight
+        }
+        return nil
+    }
+
     private func agent(_ side: Side) -> UserAgent { side == .caller ? caller : callee }
     private func other(_ side: Side) -> UserAgent { side == .caller ? callee : caller }
 

@@ -37,13 +37,13 @@ public func monotonicMilliseconds() -> Int {
     Int(DispatchTime.now().uptimeNanoseconds / 1_000_000)
 }
 
-/// Asks `condition` every few milliseconds; false where it did not hold within `seconds`.
+/// Asks `condition` every few milliseconds, five if nothing else is said; false where it did not hold within `seconds`.
 @discardableResult
-public func waitUntil(_ seconds: Double = 5, _ condition: () throws -> Bool) rethrows -> Bool {
+public func waitUntil(_ seconds: Double = 5, every: Int = 5, _ condition: () throws -> Bool) rethrows -> Bool {
     let deadline = monotonicMilliseconds() + Int(seconds * 1000)
     while true {
         if try condition() { return true }
         if monotonicMilliseconds() >= deadline { return false }
-        usleep(5_000)
+        usleep(UInt32(every) * 1000)
     }
 }

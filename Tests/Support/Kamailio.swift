@@ -70,7 +70,7 @@ public final class Kamailio: Sendable {
     /// Waits for a log line with all of the texts; nil where none came.
     public func waitForLog(_ texts: String..., seconds: Double = 5) -> String? {
         var found: String?
-        waitUntil(seconds) {
+        waitUntil(seconds, every: 25) {
             found = log.split(separator: "\n").map(String.init).first { line in
                 texts.allSatisfy { line.contains($0) }
             }

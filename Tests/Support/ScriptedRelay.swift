@@ -42,7 +42,8 @@ public final class ScriptedRelay: Sendable {
 
     let state: Mutex<State>
     let path: String
-    let endpoint: Endpoint
+    /// Where it listens; without meaning on a unix socket.
+    public let endpoint: Endpoint
     private let otherPort: UDPSocket
     private let folder: TemporaryFolder?
 

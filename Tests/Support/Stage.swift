@@ -52,7 +52,7 @@ public final class Stage: Sendable {
 
     /// Waits until the relays were probed and the dead ones found out.
     static func settle(_ kamailio: Kamailio, relays: [ScriptedRelay], dead: Int) throws {
-        let settled = try waitUntil(15) {
+        let settled = try waitUntil(15, every: 20) {
             let probed = relays.allSatisfy { relay in relay.log.contains { $0.verb == "VF" } }
             return try probed && kamailio.relays().filter { $0["disabled"] == "1" }.count == dead
         }
@@ -89,7 +89,7 @@ extension Kamailio {
     /// What the stage's script logged for a call: `offer 1`, in order. Waits until there are `count` of them.
     public func ran(_ callID: String, count: Int = 1) -> [String] {
         var found: [String] = []
-        waitUntil(3) {
+        waitUntil(3, every: 15) {
             found = logLines("ran ", callID).compactMap { line in
                 line.range(of: "ran ").map { String(line[$0.upperBound...]) }?
                     .replacingOccurrences(of: " \(callID)", with: "")

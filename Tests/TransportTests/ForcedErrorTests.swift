@@ -182,6 +182,8 @@ private func text(_ text: String) -> Script.Arrival { .bytes(Array(text.utf8)) }
         ["unix 100", "connect 0", "send 2", "wait 1", "recv 0", "close 0"]),
     Forced("reset in the middle of a reply", arrivals: { [text("200"), .error(ECONNRESET)] }, failed(ECONNRESET)),
     Forced("silence after half a reply", arrivals: { [text("200")] }, .timedOut),
+    Forced("silence on every connection", commands: 8, .timedOut),
+    Forced("silence, and commands that wait for a connection", commands: 20, .timedOut),
     Forced("silence", .timedOut, ["unix 100", "connect 0", "send 2", "wait 0", "close 0"]),
     Forced("an empty reply", arrivals: { [text("\n")] }, .malformed),
     Forced(

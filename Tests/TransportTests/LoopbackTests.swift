@@ -101,6 +101,28 @@ import Testing
         }
     }
 
+    @Test func theLongestCommandArrivesWholeOverBothTransports() throws {
+        let command = [UInt8](repeating: 0x56, count: Exchange.maximumCommandLength)
+        var cookies = CookieSource()
+        var connections = Connections(nodeCount: 1)
+        try withDatagramResponder { _, datagram in
+            [Self.cookie(datagram) + " \(Self.command(datagram).utf8.count)\n"]
+        } _: { address, _ in
+            var exchange = try begin(0)
+            try exchange.add(command.span, cookies: &cookies)
+            _ = connections.drive(&exchange, node: 0, address: address)
+            #expect(replies(exchange) == ["8191"])
+        }
+        try withUnixResponder { _, command in
+            .reply("\(command.utf8.count)\n")
+        } _: { path, _ in
+            var exchange = try begin(0, framing: .stream)
+            try exchange.add(command.span, cookies: &cookies)
+            _ = connections.drive(&exchange, unixSocket: path.span, path: path.span.all)
+            #expect(replies(exchange) == ["8192"], "with its LF")
+        }
+    }
+
     @Test(arguments: [1, 8])
     func whereNothingListensTheRefusalIsSeenAtOnce(_ commands: Int) throws {
         let (descriptor, address) = try bindDatagram()
@@ -224,21 +246,22 @@ import Testing
         }
     }
 
-    @Test func aMissingAndADeadUnixSocketFailAtOnce() throws {
+    @Test func aMissingADeadAndAnImpossibleUnixSocketFailAtOnce() throws {
+        let (descriptor, path, folder) = try bindUnix()
+        Glibc.close(descriptor)
         var connections = Connections(nodeCount: 0)
-        var old: [UInt8] = []
-        try withUnixResponder { _, _ in
-            .close
-        } _: { path, _ in
-            old = path
-        }
-        var exchange = try begin(1, framing: .stream)
-        let missing = connections.drive(&exchange, unixSocket: old.span, path: old.span.all)
+        var exchange = try begin(3, budget: 60 * Self.second, framing: .stream)
+        let dead = connections.drive(&exchange, unixSocket: path.span, path: path.span.all)
+        #expect(dead == .refused)
+        try FileManager.default.removeItem(at: folder)
+        exchange = try begin(3, budget: 60 * Self.second, framing: .stream)
+        let missing = connections.drive(&exchange, unixSocket: path.span, path: path.span.all)
         #expect(missing == .failed(.noFile))
-        let tooLong = [UInt8](repeating: 0x2F, count: 108)
-        exchange = try begin(1, framing: .stream)
-        let refused = connections.drive(&exchange, unixSocket: tooLong.span, path: tooLong.span.all)
-        #expect(refused == .failed(SystemError(code: ENAMETOOLONG)))
+        for impossible in [[UInt8](repeating: 0x2F, count: 108), []] {
+            exchange = try begin(1, framing: .stream)
+            let outcome = connections.drive(&exchange, unixSocket: impossible.span, path: impossible.span.all)
+            #expect(outcome == .failed(SystemError(code: ENAMETOOLONG)))
+        }
     }
 
     @Test func everythingIsClosedInTheEnd() throws {

@@ -130,17 +130,8 @@ func withUnixResponder(
     backlog: Int32 = 64, accepts: Bool = true, _ answer: @escaping @Sendable (Int, String) -> StreamAnswer,
     _ body: ([UInt8], Record) throws -> Void
 ) throws {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("t\(UUID().uuidString.prefix(8))")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let (descriptor, path, folder) = try bindUnix()
     defer { try? FileManager.default.removeItem(at: folder) }
-    let path = Array(folder.appendingPathComponent("s").path.utf8)
-
-    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-    try #require(descriptor >= 0)
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path) }
-    _ = try bound(descriptor, &address)
     try #require(listen(descriptor, backlog) == 0)
 
     let record = Record()
@@ -163,6 +154,20 @@ func withUnixResponder(
         worker.join()
     }
     try body(path, record)
+}
+
+/// A unix socket in a folder of its own, which the caller removes.
+func bindUnix() throws -> (descriptor: Int32, path: [UInt8], folder: URL) {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("t\(UUID().uuidString.prefix(8))")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let path = Array(folder.appendingPathComponent("s").path.utf8)
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    try #require(descriptor >= 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path) }
+    _ = try bound(descriptor, &address)
+    return (descriptor, path, folder)
 }
 
 private func serve(_ connection: Int32, _ record: Record, _ answer: (Int, String) -> StreamAnswer) {

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// rtpproxy.list and rtpproxy.enable, and the processes.
+
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct RPCTests {
+    @Test func listHasOneEntryPerRelayInOrderWithItsKeysInOrder() throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay(), try ScriptedRelay()]
+        let change = { (c: inout KamailioConfiguration) in
+            c.set("rtpproxy_sock", "\(relays[0].url)=2 \(relays[1].url)")
+            c.set("rtpproxy_sock", "7 == \(relays[2].url)=5")
+            c.set("rtpproxy_sock", "7 == \(relays[0].url)")
+        }
+        try Stage.own([], change) { kamailio in
+            try waitUntil(5) { try kamailio.relays().allSatisfy { $0["recheck"] == "0" } }
+            let list = try kamailio.relays()
+            #expect(list.map { $0["url"] } == [relays[0], relays[1], relays[2], relays[0]].map(\.url))
+            #expect(list.map { $0["setid"] } == ["0", "0", "7", "7"])
+            #expect(list.map { $0["weight"] } == ["2", "1", "5", "1"])
+            #expect(list.map { $0["index"] } == ["0", "1", "2", "3"])
+            #expect(list.allSatisfy { $0["disabled"] == "0" && $0["recheck"] == "0" })
+            let keys = try kamailio.kamcmd("rtpproxy.list").split(separator: "\n").compactMap {
+                $0.split(separator: ":").first?.trimmingCharacters(in: .whitespaces)
+            }.filter { $0 != "{" && $0 != "}" }
+            #expect(keys.prefix(6) == ["setid", "url", "index", "disabled", "weight", "recheck"])
+        }
+    }
+
+    @Test func disabledRelayIsNotUsedUntilItIsEnabled() throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        try Stage.own(relays) {
+            $0.set("rtpproxy_disable_tout", 1)
+        } _: { kamailio in
+            #expect(try kamailio.kamcmd("rtpproxy.enable", relays[0].url, "0").isEmpty)
+            #expect(try kamailio.relays().map { $0["disabled"] } == ["1", "0"])
+            #expect(try kamailio.relays().first?["recheck"] == "-1")
+            usleep(2_500_000)
+            let call = try kamailio.call()
+            call.choose(0, of: [1, 1])
+            let invite = try call.invite(run: .offer())
+            #expect(invite.instance == relays[1].url)
+            #expect(try kamailio.relays().map { $0["disabled"] } == ["1", "0"])
+            #expect(try kamailio.kamcmd("rtpproxy.enable", relays[0].url, "1").isEmpty)
+            #expect(try kamailio.relays().map { $0["disabled"] } == ["0", "0"])
+            call.choose(0, of: [1, 1])
+            #expect(try call.invite(run: .offer()).instance == relays[0].url)
+        }
+    }
+
+    @Test func enableActsOnEveryEntryOfTheURL() throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([relay, relay]) {
+            $0.set("rtpproxy_sock", "3 == \(relay.url)")
+        } _: { kamailio in
+            _ = try kamailio.kamcmd("rtpproxy.enable", relay.url, "0")
+            #expect(try kamailio.relays().map { $0["disabled"] } == ["1", "1", "1"])
+            #expect(try kamailio.call().invite(run: .offer()).returnCodes == [-3])
+            _ = try kamailio.kamcmd("rtpproxy.enable", relay.url, "5")
+            #expect(try kamailio.relays().map { $0["disabled"] } == ["0", "0", "0"])
+        }
+    }
+
+    @Test func replyUnderWayDoesNotUndoADisable() throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([relay]) {
+            $0.set("rtpproxy_tout", 3)
+        } _: { kamailio in
+            relay.on { $0.verb == "U" ? .delay(600, .normal) : nil }
+            let call = try kamailio.call()
+            call.send(call.request("INVITE", sdp: SDPText.audio(), run: .offer()))
+            waitUntil(3) { !relay.texts(of: call.id).isEmpty }
+            _ = try kamailio.kamcmd("rtpproxy.enable", relay.url, "0")
+            _ = call.callee.receive(4000) { $0.method == "INVITE" }
+            #expect(try kamailio.relays().first?["disabled"] == "1")
+        }
+    }
+
+    @Test func faultsOfEnable() throws {
+        let stage = try Stage.shared()
+        #expect(try stage.kamailio.kamcmd("rtpproxy.enable", "udp:nowhere:1", "1").contains("404 - RTPProxy not found"))
+        for arguments in [[], [stage.relay.url], [stage.relay.url, "x"]] {
+            let printed =
+                switch arguments.count {
+                case 0: try stage.kamailio.kamcmd("rtpproxy.enable")
+                case 1: try stage.kamailio.kamcmd("rtpproxy.enable", arguments[0])
+                default: try stage.kamailio.kamcmd("rtpproxy.enable", arguments[0], arguments[1])
+                }
+            #expect(printed.contains("500 - Not enough parameters"), "\(arguments)")
+        }
+    }
+
+    @Test func processThatProbesIsListed() throws {
+        let stage = try Stage.shared()
+        #expect(try stage.kamailio.kamcmd("core.ps").lowercased().contains("rtpproxy"))
+    }
+
+    @Test func relaysAreProbedByOneProcess() throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([relay]) {
+            $0.children = 4
+        } _: { kamailio in
+            _ = try kamailio.call().invite(run: .offer())
+            #expect(relay.log.filter { $0.verb == "V" && $0.attempt == 1 }.count == 1)
+        }
+    }
+}

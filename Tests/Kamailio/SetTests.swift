@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Sets, weights, the chosen relay's variable, and the ways to reach a relay.
+
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct SetTests {
+    @Test(arguments: [0, 1, 6, 9])
+    func eachSetReachesItsRelayOverItsTransport(set: Int) throws {
+        let stage = try Stage.shared()
+        let relay = try #require(stage.relays[set])
+        let call = try stage.call()
+        let invite = try call.invite(run: .offer(set: set))
+        let answered = try call.reply(to: invite, sdp: SDPText.audio(port: 6000), run: .answer(set: set))
+        let bye = try call.bye(run: .destroy(set: set))
+        #expect([invite, answered, bye].map(\.returnCodes) == [[1], [1], [1]])
+        #expect([invite, answered, bye].map(\.instance) == [relay.url, relay.url, relay.url])
+        #expect(relay.commands(of: call.id).map(\.verb) == ["U", "L", "D"])
+    }
+
+    @Test func unixSocketGetsOneCommandPerConnectionWithoutACookie() throws {
+        let stage = try Stage.shared()
+        let relay = try #require(stage.relays[9])
+        let call = try stage.call()
+        let streams = (0..<4).map { SDPText.media("audio", 5000 + 2 * $0) }
+        let invite = try call.invite(sdp: SDPText.session(streams: streams), run: .offer(set: 9))
+        #expect(invite.returnCodes == [1])
+        #expect(relay.texts(of: call.id).allSatisfy { $0.hasPrefix("Uc0,8,101 \(call.id) ") })
+        #expect(relay.texts(of: call.id).count == 4)
+    }
+
+    @Test func barePathIsAUnixSocket() throws {
+        let relay = try ScriptedRelay(.unix)
+        let path = String(relay.url.dropFirst("unix:".count))
+        try Stage.own([], { $0.set("rtpproxy_sock", path) }) { kamailio in
+            let invite = try kamailio.call().invite(run: .offer())
+            #expect(invite.returnCodes == [1])
+            #expect(invite.instance == path)
+        }
+    }
+
+    @Test func silentUnixSocketHasATimeLimit() throws {
+        let relay = try ScriptedRelay(.unix)
+        let change = { (c: inout KamailioConfiguration) in
+            c.set("rtpproxy_tout", 1)
+            c.set("rtpproxy_retr", 1)
+        }
+        try Stage.own([relay], change) { kamailio in
+            relay.on { $0.verb == "U" ? .drop : nil }
+            let invite = try kamailio.call().invite(run: .offer())
+            #expect(invite.returnCodes == [-3])
+        }
+    }
+
+    @Test func answerOfAUnixSocketMayComeByteByByte() throws {
+        let stage = try Stage.shared()
+        let relay = try #require(stage.relays[9])
+        let call = try stage.call()
+        relay.on(call: call.id) { $0.verb == "U" ? .drip(5, .reply("40000 192.0.2.77")) : nil }
+        let invite = try call.invite(run: .offer(set: 9))
+        #expect(invite.returnCodes == [1])
+        #expect(invite.lines.contains("m=audio 40000 RTP/AVP 0 8 101"))
+    }
+
+    @Test func bracketsAroundAnIPv6AddressOfARelay() throws {
+        let relay = try ScriptedRelay(.udp6)
+        try Stage.own([], { $0.set("rtpproxy_sock", "udp6:\(relay.endpoint)") }) { (kamailio) throws in
+            #expect(try kamailio.call().invite(run: .offer()).returnCodes == [1])
+            #expect(relay.log.contains { $0.verb == "U" })
+        }
+    }
+
+    @Test func nameOfARelayIsResolved() throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([], { $0.set("rtpproxy_sock", "udp:localhost:\(relay.endpoint.port)") }) { (kamailio) throws in
+            #expect(try kamailio.call().invite(run: .offer()).returnCodes == [1])
+        }
+    }
+
+    @Test func setHoldsForTheRestOfTheMessageOnly() throws {
+        let stage = try Stage.shared()
+        let call = try stage.call()
+        let first = try call.invite(run: Run.offer(set: 1).then("destroy"))
+        #expect(first.returnCodes == [1, 1])
+        #expect(try #require(stage.relays[1]).commands(of: call.id).map(\.verb) == ["U", "D"])
+        try call.bye(run: .destroy())
+        #expect(stage.relay.commands(of: call.id).map(\.verb) == ["D"])
+    }
+
+    @Test func unknownSetInAVariableFailsAndTheSetStays0() throws {
+        let stage = try Stage.shared()
+        let call = try stage.call()
+        let invite = try call.invite(run: .offer(set: 555))
+        #expect(stage.kamailio.ran(call.id, count: 2).first == "set -1")
+        #expect(invite.returnCodes == [1])
+        #expect(stage.relay.texts(of: call.id).count == 1)
+    }
+
+    @Test func setInAStringOfDigits() throws {
+        let stage = try Stage.shared()
+        let call = try stage.call()
+        let invite = try call.invite(run: Run("offer", setText: "1"))
+        #expect(stage.kamailio.ran(call.id, count: 2).first == "set 1")
+        #expect(invite.instance == stage.relays[1]?.url)
+    }
+
+    @Test func choiceFollowsTheCallIDAndTheWeights() throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay(), try ScriptedRelay()]
+        let weights = [1, 3, 2]
+        let line = zip(relays, weights).map { "\($0.url)=\($1)" }.joined(separator: " ")
+        let change = { (c: inout KamailioConfiguration) in c.set("rtpproxy_sock", line) }
+        try Stage.own([], change) { kamailio in
+            waitUntil(5) { relays.allSatisfy { relay in relay.log.contains { $0.verb == "VF" } } }
+            var used: Set<Int> = []
+            for _ in 0..<40 {
+                let call = try kamailio.call()
+                let index = try #require(Call.choice(call.id, of: weights))
+                let invite = try call.invite(run: .offer())
+                #expect(invite.instance == relays[index].url)
+                used.insert(index)
+            }
+            #expect(used.count == 3)
+        }
+    }
+
+    @Test func disabledRelaysWeightDoesNotCount() throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay(), try ScriptedRelay()]
+        try Stage.own(relays) { kamailio in
+            _ = try kamailio.kamcmd("rtpproxy.enable", relays[1].url, "0")
+            for _ in 0..<20 {
+                let call = try kamailio.call()
+                let index = try #require(Call.choice(call.id, of: [1, 1]))
+                #expect(try call.invite(run: .offer()).instance == [relays[0], relays[2]][index].url)
+            }
+        }
+    }
+
+    @Test func weight0IsUsedOnlyWhileNobodyElseIsUp() throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        let line = "\(relays[0].url)=0 \(relays[1].url)=1"
+        try Stage.own([], { $0.set("rtpproxy_sock", line) }) { kamailio in
+            for _ in 0..<6 { #expect(try kamailio.call().invite(run: .offer()).instance == relays[1].url) }
+            _ = try kamailio.kamcmd("rtpproxy.enable", relays[1].url, "0")
+            #expect(try kamailio.call().invite(run: .offer()).instance == relays[0].url)
+        }
+    }
+}
