@@ -103,8 +103,8 @@ static int load_rows(db_func_t *functions, db1_con_t *connection, const char *ta
 	db1_res_t *rows = NULL;
 	int i;
 
-	if(functions->use_table(connection, &name) < 0
-			|| functions->query(connection, 0, 0, 0, columns, 0, 4, 0, &rows) < 0 || rows == NULL) {
+	if(functions->use_table(connection, &name) < 0 || functions->query(connection, 0, 0, 0, columns, 0, 4, 0, &rows) < 0
+			|| rows == NULL) {
 		LM_ERR("parameter table_name: table \"%s\" cannot be read\n", table);
 		return -1;
 	}

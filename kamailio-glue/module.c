@@ -12,25 +12,23 @@ static char *table_name = "rtpproxy";
 
 /* --- parameters: each goes to the Swift half under its name, or to host.c where it names a variable --- */
 
-#define TEXT_PARAMETER(name)                                                                         \
-	static int set_##name(modparam_t type, void *value)                                             \
-	{                                                                                                \
-		(void)type;                                                                                  \
-		return rtpp_set_text(rtpp_instance, #name, rtpp_bytes_of_cstring((char *)value)) == RTPP_OK  \
-					   ? 0                                                                           \
-					   : -1;                                                                         \
+#define TEXT_PARAMETER(name)                                                                                  \
+	static int set_##name(modparam_t type, void *value)                                                       \
+	{                                                                                                         \
+		(void)type;                                                                                           \
+		return rtpp_set_text(rtpp_instance, #name, rtpp_bytes_of_cstring((char *)value)) == RTPP_OK ? 0 : -1; \
 	}
-#define NUMBER_PARAMETER(name)                                                                       \
-	static int set_##name(modparam_t type, void *value)                                             \
-	{                                                                                                \
-		(void)type;                                                                                  \
-		return rtpp_set_number(rtpp_instance, #name, (int64_t)(long)value) == RTPP_OK ? 0 : -1;      \
+#define NUMBER_PARAMETER(name)                                                                  \
+	static int set_##name(modparam_t type, void *value)                                         \
+	{                                                                                           \
+		(void)type;                                                                             \
+		return rtpp_set_number(rtpp_instance, #name, (int64_t)(long)value) == RTPP_OK ? 0 : -1; \
 	}
-#define VARIABLE_PARAMETER(name)                                                                     \
-	static int set_##name(modparam_t type, void *value)                                             \
-	{                                                                                                \
-		(void)type;                                                                                  \
-		return rtpp_host_set_variable(#name, (char *)value);                                        \
+#define VARIABLE_PARAMETER(name)                             \
+	static int set_##name(modparam_t type, void *value)      \
+	{                                                        \
+		(void)type;                                          \
+		return rtpp_host_set_variable(#name, (char *)value); \
 	}
 
 TEXT_PARAMETER(rtpproxy_sock)
@@ -45,7 +43,10 @@ VARIABLE_PARAMETER(timeout_tag_pv)
 VARIABLE_PARAMETER(ice_candidate_priority_avp)
 VARIABLE_PARAMETER(rtp_inst_pvar)
 
-#define FUNCTION(name, type) {#name, type | PARAM_USE_FUNC, (void *)set_##name}
+#define FUNCTION(name, type)                             \
+	{                                                    \
+#name, type | PARAM_USE_FUNC, (void *)set_##name \
+	}
 
 static param_export_t parameters[] = {
 		FUNCTION(rtpproxy_sock, PARAM_STRING),

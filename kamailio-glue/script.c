@@ -92,22 +92,22 @@ static int ki_media(struct sip_msg *msg, const str *flags, const str *address, m
 }
 
 /* A function without parameters is called by other modules with a made-up fparam_t of flags: w_* takes it. */
-#define MEDIA_FUNCTION(name)                                                                   \
-	static int w_##name(struct sip_msg *msg, char *flags, char *address)                      \
-	{                                                                                          \
-		return media(msg, flags, address, rtpp_##name);                                        \
-	}                                                                                          \
-	static int ki_##name##0(struct sip_msg *msg)                                              \
-	{                                                                                          \
-		return ki_media(msg, NULL, NULL, rtpp_##name);                                         \
-	}                                                                                          \
-	static int ki_##name(struct sip_msg *msg, str *flags)                                     \
-	{                                                                                          \
-		return ki_media(msg, flags, NULL, rtpp_##name);                                        \
-	}                                                                                          \
-	static int ki_##name##_ip(struct sip_msg *msg, str *flags, str *address)                  \
-	{                                                                                          \
-		return ki_media(msg, flags, address, rtpp_##name);                                     \
+#define MEDIA_FUNCTION(name)                                                 \
+	static int w_##name(struct sip_msg *msg, char *flags, char *address)     \
+	{                                                                        \
+		return media(msg, flags, address, rtpp_##name);                      \
+	}                                                                        \
+	static int ki_##name##0(struct sip_msg * msg)                            \
+	{                                                                        \
+		return ki_media(msg, NULL, NULL, rtpp_##name);                       \
+	}                                                                        \
+	static int ki_##name(struct sip_msg *msg, str *flags)                    \
+	{                                                                        \
+		return ki_media(msg, flags, NULL, rtpp_##name);                      \
+	}                                                                        \
+	static int ki_##name##_ip(struct sip_msg *msg, str *flags, str *address) \
+	{                                                                        \
+		return ki_media(msg, flags, address, rtpp_##name);                   \
 	}
 
 MEDIA_FUNCTION(offer)
@@ -280,7 +280,13 @@ cmd_export_t rtpp_commands[] = {
 		{0, 0, 0, 0, 0, 0},
 };
 
-#define KEMI(name, function, ...) {str_init("rtpproxy"), str_init(name), SR_KEMIP_INT, function, {__VA_ARGS__}}
+#define KEMI(name, function, ...)                                     \
+	{                                                                 \
+		str_init("rtpproxy"), str_init(name), SR_KEMIP_INT, function, \
+		{                                                             \
+			__VA_ARGS__                                               \
+		}                                                             \
+	}
 #define NONE SR_KEMIP_NONE
 #define TEXT SR_KEMIP_STR
 #define NUMBER SR_KEMIP_INT

@@ -30,22 +30,20 @@ extension EditList {
         _ body: Span<UInt8>, _ destination: StreamDestination, _ addresses: Span<UInt8>
     ) {
         guard candidates != .none else { return }
-        let linesAreOpen = needsLineEnd(body, at: offset)
-        let lineEnd = description.lineEnd
-        replace(body, ByteRange(start: offset, count: 0)) { text in
-            if linesAreOpen { text.append(lineEnd) }
+        addLine(body, at: offset, lineEnd: description.lineEnd) {
             EditList.appendCandidate(
-                1, candidates.priority, destination.address, destination.port, addresses, lineEnd, to: &text)
-            if let rtcpPort = destination.rtcpPort {
-                EditList.appendCandidate(
-                    2, candidates.priority &- 1, destination.address, rtcpPort, addresses, lineEnd, to: &text)
-            }
+                1, candidates.priority, destination.address, destination.port, addresses, to: &$0)
+        }
+        guard let rtcpPort = destination.rtcpPort else { return }
+        addLine(body, at: offset, lineEnd: description.lineEnd) {
+            EditList.appendCandidate(
+                2, candidates.priority &- 1, destination.address, rtcpPort, addresses, to: &$0)
         }
     }
 
     private static func appendCandidate(
         _ component: UInt64, _ priority: UInt64, _ address: ByteRange, _ port: UInt16, _ addresses: Span<UInt8>,
-        _ lineEnd: StaticString, to text: inout [UInt8]
+        to text: inout [UInt8]
     ) {
         text.append("a=candidate:")
         appendFoundation(addresses, address, to: &text)
@@ -58,7 +56,6 @@ extension EditList {
         text.append(" ")
         text.append(decimal: UInt64(port))
         text.append(" typ relay")
-        text.append(lineEnd)
     }
 
     /// The foundation is the digits of the address, 32 at most (RFC 8839 section 5.1), and `0` where it has none.

@@ -85,7 +85,7 @@ extension EditList {
             }
         }
         if !marker.isEmpty, !SessionDescription.carriesMarker(body, description.range, marker: marker) {
-            addMarker(marker, description, body)
+            addLine(body, at: description.range.end, lineEnd: description.lineEnd) { $0.append(marker) }
         }
     }
 
@@ -107,23 +107,22 @@ extension EditList {
         }
     }
 
-    /// Adds the marker as the last line, behind the line end that the last one may lack.
-    private mutating func addMarker(
-        _ marker: Span<UInt8>, _ description: borrowing SessionDescription, _ body: Span<UInt8>
+    /// Adds a line at `offset`, behind another one. Where that lacks its line end, as the last line of a part of a
+    /// multipart body does, so does the new one.
+    mutating func addLine(
+        _ body: Span<UInt8>, at offset: Int, lineEnd: StaticString, _ write: (inout [UInt8]) -> Void
     ) {
-        let end = description.range.end
-        let linesAreOpen = needsLineEnd(body, at: end)
-        let lineEnd = description.lineEnd
-        replace(body, ByteRange(start: end, count: 0)) {
-            if linesAreOpen { $0.append(lineEnd) }
-            $0.append(marker)
-            $0.append(lineEnd)
+        let isOpen = needsLineEnd(body, at: offset)
+        replace(body, ByteRange(start: offset, count: 0)) {
+            if isOpen { $0.append(lineEnd) }
+            write(&$0)
+            if !isOpen { $0.append(lineEnd) }
         }
     }
 
     /// Whether a new line at `offset` has to be preceded by a line end: what stands before it, in the body or as an
     /// insertion at that very offset, does not end in one.
-    func needsLineEnd(_ body: Span<UInt8>, at offset: Int) -> Bool {
+    private func needsLineEnd(_ body: Span<UInt8>, at offset: Int) -> Bool {
         if let last = edits.last, last.offset == offset, last.removed == 0 { return text.last != 0x0A }
         return body.byte(at: offset &- 1) != 0x0A
     }

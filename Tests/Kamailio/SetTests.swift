@@ -63,10 +63,14 @@ import Testing
         #expect(invite.lines.contains("m=audio 40000 RTP/AVP 0 8 101"))
     }
 
-    @Test func bracketsAroundAnIPv6AddressOfARelay() throws {
+    @Test(arguments: ["[::1]", "::1"])
+    func waysToWriteAnIPv6Relay(host: String) throws {
         let relay = try ScriptedRelay(.udp6)
-        try Stage.own([], { $0.set("rtpproxy_sock", "udp6:\(relay.endpoint)") }) { (kamailio) throws in
-            #expect(try kamailio.call().invite(run: .offer()).returnCodes == [1])
+        let url = "udp6:\(host):\(relay.endpoint.port)"
+        try Stage.own([], { $0.set("rtpproxy_sock", url) }) { kamailio in
+            let invite = try kamailio.call().invite(run: .offer())
+            #expect(invite.returnCodes == [1])
+            #expect(invite.instance == url)
             #expect(relay.log.contains { $0.verb == "U" })
         }
     }

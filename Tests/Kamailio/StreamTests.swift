@@ -8,10 +8,7 @@ import Testing
     /// Answers each stream n of a call with port 40000 + 2n.
     private func numberPorts(_ stage: Stage, _ call: Call) {
         stage.relay.on(call: call.id) { command in
-            guard "UL".contains(command.verb), let number = command.words[4].split(separator: ";").last else {
-                return nil
-            }
-            return .reply("\(40_000 + 2 * (Int(number) ?? 0)) 192.0.2.77")
+            "UL".contains(command.verb) ? .reply("\(40_000 + 2 * command.stream) 192.0.2.77") : nil
         }
     }
 
@@ -26,7 +23,7 @@ import Testing
             "Uc0,8,101 \(call.id) 127.0.0.1 \(4998 + 2 * $0) \(call.fromTag);\($0)"
         }
         #expect(stage.relay.texts(of: call.id).sorted() == expected.sorted())
-        let ports = invite.lines.filter { $0.hasPrefix("m=") }.map { $0.split(separator: " ")[1] }
+        let ports = invite.lines.filter { $0.hasPrefix("m=") }.map { $0.split(separator: " ").dropFirst().first }
         #expect(ports == (1...8).map { "\(40_000 + 2 * $0)" })
     }
 
@@ -34,15 +31,13 @@ import Testing
         let stage = try Stage.shared()
         let call = try stage.call()
         stage.relay.on(call: call.id) { command in
-            guard command.verb == "U", let number = Int(command.words[4].split(separator: ";").last ?? "") else {
-                return nil
-            }
-            return .delay(90 - 30 * number, .reply("\(40_000 + 2 * number) 192.0.2.77"))
+            guard command.verb == "U" else { return nil }
+            return .delay(90 - 30 * command.stream, .reply("\(40_000 + 2 * command.stream) 192.0.2.77"))
         }
         let streams = (1...3).map { SDPText.media("audio", 5000 + $0) }
         let invite = try call.invite(sdp: SDPText.session(streams: streams), run: .offer())
         #expect(invite.returnCodes == [1])
-        let ports = invite.lines.filter { $0.hasPrefix("m=") }.map { $0.split(separator: " ")[1] }
+        let ports = invite.lines.filter { $0.hasPrefix("m=") }.map { $0.split(separator: " ").dropFirst().first }
         #expect(ports == ["40002", "40004", "40006"])
     }
 

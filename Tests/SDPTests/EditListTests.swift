@@ -41,12 +41,12 @@ import Testing
             "a=candidate:10001 1 UDP 2147483647 10.0.0.1 5000 typ relay\r\n",
             "a=candidate:10001 2 UDP 2147483646 10.0.0.1 5001 typ relay\r\n",
         ]
-        #expect(found == [">\r\n" + candidates.joined() + "a=x\r\n"])
+        #expect(found == [">\r\n" + candidates.joined() + "a=x"])
     }
 
     @Test func whatTouchesIsOneEdit() throws {
         let found = try edits(Self.head + "m=audio 5000", "to 10.0.0.1 40000\nmarker a=x")
-        #expect(found == ["5000>40000\r\na=x\r\n"])
+        #expect(found == ["5000>40000\r\na=x"])
     }
 
     @Test func aListIsUsedAgain() throws {

@@ -38,7 +38,37 @@ public struct KamailioConfiguration: Sendable {
         parameters.append(("rtpproxy", name, String(value)))
     }
 
+    /// A complete kamailio.cfg, as a user would write it; nil: one is made of the parts above.
+    public var complete: String?
+
+    /// A complete kamailio.cfg to run as it is, but for what the harness must decide: `listen` lines, the path of
+    /// rtpproxy.so, and where the control socket is (the file must load ctl, or the harness does).
+    public init(complete text: String) {
+        self.init()
+        complete = text
+    }
+
+    private func adapted(_ complete: String, port: UInt16, control: String, modulePath: String) -> String {
+        let loadsControl = complete.contains("ctl.so")
+        var listens = false
+        return complete.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line -> [String] in
+            let start = line.drop { $0 == " " || $0 == "\t" }
+            if start.hasPrefix("listen") {
+                defer { listens = true }
+                return listens ? [] : ["listen=udp:127.0.0.1:\(port)", "log_stderror=yes"]
+            }
+            let setting = "modparam(\"ctl\", \"binrpc\", \"unix:\(control)\")"
+            if start.hasPrefix("modparam(\"ctl\"") { return [] }
+            if start.hasPrefix("loadmodule"), line.contains("ctl.so") { return [String(line), setting] }
+            if start.hasPrefix("loadmodule"), line.contains("rtpproxy.so") {
+                return ["loadmodule \"\(modulePath)\""] + (loadsControl ? [] : ["loadmodule \"ctl.so\"", setting])
+            }
+            return [String(line)]
+        }.joined(separator: "\n")
+    }
+
     func text(port: UInt16, control: String, modulePath: String) -> String {
+        if let complete { return adapted(complete, port: port, control: control, modulePath: modulePath) }
         var lines = ["#!KAMAILIO", preamble, "debug=\(debug)", "log_stderror=yes", "memdbg=5", "memlog=5"]
         lines += ["fork=yes", "children=\(children)", "disable_tcp=yes", "auto_aliases=no", "dns=no", "rev_dns=no"]
         lines.append("listen=udp:127.0.0.1:\(port)")

@@ -35,7 +35,8 @@ public struct KamailioInstallation: Sendable {
     /// Program and arguments that run one of its programs.
     func command(_ program: String, _ arguments: [String]) -> (String, [String]) {
         if root.isEmpty { return (program, arguments) }
-        let libraries = (modules as NSString).deletingLastPathComponent.replacingOccurrences(of: "/kamailio", with: "")
+        // The modules are in <libraries>/kamailio/modules.
+        let libraries = modules.split(separator: "/").dropLast(2).reduce("") { "\($0)/\($1)" }
         let loaders = ["ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"].map { "\(libraries)/\($0)" }
         let loader = loaders.first { FileManager.default.fileExists(atPath: $0) } ?? loaders[0]
         return (

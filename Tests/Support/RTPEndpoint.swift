@@ -8,8 +8,8 @@ public final class RTPEndpoint: Sendable {
     public let socket: UDPSocket
     private let source = UInt32.random(in: .min ... .max)
 
-    public init(_ family: Family = .ipv4) throws {
-        socket = try UDPSocket(family)
+    public init(_ address: String = "127.0.0.1") throws {
+        socket = try UDPSocket(at: Endpoint(address, 0))
     }
 
     public var port: UInt16 { socket.endpoint.port }

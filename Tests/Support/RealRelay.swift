@@ -19,8 +19,8 @@ public final class RealRelay: Sendable {
         ProcessInfo.processInfo.environment["RTPPROXY_PYTHON"] ?? "\(PackageFolder.root)/.cache/venv/bin/python"
     }
 
-    /// Starts it and waits until it answers `V`.
-    public init(_ family: Family = .ipv4) throws {
+    /// Starts it and waits until it answers `V`. Media goes through `address`.
+    public init(_ address: String = "127.0.0.1") throws {
         guard FileManager.default.isExecutableFile(atPath: Self.python) else {
             throw HarnessError("no RTPProxy: \(Self.python) is not there, run make setup first")
         }
@@ -33,7 +33,7 @@ public final class RealRelay: Sendable {
         process = try ChildProcess(
             Self.python,
             [
-                "\(PackageFolder.root)/Tests/Relay/real-relay.py", family.loopback, String(lowest),
+                "\(PackageFolder.root)/Tests/Relay/real-relay.py", address, String(lowest),
                 String(lowest + 999), url, unixURL,
             ], output: folder.file("log"), folder: folder.path)
         let ready = waitUntil(20) { !process.isRunning || (try? command("V", patience: 100)) == "20040107" }

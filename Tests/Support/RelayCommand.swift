@@ -24,6 +24,11 @@ public struct RelayCommand: Sendable {
     }
     /// What follows the letter in the first word.
     public var modifiers: String { verb == "VF" ? "" : String(words[0].dropFirst()) }
+    /// The stream's number behind the from-tag of U and L; 0 where there is none.
+    public var stream: Int {
+        guard words.count > 4, let number = words[4].split(separator: ";").last else { return 0 }
+        return Int(number) ?? 0
+    }
     /// The first argument; empty where there is none.
     public var callID: String { words.count > 1 ? words[1] : "" }
 }

@@ -60,8 +60,9 @@ public final class ScriptedRelay: Sendable {
             endpoint = Endpoint(family, try FreePort.next())
             path = ""
             folder = nil
-            // The bare IPv6 address is what every version of the module takes.
-            url = "\(transport):\(endpoint.host):\(endpoint.port)"
+            // The distribution's module takes IPv6 addresses only without brackets.
+            let isStock = ProcessInfo.processInfo.environment["RTPPROXY_MODULE"] == "stock"
+            url = "\(transport):\(isStock ? endpoint.host : endpoint.uriHost):\(endpoint.port)"
         case .unix, .cunix:
             let made = try TemporaryFolder()
             folder = made
@@ -132,8 +133,14 @@ public final class ScriptedRelay: Sendable {
 
     /// Opens the socket at the address that it had.
     public func reopen() throws {
-        let opened = try open()
-        state.withLock { $0.listener = opened }
+        // The relay's thread may hold the old socket for some milliseconds more.
+        var opened: Int32?
+        waitUntil(1) {
+            opened = try? open()
+            return opened != nil
+        }
+        let listener = try opened ?? open()
+        state.withLock { $0.listener = listener }
     }
 
     public func stop() {

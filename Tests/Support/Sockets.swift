@@ -79,15 +79,21 @@ public final class UDPSocket: Sendable {
     public let endpoint: Endpoint
     let descriptor: Int32
 
-    /// Binds to `port`, or to one that the system chooses.
-    public init(_ family: Family = .ipv4, port: UInt16 = 0) throws {
+    /// Binds to `port`, or to one that the system chooses, on the family's loopback address or another one.
+    public convenience init(_ family: Family = .ipv4, port: UInt16 = 0) throws {
+        try self.init(at: Endpoint(family, port))
+    }
+
+    /// Binds to an address of this machine (127.0.0.2 is one too); port 0: the system chooses.
+    public init(at wanted: Endpoint) throws {
+        let family = wanted.family
         let made = socket(family.domain, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard made >= 0 else { throw HarnessError.system("socket") }
         var size: Int32 = 1 << 20
         setsockopt(made, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
-        let bound = Endpoint(family, port).withSocketAddress { bind(made, $0, $1) }
+        let bound = wanted.withSocketAddress { bind(made, $0, $1) }
         guard bound == 0 else {
-            let error = HarnessError.system("bind to \(family.loopback) port \(port)")
+            let error = HarnessError.system("bind to \(wanted)")
             close(made)
             throw error
         }

@@ -13,12 +13,12 @@ public final class UserAgent: Sendable {
 
     /// `listener` is told of each message sent and received, for a ladder.
     public init(
-        _ name: String, _ family: Family = .ipv4, port: UInt16 = 0,
+        _ name: String, _ family: Family = .ipv4, address: String? = nil,
         listener: (@Sendable (SIPMessage, _ sent: Bool) -> Void)? = nil
     ) throws {
         self.name = name
         self.listener = listener
-        socket = try UDPSocket(family, port: port)
+        socket = try UDPSocket(at: Endpoint(address ?? family.loopback, 0))
     }
 
     public var endpoint: Endpoint { socket.endpoint }
