@@ -16,6 +16,8 @@ struct Comparison {
     }
 
     private(set) var results: [Result] = []
+    /// Scenes that could not be run.
+    private var faults: [String] = []
     private let shows: Bool
     private let isWhole: Bool
 
@@ -30,7 +32,11 @@ struct Comparison {
             guard !scene.cases.isEmpty || scene.balancedSets > 0 else { continue }
             let start = monotonicMilliseconds()
             let chosen = scene
-            let both = try Self.inParallel { stock in try Self.run(chosen, stock: stock) }
+            let both: (tests: [Case], stock: [Outcome], ours: [Outcome])
+            do { both = try Self.inParallel { stock in try Self.run(chosen, stock: stock) } } catch {
+                faults.append("\(scene.name): \(error)")
+                continue
+            }
             for (index, test) in both.tests.enumerated() {
                 let (stock, ours) = (both.stock[index], both.ours[index])
                 results.append(
@@ -94,7 +100,8 @@ struct Comparison {
         }
         if unexplained > 0 { print("\(unexplained) cases differ and no rule says why.") }
         if isWhole && idle > 0 { print("\(idle) rules were of no use: no case needs them.") }
-        return unexplained == 0 && (!isWhole || idle == 0)
+        for fault in faults { print(fault) }
+        return unexplained == 0 && faults.isEmpty && (!isWhole || idle == 0)
     }
 
     private static func show(_ result: Result) {

@@ -51,7 +51,8 @@ final class Bench {
                 let name = node.name
                 relay.on { [scripts] command in scripts.answer(command, from: name) }
                 relays.append((name, relay))
-                urls.append((name, relay.url))
+                // The stock module takes no brackets.
+                urls.append((name, stock ? relay.url.replacing("[::1]", with: "::1") : relay.url))
             }
         }
         self.relays = relays
@@ -65,6 +66,8 @@ final class Bench {
         var configuration = KamailioConfiguration(routes: script)
         configuration.modules.append("corex")
         configuration.preamble = "listen=udp:127.0.0.1:\(advertised.port) advertise 203.0.113.9:5060"
+        // A literal set that is not configured is a start-up error.
+        if scene.sockets.contains(where: { $0.hasPrefix("1 ==") }) { configuration.preamble += "\n#!define SETS" }
         configuration.module = stock ? .stock : .underTest
         configuration.children = 1
         for line in scene.sockets {
