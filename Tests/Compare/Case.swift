@@ -99,5 +99,7 @@ struct Case: Sendable {
         steps.contains { $0.body?.properties.contains(property) == true }
             || steps.contains { $0.replyBody?.properties.contains(property) == true }
     }
+    /// Whether any message puts a stream on hold by its address.
+    var carriesHold: Bool { steps.contains { $0.body?.name.hasPrefix("hold") == true } }
     func named(_ prefix: String) -> Bool { name.hasPrefix(prefix) }
 }

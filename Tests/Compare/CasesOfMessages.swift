@@ -36,7 +36,6 @@ extension Scene {
         ("INVITE", 200, false), ("INVITE", 302, true), ("INVITE", 486, true), ("INVITE", 486, false),
         ("INVITE", 600, true), ("UPDATE", 200, true), ("UPDATE", 488, true), ("PRACK", 200, true), ("PRACK", 481, true),
         ("BYE", 200, true), ("BYE", 481, true), ("CANCEL", 200, true), ("OPTIONS", 200, true), ("INFO", 500, true),
-        ("ACK", 200, true),
     ].map { Step(route: .reply, method: $0.0, status: $0.1, toTag: $0.2, calls: []) }
 
     /// Each function on each message, with and without SDP where that matters.

@@ -104,23 +104,38 @@ struct Comparison {
         return unexplained == 0 && faults.isEmpty && (!isWhole || idle == 0)
     }
 
+    /// A case as text: what both did, and `-` before what the stock module did alone, `+` before what ours did.
     private static func show(_ result: Result) {
         print("\n--- \(result.test.name)" + (result.rules.map { " [\($0.map { Difference.all[$0].name })]" } ?? ""))
+        for call in result.test.calls { print("    \(call.text)") }
         for aspect in Aspect.allCases {
-            let (stock, ours) = (result.stock[aspect], result.ours[aspect])
-            if stock == ours {
-                if !stock.isEmpty { print(indented("both  \(aspect): ", stock)) }
-            } else if stock.count + ours.count > 1000 {
-                for (a, b) in zip(stock, ours).filter({ $0 != $1 }).prefix(10) { print("stock: \(a)\nours:  \(b)") }
-            } else {
-                print(indented("STOCK \(aspect): ", stock))
-                print(indented("OURS  \(aspect): ", ours))
+            let (stock, ours) = (lines(result.stock[aspect]), lines(result.ours[aspect]))
+            if stock == ours && stock.count > 4 { continue }
+            if stock.isEmpty && ours.isEmpty { continue }
+            print("  \(aspect):")
+            var shown = 0
+            var last = 0
+            let changes = ours.difference(from: stock)
+            let removed = Set(changes.removals.map { if case .remove(let at, _, _) = $0 { at } else { 0 } })
+            for insertion in changes.insertions + [] {
+                guard case .insert(let at, let line, _) = insertion else { continue }
+                // The stock lines that stand before the insertion.
+                while shown < stock.count, last < at || removed.contains(shown) {
+                    print((removed.contains(shown) ? "    - " : "      ") + stock[shown])
+                    if !removed.contains(shown) { last += 1 }
+                    shown += 1
+                }
+                print("    + " + line)
+                last += 1
+            }
+            while shown < stock.count {
+                print((removed.contains(shown) ? "    - " : "      ") + stock[shown])
+                shown += 1
             }
         }
     }
 
-    private static func indented(_ label: String, _ lines: [String]) -> String {
-        if lines.isEmpty { return label + "(nothing)" }
-        return lines.map { label + $0.readable.replacing("\n", with: "\n      ") }.joined(separator: "\n")
+    private static func lines(_ texts: [String]) -> [String] {
+        texts.flatMap { $0.readable.split(separator: "\n").map(String.init) }
     }
 }

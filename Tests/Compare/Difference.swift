@@ -29,6 +29,11 @@ struct Difference: Sendable {
         self.holds = holds
     }
 
+    /// Ours does nothing and returns -1.
+    static let refused: @Sendable (Outcome, Outcome) -> Bool = { _, ours in
+        ours[.wire].isEmpty && ours[.code].contains { $0.hasSuffix(" -1") }
+    }
+
     private func level(_ outcome: inout Outcome) {
         guard let levels else {
             for aspect in aspects { outcome[aspect] = [] }
@@ -61,5 +66,39 @@ struct Difference: Sendable {
             if equal(fewer) { needed = fewer }
         }
         return needed
+    }
+}
+
+/// The parts of a command line `a: U6c0 callid address port tag;1`.
+struct WireLine {
+    var words: [String]
+
+    init(_ text: String) {
+        words = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+    }
+
+    var text: String { words.joined(separator: " ") }
+    /// The letter and its modifiers.
+    var command: String {
+        get { words.count > 1 ? words[1] : "" }
+        set { if words.count > 1 { words[1] = newValue } }
+    }
+    var isMedia: Bool { command.first.map { "UL".contains($0) } == true && words.count >= 6 }
+    var address: String { words.count > 3 ? words[3] : "" }
+    var port: String {
+        get { words.count > 4 ? words[4] : "" }
+        set { if words.count > 4 { words[4] = newValue } }
+    }
+    /// The payload types behind `c`.
+    mutating func removeCodecs() {
+        if let c = command.firstIndex(of: "c") { command = String(command[..<c]) }
+    }
+    /// What stands before `Z` and `c`.
+    var flags: Substring { command.prefix { $0 != "Z" && $0 != "c" } }
+    /// Whether `6` is among the modifiers.
+    var isIPv6: Bool { flags.contains("6") }
+
+    mutating func removeSix() {
+        command = String(flags).replacing("6", with: "") + command.dropFirst(flags.count)
     }
 }

@@ -15,6 +15,8 @@ enum Aspect: String, CaseIterable, Sendable {
     case statistics
     /// What RPC answered.
     case rpc
+    /// Relays that were given up, where the case scripts their answers.
+    case disabled
 }
 
 /// Lines by aspect, in order.
@@ -50,5 +52,34 @@ extension String {
             }
         }
         return text
+    }
+}
+
+extension Outcome {
+    /// Changes every line of an aspect.
+    mutating func edit(_ aspect: Aspect, _ change: (String) -> String) {
+        self[aspect] = self[aspect].map(change)
+    }
+}
+
+extension Outcome {
+    /// Changes every U and L.
+    mutating func editCommands(_ change: (inout WireLine) -> Void) {
+        edit(.wire) { text in
+            var line = WireLine(text)
+            if line.isMedia { change(&line) }
+            return line.text
+        }
+    }
+}
+
+extension String {
+    /// All lines with this beginning replaced; line ends stay.
+    func lines(beginning start: String, become replacement: String) -> String {
+        unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            let text = String(Substring(line))
+            guard text.hasPrefix(start) else { return text }
+            return replacement + (line.last == "\r" ? "\r" : "")
+        }.joined(separator: "\n")
     }
 }

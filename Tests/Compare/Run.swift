@@ -22,10 +22,20 @@ extension Bench {
             part[.wire] = wire(callID: key)
             for (aspect, lines) in part.lines { outcome[aspect] += lines.map { prefix + $0 } }
         }
+        if !test.relay.replies.isEmpty { outcome[.disabled] = try restore() }
         guard kamailio.process.isRunning else {
             throw HarnessError("Kamailio died in the case \(test.name):\n\(kamailio.log.suffix(3000))")
         }
         return outcome
+    }
+
+    /// Which relays the case has cost; they are enabled again, so that the next case finds them.
+    private func restore() throws -> [String] {
+        let down = try kamailio.relays().filter { $0["disabled"] == "1" }.compactMap { $0["url"] }
+        let names = urls.filter { node in down.contains(node.url) && relays.contains { $0.name == node.name } }
+        scripts.revive()
+        for node in names { _ = try kamailio.kamcmd("rtpproxy.enable", node.url, "1") }
+        return names.map(\.name)
     }
 
     /// The new commands as text. Those of several streams in the order of their streams: they may be sent at once.

@@ -136,6 +136,7 @@ final class Bench {
 final class Scripts: Sendable {
     private let lock = NSLock()
     private nonisolated(unsafe) var byCall: [String: RelayScript] = [:]
+    private nonisolated(unsafe) var silent: Set<String> = []
 
     subscript(call: String) -> RelayScript? {
         get { lock.withLock { byCall[call] } }
@@ -144,7 +145,16 @@ final class Scripts: Sendable {
 
     /// The answer to a command: by the leading letters and digits of its Call-ID.
     func answer(_ command: RelayCommand, from relay: String) -> RelayAnswer {
+        if lock.withLock({ silent.contains(relay) }) { return .drop }
         let key = String(command.callID.prefix { $0.isLetter || $0.isNumber })
-        return (self[key] ?? RelayScript()).answer(command, from: relay)
+        let answer = (self[key] ?? RelayScript()).answer(command, from: relay)
+        // Who does not answer is dead, and does not answer a probe either.
+        if case .drop = answer { lock.withLock { _ = silent.insert(relay) } }
+        return answer
+    }
+
+    /// Relays that have fallen silent speak again.
+    func revive() {
+        lock.withLock { silent = [] }
     }
 }
