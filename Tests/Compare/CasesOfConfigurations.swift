@@ -140,7 +140,6 @@ extension Scene {
             Case("rpc/disable twice", enable("@a", "0"), enable("@a", "0"), list, enable("@a", "1"), enable("@a", "1"), list),
             Case("rpc/an entry of two sets", enable("@c", "0"), list, enable("@c", "1"), list),
             Case("rpc/enable a dead one", enable("@gone", "1"), list, enable("@gone", "0"), list),
-            Case("rpc/enable a dead one again", enable("@gone", "1"), list),
         ]
         for words in [
             [], ["@a"], ["udp:nowhere:1", "1"], ["@a", "x"], ["@a", "-1"], ["@a", "1", "2"], ["1", "@a"], ["", "1"],

@@ -74,12 +74,35 @@ extension Outcome {
 }
 
 extension String {
+    /// The parts between line feeds; a carriage return before one is dropped from `change`'s view and put back.
+    /// Swift takes CR LF for one character, so the lines are cut by scalars.
+    func mapLines(_ change: (String) -> String) -> String {
+        unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            let hasReturn = line.last == "\r"
+            return change(String(Substring(hasReturn ? line.dropLast() : line))) + (hasReturn ? "\r" : "")
+        }.reduce(into: (text: "", first: true)) { all, line in
+            all.text.unicodeScalars.append(contentsOf: (all.first ? "" : "\n").unicodeScalars)
+            all.text.unicodeScalars.append(contentsOf: line.unicodeScalars)
+            all.first = false
+        }.text
+    }
+
+    /// The lines without their ends.
+    var textLines: [String] {
+        unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            String(Substring(line.last == "\r" ? line.dropLast() : line))
+        }
+    }
+
     /// All lines with this beginning replaced; line ends stay.
     func lines(beginning start: String, become replacement: String) -> String {
-        unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            let text = String(Substring(line))
-            guard text.hasPrefix(start) else { return text }
-            return replacement + (line.last == "\r" ? "\r" : "")
-        }.joined(separator: "\n")
+        mapLines { $0.hasPrefix(start) ? replacement : $0 }
+    }
+
+    /// The text without carriage returns.
+    var withoutReturns: String {
+        var scalars = UnicodeScalarView()
+        scalars.append(contentsOf: unicodeScalars.filter { $0 != "\r" })
+        return String(scalars)
     }
 }

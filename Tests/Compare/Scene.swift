@@ -37,7 +37,6 @@ final class Bench {
     let observer: UDPSocket
     let agents: [Family: (caller: UserAgent, callee: UserAgent)]
     let scripts = Scripts()
-    private var seen: [Int]
 
     init(_ scene: Scene, stock: Bool) throws {
         isStock = stock
@@ -57,7 +56,6 @@ final class Bench {
         }
         self.relays = relays
         self.urls = urls
-        seen = relays.map { _ in 0 }
         observer = try UDPSocket()
         agents = try [.ipv4: (UserAgent("alice"), UserAgent("bob")), .ipv6: (UserAgent("alice", .ipv6), UserAgent("bob", .ipv6))]
         advertised = Endpoint(.ipv4, try FreePort.next())
@@ -105,21 +103,12 @@ final class Bench {
                 "\(scene.name), \(isStock ? "stock" : "ours"): the relays were not probed:\n"
                     + "\((try? kamailio.kamcmd("rtpproxy.list")) ?? "")\n\(kamailio.log.suffix(3000))")
         }
-        for index in relays.indices { seen[index] = relays[index].relay.log.count }
+        _ = scripts.takeArrived()
     }
 
-    /// Commands that arrived since the last call, without probes and retransmissions; each with its Call-ID as given.
+    /// Commands that arrived since the last call, without probes and retransmissions.
     func newCommands() -> [(relay: String, command: RelayCommand)] {
-        var found: [(relay: String, command: RelayCommand)] = []
-        for index in relays.indices {
-            let log = relays[index].relay.log
-            for command in log[min(seen[index], log.count)...]
-            where command.attempt == 1 && command.verb != "V" && command.verb != "VF" {
-                found.append((relays[index].name, command))
-            }
-            seen[index] = log.count
-        }
-        return found.sorted { $0.command.time < $1.command.time }
+        scripts.takeArrived().filter { $0.command.attempt == 1 && $0.command.verb != "V" && $0.command.verb != "VF" }
     }
 
     /// URLs replaced by `@name`.
@@ -137,6 +126,7 @@ final class Scripts: Sendable {
     private let lock = NSLock()
     private nonisolated(unsafe) var byCall: [String: RelayScript] = [:]
     private nonisolated(unsafe) var silent: Set<String> = []
+    private nonisolated(unsafe) var arrived: [(relay: String, command: RelayCommand)] = []
 
     subscript(call: String) -> RelayScript? {
         get { lock.withLock { byCall[call] } }
@@ -145,12 +135,24 @@ final class Scripts: Sendable {
 
     /// The answer to a command: by the leading letters and digits of its Call-ID.
     func answer(_ command: RelayCommand, from relay: String) -> RelayAnswer {
-        if lock.withLock({ silent.contains(relay) }) { return .drop }
+        let isSilent = lock.withLock {
+            arrived.append((relay, command))
+            return silent.contains(relay)
+        }
+        if isSilent { return .drop }
         let key = String(command.callID.prefix { $0.isLetter || $0.isNumber })
         let answer = (self[key] ?? RelayScript()).answer(command, from: relay)
         // Who does not answer is dead, and does not answer a probe either.
         if case .drop = answer { lock.withLock { _ = silent.insert(relay) } }
         return answer
+    }
+
+    /// All that arrived since the last call, in order over all relays.
+    func takeArrived() -> [(relay: String, command: RelayCommand)] {
+        lock.withLock {
+            defer { arrived = [] }
+            return arrived
+        }
     }
 
     /// Relays that have fallen silent speak again.
