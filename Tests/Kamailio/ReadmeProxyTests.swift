@@ -43,7 +43,7 @@ private struct ProxiedCall {
 @Suite struct ReadmeProxyTests {
     private static let relayURL = "udp:127.0.0.1:22222"
 
-    private func withProxy(_ relay: ScriptedRelay, _ body: (Kamailio) throws -> Void) throws {
+    private func withProxy(_ relay: ScriptedRelay, body: (Kamailio) throws -> Void) throws {
         try ReadmeExample.run("kamailio.cfg", relays: [Self.relayURL: relay], body: body)
     }
 
