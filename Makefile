@@ -29,7 +29,9 @@ GLUE_CFLAGS = -std=gnu11 $(CFLAGS) -fPIC -ffunction-sections -fdata-sections \
 	-IInclude -isystem $(OUT)/headers -include $(OUT)/kamailio.h
 
 SWIFT_FLAGS := $(if $(filter-out 0,$(STRICT)),-Xswiftc -warnings-as-errors)
+SWIFT_BUILD := swift build -c release --product RTPProxyModule $(SWIFT_FLAGS)
 ARCHIVE := .build/release/libRTPProxyModule.a
+ARCHIVED := .build/release/RTPProxyModule.product/Objects.LinkFileList
 LINK := swiftc -emit-library -static-stdlib -no-toolchain-stdlib-rpath \
 	$(foreach flag,--version-script=kamailio-glue/exports.map --exclude-libs=ALL --gc-sections --build-id=sha1 \
 		-z relro -z noexecstack,-Xlinker $(flag))
@@ -72,9 +74,11 @@ $(MODULE_STRINGS): $(SUPPORT)/module-strings.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(CFLAGS) -Wall -Wextra -Werror $< -o $@
 
-# SwiftPM knows what has changed.
+# SwiftPM knows what has changed. It adds to an archive and takes nothing out, so where a source file is gone the
+# archive is made anew.
 $(ARCHIVE): FORCE
-	swift build -c release --product RTPProxyModule $(SWIFT_FLAGS)
+	$(SWIFT_BUILD)
+	@test "$$(ar t $@ | wc -l)" -eq "$$(wc -l <$(ARCHIVED))" || { rm $@ && $(SWIFT_BUILD); }
 
 # --- tests ---
 

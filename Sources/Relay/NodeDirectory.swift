@@ -17,6 +17,8 @@ struct NodeDirectory {
     private(set) var sets: [NodeSet] = []
     /// The parsed URL of each node; its ranges count from the beginning of the node's URL.
     private(set) var urls: [NodeURL?] = []
+    /// What rendezvous hashing tells the nodes apart by.
+    private(set) var nodeHashes: [UInt64] = []
 
     init(_ table: borrowing NodeTable) {
         for node in 0..<table.count {
@@ -27,7 +29,19 @@ struct NodeDirectory {
                 sets.append(NodeSet(id: id, first: node, count: 1))
             }
             urls.append(table.withURL(node) { try? NodeURL($0, $0.all) })
+            let first = sets[sets.count &- 1].first
+            nodeHashes.append(
+                table.withURL(node) { url in
+                    RendezvousBalancing.nodeHash(url, occurrence: Self.count(url, in: first..<node, table))
+                })
         }
+    }
+
+    /// How many nodes of a range have this URL.
+    private static func count(_ url: Span<UInt8>, in nodes: Range<Int>, _ table: borrowing NodeTable) -> Int {
+        var number = 0
+        for node in nodes where table.withURL(node, { $0.equals($0.all, url, url.all) }) { number &+= 1 }
+        return number
     }
 
     /// The set of this id, nil where there is none.

@@ -11,6 +11,8 @@ import Transport
 public struct Relay: ~Copyable {
     let settings: Settings
     let table: NodeTable
+    /// Which node holds a call; nil where that is not remembered.
+    let calls: CallTable?
     let directory: NodeDirectory
     var connections: Connections
     var exchange = Exchange()
@@ -32,8 +34,9 @@ public struct Relay: ~Copyable {
     var selection: SetSelection?
 
     /// Attaches a process to the table. Opens nothing.
-    public init(settings: Settings, table: consuming NodeTable) {
+    public init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable? = nil) {
         self.settings = settings
+        self.calls = calls
         directory = NodeDirectory(table)
         connections = Connections(nodeCount: table.count)
         self.table = table
@@ -105,6 +108,17 @@ extension Relay {
         }
         let code = failure.returnCode
         return code == .noNode && !isMedia ? .error : code
+    }
+
+    /// Warns that the node tried last does not do all that was asked for in this call.
+    mutating func warn<Host: CallHost>(_ host: Host, _ what: StaticString) {
+        line.removeAll(keepingCapacity: true)
+        line.append("call ")
+        host.with(.callID) { line.append(printable: $0, $0.all) }
+        line.append(": ")
+        appendLastNode()
+        line.append(what)
+        host.log(.warning, line.span)
     }
 
     private mutating func appendLastNode() {

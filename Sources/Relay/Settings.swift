@@ -4,12 +4,20 @@
 import Bytes
 public import SharedState
 
+/// How a new call's node is chosen.
+public enum Balancing: Sendable {
+    /// The rule that proxies with other RTPProxy modules share: `CallIDBalancing`.
+    case callID
+    /// `RendezvousBalancing`.
+    case rendezvous
+}
+
 /// What the configuration says, gathered before the fork and then only read.
 public struct Settings {
     /// Seconds until a node that failed is tried again; negative: never by itself.
     public private(set) var disableSeconds = 60
-    /// Seconds that one try may take, 1 or more.
-    public private(set) var timeoutSeconds = 1
+    /// Milliseconds that one try may take, 1 or more.
+    public private(set) var timeoutMilliseconds = 1000
     /// Tries, 1 or more.
     public private(set) var tries = 5
     /// The line that marks a rewritten SDP, without its line end; empty: none.
@@ -18,6 +26,12 @@ public struct Settings {
     public private(set) var timeoutSocket: [UInt8] = []
     /// Change `o=` in every SDP, flag `o` or not.
     public private(set) var rewritesOrigin = false
+    /// Seconds between two looks at a node that is up; 0: none.
+    public private(set) var pingSeconds = 10
+    /// Calls whose node is remembered; 0: none.
+    public private(set) var callTableSize = 65_536
+    /// How a new call's node is chosen.
+    public private(set) var balancing = Balancing.callID
     /// The nodes, those of a set side by side, sets in the order of their first mention.
     public private(set) var nodes: [NodeDefinition] = []
 
@@ -27,18 +41,23 @@ public struct Settings {
     public private(set) var warnings: [[UInt8]] = []
     private var usesDatabase = false
     private var hasSockets = false
+    private var hasTimeoutSeconds = false
+    private var hasTimeoutMilliseconds = false
 
     public init() {}
 
     /// The longest time that one command may take, in nanoseconds: rtpproxy_tout times rtpproxy_retr.
     public var budgetNanoseconds: UInt64 {
-        let seconds = UInt64(clamping: timeoutSeconds).multipliedReportingOverflow(by: UInt64(clamping: tries))
-        let nanoseconds = seconds.partialValue.multipliedReportingOverflow(by: 1_000_000_000)
-        return seconds.overflow || nanoseconds.overflow ? UInt64.max / 2 : nanoseconds.partialValue
+        let milliseconds = UInt64(clamping: timeoutMilliseconds).multipliedReportingOverflow(by: UInt64(clamping: tries))
+        let nanoseconds = milliseconds.partialValue.multipliedReportingOverflow(by: 1_000_000)
+        return milliseconds.overflow || nanoseconds.overflow ? UInt64.max / 2 : nanoseconds.partialValue
     }
 
     /// The longest time until the first retransmission, in nanoseconds: a quarter of rtpproxy_tout.
-    var longestFirstWait: UInt64 { UInt64(clamping: timeoutSeconds) &* 250_000_000 }
+    var longestFirstWait: UInt64 {
+        let (quarter, overflow) = UInt64(clamping: timeoutMilliseconds).multipliedReportingOverflow(by: 250_000)
+        return overflow ? UInt64.max / 2 : quarter
+    }
 
     /// Takes a parameter that is text. False where there is none of this name.
     public mutating func set(_ parameter: Span<UInt8>, text value: Span<UInt8>) -> Bool {
@@ -51,8 +70,16 @@ public struct Settings {
                 fault("timeout_socket", value, value.all, "holds a blank or control character")
             }
             timeoutSocket = copy(value)
+        } else if parameter.equals(parameter.all, "rtpproxy_balancing") {
+            if value.equals(value.all, "callid") {
+                balancing = .callID
+            } else if value.equals(value.all, "rendezvous") {
+                balancing = .rendezvous
+            } else {
+                fault("rtpproxy_balancing", value, value.all, "is neither callid nor rendezvous")
+            }
         } else if parameter.equals(parameter.all, "db_url") {
-            usesDatabase = true
+            if !value.isEmpty { useDatabase() }
         } else {
             return false
         }
@@ -64,9 +91,18 @@ public struct Settings {
         if parameter.equals(parameter.all, "rtpproxy_disable_tout") {
             disableSeconds = value
         } else if parameter.equals(parameter.all, "rtpproxy_tout") {
-            timeoutSeconds = atLeastOne("rtpproxy_tout", value)
+            let milliseconds = inRange("rtpproxy_tout", value, 1...Int.max).multipliedReportingOverflow(by: 1000)
+            timeoutMilliseconds = milliseconds.overflow ? Int.max : milliseconds.partialValue
+            hasTimeoutSeconds = true
+        } else if parameter.equals(parameter.all, "rtpproxy_tout_ms") {
+            timeoutMilliseconds = inRange("rtpproxy_tout_ms", value, 1...Int.max)
+            hasTimeoutMilliseconds = true
+        } else if parameter.equals(parameter.all, "rtpproxy_ping_interval") {
+            pingSeconds = inRange("rtpproxy_ping_interval", value, 0...86_400)
+        } else if parameter.equals(parameter.all, "rtpproxy_call_table_size") {
+            callTableSize = inRange("rtpproxy_call_table_size", value, 0...16_777_216)
         } else if parameter.equals(parameter.all, "rtpproxy_retr") {
-            tries = atLeastOne("rtpproxy_retr", value)
+            tries = inRange("rtpproxy_retr", value, 1...Int.max)
         } else if parameter.equals(parameter.all, "rewrite_origin") {
             rewritesOrigin = value != 0
         } else {
@@ -116,6 +152,13 @@ public struct Settings {
         for entry in entries { append(entry) }
     }
 
+    /// The sets come from the database; what rtpproxy_sock has said before, right or wrong, does not count.
+    private mutating func useDatabase() {
+        usesDatabase = true
+        nodes.removeAll()
+        faults.removeAll { $0.span.hasPrefix($0.span.all, "parameter rtpproxy_sock:") }
+    }
+
     /// Adds a node behind the last one of its set.
     private mutating func append(_ node: NodeDefinition) {
         let last = nodes.lastIndex { $0.setID == node.setID }
@@ -135,16 +178,24 @@ public struct Settings {
         marker.append(value, line)
     }
 
-    private mutating func atLeastOne(_ parameter: StaticString, _ value: Int) -> Int {
-        if value >= 1 { return value }
+    /// `value`, or the nearest that is allowed and a fault.
+    private mutating func inRange(_ parameter: StaticString, _ value: Int, _ range: ClosedRange<Int>) -> Int {
+        if range.contains(value) { return value }
         var digits: [UInt8] = []
         digits.append(decimal: value)
-        fault(parameter, digits.span, digits.span.all, "is below 1")
-        return 1
+        var reason: StaticString = "is too large"
+        if value < range.lowerBound { reason = range.lowerBound == 0 ? "is below 0" : "is below 1" }
+        fault(parameter, digits.span, digits.span.all, reason)
+        return min(max(value, range.lowerBound), range.upperBound)
     }
 
     /// To be called once all is taken: what only shows when all is there.
     public mutating func finish() {
+        if hasTimeoutSeconds, hasTimeoutMilliseconds {
+            var digits: [UInt8] = []
+            digits.append(decimal: timeoutMilliseconds)
+            fault("rtpproxy_tout_ms", digits.span, digits.span.all, "rtpproxy_tout is given, too")
+        }
         if usesDatabase, hasSockets {
             var line: [UInt8] = []
             line.append("parameter rtpproxy_sock: ignored, the sets come from db_url")

@@ -6,6 +6,8 @@
 // arm64: a compare-exchange in one process is one for all of them. Nothing in a slot is a reference or has an
 // invariant over two words, with one exception, the address, which has a version around it.
 //
+// The round trip is one word of its own, and a permit is one each; both say in their files what a death leaves.
+//
 // Who writes what: `state` any process, by compare-exchange; `capabilities` and the address only the module's own
 // process (`capabilities` first, then `state` becomes up); everything that is not atomic only the main process,
 // before the fork.
@@ -39,6 +41,9 @@ struct NodeSlot: ~Copyable {
     private let address0 = Atomic<UInt64>(0)
     private let address1 = Atomic<UInt64>(0)
     private let address2 = Atomic<UInt64>(0)
+
+    let roundTrip = SharedRoundTrip()
+    let permits = Permits()
 
     // Written before the fork, then only read.
     var setID: UInt32 = 0

@@ -199,6 +199,15 @@ struct NodeTableHeader: ~Copyable {
 
     private func noteChange() { unsafe header.pointee.changes.add(1, ordering: .releasing) }
 
+    // MARK: What exchanges tell
+
+    /// How long node `index` takes to answer, nil without a sample.
+    public func roundTrip(_ index: Int) -> RoundTrip? { unsafe slot(index)?.pointee.roundTrip.value }
+    /// Takes the time, in nanoseconds, that a command took which was sent once.
+    public func sampleRoundTrip(_ index: Int, nanoseconds: UInt64) {
+        unsafe slot(index)?.pointee.roundTrip.sample(nanoseconds)
+    }
+
     // MARK: What the module's own process writes
 
     /// Raw value of the capabilities that it has shown, 0 before.
@@ -211,5 +220,9 @@ struct NodeTableHeader: ~Copyable {
     public func addressVersion(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.version ?? 0 }
     /// Leaves it without an address.
     public func forgetAddress(_ index: Int) { publishAddress(index, NodeAddress(words: (0, 0, 0))) }
-    public func publishAddress(_ index: Int, _ address: NodeAddress) { unsafe slot(index)?.pointee.publish(address) }
+    /// Gives it an address, about which nothing is known yet.
+    public func publishAddress(_ index: Int, _ address: NodeAddress) {
+        unsafe slot(index)?.pointee.publish(address)
+        unsafe slot(index)?.pointee.roundTrip.reset()
+    }
 }
