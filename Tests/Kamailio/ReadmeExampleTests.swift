@@ -64,12 +64,22 @@ import Testing
         let (relay, other) = (try ScriptedRelay(), try ScriptedRelay())
         try ReadmeExample.run("parameters.cfg", relays: [Self.first: relay, Self.second: other]) { kamailio in
             let call = try kamailio.call()
-            call.choose(0, of: [2, 1])
             call.send(call.request("INVITE", sdp: SDPText.audio()))
-            #expect(call.caller.receive { $0.status == 200 }?.startLine == "SIP/2.0 200 code 1 relay \(relay.url)")
+            let line = call.caller.receive { $0.status == 200 }?.startLine
+            let asked = [relay, other].filter { !$0.texts(of: call.id).isEmpty }
+            #expect(asked.map { "SIP/2.0 200 code 1 relay \($0.url)" } == [line])
             let words = "Uc0,8,101 \(call.id);leg-1 127.0.0.1 5004 \(call.fromTag);1"
-            #expect(relay.texts(of: call.id) == ["\(words) unix:/run/media-timeouts.sock tag-of-the-call"])
+            #expect(asked.first?.texts(of: call.id) == ["\(words) unix:/run/media-timeouts.sock tag-of-the-call"])
         }
+    }
+
+    @Test func tmLoadedBehindTheModuleIsRefused() throws {
+        let order = [
+            "loadmodule \"tm.so\"\n": "",
+            "loadmodule \"rtpproxy.so\"": "loadmodule \"rtpproxy.so\"\nloadmodule  \"tm.so\"",
+        ]
+        let log = try Kamailio.startUpFailure(ReadmeExample.configuration("parameters.cfg", order))
+        #expect(log.split(separator: "\n").contains { $0.contains("rtpproxy") && $0.contains("tm is loaded, but") })
     }
 
     @Test func setsAndFormsOfTheURL() throws {
