@@ -50,7 +50,7 @@ extension Relay {
         case .delete: return delete(host, flags: flags)
         case .answer: return media(.answer, host, flags, address, hasAddress)
         case .offer:
-            if host.facts.method == .invite { host.markTransaction() }
+            if host.facts.isRequest, host.facts.method == .invite { host.markTransaction() }
             return media(.offer, host, flags, address, hasAddress)
         }
     }
