@@ -107,13 +107,18 @@ public struct Settings {
         guard !value.trimmed(value.all).isEmpty else { return }
         hasSockets = true
         guard !usesDatabase else { return }
-        var entries: [NodeDefinition] = []
-        do throws(NodeLineFault) {
-            entries = try NodeLine.parse(value, firstIndex: nodes.count)
-        } catch {
-            fault("rtpproxy_sock", value, error.range, error.reason)
+        var start = 0
+        while start < value.count {
+            let rest = value.extracting(start..<value.count)
+            do throws(NodeLineFault) {
+                for entry in try NodeLine.parse(rest, firstIndex: nodes.count) { append(entry) }
+                return
+            } catch {
+                // What stands behind the entry may be wrong as well, and shall show at once.
+                fault("rtpproxy_sock", rest, error.range, error.reason)
+                start &+= max(1, error.range.end)
+            }
         }
-        for entry in entries { append(entry) }
     }
 
     /// Adds a node behind the last one of its set.
