@@ -138,6 +138,15 @@ public struct Settings {
     /// Whether there is a set of this id.
     public func hasSet(_ id: Int64) -> Bool { nodes.contains { Int64($0.setID) == id } }
 
+    /// The same settings without nodes, for reading the database again; nil where the sets do not come from one.
+    public func emptied() -> Settings? {
+        guard usesDatabase else { return nil }
+        var copy = self
+        copy.nodes.removeAll()
+        copy.warnings.removeAll()
+        return copy
+    }
+
     /// Nodes to make room for: with a database, those that a reload may bring, too.
     public var nodeCapacity: Int { usesDatabase ? nodes.count &* 2 &+ 64 : nodes.count }
 
@@ -147,13 +156,18 @@ public struct Settings {
         guard !value.trimmed(value.all).isEmpty else { return }
         hasSockets = true
         guard !usesDatabase else { return }
-        var entries: [NodeDefinition] = []
-        do throws(NodeLineFault) {
-            entries = try NodeLine.parse(value, firstIndex: nodes.count)
-        } catch {
-            fault("rtpproxy_sock", value, error.range, error.reason)
+        var start = 0
+        while start < value.count {
+            let rest = value.extracting(start..<value.count)
+            do throws(NodeLineFault) {
+                for entry in try NodeLine.parse(rest, firstIndex: nodes.count) { append(entry) }
+                return
+            } catch {
+                // What stands behind the entry may be wrong as well, and shall show at once.
+                fault("rtpproxy_sock", rest, error.range, error.reason)
+                start &+= max(1, error.range.end)
+            }
         }
-        for entry in entries { append(entry) }
     }
 
     /// The sets come from the database; what rtpproxy_sock has said before, right or wrong, does not count.
