@@ -13,8 +13,10 @@ extern rtpp_module *rtpp_instance;
 
 /* host.c */
 extern const rtpp_host rtpp_host_services;
-/* Parses the variables that the parameters name and binds tm where it is loaded; every fault is logged. */
+/* Parses the variables that the parameters name; every fault is logged. */
 int rtpp_host_init(void);
+/* Binds tm where it is loaded, once all modules are initialised, in whatever order they were loaded. */
+void rtpp_host_bind_tm(void);
 int rtpp_host_set_variable(const char *parameter, const char *name);
 
 /* message.c: borrows what a call needs out of a SIP message. */

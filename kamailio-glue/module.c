@@ -131,8 +131,10 @@ static int start_monitor(void)
 
 static int child_init(int rank)
 {
-	if(rank == PROC_INIT)
+	if(rank == PROC_INIT) {
+		rtpp_host_bind_tm();
 		return 0;
+	}
 	if(rank == PROC_MAIN && start_monitor() < 0)
 		return -1;
 	return rtpp_attach(rtpp_instance) == RTPP_OK ? 0 : -1;

@@ -51,7 +51,7 @@ extension Relay {
             for node in 0..<table.count where isProbeDue(node, host.ticks, survey, now) {
                 if table.address(node) != nil || resolveNumeric(node) { probe(&survey, node) }
             }
-            for node in 0..<table.count where isProbeDue(node, host.ticks, survey, now) {
+            for node in 0..<table.count where isNamed(node) && isProbeDue(node, host.ticks, survey, now) {
                 if resolve(host, node) { probe(&survey, node) }
             }
             if survey.sweepAt <= now {

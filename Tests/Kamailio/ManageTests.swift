@@ -35,6 +35,21 @@ import Testing
             ])
     }
 
+    @Test func lateOfferIsRecognisedWithTmLoadedBehindTheModule() throws {
+        let relay = try ScriptedRelay()
+        let behind = { (configuration: inout KamailioConfiguration) in
+            configuration.modules.removeAll { ["tm", "tmx"].contains($0) }
+            configuration.modulesBehind += ["tm", "tmx"]
+        }
+        try Stage.own([relay], behind) { kamailio in
+            let call = try kamailio.call()
+            let invite = try call.invite(sdp: nil, run: .manage())
+            let offered = try call.reply(to: invite, sdp: SDPText.audio(port: 6000), run: .manage())
+            #expect(offered.returnCodes == [1])
+            #expect(relay.texts(of: call.id).map { $0.prefix(1) } == ["U"])
+        }
+    }
+
     @Test(arguments: ["INVITE", "UPDATE", "PRACK"])
     func requestsWithADescriptionAreOffers(method: String) throws {
         let stage = try Stage.shared()

@@ -77,15 +77,6 @@ import Testing
         }
     }
 
-    @Test func tmLoadedBehindTheModuleIsRefused() throws {
-        let order = [
-            "loadmodule \"tm.so\"\n": "",
-            "loadmodule \"rtpproxy.so\"": "loadmodule \"rtpproxy.so\"\nloadmodule  \"tm.so\"",
-        ]
-        let log = try Kamailio.startUpFailure(ReadmeExample.configuration("parameters.cfg", order))
-        #expect(log.split(separator: "\n").contains { $0.contains("rtpproxy") && $0.contains("tm is loaded, but") })
-    }
-
     @Test func setsAndFormsOfTheURL() throws {
         let relay = try ScriptedRelay(.udp6)
         let name = "udp6:[::1]:22225 udp6:::1:22226 udp6:localhost"
