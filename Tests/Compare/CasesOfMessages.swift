@@ -64,7 +64,9 @@ extension Scene {
         for flag in flags {
             cases.append(Case("flag/\(flag) offer in INVITE", Step(calls: [Call("offer", flag)])))
             cases.append(
-                Case("flag/\(flag) destroy in BYE", Step(method: "BYE", toTag: true, calls: [Call("destroy", flag)], body: nil)))
+                Case(
+                    "flag/\(flag) destroy in BYE",
+                    Step(method: "BYE", toTag: true, calls: [Call("destroy", flag)], body: nil)))
             guard flag.first.map({ $0.isLetter || $0.isNumber }) == true else { continue }
             cases.append(
                 Case("flag/\(flag) answer in 200", Step(route: .reply, toTag: true, calls: [Call("answer", flag)])))
@@ -75,7 +77,9 @@ extension Scene {
                 Case("flag/\(flag) answer in ACK", Step(method: "ACK", toTag: true, calls: [Call("answer", flag)])))
             cases.append(Case("flag/\(flag) manage in INVITE", Step(calls: [Call("manage", flag)])))
             cases.append(
-                Case("flag/\(flag) manage in BYE", Step(method: "BYE", toTag: true, calls: [Call("manage", flag)], body: nil)))
+                Case(
+                    "flag/\(flag) manage in BYE",
+                    Step(method: "BYE", toTag: true, calls: [Call("manage", flag)], body: nil)))
         }
         return cases
     }
@@ -84,10 +88,13 @@ extension Scene {
     static var combinations: [Case] {
         let flags = [
             "", "ie", "ei", "ii", "ee", "iei", "iiee", "wie", "iew", "eiw", "rw", "wr", "rfc", "co", "rco", "rx", "xie",
-            "iex", "wx", "xw", "xx", "ax", "aie", "iea", "aa", "ww", "rr", "ar", "z20", "Z20", "z20ie", "iez20", "wz20", "z20w",
-            "az20w", "z0", "z1", "z999", "z1000", "z12345", "z020", "z20z30", "z20 ", "z-1", "zz", "z 20", "z20x", "xz30",
+            "iex", "wx", "xw", "xx", "ax", "aie", "iea", "aa", "ww", "rr", "ar", "z20", "Z20", "z20ie", "iez20", "wz20",
+            "z20w",
+            "az20w", "z0", "z1", "z999", "z1000", "z12345", "z020", "z20z30", "z20 ", "z-1", "zz", "z 20", "z20x",
+            "xz30",
             "1b", "b1", "12", "21", "13", "31", "123", "1r", "r1", "b2", "2b", "3b", "rb", "br", "B", "lr", "rl", "l1",
-            "lb", "lie", "lz20", "lx", "la", "lw", "frwo", "f r", " ", "r ", "o", "co1", "t", "rt", "q", "rq", "qr", "1q",
+            "lb", "lie", "lz20", "lx", "la", "lw", "frwo", "f r", " ", "r ", "o", "co1", "t", "rt", "q", "rq", "qr",
+            "1q",
             "rwfoctie1", "abceforwx1",
         ]
         var cases: [Case] = []
@@ -125,10 +132,12 @@ extension Scene {
     /// The functions in other routes.
     static var routes: [Case] {
         var cases: [Case] = []
-        for function in ["offer", "answer", "manage", "destroy", "unforce", "record", "stat", "stream2uac", "stop2uac"] {
+        for function in ["offer", "answer", "manage", "destroy", "unforce", "record", "stat", "stream2uac", "stop2uac"]
+        {
             for route in [Step.Route.branch, .failure, .branchFailure] {
                 for body in [Body.audio, .none] {
-                    var step = Step(route: route, status: route == .branch ? 200 : 486, calls: [Call(function)], body: body)
+                    var step = Step(
+                        route: route, status: route == .branch ? 200 : 486, calls: [Call(function)], body: body)
                     step.headers = [("X-Prompt", "moh")]
                     cases.append(Case("route/\(route.rawValue) \(function), body \(body.name)", step))
                 }
@@ -158,7 +167,8 @@ extension Scene {
             }
         }
         let late = Step(
-            route: .transaction, calls: [Call("manage")], body: Body.none, replyCalls: [Call("manage")], replyBody: .audio)
+            route: .transaction, calls: [Call("manage")], body: Body.none, replyCalls: [Call("manage")],
+            replyBody: .audio)
         let ack = Step(method: "ACK", toTag: true, calls: [Call("manage")])
         cases.append(Case("manage/late offer and its ACK", late, ack))
         return cases
@@ -233,7 +243,10 @@ extension Scene {
                 step.headers = [("X-Prompt", prompt)]
                 cases.append(Case("identity/prompt '\(prompt)'", step))
             }
-            for from in ["<sip:a@example.com>", "<sip:a@example.com>;tag=", "<sip:a@example.com>;tag=\"x y\"", "<sip:a@example.com>;tag=a;b"] {
+            for from in [
+                "<sip:a@example.com>", "<sip:a@example.com>;tag=", "<sip:a@example.com>;tag=\"x y\"",
+                "<sip:a@example.com>;tag=a;b",
+            ] {
                 var step = Step(toTag: true, calls: [Call(function)])
                 step.headers = [("From", from), ("X-Prompt", "moh")]
                 cases.append(Case("identity/\(function), From \(from)", step))

@@ -24,6 +24,11 @@ struct Comparison {
     init(only: String?, shows: Bool) throws {
         self.shows = shows
         isWhole = only == nil
+        let starts = StartUp.all.filter { only == nil || $0.test.name.contains(only ?? "") }
+        if !starts.isEmpty {
+            try add(
+                "start", Self.inParallel { stock in (starts.map(\.test), try starts.map { try $0.run(stock: stock) }) })
+        }
         for var scene in Scene.all {
             if let only {
                 scene.cases = scene.cases.filter { $0.name.contains(only) }
@@ -37,16 +42,19 @@ struct Comparison {
                 faults.append("\(scene.name): \(error)")
                 continue
             }
-            for (index, test) in both.tests.enumerated() {
-                let (stock, ours) = (both.stock[index], both.ours[index])
-                results.append(
-                    Result(
-                        test: test, stock: stock, ours: ours,
-                        rules: Difference.explain(test, stock, ours, by: Difference.all)))
-            }
-            print("\(scene.name): \(both.tests.count) cases in \((monotonicMilliseconds() - start) / 1000) s")
-            fflush(nil)
+            add(scene.name, both)
         }
+    }
+
+    /// Judges the outcomes of a scene.
+    private mutating func add(_ name: String, _ both: (tests: [Case], stock: [Outcome], ours: [Outcome])) {
+        for (index, test) in both.tests.enumerated() {
+            let (stock, ours) = (both.stock[index], both.ours[index])
+            let rules = Difference.explain(test, stock, ours, by: Difference.all)
+            results.append(Result(test: test, stock: stock, ours: ours, rules: rules))
+        }
+        print("\(name): \(both.tests.count) cases")
+        fflush(nil)
     }
 
     /// All cases of a scene with one module.

@@ -57,7 +57,9 @@ final class Bench {
         self.relays = relays
         self.urls = urls
         observer = try UDPSocket()
-        agents = try [.ipv4: (UserAgent("alice"), UserAgent("bob")), .ipv6: (UserAgent("alice", .ipv6), UserAgent("bob", .ipv6))]
+        agents = try [
+            .ipv4: (UserAgent("alice"), UserAgent("bob")), .ipv6: (UserAgent("alice", .ipv6), UserAgent("bob", .ipv6)),
+        ]
         advertised = Endpoint(.ipv4, try FreePort.next())
 
         let script = try String(contentsOfFile: "\(PackageFolder.root)/Tests/Compare/compare.cfg", encoding: .utf8)
