@@ -85,9 +85,17 @@ public func rtpp_add_row(
 ) -> rtpp_status {
     guard let module = unsafe module(handle) else { return .RTPP_BAD_ARGUMENT }
     // SAFETY: the glue lends the row's values for the call.
-    let isTaken = unsafe module.pointee.settings.addRow(
-        row, setID: Span(_unsafeElements: setID.buffer), url: Span(_unsafeElements: url.buffer),
-        weight: weight.map { unsafe Int($0.pointee) }, flags: flags.map { unsafe Int($0.pointee) })
+    let (weightValue, flagsValue) = unsafe (weight.map { unsafe Int($0.pointee) }, flags.map { unsafe Int($0.pointee) })
+    let isReload = unsafe module.pointee.reload != nil
+    let isTaken =
+        unsafe isReload
+        ? module.pointee.reload?.addRow(
+            row, setID: Span(_unsafeElements: setID.buffer), url: Span(_unsafeElements: url.buffer),
+            weight: weightValue, flags: flagsValue) ?? false
+        : module.pointee.settings.addRow(
+            row, setID: Span(_unsafeElements: setID.buffer), url: Span(_unsafeElements: url.buffer),
+            weight: weightValue, flags: flagsValue)
+    if isReload, !isTaken { unsafe module.pointee.skippedRows &+= 1 }
     return isTaken ? .RTPP_OK : .RTPP_BAD_ARGUMENT
 }
 

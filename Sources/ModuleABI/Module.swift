@@ -16,6 +16,9 @@ import SharedState
     var block: UnsafeMutableRawPointer?
     var blockSize = 0
     var relay: Relay?
+    /// The pool that a reload is gathering, and the rows that it leaves out.
+    var reload: Settings?
+    var skippedRows: UInt32 = 0
     /// Memory for handing edits to the host, kept from call to call.
     var edits: [rtpp_edit] = unsafe []
 

@@ -9,10 +9,12 @@ struct SharedBlock {
     private let nodesSize: Int
     private let callsSize: Int
     private let entries: Int
+    private let capacity: Int
 
     init(_ settings: borrowing Settings) {
         // The second part begins at a cache line, too.
-        nodesSize = (NodeTableLayout(capacity: settings.nodes.count).size &+ 63) & ~63
+        capacity = settings.nodeCapacity
+        nodesSize = (NodeTableLayout(capacity: capacity).size &+ 63) & ~63
         entries = settings.callTableSize
         callsSize = CallTable.size(entries: entries)
     }
@@ -26,7 +28,7 @@ struct SharedBlock {
     ) throws(SharedStateError) {
         guard size >= self.size else { throw .tooSmall }
         // SAFETY: both parts lie within `size`, checked above.
-        unsafe try NodeTable.create(in: block, size: nodesSize, nodes)
+        unsafe try NodeTable.create(in: block, size: nodesSize, nodes, capacity: capacity)
         guard callsSize > 0 else { return }
         unsafe try CallTable.create(in: block + nodesSize, size: callsSize, entries: entries)
     }

@@ -15,6 +15,10 @@ struct Survey: ~Copyable {
     var notBefore: [UInt64]
     /// When each node that is up is looked at next.
     var pingAt: [UInt64]
+    /// Since when each node has been leaving the pool; 0: it is not.
+    var leavingSince: [UInt64]
+    /// When the nodes that leave are looked at next.
+    var sweepAt: UInt64 = 0
     /// How many questions each node is asked just now.
     var questions: [Int]
 
@@ -22,6 +26,7 @@ struct Survey: ~Copyable {
         exchanges = ExchangeGroup(count: nodeCount)
         self.startDeadline = startDeadline
         notBefore = [UInt64](repeating: 0, count: nodeCount)
+        leavingSince = [UInt64](repeating: 0, count: nodeCount)
         pingAt = [UInt64](repeating: 0, count: nodeCount)
         questions = [Int](repeating: 0, count: nodeCount)
     }
@@ -30,14 +35,17 @@ struct Survey: ~Copyable {
 extension Relay {
     /// The longest time without a look at the nodes' conditions, in nanoseconds.
     private static var longestPause: UInt64 { 100_000_000 }
+    /// Time between two looks at the nodes that leave the pool, in nanoseconds.
+    private static var sweepPause: UInt64 { 2_000_000_000 }
 
     /// Looks after all nodes until `isWanted` says no. Runs in a process of its own.
     public mutating func monitor<Host: RelayHost>(_ host: Host, while isWanted: () -> Bool) {
         let start = MonotonicClock.now()
         var survey = Survey(
-            nodeCount: table.count,
+            nodeCount: table.capacity,
             startDeadline: start.addingReportingOverflow(settings.budgetNanoseconds).partialValue)
         while isWanted() {
+            refreshDirectory()
             let now = MonotonicClock.now()
             // Addresses given in digits first: a name server that hangs keeps no other node waiting at start-up.
             for node in 0..<table.count where isProbeDue(node, host.ticks, survey, now) {
@@ -45,6 +53,10 @@ extension Relay {
             }
             for node in 0..<table.count where isProbeDue(node, host.ticks, survey, now) {
                 if resolve(host, node) { probe(&survey, node) }
+            }
+            if survey.sweepAt <= now {
+                releaseNodes(host, leavingSince: &survey.leavingSince, now: now)
+                survey.sweepAt = now &+ Self.sweepPause
             }
             survey.exchanges.step(until: MonotonicClock.now() &+ Self.longestPause)
             for node in 0..<table.count {
@@ -55,7 +67,7 @@ extension Relay {
     }
 
     private func isProbeDue(_ node: Int, _ ticks: UInt32, _ survey: borrowing Survey, _ now: UInt64) -> Bool {
-        guard !survey.exchanges.isRunning(node), survey.notBefore[node] <= now else { return false }
+        guard table.life(node) != .free, !survey.exchanges.isRunning(node), survey.notBefore[node] <= now else { return false }
         return switch table.condition(node) {
         case .unproven: true
         case .down(let recheck): recheck != NodeTable.never && ticks >= recheck

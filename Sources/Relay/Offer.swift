@@ -306,6 +306,7 @@ extension Relay {
                         newFamily = AddressText.family(received, received.all) ?? .ipv4
                     }
                 }
+                if addresses.count == start { failure = failure ?? .missing(.address) }
                 destinations.append(
                     StreamDestination(
                         address: ByteRange(from: start, to: addresses.count), family: newFamily, port: port))

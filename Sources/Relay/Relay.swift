@@ -13,7 +13,7 @@ public struct Relay: ~Copyable {
     let table: NodeTable
     /// Which node holds a call; nil where that is not remembered.
     let calls: CallTable?
-    let directory: NodeDirectory
+    var directory: NodeDirectory
     var connections: Connections
     var exchange = Exchange()
     var cookies = CookieSource()
@@ -38,7 +38,7 @@ public struct Relay: ~Copyable {
         self.settings = settings
         self.calls = calls
         directory = NodeDirectory(table)
-        connections = Connections(nodeCount: table.count)
+        connections = Connections(nodeCount: table.capacity)
         self.table = table
         reserve()
     }
@@ -53,7 +53,7 @@ public struct Relay: ~Copyable {
         prompt.reserveCapacity(256)
         addresses.reserveCapacity(1024)
         destinations.reserveCapacity(32)
-        tried.reserveCapacity(table.count)
+        tried.reserveCapacity(table.capacity)
         line.reserveCapacity(1024)
     }
 }
@@ -69,7 +69,8 @@ extension Relay {
     /// Chooses the set for the rest of the processing of this message. An unknown one leaves set 0.
     public mutating func selectSet<Host: CallHost>(_ host: Host, id: Int64) -> ReturnCode {
         selection = nil
-        guard let setID = UInt32(exactly: id), directory.set(setID) != nil else {
+        refreshDirectory()
+        guard let setID = UInt32(exactly: id), directory.position(ofSet: setID) != nil else {
             return finish(host, .unknownSet(id), isMedia: false)
         }
         selection = SetSelection(message: host.facts.id, process: host.facts.process, setID: setID)

@@ -23,28 +23,18 @@ enum RendezvousBalancing {
         return hash.value
     }
 
-    /// The node for the call with this hash, nil where none of `set` is eligible. Nodes of weight 0 only count where
-    /// no other does, and then alike.
+    /// The node of `nodes` for the call with this hash, nil where there is none. A weight of 0 counts as 1: where it
+    /// does count, all are 0.
     static func choose(
-        _ set: NodeSet, callHash: UInt64, nodeHash: (Int) -> UInt64, weight: (Int) -> UInt32,
-        isEligible: (Int) -> Bool
+        _ nodes: [Int], callHash: UInt64, nodeHash: (Int) -> UInt64, weight: (Int) -> UInt32
     ) -> Int? {
         var best: (node: Int, distance: UInt64, weight: UInt64)?
-        for node in set.first..<(set.first &+ set.count) where isEligible(node) {
-            let share = UInt64(weight(node))
+        for node in nodes {
+            let share = UInt64(max(weight(node), 1))
             let distance = negativeLog2(Hash64.mixed(callHash ^ nodeHash(node)))
-            guard let present = best else {
-                best = (node, distance, share)
-                continue
-            }
-            let wins: Bool
-            if share == 0 || present.weight == 0 {
-                wins = share == present.weight ? distance < present.distance : share > 0
-            } else {
-                // distance / share < best.distance / best.weight; below 2^32 times 2^20, it does not overflow.
-                wins = distance &* present.weight < present.distance &* share
-            }
-            if wins { best = (node, distance, share) }
+            // distance / share < best.distance / best.weight; below 2^33 times 2^20, it does not overflow.
+            if let present = best, distance &* present.weight >= present.distance &* share { continue }
+            best = (node, distance, share)
         }
         return best?.node
     }

@@ -35,8 +35,10 @@ public struct Settings {
     /// The nodes, those of a set side by side, sets in the order of their first mention.
     public private(set) var nodes: [NodeDefinition] = []
 
-    /// What is wrong, a line each.
-    public private(set) var faults: [[UInt8]] = []
+    /// What is wrong, a line each. Of rtpproxy_sock only where the sets do not come from a database.
+    public var faults: [[UInt8]] { usesDatabase ? otherFaults : socketFaults + otherFaults }
+    private var socketFaults: [[UInt8]] = []
+    private var otherFaults: [[UInt8]] = []
     /// What is odd, and what was done about it.
     public private(set) var warnings: [[UInt8]] = []
     private var usesDatabase = false
@@ -48,7 +50,8 @@ public struct Settings {
 
     /// The longest time that one command may take, in nanoseconds: rtpproxy_tout times rtpproxy_retr.
     public var budgetNanoseconds: UInt64 {
-        let milliseconds = UInt64(clamping: timeoutMilliseconds).multipliedReportingOverflow(by: UInt64(clamping: tries))
+        let milliseconds = UInt64(clamping: timeoutMilliseconds).multipliedReportingOverflow(
+            by: UInt64(clamping: tries))
         let nanoseconds = milliseconds.partialValue.multipliedReportingOverflow(by: 1_000_000)
         return milliseconds.overflow || nanoseconds.overflow ? UInt64.max / 2 : nanoseconds.partialValue
     }
@@ -115,21 +118,33 @@ public struct Settings {
     public mutating func addRow(
         _ row: Int, setID: Span<UInt8>, url: Span<UInt8>, weight: Int?, flags: Int?
     ) -> Bool {
-        var reason: StaticString?
         let id = Decimal.parse(setID, setID.trimmed(setID.all), maximum: NodeLine.maximumSetID)
-        if id == nil { reason = "setid is not a number" }
-        if let fault = NodeLine.urlFault(url, url.all) { reason = fault }
-        if weight == nil || UInt32(exactly: weight ?? 0).map({ $0 > NodeLine.maximumWeight }) ?? true {
-            reason = "weight is not a number of 0..1000000"
-        }
-        if flags == nil { reason = "flags is NULL" }
+        let weightFits = weight.map { 0...Int(NodeLine.maximumWeight) ~= $0 } ?? false
+        // Columns of a fixed width are filled up with blanks.
+        let place = url.trimmed(url.all)
+        let reason: StaticString? =
+            if id == nil {
+                "setid is NULL or no number"
+            } else if place.isEmpty {
+                "url is NULL or empty"
+            } else if let fault = NodeLine.urlFault(url, place) {
+                fault
+            } else if !weightFits {
+                "weight is NULL or no number of 0..1000000"
+            } else if flags == nil {
+                "flags is NULL or no number"
+            } else {
+                nil
+            }
         guard reason == nil, let id, let weight, let flags else {
             warnRow(row, url, reason ?? "a value is NULL")
             return false
         }
+        var bytes: [UInt8] = []
+        bytes.append(url, place)
         append(
             NodeDefinition(
-                setID: id, url: copy(url), weight: UInt32(clamping: weight), startsDisabled: flags & 1 != 0,
+                setID: id, url: bytes, weight: UInt32(clamping: weight), startsDisabled: flags & 1 != 0,
                 index: UInt32(clamping: nodes.count)))
         return true
     }
@@ -137,26 +152,42 @@ public struct Settings {
     /// Whether there is a set of this id.
     public func hasSet(_ id: Int64) -> Bool { nodes.contains { Int64($0.setID) == id } }
 
+    /// The same settings without nodes, for reading the database again; nil where the sets do not come from one.
+    public func emptied() -> Settings? {
+        guard usesDatabase else { return nil }
+        var copy = self
+        copy.nodes.removeAll()
+        copy.warnings.removeAll()
+        return copy
+    }
+
+    /// Nodes to make room for: with a database, those that a reload may bring, too.
+    public var nodeCapacity: Int { usesDatabase ? nodes.count &* 2 &+ 64 : nodes.count }
+
     // MARK: - Parts
 
     private mutating func takeSockets(_ value: Span<UInt8>) {
         guard !value.trimmed(value.all).isEmpty else { return }
         hasSockets = true
         guard !usesDatabase else { return }
-        var entries: [NodeDefinition] = []
-        do throws(NodeLineFault) {
-            entries = try NodeLine.parse(value, firstIndex: nodes.count)
-        } catch {
-            fault("rtpproxy_sock", value, error.range, error.reason)
+        var start = 0
+        while start < value.count {
+            let rest = value.extracting(start..<value.count)
+            do throws(NodeLineFault) {
+                for entry in try NodeLine.parse(rest, firstIndex: nodes.count) { append(entry) }
+                return
+            } catch {
+                // What stands behind the entry may be wrong as well, and shall show at once.
+                socketFaults.append(line("rtpproxy_sock", rest, error.range, error.reason))
+                start &+= max(1, error.range.end)
+            }
         }
-        for entry in entries { append(entry) }
     }
 
     /// The sets come from the database; what rtpproxy_sock has said before, right or wrong, does not count.
     private mutating func useDatabase() {
         usesDatabase = true
         nodes.removeAll()
-        faults.removeAll { $0.span.hasPrefix($0.span.all, "parameter rtpproxy_sock:") }
     }
 
     /// Adds a node behind the last one of its set.
@@ -203,10 +234,15 @@ public struct Settings {
         }
     }
 
-    /// Notes a fault found outside, such as a set that only the script knows.
     private mutating func fault(
         _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString
     ) {
+        otherFaults.append(line(parameter, text, range, reason))
+    }
+
+    private func line(
+        _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString
+    ) -> [UInt8] {
         var line: [UInt8] = []
         line.append("parameter ")
         line.append(parameter)
@@ -214,7 +250,7 @@ public struct Settings {
         line.append(printable: text, range, limit: 300)
         line.append("\": ")
         line.append(reason)
-        faults.append(line)
+        return line
     }
 
     private mutating func warnRow(_ row: Int, _ url: Span<UInt8>, _ reason: StaticString) {

@@ -162,6 +162,19 @@ public struct CallTable: ~Copyable {
         }
     }
 
+    /// Whether any call is with `node`, as of `now`. Looks at the whole table.
+    public func holdsCalls(_ node: Int, now: UInt32) -> Bool {
+        for index in 0..<capacity {
+            let entry = unsafe entry(UInt64(index / Self.bucketSize), index % Self.bucketSize)
+            let key = unsafe entry.pointee.key.load(ordering: .acquiring)
+            guard key != 0 else { continue }
+            let value = unsafe entry.pointee.value.load(ordering: .acquiring)
+            guard value >> 40 == key >> 40, Int(truncatingIfNeeded: value & 0xFFFF) == node else { continue }
+            if Self.rest(value, now) > 0 { return true }
+        }
+        return false
+    }
+
     /// Entries in use, expired ones among them.
     public var count: Int { unsafe max(0, Int(header.pointee.used.load(ordering: .relaxed))) }
     /// Entries that gave way before they expired.

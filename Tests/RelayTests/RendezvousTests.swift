@@ -15,10 +15,11 @@ import Testing
 
     private func choice(_ call: Int, _ weights: [UInt32], up: Set<Int>? = nil) -> Int? {
         let callID = Array("\(call)-\(call &* 7919)@198.51.100.\(call % 200)".utf8)
+        let present = weights.indices.filter { up?.contains($0) ?? true }
+        let heavy = present.filter { weights[$0] > 0 }
         return RendezvousBalancing.choose(
-            NodeSet(id: 0, first: 0, count: weights.count),
-            callHash: RendezvousBalancing.callHash(callID.span, callID.span.all), nodeHash: { Self.hashes[$0] },
-            weight: { weights[$0] }, isEligible: { up?.contains($0) ?? true })
+            heavy.isEmpty ? present : heavy, callHash: RendezvousBalancing.callHash(callID.span, callID.span.all),
+            nodeHash: { Self.hashes[$0] }, weight: { weights[$0] })
     }
 
     @Test(arguments: [[1, 1], [1, 2, 3], [10, 1, 1], [5, 5, 5, 5, 5, 1], [1000, 500, 250]] as [[UInt32]])

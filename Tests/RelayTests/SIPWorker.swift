@@ -131,7 +131,7 @@ final class SIPWorker {
         return relay.selectSet(call, text: text.span)
     }
 
-    var listings: [NodeListing] { (0..<relay.nodeCount).compactMap { relay.listing($0) } }
+    var listings: [NodeListing] { (0..<relay.nodeCount()).compactMap { relay.listing($0) } }
     func listing(_ position: Int) -> NodeListing? { relay.listing(position) }
 
     func setEnabled(_ url: String, _ isEnabled: Bool) -> Bool {

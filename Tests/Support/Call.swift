@@ -47,6 +47,13 @@ public struct Run: Sendable {
         return copy
     }
 
+    /// Adds a header that the stage's script looks at, such as `X-Fork`.
+    public func with(_ name: String, _ value: String) -> Run {
+        var copy = self
+        copy.headers.append((name, value))
+        return copy
+    }
+
     /// Both: what this says, and what `other` says for another route.
     public func and(_ other: Run) -> Run {
         var copy = self

@@ -4,7 +4,9 @@
 /// What a test says about its Kamailio; everything else is the harness's.
 public struct KamailioConfiguration: Sendable {
     /// Kamailio modules to load beside rtpproxy, in order.
-    public var modules = ["kex", "tm", "tmx", "sl", "rr", "pv", "textops", "siputils", "maxfwd", "xlog", "ctl"]
+    public var modules = [
+        "kex", "tm", "tmx", "sl", "rr", "pv", "textops", "siputils", "maxfwd", "xlog", "corex", "ctl",
+    ]
     /// Kamailio modules that need rtpproxy and are loaded behind it.
     public var modulesBehind: [String] = []
     /// `modparam` lines' three parts, the value as it stands in the file (quotes included, if it is a text).
