@@ -35,7 +35,6 @@ struct Comparison {
                 if !"balancing/".contains(only) { scene.balancedSets = 0 }
             }
             guard !scene.cases.isEmpty || scene.balancedSets > 0 else { continue }
-            let start = monotonicMilliseconds()
             let chosen = scene
             let both: (tests: [Case], stock: [Outcome], ours: [Outcome])
             do { both = try Self.inParallel { stock in try Self.run(chosen, stock: stock) } } catch {

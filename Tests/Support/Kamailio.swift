@@ -67,7 +67,9 @@ public final class Kamailio: Sendable {
             guard isReady else { throw HarnessError("Kamailio hangs:\n\(kamailio.log.suffix(2000))") }
             return true
         }
-        guard case .exited = end else { throw HarnessError("Kamailio ended with \(end):\n\(kamailio.log.suffix(2000))") }
+        guard case .exited = end else {
+            throw HarnessError("Kamailio ended with \(end):\n\(kamailio.log.suffix(2000))")
+        }
         return false
     }
 
