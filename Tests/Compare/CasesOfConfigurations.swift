@@ -151,7 +151,7 @@ extension Scene {
             Case("rpc/enable a dead one", enable("@gone", "1"), list, enable("@gone", "0"), list),
         ]
         for words in [
-            [], ["@a"], ["udp:nowhere:1", "1"], ["@a", "x"], ["@a", "-1"], ["@a", "1", "2"], ["1", "@a"], ["", "1"],
+            [], ["@a"], ["udp:nowhere:1", "1"], ["@a", "x"], ["@a", "1x"], ["@a", "1", "2"], ["1", "@a"], ["", "1"],
             ["udp:nowhere:1"], ["@a", "s:1"],
         ] {
             cases.append(
@@ -181,6 +181,7 @@ extension Scene {
                 "4 == @a=1 @b=200 @c=99",
                 "5 == @c", "5 == @a=2 @c=4", "6 == @a @a @b=2",
             ],
+            texts: [("extra_id_pv", "$avp(extra)")],
             cases: [Case("balancing/list", Step.rpc("rtpproxy.list"))], balancedSets: 7,
             balancingFlags: [nil, "1", "b"])
     }

@@ -5,9 +5,9 @@ import Foundation
 import TestSupport
 
 extension Bench {
-    /// Runs all steps. `number` makes the Call-ID, the same for both modules.
-    func run(_ test: Case, number: Int) throws -> Outcome {
-        let key = "c\(number)"
+    /// Runs all steps. The Call-ID is the same for both modules, and stays so where cases come and go.
+    func run(_ test: Case) throws -> Outcome {
+        let key = "c\(test.number)"
         scripts[key] = test.relay
         defer { scripts[key] = nil }
         var outcome = Outcome()
