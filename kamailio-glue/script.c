@@ -33,8 +33,7 @@ static int fixup_set(void **param, int param_no)
 
 	(void)param_no;
 	/* Nothing may stand behind the variable. */
-	if((*text == '$' && pv_locate_name(&name) != name.len)
-			|| fix_param_types(FPARAM_INT | FPARAM_PVS, param) != 0) {
+	if((*text == '$' && pv_locate_name(&name) != name.len) || fix_param_types(FPARAM_INT | FPARAM_PVS, param) != 0) {
 		LM_ERR("set_rtp_proxy_set: \"%s\" is neither a number nor a variable\n", text);
 		return E_CFG;
 	}
