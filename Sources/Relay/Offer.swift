@@ -100,7 +100,8 @@ extension Relay {
         switch role {
         case .offer:
             call.verb = call.flags.looksUpOnly ? .lookup : .update
-            call.words = try identity.words(swapped: !isRequest || call.flags.looksUpOnly)
+            // A lookup names the callee first in a request, as an answer in one does.
+            call.words = try identity.words(swapped: isRequest == call.flags.looksUpOnly)
         case .answer:
             guard !call.flags.looksUpOnly else { throw .lookupOfAnswer }
             guard !isRequest || host.facts.method == .ack else { throw .answerInRequest }

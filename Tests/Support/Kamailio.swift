@@ -57,6 +57,22 @@ public final class Kamailio: Sendable {
         return kamailio.log
     }
 
+    /// Whether a Kamailio starts with a configuration; it is stopped again. Throws where it hangs or dies by a signal.
+    public static func starts(_ configuration: KamailioConfiguration) throws -> Bool {
+        let kamailio = try Kamailio(launching: configuration)
+        waitUntil(20) { !kamailio.process.isRunning || kamailio.isReady }
+        guard let end = kamailio.process.poll() else {
+            let isReady = kamailio.isReady
+            kamailio.process.terminate(within: 10)
+            guard isReady else { throw HarnessError("Kamailio hangs:\n\(kamailio.log.suffix(2000))") }
+            return true
+        }
+        guard case .exited = end else {
+            throw HarnessError("Kamailio ended with \(end):\n\(kamailio.log.suffix(2000))")
+        }
+        return false
+    }
+
     /// Where it listens.
     public func endpoint(_ family: Family = .ipv4) -> Endpoint { Endpoint(family, port) }
 
