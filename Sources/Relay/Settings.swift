@@ -21,8 +21,10 @@ public struct Settings {
     /// The nodes, those of a set side by side, sets in the order of their first mention.
     public private(set) var nodes: [NodeDefinition] = []
 
-    /// What is wrong, a line each.
-    public private(set) var faults: [[UInt8]] = []
+    /// What is wrong, a line each. Of rtpproxy_sock only where the sets do not come from a database.
+    public var faults: [[UInt8]] { usesDatabase ? otherFaults : socketFaults + otherFaults }
+    private var socketFaults: [[UInt8]] = []
+    private var otherFaults: [[UInt8]] = []
     /// What is odd, and what was done about it.
     public private(set) var warnings: [[UInt8]] = []
     private var usesDatabase = false
@@ -53,6 +55,7 @@ public struct Settings {
             timeoutSocket = copy(value)
         } else if parameter.equals(parameter.all, "db_url") {
             usesDatabase = true
+            nodes.removeAll()
         } else {
             return false
         }
@@ -79,21 +82,33 @@ public struct Settings {
     public mutating func addRow(
         _ row: Int, setID: Span<UInt8>, url: Span<UInt8>, weight: Int?, flags: Int?
     ) -> Bool {
-        var reason: StaticString?
         let id = Decimal.parse(setID, setID.trimmed(setID.all), maximum: NodeLine.maximumSetID)
-        if id == nil { reason = "setid is not a number" }
-        if let fault = NodeLine.urlFault(url, url.all) { reason = fault }
-        if weight == nil || UInt32(exactly: weight ?? 0).map({ $0 > NodeLine.maximumWeight }) ?? true {
-            reason = "weight is not a number of 0..1000000"
-        }
-        if flags == nil { reason = "flags is NULL" }
+        let weightFits = weight.map { 0...Int(NodeLine.maximumWeight) ~= $0 } ?? false
+        // Columns of a fixed width are filled up with blanks.
+        let place = url.trimmed(url.all)
+        let reason: StaticString? =
+            if id == nil {
+                "setid is NULL or no number"
+            } else if place.isEmpty {
+                "url is NULL or empty"
+            } else if let fault = NodeLine.urlFault(url, place) {
+                fault
+            } else if !weightFits {
+                "weight is NULL or no number of 0..1000000"
+            } else if flags == nil {
+                "flags is NULL or no number"
+            } else {
+                nil
+            }
         guard reason == nil, let id, let weight, let flags else {
             warnRow(row, url, reason ?? "a value is NULL")
             return false
         }
+        var bytes: [UInt8] = []
+        bytes.append(url, place)
         append(
             NodeDefinition(
-                setID: id, url: copy(url), weight: UInt32(clamping: weight), startsDisabled: flags & 1 != 0,
+                setID: id, url: bytes, weight: UInt32(clamping: weight), startsDisabled: flags & 1 != 0,
                 index: UInt32(clamping: nodes.count)))
         return true
     }
@@ -111,7 +126,7 @@ public struct Settings {
         do throws(NodeLineFault) {
             entries = try NodeLine.parse(value, firstIndex: nodes.count)
         } catch {
-            fault("rtpproxy_sock", value, error.range, error.reason)
+            socketFaults.append(line("rtpproxy_sock", value, error.range, error.reason))
         }
         for entry in entries { append(entry) }
     }
@@ -152,10 +167,15 @@ public struct Settings {
         }
     }
 
-    /// Notes a fault found outside, such as a set that only the script knows.
     private mutating func fault(
         _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString
     ) {
+        otherFaults.append(line(parameter, text, range, reason))
+    }
+
+    private func line(
+        _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString
+    ) -> [UInt8] {
         var line: [UInt8] = []
         line.append("parameter ")
         line.append(parameter)
@@ -163,7 +183,7 @@ public struct Settings {
         line.append(printable: text, range, limit: 300)
         line.append("\": ")
         line.append(reason)
-        faults.append(line)
+        return line
     }
 
     private mutating func warnRow(_ row: Int, _ url: Span<UInt8>, _ reason: StaticString) {
