@@ -36,7 +36,7 @@ LINK := swiftc -emit-library -static-stdlib -no-toolchain-stdlib-rpath \
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
-.PHONY: module help setup test check format demo install uninstall clean kamailio-6.0 FORCE
+.PHONY: module help setup test test-db check format demo install uninstall clean kamailio-6.0 FORCE
 FORCE:
 
 module: $(MODULE) ## build build/rtpproxy.so (the default)
@@ -83,7 +83,15 @@ test: setup ## build and run every test; with KAMAILIO=: the tests in Kamailio
 	@$(MAKE) --no-print-directory module
 	swift build --build-tests
 	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' \
-		swift test --skip-build $(if $(KAMAILIO),--filter KamailioTests)
+		swift test --skip-build $(if $(KAMAILIO),--filter 'KamailioTests|DatabaseTests')
+
+# Without this, only db_sqlite is tested.
+test-db: ## read the sets from SQLite, MariaDB and PostgreSQL, servers of its own
+	@$(SUPPORT)/setup.sh databases
+	@$(MAKE) --no-print-directory module
+	swift build --build-tests
+	RTPPROXY_MODULE='$(abspath $(MODULE))' RTPPROXY_DATABASES='sqlite mysql postgres' \
+		swift test --skip-build --filter DatabaseTests
 
 check: module ## formatting, warnings, licence lines, what the module links and exports
 	@$(SUPPORT)/check.sh $(MODULE) $(KAMAILIO)

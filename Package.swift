@@ -48,6 +48,7 @@ let package = Package(
         .testTarget(name: "ModuleABITests", dependencies: ["ModuleABI", "RTPProxyABI", "TestSupport"]),
         .testTarget(name: "HostTests", dependencies: ["TestSupport"], path: "Tests/Host", exclude: ["Programs"]),
         .testTarget(name: "KamailioTests", dependencies: ["TestSupport"], path: "Tests/Kamailio"),
+        .testTarget(name: "DatabaseTests", dependencies: ["TestSupport"], path: "Tests/Databases"),
     ],
     swiftLanguageModes: [.v6]
 )
