@@ -29,14 +29,16 @@ GLUE_CFLAGS = -std=gnu11 $(CFLAGS) -fPIC -ffunction-sections -fdata-sections \
 	-IInclude -isystem $(OUT)/headers -include $(OUT)/kamailio.h
 
 SWIFT_FLAGS := $(if $(filter-out 0,$(STRICT)),-Xswiftc -warnings-as-errors)
+SWIFT_BUILD := swift build -c release --product RTPProxyModule $(SWIFT_FLAGS)
 ARCHIVE := .build/release/libRTPProxyModule.a
+ARCHIVED := .build/release/RTPProxyModule.product/Objects.LinkFileList
 LINK := swiftc -emit-library -static-stdlib -no-toolchain-stdlib-rpath \
 	$(foreach flag,--version-script=kamailio-glue/exports.map --exclude-libs=ALL --gc-sections --build-id=sha1 \
 		-z relro -z noexecstack,-Xlinker $(flag))
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
-.PHONY: module help setup test test-db check format demo install uninstall clean kamailio-6.0 FORCE
+.PHONY: module help setup test test-db check compare format demo install uninstall clean kamailio-6.0 FORCE
 FORCE:
 
 module: $(MODULE) ## build build/rtpproxy.so (the default)
@@ -72,9 +74,11 @@ $(MODULE_STRINGS): $(SUPPORT)/module-strings.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(CFLAGS) -Wall -Wextra -Werror $< -o $@
 
-# SwiftPM knows what has changed.
+# SwiftPM knows what has changed. It adds to an archive and takes nothing out, so where a source file is gone the
+# archive is made anew.
 $(ARCHIVE): FORCE
-	swift build -c release --product RTPProxyModule $(SWIFT_FLAGS)
+	$(SWIFT_BUILD)
+	@test "$$(ar t $@ | wc -l)" -eq "$$(wc -l <$(ARCHIVED))" || { rm $@ && $(SWIFT_BUILD); }
 
 # --- tests ---
 
@@ -99,6 +103,11 @@ check: module ## formatting, warnings, licence lines, what the module links and 
 format: ## format Swift and C in place
 	swift format --in-place --recursive Sources Tests Package.swift
 	clang-format -i $$(find kamailio-glue Tests/Host -name '*.[ch]')
+
+compare: setup ## the same messages through the distribution's module and this one; CASE='text' for some of them
+	@$(MAKE) --no-print-directory module
+	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' \
+		swift run compare $(if $(CASE),--show '$(CASE)')
 
 demo: setup ## place a call through Kamailio and a real RTPProxy, and show it
 	@$(MAKE) --no-print-directory module

@@ -39,6 +39,8 @@ let package = Package(
         // Tests.
         .target(name: "TestSupport", path: "Tests/Support"),
         .executableTarget(name: "demo", dependencies: ["TestSupport"], path: "Tests/Demo"),
+        .executableTarget(
+            name: "compare", dependencies: ["TestSupport"], path: "Tests/Compare", exclude: ["compare.cfg"]),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"]),
         .testTarget(name: "SDPTests", dependencies: ["SDP", "Bytes", "TestSupport"]),
         .testTarget(name: "ControlProtocolTests", dependencies: ["ControlProtocol", "Bytes"]),

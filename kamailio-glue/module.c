@@ -36,7 +36,11 @@ TEXT_PARAMETER(nortpproxy_str)
 TEXT_PARAMETER(timeout_socket)
 NUMBER_PARAMETER(rtpproxy_disable_tout)
 NUMBER_PARAMETER(rtpproxy_tout)
+NUMBER_PARAMETER(rtpproxy_tout_ms)
 NUMBER_PARAMETER(rtpproxy_retr)
+NUMBER_PARAMETER(rtpproxy_ping_interval)
+NUMBER_PARAMETER(rtpproxy_call_table_size)
+TEXT_PARAMETER(rtpproxy_balancing)
 NUMBER_PARAMETER(rewrite_origin)
 VARIABLE_PARAMETER(extra_id_pv)
 VARIABLE_PARAMETER(timeout_tag_pv)
@@ -52,7 +56,11 @@ static param_export_t parameters[] = {
 		FUNCTION(rtpproxy_sock, PARAM_STRING),
 		FUNCTION(rtpproxy_disable_tout, PARAM_INT),
 		FUNCTION(rtpproxy_tout, PARAM_INT),
+		FUNCTION(rtpproxy_tout_ms, PARAM_INT),
 		FUNCTION(rtpproxy_retr, PARAM_INT),
+		FUNCTION(rtpproxy_ping_interval, PARAM_INT),
+		FUNCTION(rtpproxy_call_table_size, PARAM_INT),
+		FUNCTION(rtpproxy_balancing, PARAM_STRING),
 		FUNCTION(nortpproxy_str, PARAM_STRING),
 		FUNCTION(timeout_socket, PARAM_STRING),
 		FUNCTION(timeout_tag_pv, PARAM_STRING),

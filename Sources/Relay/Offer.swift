@@ -50,7 +50,8 @@ extension Relay {
         case .delete: return delete(host, flags: flags)
         case .answer: return media(.answer, host, flags, address, hasAddress)
         case .offer:
-            if host.facts.method == .invite { host.markTransaction() }
+            // The mark says that the INVITE itself carried the offer, so an offer in its reply does not make one.
+            if host.facts.isRequest, host.facts.method == .invite { host.markTransaction() }
             return media(.offer, host, flags, address, hasAddress)
         }
     }
@@ -131,6 +132,9 @@ extension Relay {
             for stream in description.streams where body.firstUnfitForWord(in: stream.address) != nil {
                 throw .unfit(.address)
             }
+        } else {
+            let isAddress = host.with(.source) { AddressText.family($0, $0.all) != nil }
+            guard isAddress else { throw .missing(.source) }
         }
         if call.flags.bridgesByFamily, let first = description.streams.first {
             flagModifiers.append(first.family == .ipv6 ? "EI" : "IE")
@@ -194,6 +198,9 @@ extension Relay {
             } catch {
                 throw lastError ?? error
             }
+            if call.flags.repacketizationMilliseconds > 0, !capabilities(node).contains(.repacketization) {
+                warn(host, "is too old for flag 'z', which is left out")
+            }
             beginExchange(node, budget: settings.budgetNanoseconds)
             for stream in description.streams {
                 write(stream, call, host, body, capabilities(node))
@@ -210,6 +217,7 @@ extension Relay {
                 do throws(CallFailure) {
                     try makeEdits(body, call.options)
                     guard host.apply(edits) else { throw .notApplied }
+                    remember(host, node)
                     return
                 } catch {
                     if call.createsSession { deleteCreated(node, call.words, budget: settings.budgetNanoseconds) }
@@ -297,6 +305,7 @@ extension Relay {
                         newFamily = AddressText.family(received, received.all) ?? .ipv4
                     }
                 }
+                if addresses.count == start { failure = failure ?? .missing(.address) }
                 destinations.append(
                     StreamDestination(
                         address: ByteRange(from: start, to: addresses.count), family: newFamily, port: port))

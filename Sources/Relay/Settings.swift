@@ -4,12 +4,20 @@
 import Bytes
 public import SharedState
 
+/// How a new call's node is chosen.
+public enum Balancing: Sendable {
+    /// The rule that proxies with other RTPProxy modules share: `CallIDBalancing`.
+    case callID
+    /// `RendezvousBalancing`.
+    case rendezvous
+}
+
 /// What the configuration says, gathered before the fork and then only read.
 public struct Settings {
     /// Seconds until a node that failed is tried again; negative: never by itself.
     public private(set) var disableSeconds = 60
-    /// Seconds that one try may take, 1 or more.
-    public private(set) var timeoutSeconds = 1
+    /// Milliseconds that one try may take, 1 or more.
+    public private(set) var timeoutMilliseconds = 1000
     /// Tries, 1 or more.
     public private(set) var tries = 5
     /// The line that marks a rewritten SDP, without its line end; empty: none.
@@ -18,29 +26,39 @@ public struct Settings {
     public private(set) var timeoutSocket: [UInt8] = []
     /// Change `o=` in every SDP, flag `o` or not.
     public private(set) var rewritesOrigin = false
+    /// Seconds between two looks at a node that is up; 0: none.
+    public private(set) var pingSeconds = 10
+    /// Calls whose node is remembered; 0: none.
+    public private(set) var callTableSize = 65_536
+    /// How a new call's node is chosen.
+    public private(set) var balancing = Balancing.callID
     /// The nodes, those of a set side by side, sets in the order of their first mention.
     public private(set) var nodes: [NodeDefinition] = []
 
-    /// What is wrong, a line each. Of rtpproxy_sock only where the sets do not come from a database.
-    public var faults: [[UInt8]] { usesDatabase ? otherFaults : socketFaults + otherFaults }
-    private var socketFaults: [[UInt8]] = []
-    private var otherFaults: [[UInt8]] = []
+    /// What is wrong, a line each.
+    public private(set) var faults: [[UInt8]] = []
     /// What is odd, and what was done about it.
     public private(set) var warnings: [[UInt8]] = []
     private var usesDatabase = false
     private var hasSockets = false
+    private var hasTimeoutSeconds = false
+    private var hasTimeoutMilliseconds = false
 
     public init() {}
 
     /// The longest time that one command may take, in nanoseconds: rtpproxy_tout times rtpproxy_retr.
     public var budgetNanoseconds: UInt64 {
-        let seconds = UInt64(clamping: timeoutSeconds).multipliedReportingOverflow(by: UInt64(clamping: tries))
-        let nanoseconds = seconds.partialValue.multipliedReportingOverflow(by: 1_000_000_000)
-        return seconds.overflow || nanoseconds.overflow ? UInt64.max / 2 : nanoseconds.partialValue
+        let milliseconds = UInt64(clamping: timeoutMilliseconds).multipliedReportingOverflow(
+            by: UInt64(clamping: tries))
+        let nanoseconds = milliseconds.partialValue.multipliedReportingOverflow(by: 1_000_000)
+        return milliseconds.overflow || nanoseconds.overflow ? UInt64.max / 2 : nanoseconds.partialValue
     }
 
     /// The longest time until the first retransmission, in nanoseconds: a quarter of rtpproxy_tout.
-    var longestFirstWait: UInt64 { UInt64(clamping: timeoutSeconds) &* 250_000_000 }
+    var longestFirstWait: UInt64 {
+        let (quarter, overflow) = UInt64(clamping: timeoutMilliseconds).multipliedReportingOverflow(by: 250_000)
+        return overflow ? UInt64.max / 2 : quarter
+    }
 
     /// Takes a parameter that is text. False where there is none of this name.
     public mutating func set(_ parameter: Span<UInt8>, text value: Span<UInt8>) -> Bool {
@@ -53,9 +71,16 @@ public struct Settings {
                 fault("timeout_socket", value, value.all, "holds a blank or control character")
             }
             timeoutSocket = copy(value)
+        } else if parameter.equals(parameter.all, "rtpproxy_balancing") {
+            if value.equals(value.all, "callid") {
+                balancing = .callID
+            } else if value.equals(value.all, "rendezvous") {
+                balancing = .rendezvous
+            } else {
+                fault("rtpproxy_balancing", value, value.all, "is neither callid nor rendezvous")
+            }
         } else if parameter.equals(parameter.all, "db_url") {
-            usesDatabase = true
-            nodes.removeAll()
+            if !value.isEmpty { useDatabase() }
         } else {
             return false
         }
@@ -67,9 +92,18 @@ public struct Settings {
         if parameter.equals(parameter.all, "rtpproxy_disable_tout") {
             disableSeconds = value
         } else if parameter.equals(parameter.all, "rtpproxy_tout") {
-            timeoutSeconds = atLeastOne("rtpproxy_tout", value)
+            let milliseconds = inRange("rtpproxy_tout", value, 1...Int.max).multipliedReportingOverflow(by: 1000)
+            timeoutMilliseconds = milliseconds.overflow ? Int.max : milliseconds.partialValue
+            hasTimeoutSeconds = true
+        } else if parameter.equals(parameter.all, "rtpproxy_tout_ms") {
+            timeoutMilliseconds = inRange("rtpproxy_tout_ms", value, 1...Int.max)
+            hasTimeoutMilliseconds = true
+        } else if parameter.equals(parameter.all, "rtpproxy_ping_interval") {
+            pingSeconds = inRange("rtpproxy_ping_interval", value, 0...86_400)
+        } else if parameter.equals(parameter.all, "rtpproxy_call_table_size") {
+            callTableSize = inRange("rtpproxy_call_table_size", value, 0...16_777_216)
         } else if parameter.equals(parameter.all, "rtpproxy_retr") {
-            tries = atLeastOne("rtpproxy_retr", value)
+            tries = inRange("rtpproxy_retr", value, 1...Int.max)
         } else if parameter.equals(parameter.all, "rewrite_origin") {
             rewritesOrigin = value != 0
         } else {
@@ -88,15 +122,15 @@ public struct Settings {
         let place = url.trimmed(url.all)
         let reason: StaticString? =
             if id == nil {
-                "setid is NULL or no number"
+                "setid is NULL or not a number"
             } else if place.isEmpty {
                 "url is NULL or empty"
             } else if let fault = NodeLine.urlFault(url, place) {
                 fault
             } else if !weightFits {
-                "weight is NULL or no number of 0..1000000"
+                "weight is NULL or not a number of 0..1000000"
             } else if flags == nil {
-                "flags is NULL or no number"
+                "flags is NULL or not a number"
             } else {
                 nil
             }
@@ -116,19 +150,43 @@ public struct Settings {
     /// Whether there is a set of this id.
     public func hasSet(_ id: Int64) -> Bool { nodes.contains { Int64($0.setID) == id } }
 
+    /// The same settings without nodes, for reading the database again; nil where the sets do not come from one.
+    public func emptied() -> Settings? {
+        guard usesDatabase else { return nil }
+        var copy = self
+        copy.nodes.removeAll()
+        copy.warnings.removeAll()
+        return copy
+    }
+
+    /// Nodes to make room for: with a database, those that a reload may bring, too.
+    public var nodeCapacity: Int { usesDatabase ? nodes.count &* 2 &+ 64 : nodes.count }
+
     // MARK: - Parts
 
     private mutating func takeSockets(_ value: Span<UInt8>) {
         guard !value.trimmed(value.all).isEmpty else { return }
         hasSockets = true
         guard !usesDatabase else { return }
-        var entries: [NodeDefinition] = []
-        do throws(NodeLineFault) {
-            entries = try NodeLine.parse(value, firstIndex: nodes.count)
-        } catch {
-            socketFaults.append(line("rtpproxy_sock", value, error.range, error.reason))
+        var start = 0
+        while start < value.count {
+            let rest = value.extracting(start..<value.count)
+            do throws(NodeLineFault) {
+                for entry in try NodeLine.parse(rest, firstIndex: nodes.count) { append(entry) }
+                return
+            } catch {
+                // What stands behind the entry may be wrong as well, and shall show at once.
+                fault("rtpproxy_sock", rest, error.range, error.reason)
+                start &+= max(1, error.range.end)
+            }
         }
-        for entry in entries { append(entry) }
+    }
+
+    /// The sets come from the database; what rtpproxy_sock has said before, right or wrong, does not count.
+    private mutating func useDatabase() {
+        usesDatabase = true
+        nodes.removeAll()
+        faults.removeAll { $0.span.hasPrefix($0.span.all, "parameter rtpproxy_sock:") }
     }
 
     /// Adds a node behind the last one of its set.
@@ -150,16 +208,24 @@ public struct Settings {
         marker.append(value, line)
     }
 
-    private mutating func atLeastOne(_ parameter: StaticString, _ value: Int) -> Int {
-        if value >= 1 { return value }
+    /// `value`, or the nearest that is allowed and a fault.
+    private mutating func inRange(_ parameter: StaticString, _ value: Int, _ range: ClosedRange<Int>) -> Int {
+        if range.contains(value) { return value }
         var digits: [UInt8] = []
         digits.append(decimal: value)
-        fault(parameter, digits.span, digits.span.all, "is below 1")
-        return 1
+        var reason: StaticString = "is too large"
+        if value < range.lowerBound { reason = range.lowerBound == 0 ? "is below 0" : "is below 1" }
+        fault(parameter, digits.span, digits.span.all, reason)
+        return min(max(value, range.lowerBound), range.upperBound)
     }
 
     /// To be called once all is taken: what only shows when all is there.
     public mutating func finish() {
+        if hasTimeoutSeconds, hasTimeoutMilliseconds {
+            var digits: [UInt8] = []
+            digits.append(decimal: timeoutMilliseconds)
+            fault("rtpproxy_tout_ms", digits.span, digits.span.all, "rtpproxy_tout is given, too")
+        }
         if usesDatabase, hasSockets {
             var line: [UInt8] = []
             line.append("parameter rtpproxy_sock: ignored, the sets come from db_url")
@@ -170,12 +236,6 @@ public struct Settings {
     private mutating func fault(
         _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString
     ) {
-        otherFaults.append(line(parameter, text, range, reason))
-    }
-
-    private func line(
-        _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString
-    ) -> [UInt8] {
         var line: [UInt8] = []
         line.append("parameter ")
         line.append(parameter)
@@ -183,7 +243,7 @@ public struct Settings {
         line.append(printable: text, range, limit: 300)
         line.append("\": ")
         line.append(reason)
-        return line
+        faults.append(line)
     }
 
     private mutating func warnRow(_ row: Int, _ url: Span<UInt8>, _ reason: StaticString) {

@@ -2,6 +2,7 @@
 // Builds the C programs of this folder, once for all tests of a run, and runs their cases.
 
 import Foundation
+import TestSupport
 import Testing
 
 /// The project as this file finds it.
@@ -26,10 +27,8 @@ enum Project {
 struct Ended {
     /// Exit status; of a process that a signal ended, 128 and the signal.
     var status: Int32
-    /// Standard output and standard error, in that order.
+    /// Standard output and standard error.
     var output: String
-    /// Standard error alone.
-    var errors: String
 }
 
 /// A host program that could not be built; the text says which command failed, and how.
@@ -37,27 +36,13 @@ struct NotBuilt: Error, CustomStringConvertible {
     var description: String
 }
 
-/// Runs a command found in PATH to its end, without input.
+/// Runs a command found in PATH to its end, which has to come within two minutes.
 func run(_ command: [String]) throws -> Ended {
-    let files = [UUID(), UUID()].map { FileManager.default.temporaryDirectory.appending(path: "host-\($0)") }
-    defer { files.forEach { try? FileManager.default.removeItem(at: $0) } }
-    for file in files { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = command
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = try FileHandle(forWritingTo: files[0])
-    process.standardError = try FileHandle(forWritingTo: files[1])
-    try process.run()
-    process.waitUntilExit()
-    let (printed, errors) = (try text(of: files[0]), try text(of: files[1]))
-    let signal: Int32 = process.terminationReason == .uncaughtSignal ? 128 : 0
-    return Ended(status: signal + process.terminationStatus, output: printed + errors, errors: errors)
-}
-
-/// A file's text, invalid bytes replaced.
-func text(of file: URL) throws -> String {
-    String(decoding: try Data(contentsOf: file), as: UTF8.self)
+    let (end, output) = try ChildProcess.run(command[0], Array(command.dropFirst()), within: 120)
+    return switch end {
+    case .exited(let status): Ended(status: status, output: output)
+    case .signalled(let signal): Ended(status: 128 + signal, output: output)
+    }
 }
 
 /// A program of `Tests/Host/Programs`, built into a temporary folder.

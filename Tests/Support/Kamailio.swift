@@ -11,6 +11,7 @@ public final class Kamailio: Sendable {
     public let configurationPath: String
     private let folder: TemporaryFolder
     private let installation: KamailioInstallation
+    private let started = monotonicMilliseconds()
 
     /// No more than this many start or run their own Kamailio at the same time (shared ones not counted).
     private static let places = DispatchSemaphore(value: 4)
@@ -91,6 +92,11 @@ public final class Kamailio: Sendable {
 
     /// Runs an RPC command and returns what kamcmd prints. A fault is text too: `error: 404 - ...`.
     public func kamcmd(_ arguments: String...) throws -> String {
+        try kamcmd(arguments)
+    }
+
+    /// The same, with the arguments as a list.
+    public func kamcmd(_ arguments: [String]) throws -> String {
         let (program, all) = installation.command("kamcmd", ["-s", "unix:\(folder.file("ctl"))"] + arguments)
         return try ChildProcess.run(program, all).output
     }
@@ -121,11 +127,29 @@ public final class Kamailio: Sendable {
 
     /// Ends it, and throws where it did not end cleanly: by a signal, with another status than 0, or too late.
     public func stop() throws {
-        let end = process.terminate(within: 10)
+        process.signal(SIGTERM)
+        if process.wait(3) == nil && hasJustStarted {
+            // Kamailio's own race, seen with every module: a child that is being forked while the main process passes
+            // SIGTERM on misses it.
+            kill(-process.pid, SIGTERM)
+        }
+        let late = process.wait(7) == nil ? remaining : []
+        let end = process.terminate(within: 0)
         guard end == .exited(0), diedBySignal.isEmpty else {
             throw HarnessError(
-                "Kamailio ended with \(end.map { "\($0)" } ?? "nothing") \(diedBySignal):\n\(log.suffix(2000))")
+                "Kamailio ended with \(end.map { "\($0)" } ?? "nothing") \(diedBySignal), did not end: \(late)\n"
+                    + "\(log.suffix(3000))")
         }
+    }
+
+    /// Whether it was stopped within its first five seconds; three more have gone by in waiting.
+    private var hasJustStarted: Bool { monotonicMilliseconds() - started < 8000 }
+
+    /// The processes of its group that still run, each with what it waits in.
+    private var remaining: [String] {
+        let listed = try? ChildProcess.run("ps", ["-e", "-o", "pgid=,pid=,stat=,wchan:32="]).output
+        return (listed ?? "").split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+            .filter { $0.hasPrefix("\(process.pid) ") }
     }
 
     /// Runs `body` with a Kamailio of its own, then stops it and checks that it ended cleanly.
@@ -136,7 +160,7 @@ public final class Kamailio: Sendable {
         let result: R
         do { result = try body(kamailio) } catch {
             let died = kamailio.diedBySignal
-            kamailio.process.terminate(within: 10)
+            try? kamailio.stop()
             throw died.isEmpty ? error : HarnessError("\(error), and \(died)")
         }
         try kamailio.stop()

@@ -32,16 +32,27 @@ static void null_is_refused_at_creation(void)
 	EXPECT(rtpp_create(&services, NULL) == RTPP_BAD_ARGUMENT);
 }
 
+/* Creates with a host that lacks one service. */
+#define CREATED_WITHOUT(service)                           \
+	({                                                     \
+		rtpp_host lacking = services;                      \
+		rtpp_module *made = NULL;                          \
+		lacking.service = NULL;                            \
+		rtpp_status status = rtpp_create(&lacking, &made); \
+		EXPECT(made == NULL);                              \
+		status;                                            \
+	})
+
 static void a_missing_service_is_refused(void)
 {
-	rtpp_module *module = NULL;
-	rtpp_host host = services;
-	host.log = NULL;
-	EXPECT(rtpp_create(&host, &module) == RTPP_BAD_ARGUMENT);
-	host = services;
-	host.apply_edits = NULL;
-	EXPECT(rtpp_create(&host, &module) == RTPP_BAD_ARGUMENT);
-	EXPECT(module == NULL);
+	EXPECT(CREATED_WITHOUT(log) == RTPP_BAD_ARGUMENT);
+	EXPECT(CREATED_WITHOUT(ticks) == RTPP_BAD_ARGUMENT);
+	EXPECT(CREATED_WITHOUT(variable) == RTPP_BAD_ARGUMENT);
+	EXPECT(CREATED_WITHOUT(set_instance) == RTPP_BAD_ARGUMENT);
+	EXPECT(CREATED_WITHOUT(is_edited) == RTPP_BAD_ARGUMENT);
+	EXPECT(CREATED_WITHOUT(apply_edits) == RTPP_BAD_ARGUMENT);
+	EXPECT(CREATED_WITHOUT(transaction) == RTPP_BAD_ARGUMENT);
+	EXPECT(CREATED_WITHOUT(mark_transaction) == RTPP_BAD_ARGUMENT);
 }
 
 static void null_module_is_refused(void)

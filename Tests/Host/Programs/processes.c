@@ -8,7 +8,23 @@
 #define WORKERS 16
 
 static rtpp_module *module;
+static const char *const urls[] = {"udp:127.0.0.1:9", "udp:127.0.0.1:11", "udp:127.0.0.1:13"};
 static char url[64];
+
+static void switches_all_on(int index)
+{
+	(void)index;
+	EXPECT(rtpp_attach(module) == RTPP_OK);
+	for(size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
+		EXPECT(rtpp_enable(module, text(urls[i]), true) == RTPP_OK);
+}
+
+/* A module whose three nodes another process, which has ended, has switched on. */
+static void share_three(void)
+{
+	module = shared("udp:127.0.0.1:9 udp:127.0.0.1:11 udp:127.0.0.1:13");
+	in_processes(1, switches_all_on);
+}
 
 static void expect_nodes(bool second_is_disabled)
 {
@@ -26,12 +42,12 @@ static void sees_what_others_change(int index)
 	EXPECT(rtpp_node_count(module) == 3);
 	meet(WORKERS, 1);
 	if(index == 3)
-		EXPECT(rtpp_enable(module, text("udp:127.0.0.1:11"), false) == RTPP_OK);
+		EXPECT(rtpp_enable(module, text(urls[1]), false) == RTPP_OK);
 	meet(WORKERS, 2);
 	expect_nodes(true);
 	meet(WORKERS, 3);
 	if(index == 7)
-		EXPECT(rtpp_enable(module, text("udp:127.0.0.1:11"), true) == RTPP_OK);
+		EXPECT(rtpp_enable(module, text(urls[1]), true) == RTPP_OK);
 	meet(WORKERS, 4);
 	expect_nodes(false);
 	atomic_fetch_add(&the_world->count, 1);
@@ -39,7 +55,7 @@ static void sees_what_others_change(int index)
 
 static void a_change_is_seen_by_all(void)
 {
-	module = shared("udp:127.0.0.1:9 udp:127.0.0.1:11 udp:127.0.0.1:13");
+	share_three();
 	in_processes(WORKERS, sees_what_others_change);
 	EXPECT(atomic_load(&the_world->count) == WORKERS);
 	/* And by the process that shared the memory, which attaches last. */
@@ -51,12 +67,12 @@ static void dies_with_a_node_off(int index)
 {
 	EXPECT(rtpp_attach(module) == RTPP_OK);
 	if(index == 0)
-		EXPECT(rtpp_enable(module, text("udp:127.0.0.1:11"), false) == RTPP_OK);
+		EXPECT(rtpp_enable(module, text(urls[1]), false) == RTPP_OK);
 }
 
 static void a_change_outlives_its_process(void)
 {
-	module = shared("udp:127.0.0.1:9 udp:127.0.0.1:11 udp:127.0.0.1:13");
+	share_three();
 	in_processes(1, dies_with_a_node_off);
 	EXPECT(rtpp_attach(module) == RTPP_OK);
 	expect_nodes(true);
@@ -70,7 +86,7 @@ static void switches_or_looks(int index)
 	for(int round = 0; round < 20000; round++) {
 		rtpp_node_info info;
 		if(index % 2 == 0) {
-			EXPECT(rtpp_enable(module, text("udp:127.0.0.1:11"), (round + index / 2) % 2 == 0) == RTPP_OK);
+			EXPECT(rtpp_enable(module, text(urls[1]), (round + index / 2) % 2 == 0) == RTPP_OK);
 		} else {
 			EXPECT(rtpp_node(module, 1, &info) == RTPP_OK);
 			EXPECT(info.recheck == (info.disabled ? -1 : 0));
@@ -80,7 +96,7 @@ static void switches_or_looks(int index)
 
 static void a_change_is_never_seen_by_half(void)
 {
-	module = shared("udp:127.0.0.1:9 udp:127.0.0.1:11 udp:127.0.0.1:13");
+	share_three();
 	in_processes(WORKERS, switches_or_looks);
 }
 

@@ -146,7 +146,7 @@ static rtpp_message message(int streams, bool is_request)
 				"m=audio %d RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n", 4000 + 2 * i);
 	id++;
 	call += is_request;
-	snprintf(call_id, sizeof(call_id), "call-%u@host", call);
+	snprintf(call_id, sizeof(call_id), "call-%08u@host", call);
 	rtpp_message made = {
 			.context = &id,
 			.id = id,
@@ -185,10 +185,12 @@ rtpp_message ok(int streams)
 /* Forks; the child ends with its parent, and never lives longer than a case may take. */
 static pid_t fork_bounded(void)
 {
-	pid_t process = fork();
+	pid_t parent = getpid(), process = fork();
 	EXPECT(process >= 0);
 	if(process == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if(getppid() != parent)
+			_exit(1); /* it ended before that was said */
 		alarm(30);
 	}
 	return process;

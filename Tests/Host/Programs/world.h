@@ -40,7 +40,7 @@ rtpp_module *attached(const char *sock);
 /* Memory that all processes forked from here on see; zeroed, aligned. */
 void *shared_memory(size_t size);
 
-/* An INVITE with SDP of so many streams; each call gives another message of another call. */
+/* An INVITE with SDP of so many streams; each gives another message of another call, all of one length. */
 rtpp_message invite(int streams);
 /* The 200 to it, with SDP of so many streams. */
 rtpp_message ok(int streams);

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Which RTPProxy holds a call: a table of fixed size that all processes share without a lock.
+//
+// Why this is sound. An entry is two words. `key` is the call's 64-bit hash, 0 empty. `value` is the node, the time the
+// entry expires and 24 bits of the same hash. Whoever writes an entry stores `value` first and then `key`; whoever
+// reads takes an entry only where the key is the call's and the bits in the value are, too. So two processes that
+// write one entry at once, or one that dies between its two stores, leave an entry that belongs to nobody, and the
+// worst that a lost entry costs is that the balancing rule decides.
+
+import Synchronization
+
+private struct CallEntry: ~Copyable {
+    let key = Atomic<UInt64>(0)
+    let value = Atomic<UInt64>(0)
+}
+
+private struct CallTableHeader: ~Copyable {
+    var magic: UInt64
+    var version: UInt32
+    var bucketCount: UInt32
+    let used = Atomic<Int64>(0)
+    let evicted = Atomic<UInt64>(0)
+}
+
+/// The table as one process sees it. Buckets of sixteen entries; in a full one the entry that expires first gives way.
+@safe
+public struct CallTable: ~Copyable {
+    /// Seconds that an entry lives after it was last used: longer than calls without a message in between are.
+    public static let lifetimeSeconds: UInt32 = 43_200
+    /// Entries that share a place.
+    static let bucketSize = 16
+    /// Nodes are numbered below this.
+    public static let maximumNodes = 65_536
+    private static let magic: UInt64 = 0x7274_7070_6361_6C6C
+    private static let version: UInt32 = 1
+    private static let headerSize = 64
+    /// Ticks are kept in units of this many seconds.
+    private static let tickUnit: UInt32 = 4
+
+    private let base: UnsafeMutableRawPointer
+    private let bucketCount: Int
+
+    /// Bytes that a table of `entries` needs, 0 for none: a whole number of buckets, at least as many.
+    public static func size(entries: Int) -> Int {
+        entries > 0 ? headerSize &+ buckets(entries) &* bucketSize &* MemoryLayout<CallEntry>.stride : 0
+    }
+
+    private static func buckets(_ entries: Int) -> Int { (min(entries, 1 << 28) &+ bucketSize &- 1) / bucketSize }
+
+    /// Lays a table out in `block`, which is zeroed and shared. Once, before the fork.
+    public static func create(
+        in block: UnsafeMutableRawPointer, size: Int, entries: Int
+    ) throws(SharedStateError) {
+        guard entries > 0, size >= Self.size(entries: entries) else { throw .tooSmall }
+        guard UInt(bitPattern: block) & 63 == 0 else { throw .misaligned }
+        // SAFETY: the block has room for header and entries, checked above, and nobody else sees it yet. Zero is an
+        // empty entry, and the block is zeroed.
+        unsafe block.bindMemory(to: CallTableHeader.self, capacity: 1).initialize(
+            to: CallTableHeader(
+                magic: magic, version: version, bucketCount: UInt32(truncatingIfNeeded: buckets(entries))))
+    }
+
+    /// Attaches to a block that `create` has laid out; it stays mapped as long as the table lives.
+    public init(attaching block: UnsafeMutableRawPointer, size: Int) throws(SharedStateError) {
+        guard size >= Self.headerSize else { throw .tooSmall }
+        guard UInt(bitPattern: block) & 63 == 0 else { throw .misaligned }
+        let header = unsafe block.assumingMemoryBound(to: CallTableHeader.self)
+        guard unsafe header.pointee.magic == Self.magic, unsafe header.pointee.version == Self.version,
+            unsafe header.pointee.bucketCount > 0
+        else { throw .foreign }
+        let buckets = unsafe Int(header.pointee.bucketCount)
+        guard size >= Self.size(entries: buckets &* Self.bucketSize) else { throw .tooSmall }
+        bucketCount = buckets
+        unsafe base = block
+    }
+
+    // SAFETY: create() has initialised the header, and attaching has checked it.
+    private var header: UnsafeMutablePointer<CallTableHeader> {
+        unsafe base.assumingMemoryBound(to: CallTableHeader.self)
+    }
+
+    // SAFETY: the bucket is taken modulo their number, and `way` is below the size of one.
+    private func entry(_ key: UInt64, _ way: Int) -> UnsafeMutablePointer<CallEntry> {
+        let bucket = Int(truncatingIfNeeded: key % UInt64(bucketCount))
+        let index = bucket &* Self.bucketSize &+ way
+        return unsafe (base + Self.headerSize + index &* MemoryLayout<CallEntry>.stride)
+            .assumingMemoryBound(to: CallEntry.self)
+    }
+
+    // MARK: Words: bits 0..15 the node, 16..39 when it expires, 40..63 the high bits of the hash.
+
+    private static func stamp(_ tick: UInt32) -> UInt64 { UInt64(tick / tickUnit) & 0xFF_FFFF }
+
+    private static func word(_ key: UInt64, node: Int, expires tick: UInt32) -> UInt64 {
+        UInt64(truncatingIfNeeded: node) & 0xFFFF | stamp(tick) << 16 | (key & ~0xFF_FFFF_FFFF)
+    }
+
+    /// Seconds, in steps, from `now` until `value` expires; 0 where it has.
+    private static func rest(_ value: UInt64, _ now: UInt32) -> UInt64 {
+        let distance = ((value >> 16) &- stamp(now)) & 0xFF_FFFF
+        return distance < 0x80_0000 ? distance : 0
+    }
+
+    private static func expiry(_ now: UInt32) -> UInt32 { now &+ lifetimeSeconds }
+
+    /// A key that is not the empty one.
+    private static func key(_ hash: UInt64) -> UInt64 { hash == 0 ? 1 : hash }
+
+    // MARK: Use
+
+    /// The node that holds the call with this hash; nil where the table knows nothing.
+    public func node(for hash: UInt64, now: UInt32) -> Int? {
+        let key = Self.key(hash)
+        for way in 0..<Self.bucketSize {
+            let entry = unsafe entry(key, way)
+            guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
+            let value = unsafe entry.pointee.value.load(ordering: .acquiring)
+            guard value >> 40 == key >> 40, Self.rest(value, now) > 0 else { continue }
+            return Int(truncatingIfNeeded: value & 0xFFFF)
+        }
+        return nil
+    }
+
+    /// Remembers that `node` holds the call with this hash, from `now` on for another lifetime.
+    public func remember(_ hash: UInt64, node: Int, now: UInt32) {
+        guard node >= 0, node < Self.maximumNodes else { return }
+        let key = Self.key(hash)
+        let value = Self.word(key, node: node, expires: Self.expiry(now))
+        var victim = 0
+        var victimRest = UInt64.max
+        var victimKey: UInt64 = 0
+        for way in 0..<Self.bucketSize {
+            let entry = unsafe entry(key, way)
+            let present = unsafe entry.pointee.key.load(ordering: .acquiring)
+            if present == key {
+                unsafe entry.pointee.value.store(value, ordering: .releasing)
+                return
+            }
+            let rest = unsafe present == 0 ? 0 : Self.rest(entry.pointee.value.load(ordering: .acquiring), now)
+            if rest < victimRest { (victim, victimRest, victimKey) = (way, rest, present) }
+        }
+        let entry = unsafe entry(key, victim)
+        unsafe entry.pointee.value.store(value, ordering: .releasing)
+        // Where another process was faster, its entry stands and this call has none.
+        let (isOurs, _) = unsafe entry.pointee.key.compareExchange(
+            expected: victimKey, desired: key, ordering: .acquiringAndReleasing)
+        guard isOurs else { return }
+        if victimKey == 0 {
+            _ = unsafe header.pointee.used.add(1, ordering: .relaxed)
+        } else if victimRest > 0 {
+            _ = unsafe header.pointee.evicted.add(1, ordering: .relaxed)
+        }
+    }
+
+    /// Forgets the call with this hash.
+    public func forget(_ hash: UInt64) {
+        let key = Self.key(hash)
+        for way in 0..<Self.bucketSize {
+            let (isOurs, _) = unsafe entry(key, way).pointee.key.compareExchange(
+                expected: key, desired: 0, ordering: .acquiringAndReleasing)
+            if isOurs { _ = unsafe header.pointee.used.subtract(1, ordering: .relaxed) }
+        }
+    }
+
+    /// Whether any call is with `node`, as of `now`. Looks at the whole table.
+    public func holdsCalls(_ node: Int, now: UInt32) -> Bool {
+        for index in 0..<capacity {
+            let entry = unsafe entry(UInt64(index / Self.bucketSize), index % Self.bucketSize)
+            let key = unsafe entry.pointee.key.load(ordering: .acquiring)
+            guard key != 0 else { continue }
+            let value = unsafe entry.pointee.value.load(ordering: .acquiring)
+            guard value >> 40 == key >> 40, Int(truncatingIfNeeded: value & 0xFFFF) == node else { continue }
+            if Self.rest(value, now) > 0 { return true }
+        }
+        return false
+    }
+
+    /// Entries in use, expired ones among them.
+    public var count: Int { unsafe max(0, Int(header.pointee.used.load(ordering: .relaxed))) }
+    /// Entries that gave way before they expired.
+    public var evictions: UInt64 { unsafe header.pointee.evicted.load(ordering: .relaxed) }
+    /// Entries there is room for.
+    public var capacity: Int { bucketCount &* Self.bucketSize }
+}

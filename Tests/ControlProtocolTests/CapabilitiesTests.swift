@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a probe asks, and what the answers tell.
+
+import Bytes
+import ControlProtocol
+import Testing
+
+@Suite struct CapabilitiesTests {
+    private func question(_ position: Int) -> String {
+        var text: [UInt8] = []
+        Probe.write(position, into: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    private func capability(_ position: Int, _ reply: String) -> Capabilities? {
+        let bytes = Array(reply.utf8)
+        return Probe.capability(position, bytes.span, bytes.span.all)
+    }
+
+    @Test func aProbeAsksForWhatTheModuleUses() {
+        #expect((0..<Probe.count).map(question) == ["V", "VF 20050322", "VF 20071116", "VF 20081102"])
+    }
+
+    @Test func eachYesIsOneCapability() {
+        let answers: [Capabilities?] = [.base, .multipleStreams, .repacketization, .codecLists]
+        #expect(capability(0, "20040107") == answers[0])
+        for position in 1..<Probe.count { #expect(capability(position, "1") == answers[position]) }
+        for position in 1..<Probe.count { #expect(capability(position, " 1 x") == answers[position]) }
+    }
+
+    @Test(arguments: ["0", "E0", "E1", "E2 x"])
+    func aNoIsAnAnswerToo(_ reply: String) {
+        for position in 1..<Probe.count { #expect(capability(position, reply) == []) }
+    }
+
+    /// `V` is answered by one version alone: who says anything else is no RTPProxy.
+    @Test(arguments: ["20040108", "0", "1", "E0", "", "2004010", "200401077", "x"])
+    func anotherVersionIsNoProtocol(_ reply: String) {
+        #expect(capability(0, reply) == nil)
+    }
+
+    @Test(arguments: ["", " ", "2", "11", "10", "yes", "-1", "20040107", "\u{0}"])
+    func garbageIsNoProtocol(_ reply: String) {
+        for position in 1..<Probe.count { #expect(capability(position, reply) == nil, "\(position)") }
+    }
+
+    @Test func severalStreamsAndTheBaseAreRequired() {
+        #expect(Capabilities.required == [.base, .multipleStreams])
+        #expect(!Capabilities([.base, .repacketization, .codecLists]).isSuperset(of: .required))
+        #expect(Capabilities([.base, .multipleStreams]).isSuperset(of: .required))
+    }
+
+    /// The raw value lies in shared memory: two that share a bit would be one.
+    @Test func eachCapabilityHasABitOfItsOwn() {
+        let all: [Capabilities] = [.base, .multipleStreams, .repacketization, .codecLists]
+        #expect(all.allSatisfy { $0.rawValue.nonzeroBitCount == 1 })
+        #expect(all.reduce(0) { $0 | $1.rawValue }.nonzeroBitCount == all.count)
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A worker process of a proxy as the tests want it: settings, shared memory, and its view of both.
+
+import Bytes
+import SharedState
+import Testing
+import Transport
+
+@testable import Relay
+
+/// Settings, table and relay of one worker.
+final class SIPWorker {
+    let block: UnsafeMutableRawPointer
+    let size: Int
+    let settings: Settings
+    private var relay: Relay
+    /// Whose memory it is.
+    private let owner: SIPWorker?
+
+    /// A configuration of these values of rtpproxy_sock. Unless `isProven` is false all nodes have shown `features`
+    /// besides what is required; a command may take a second.
+    init(
+        _ sockets: [String], texts: [String: String] = [:], numbers: [String: Int] = [:],
+        features: [Feature] = [], isProven: Bool = true
+    ) throws {
+        var settings = Settings()
+        settings.number("rtpproxy_tout", 1)
+        settings.number("rtpproxy_retr", 1)
+        for (name, value) in texts { settings.text(name, value) }
+        for (name, value) in numbers { settings.number(name, value) }
+        for line in sockets { settings.text("rtpproxy_sock", line) }
+        settings.finish()
+        try #require(settings.faultTexts == [])
+        self.settings = settings
+        owner = nil
+        size = NodeTableLayout(capacity: settings.nodes.count).size
+        block = .allocate(byteCount: size, alignment: 64)
+        block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+        try NodeTable.create(in: block, size: size, settings.nodes)
+        relay = Relay(settings: settings, table: try NodeTable(attaching: block, size: size))
+        let table = try table()
+        for node in 0..<table.count {
+            let url = settings.nodes[node].url
+            if let parsed = try? NodeURL(url.span, url.span.all),
+                let address = Resolver.numeric(url.span, parsed)
+            {
+                table.publishAddress(node, NodeAddress(words: address.words))
+            }
+            if isProven { prove(node, features) }
+        }
+    }
+
+    convenience init(_ responders: Responder..., features: [Feature] = []) throws {
+        try self.init(responders.map(\.url), features: features)
+    }
+
+    /// Another process of the same server: its memory is shared, its sockets are its own.
+    init(beside other: SIPWorker) throws {
+        owner = other.owner ?? other
+        settings = other.settings
+        block = other.block
+        size = other.size
+        relay = Relay(settings: settings, table: try NodeTable(attaching: block, size: size))
+    }
+
+    deinit {
+        if owner == nil { block.deallocate() }
+    }
+
+    /// Another process's view of the same shared memory.
+    func table() throws -> NodeTable { try NodeTable(attaching: block, size: size) }
+
+    /// What is not required of a node.
+    enum Feature: UInt32 {
+        case repacketization = 4
+        case codecLists = 8
+    }
+
+    func condition(_ node: Int) -> NodeCondition? { try? table().condition(node) }
+
+    /// The node has answered its probe.
+    func prove(_ node: Int, _ features: [Feature] = []) {
+        guard let table = try? table() else { return }
+        table.setCapabilities(node, features.reduce(3) { $0 | $1.rawValue })
+        _ = table.revive(node)
+    }
+
+    // MARK: - Functions
+
+    func offer(_ call: FakeCall, _ flags: String = "", address: String? = nil) -> ReturnCode {
+        let (flags, text) = (Array(flags.utf8), Array((address ?? "").utf8))
+        return relay.offer(call, flags: flags.span, address: text.span, hasAddress: address != nil)
+    }
+
+    func answer(_ call: FakeCall, _ flags: String = "", address: String? = nil) -> ReturnCode {
+        let (flags, text) = (Array(flags.utf8), Array((address ?? "").utf8))
+        return relay.answer(call, flags: flags.span, address: text.span, hasAddress: address != nil)
+    }
+
+    func manage(_ call: FakeCall, _ flags: String = "", address: String? = nil) -> ReturnCode {
+        let (flags, text) = (Array(flags.utf8), Array((address ?? "").utf8))
+        return relay.manage(call, flags: flags.span, address: text.span, hasAddress: address != nil)
+    }
+
+    func delete(_ call: FakeCall, _ flags: String = "") -> ReturnCode {
+        let flags = Array(flags.utf8)
+        return relay.delete(call, flags: flags.span)
+    }
+
+    func play(_ call: FakeCall, _ prompt: String, _ count: Int, toCallee: Bool) -> ReturnCode {
+        let prompt = Array(prompt.utf8)
+        return relay.play(call, prompt: prompt.span, count: count, toCallee: toCallee)
+    }
+
+    func stopPlay(_ call: FakeCall, toCallee: Bool) -> ReturnCode { relay.stopPlay(call, toCallee: toCallee) }
+
+    func record(_ call: FakeCall) -> ReturnCode { relay.record(call) }
+
+    func statistics(_ call: FakeCall) -> String? {
+        relay.statistics(call) { span in
+            var bytes: [UInt8] = []
+            bytes.append(span)
+            return String(decoding: bytes, as: UTF8.self)
+        }
+    }
+
+    func selectSet(_ call: FakeCall, _ id: Int64) -> ReturnCode { relay.selectSet(call, id: id) }
+
+    func selectSet(_ call: FakeCall, text: String) -> ReturnCode {
+        let text = Array(text.utf8)
+        return relay.selectSet(call, text: text.span)
+    }
+
+    var listings: [NodeListing] { (0..<relay.nodeCount()).compactMap { relay.listing($0) } }
+    func listing(_ position: Int) -> NodeListing? { relay.listing(position) }
+
+    func setEnabled(_ url: String, _ isEnabled: Bool) -> Bool {
+        let url = Array(url.utf8)
+        return relay.setEnabled(url.span, isEnabled)
+    }
+
+    func url(_ position: Int) -> String { String(decoding: relay.urlMemory(position), as: UTF8.self) }
+}
+
+extension Settings {
+    /// Takes a parameter; false where there is none of this name.
+    @discardableResult
+    mutating func text(_ name: String, _ value: String) -> Bool {
+        let (name, value) = (Array(name.utf8), Array(value.utf8))
+        return set(name.span, text: value.span)
+    }
+
+    /// Takes a parameter; false where there is none of this name.
+    @discardableResult
+    mutating func number(_ name: String, _ value: Int) -> Bool {
+        let name = Array(name.utf8)
+        return set(name.span, number: value)
+    }
+
+    var faultTexts: [String] { faults.map { String(decoding: $0, as: UTF8.self) } }
+    var warningTexts: [String] { warnings.map { String(decoding: $0, as: UTF8.self) } }
+}
