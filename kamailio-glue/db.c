@@ -15,6 +15,19 @@ static str column_url = str_init("url");
 static str column_weight = str_init("weight");
 static str column_flags = str_init("flags");
 
+/* Logs why the database cannot be used, and keeps the reason for who asked. */
+static char fault_text[256];
+#define FAULT(...)                                             \
+	do {                                                       \
+		snprintf(fault_text, sizeof(fault_text), __VA_ARGS__); \
+		LM_ERR("%s\n", fault_text);                            \
+	} while(0)
+
+const char *rtpp_db_fault(void)
+{
+	return fault_text;
+}
+
 /* Room for the digits of any number of 64 bits. */
 #define DIGITS 24
 
@@ -25,7 +38,7 @@ static int name_module(const char *url, char *module, size_t size)
 	size_t length = strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
 
 	if(length == 0 || url[length] != ':' || length + sizeof("db_") > size) {
-		LM_ERR("parameter db_url: no scheme like mysql:// at its beginning\n");
+		FAULT("parameter db_url: no scheme like mysql:// at its beginning");
 		return -1;
 	}
 	snprintf(module, size, "db_%.*s", (int)length, url);
@@ -39,12 +52,12 @@ static int bind_module(char *module, db_func_t *functions)
 
 	memset(functions, 0, sizeof(*functions));
 	if(bind_api == NULL || bind_api(functions) < 0) {
-		LM_ERR("parameter db_url: the module %s is not loaded\n", module);
+		FAULT("parameter db_url: the module %s is not loaded", module);
 		return -1;
 	}
 	if(functions->init == NULL || functions->close == NULL || functions->use_table == NULL || functions->query == NULL
 			|| functions->free_result == NULL) {
-		LM_ERR("parameter db_url: the module %s cannot read tables\n", module);
+		FAULT("parameter db_url: the module %s cannot read tables", module);
 		return -1;
 	}
 	return 0;
@@ -68,14 +81,12 @@ static rtpp_bytes text_of(const db_val_t *value, char digits[DIGITS])
 		case DB1_BIGINT:
 			snprintf(digits, DIGITS, "%lld", (long long)VAL_BIGINT(value));
 			return rtpp_bytes_of_cstring(digits);
-#if VERSIONVAL >= 5006000
 		case DB1_UINT:
 			snprintf(digits, DIGITS, "%u", VAL_UINT(value));
 			return rtpp_bytes_of_cstring(digits);
 		case DB1_UBIGINT:
 			snprintf(digits, DIGITS, "%llu", (unsigned long long)VAL_UBIGINT(value));
 			return rtpp_bytes_of_cstring(digits);
-#endif
 		case DB1_DOUBLE:
 			snprintf(digits, DIGITS, "%.15g", VAL_DOUBLE(value));
 			return rtpp_bytes_of_cstring(digits);
@@ -118,7 +129,7 @@ static int check_version(db_func_t *functions, db1_con_t *connection, const char
 	VAL_STRING(&value) = table;
 	if(functions->use_table(connection, &version_table) < 0
 			|| functions->query(connection, &key, 0, &value, &column, 1, 1, 0, &rows) < 0) {
-		LM_ERR("parameter db_url: the table \"version\" cannot be read\n");
+		FAULT("parameter db_url: the table \"version\" cannot be read");
 		return -1;
 	}
 	has_row = rows != NULL && RES_ROW_N(rows) > 0;
@@ -127,10 +138,9 @@ static int check_version(db_func_t *functions, db1_con_t *connection, const char
 	if(rows != NULL)
 		functions->free_result(connection, rows);
 	if(!has_row)
-		LM_ERR("parameter table_name: the table \"version\" has no row for table \"%s\"\n", table);
+		FAULT("parameter table_name: the table \"version\" has no row for table \"%s\"", table);
 	else if(number != TABLE_VERSION)
-		LM_ERR("parameter table_name: table \"%s\" has version %ld, %d is required\n", table, (long)number,
-				TABLE_VERSION);
+		FAULT("parameter table_name: table \"%s\" has version %ld, %d is required", table, (long)number, TABLE_VERSION);
 	return has_row && number == TABLE_VERSION ? 0 : -1;
 }
 
@@ -143,7 +153,7 @@ static int load_rows(db_func_t *functions, db1_con_t *connection, const char *ta
 
 	if(functions->use_table(connection, &name) < 0 || functions->query(connection, 0, 0, 0, columns, 0, 4, 0, &rows) < 0
 			|| rows == NULL) {
-		LM_ERR("parameter table_name: the columns setid, url, weight, flags of table \"%s\" cannot be read\n", table);
+		FAULT("parameter table_name: the columns setid, url, weight, flags of table \"%s\" cannot be read", table);
 		return -1;
 	}
 	for(i = 0; i < RES_ROW_N(rows); i++) {
@@ -170,7 +180,7 @@ int rtpp_db_load(const char *url, const char *table)
 		return -1;
 	connection = functions.init(&name);
 	if(connection == NULL) {
-		LM_ERR("parameter db_url: %s has no connection to the database\n", module);
+		FAULT("parameter db_url: %s has no connection to the database", module);
 		return -1;
 	}
 	if(check_version(&functions, connection, table) == 0)

@@ -30,8 +30,12 @@ extern sr_kemi_t rtpp_kemi_exports[];
 extern rpc_export_t rtpp_rpc[];
 extern pv_export_t rtpp_variables[];
 
-/* db.c: loads the sets from `url`; 0, or -1 with the reason logged. */
+/* db.c: loads the sets from `url`; 0, or -1 with the reason logged and in rtpp_db_fault. */
 int rtpp_db_load(const char *url, const char *table);
+const char *rtpp_db_fault(void);
+
+/* module.c: loads the sets as configured, at start-up and again. */
+int rtpp_load_pool(void);
 
 static inline rtpp_bytes rtpp_bytes_of(const str *text)
 {

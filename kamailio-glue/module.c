@@ -90,13 +90,18 @@ static int share(void)
 	return rtpp_share(rtpp_instance, block, size) == RTPP_OK ? 0 : -1;
 }
 
+int rtpp_load_pool(void)
+{
+	return rtpp_db_load(db_url, table_name);
+}
+
 static int mod_init(void)
 {
 	int result = rtpp_host_init();
 
 	if(db_url != NULL && *db_url != '\0') {
 		rtpp_set_text(rtpp_instance, "db_url", rtpp_bytes_of_cstring(db_url));
-		if(rtpp_db_load(db_url, table_name) < 0)
+		if(rtpp_load_pool() < 0)
 			result = -1;
 	}
 	if(rtpp_configure(rtpp_instance) != RTPP_OK || result < 0)

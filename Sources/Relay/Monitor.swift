@@ -67,7 +67,9 @@ extension Relay {
     }
 
     private func isProbeDue(_ node: Int, _ ticks: UInt32, _ survey: borrowing Survey, _ now: UInt64) -> Bool {
-        guard table.life(node) != .free, !survey.exchanges.isRunning(node), survey.notBefore[node] <= now else { return false }
+        guard table.life(node) != .free, !survey.exchanges.isRunning(node), survey.notBefore[node] <= now else {
+            return false
+        }
         return switch table.condition(node) {
         case .unproven: true
         case .down(let recheck): recheck != NodeTable.never && ticks >= recheck

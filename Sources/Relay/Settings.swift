@@ -35,8 +35,10 @@ public struct Settings {
     /// The nodes, those of a set side by side, sets in the order of their first mention.
     public private(set) var nodes: [NodeDefinition] = []
 
-    /// What is wrong, a line each.
-    public private(set) var faults: [[UInt8]] = []
+    /// What is wrong, a line each. Of rtpproxy_sock only where the sets do not come from a database.
+    public var faults: [[UInt8]] { usesDatabase ? otherFaults : socketFaults + otherFaults }
+    private var socketFaults: [[UInt8]] = []
+    private var otherFaults: [[UInt8]] = []
     /// What is odd, and what was done about it.
     public private(set) var warnings: [[UInt8]] = []
     private var usesDatabase = false
@@ -122,15 +124,15 @@ public struct Settings {
         let place = url.trimmed(url.all)
         let reason: StaticString? =
             if id == nil {
-                "setid is NULL or not a number"
+                "setid is NULL or no number"
             } else if place.isEmpty {
                 "url is NULL or empty"
             } else if let fault = NodeLine.urlFault(url, place) {
                 fault
             } else if !weightFits {
-                "weight is NULL or not a number of 0..1000000"
+                "weight is NULL or no number of 0..1000000"
             } else if flags == nil {
-                "flags is NULL or not a number"
+                "flags is NULL or no number"
             } else {
                 nil
             }
@@ -176,7 +178,7 @@ public struct Settings {
                 return
             } catch {
                 // What stands behind the entry may be wrong as well, and shall show at once.
-                fault("rtpproxy_sock", rest, error.range, error.reason)
+                socketFaults.append(line("rtpproxy_sock", rest, error.range, error.reason))
                 start &+= max(1, error.range.end)
             }
         }
@@ -186,7 +188,6 @@ public struct Settings {
     private mutating func useDatabase() {
         usesDatabase = true
         nodes.removeAll()
-        faults.removeAll { $0.span.hasPrefix($0.span.all, "parameter rtpproxy_sock:") }
     }
 
     /// Adds a node behind the last one of its set.
@@ -236,6 +237,12 @@ public struct Settings {
     private mutating func fault(
         _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString
     ) {
+        otherFaults.append(line(parameter, text, range, reason))
+    }
+
+    private func line(
+        _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString
+    ) -> [UInt8] {
         var line: [UInt8] = []
         line.append("parameter ")
         line.append(parameter)
@@ -243,7 +250,7 @@ public struct Settings {
         line.append(printable: text, range, limit: 300)
         line.append("\": ")
         line.append(reason)
-        faults.append(line)
+        return line
     }
 
     private mutating func warnRow(_ row: Int, _ url: Span<UInt8>, _ reason: StaticString) {

@@ -9,13 +9,17 @@ import Testing
     private static let first = "udp:127.0.0.1:22222"
     private static let second = "udp:127.0.0.1:22223"
 
+    private func run(sql: String, on path: String) throws {
+        let program =
+            "import sqlite3,sys; sqlite3.connect(sys.argv[1], isolation_level=None).executescript(sys.argv[2])"
+        let made = try ChildProcess.run("python3", ["-c", program, path, sql])
+        #expect(made.end == .exited(0), "\(made.output)")
+    }
+
     /// The database of database.cfg in a folder.
     private func database(in folder: TemporaryFolder) throws -> String {
         let path = folder.file("kamailio.sqlite")
-        let program = "import sqlite3,sys; sqlite3.connect(sys.argv[1]).executescript(open(sys.argv[2]).read())"
-        let script = "\(PackageFolder.root)/Tests/Fixtures/readme/relays.sql"
-        let made = try ChildProcess.run("python3", ["-c", program, path, script])
-        #expect(made.end == .exited(0), "\(made.output)")
+        try run(sql: PackageFolder.fixture("readme/relays.sql"), on: path)
         return path
     }
 
@@ -112,7 +116,7 @@ import Testing
         }
     }
 
-    @Test func setsOfTheDatabase() throws {
+    @Test func setsOfTheDatabaseAtStartAndReadAgain() throws {
         let folder = try TemporaryFolder()
         try Kamailio.with(ReadmeExample.configuration("database.cfg", paths("database.cfg", folder))) { kamailio in
             let list = try kamailio.relays()
@@ -120,6 +124,30 @@ import Testing
             #expect(list.map { $0["weight"] } == ["2", "1", "1"])
             #expect(list.last?["disabled"] == "1")
             #expect(list.last?["recheck"] == "-1")
+            let row = "INSERT INTO media_relays (setid, url) VALUES ('2', 'udp:127.0.0.1:22225')"
+            try run(sql: row, on: folder.file("kamailio.sqlite"))
+            let printed = try kamailio.kamcmd("rtpproxy.reload").replacingOccurrences(of: "\t", with: "    ")
+            #expect(try printed.trimmingCharacters(in: .newlines) == Readme.output(of: "$ kamcmd rtpproxy.reload"))
+            #expect(try kamailio.relays().map { $0["setid"] } == ["0", "0", "2", "2"])
+        }
+    }
+
+    @Test func drainedRelayKeepsItsCallsAndGetsNoNewOnes() throws {
+        let (relay, other) = (try ScriptedRelay(), try ScriptedRelay())
+        try ReadmeExample.run("parameters.cfg", relays: [Self.first: relay, Self.second: other]) { kamailio in
+            /// Offers, and says whether the first relay has got the command.
+            func isOffered(_ call: Call) throws -> Bool {
+                call.send(call.request("INVITE", sdp: SDPText.audio()))
+                #expect(call.caller.receive { $0.status == 200 && $0.callID == call.id } != nil)
+                return !relay.texts(of: call.id).isEmpty
+            }
+            var old = try kamailio.call()
+            while try !isOffered(old) { old = try kamailio.call() }
+            #expect(try kamailio.kamcmd("rtpproxy.drain", relay.url, "1").isEmpty)
+            for _ in 0..<10 { #expect(try !isOffered(kamailio.call())) }
+            #expect(try isOffered(old))
+            #expect(relay.commands(of: old.id).count == 2)
+            #expect(try kamailio.kamcmd("rtpproxy.reload").contains("500 - The sets do not come from a database"))
         }
     }
 

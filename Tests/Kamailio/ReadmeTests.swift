@@ -62,6 +62,14 @@ import Testing
         #expect(Set(try Readme.matches(#"\$(\w+)"#, in: headings)) == Set(variables))
     }
 
+    @Test func everyRPCCommandHasASectionAndAnExample() throws {
+        let commands = try Readme.matches(#"\{"(rtpproxy\.\w+)", rpc_"#, in: glue("rpc.c"))
+        #expect(commands.count >= 2)
+        #expect(Set(try Readme.sections(of: "RPC commands")) == Set(commands))
+        let examples = try Readme.blocks().filter { $0.language == "console" }.map(\.text).joined(separator: "\n")
+        for command in commands { #expect(examples.contains("$ kamcmd \(command)")) }
+    }
+
     @Test func everyKEMINameIsListed() throws {
         let names = try Readme.matches(#"KEMI\("(\w+)""#, in: glue("script.c"))
         #expect(names.count >= 17)

@@ -254,12 +254,6 @@ import Testing
         #expect(settings.warnings.isEmpty)
     }
 
-    @Test func blanksAroundTheURLOfARowDoNotCount() {
-        var settings = Settings()
-        #expect(addRow(&settings, "0", "udp:a:1   "))
-        #expect(urls(settings) == ["udp:a:1"])
-    }
-
     struct BadRow: Sendable, CustomTestStringConvertible {
         var setID = "0"
         var url = "udp:a:1"
@@ -270,19 +264,19 @@ import Testing
     }
 
     @Test(arguments: [
-        BadRow(setID: "", reason: "setid is NULL or not a number"),
-        BadRow(setID: "x", reason: "setid is NULL or not a number"),
-        BadRow(setID: "-1", reason: "setid is NULL or not a number"),
-        BadRow(setID: "2147483648", reason: "setid is NULL or not a number"),
+        BadRow(setID: "", reason: "setid is NULL or no number"),
+        BadRow(setID: "x", reason: "setid is NULL or no number"),
+        BadRow(setID: "-1", reason: "setid is NULL or no number"),
+        BadRow(setID: "2147483648", reason: "setid is NULL or no number"),
         BadRow(url: "", reason: "url is NULL or empty"),
         BadRow(url: "udp:a:x", reason: "port is not a number of 1..65535"),
         BadRow(url: "udp:a:1 udp:b:1", reason: "blank or control character in a URL"),
-        BadRow(weight: nil, reason: "weight is NULL or not a number of 0..1000000"),
-        BadRow(weight: -1, reason: "weight is NULL or not a number of 0..1000000"),
-        BadRow(weight: 1_000_001, reason: "weight is NULL or not a number of 0..1000000"),
-        BadRow(weight: .max, reason: "weight is NULL or not a number of 0..1000000"),
-        BadRow(weight: .min, reason: "weight is NULL or not a number of 0..1000000"),
-        BadRow(flags: nil, reason: "flags is NULL or not a number"),
+        BadRow(weight: nil, reason: "weight is NULL or no number of 0..1000000"),
+        BadRow(weight: -1, reason: "weight is NULL or no number of 0..1000000"),
+        BadRow(weight: 1_000_001, reason: "weight is NULL or no number of 0..1000000"),
+        BadRow(weight: .max, reason: "weight is NULL or no number of 0..1000000"),
+        BadRow(weight: .min, reason: "weight is NULL or no number of 0..1000000"),
+        BadRow(flags: nil, reason: "flags is NULL or no number"),
     ])
     func aBadRowIsLeftOutWithAWarning(_ row: BadRow) {
         var settings = Settings()
