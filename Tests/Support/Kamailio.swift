@@ -121,11 +121,25 @@ public final class Kamailio: Sendable {
 
     /// Ends it, and throws where it did not end cleanly: by a signal, with another status than 0, or too late.
     public func stop() throws {
-        let end = process.terminate(within: 10)
+        process.signal(SIGTERM)
+        let remains = process.wait(10) == nil ? processesThatHang : ""
+        let end = process.terminate(within: 0)
         guard end == .exited(0), diedBySignal.isEmpty else {
             throw HarnessError(
-                "Kamailio ended with \(end.map { "\($0)" } ?? "nothing") \(diedBySignal):\n\(log.suffix(2000))")
+                "Kamailio ended with \(end.map { "\($0)" } ?? "nothing") \(diedBySignal):\n\(log.suffix(2000))\(remains)"
+            )
         }
+    }
+
+    /// Where its processes are that do not end, as far as the machine's tools can say.
+    private var processesThatHang: String {
+        let script = """
+            for pid in $(pgrep -g "$0"); do
+                echo "process $pid: $(cat /proc/$pid/wchan 2>&1)"
+                command -v gdb >/dev/null && gdb -p $pid -batch -ex bt 2>/dev/null | grep '^#'
+            done
+            """
+        return (try? ChildProcess.run("sh", ["-c", script, String(process.pid)], within: 60).output) ?? ""
     }
 
     /// Runs `body` with a Kamailio of its own, then stops it and checks that it ended cleanly.
