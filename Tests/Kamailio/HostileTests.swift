@@ -50,8 +50,8 @@ import Testing
         call.toTag = tag
         request = call.request("INVITE", sdp: SDPText.audio(), run: .offer(), inDialog: true)
         call.send(request)
-        let got = call.callee.receive(700) { $0.method == "INVITE" && $0.callID == call.id }
-        if let got { #expect(got.returnCodes == [-1]) }
+        let second = call.callee.receive(700) { $0.method == "INVITE" && $0.callID == call.id }
+        if let second { #expect(second.returnCodes == [-1]) }
         #expect(stage.relay.texts(of: call.id).isEmpty)
     }
 
