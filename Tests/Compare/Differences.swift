@@ -49,9 +49,15 @@ extension Difference {
             },
             holds: { _, ours in
                 ours[.body].flatMap(\.textLines).allSatisfy { line in
-                    !line.hasPrefix("c=") || line.contains("[") || line.contains("IP6") == line.contains(":")
+                    !line.hasPrefix("c=") || line.contains("IP6") == line.contains(":")
                 }
             }),
+        Difference(
+            "brackets",
+            "An ip_address in the brackets that it has in a URI is written without them; the stock module copies them.",
+            in: [.body], where: { $0.calls.contains { $0.ip?.hasPrefix("[") == true } },
+            levels: { $0.edit(.body) { $0.replacing("[", with: "").replacing("]", with: "") } },
+            holds: { _, ours in !ours[.body].joined().contains("[") }),
         Difference(
             "line ends",
             "Lines that are added end as the description's own lines do, and an open last line is closed first; the stock"
