@@ -130,6 +130,9 @@ typedef struct rtpp_host {
     rtpp_transaction (*transaction)(void *context);
     /* Marks the transaction of an INVITE with SDP; nothing without tm. */
     void (*mark_transaction)(void *context);
+    /* Asked by the module's own process between two pieces of work, ten times a second or more: lets signals in that
+     * were held back meanwhile. false: the server has gone, rtpp_run_monitor is to return. */
+    bool (*is_wanted)(void);
 } rtpp_host;
 
 /* One line of rtpproxy.list. */

@@ -3,6 +3,9 @@
 
 #include "glue.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include "modules/tm/tm_load.h"
 
 static struct tm_binds tm;
@@ -191,6 +194,28 @@ static void host_mark_transaction(void *context)
 		transaction->uas.request->msg_flags |= FL_SDP_BODY;
 }
 
+/* What the core's handlers do in a signal (log, free, exit) is not safe in the middle of anything, so the module's own
+ * process takes signals at this place only. */
+static void hold_signals(int how)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGUSR1);
+	sigprocmask(how, &signals, NULL);
+}
+
+static bool host_is_wanted(void)
+{
+	hold_signals(SIG_UNBLOCK);
+	hold_signals(SIG_BLOCK);
+	/* The main process is the parent: without it nobody would end this one. */
+	return getppid() != 1;
+}
+
 const rtpp_host rtpp_host_services = {
 		.abi_version = RTPP_ABI_VERSION,
 		.log = host_log,
@@ -201,4 +226,5 @@ const rtpp_host rtpp_host_services = {
 		.apply_edits = rtpp_message_apply,
 		.transaction = host_transaction,
 		.mark_transaction = host_mark_transaction,
+		.is_wanted = host_is_wanted,
 };

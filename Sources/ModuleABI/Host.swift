@@ -24,6 +24,9 @@ import SDP
     }
 
     var ticks: UInt32 { services.ticks?() ?? 0 }
+
+    /// Whether the module's own process is to go on.
+    var isWanted: Bool { services.is_wanted?() ?? false }
 }
 
 /// A message in the hands of the host.

@@ -26,7 +26,7 @@ public func rtpp_create(
 extension rtpp_host {
     /// Whether every service is there.
     fileprivate var isComplete: Bool {
-        let hasProcessServices = unsafe log != nil && ticks != nil
+        let hasProcessServices = unsafe log != nil && ticks != nil && is_wanted != nil
         let hasMessageServices = unsafe variable != nil && set_instance != nil && is_edited != nil && apply_edits != nil
         let hasTransactions = unsafe transaction != nil && mark_transaction != nil
         return hasProcessServices && hasMessageServices && hasTransactions
@@ -158,5 +158,5 @@ public func rtpp_destroy(_ handle: OpaquePointer?) {
 public func rtpp_run_monitor(_ handle: OpaquePointer?) {
     guard let module = unsafe module(handle) else { return }
     let host = unsafe Host(module.pointee.host)
-    unsafe module.pointee.relay?.monitor(host, while: { true })
+    unsafe module.pointee.relay?.monitor(host, while: { host.isWanted })
 }

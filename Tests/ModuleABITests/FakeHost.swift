@@ -126,7 +126,7 @@ func services() -> rtpp_host {
         is_edited: { Message.of($0)?.isEdited ?? false },
         apply_edits: { Message.of($0)?.take($1, $2) ?? false },
         transaction: { Message.of($0)?.transaction ?? .RTPP_TRANSACTION_NONE },
-        mark_transaction: { Message.of($0)?.mark() })
+        mark_transaction: { Message.of($0)?.mark() }, is_wanted: { true })
 }
 
 /// A module from create to destroy.

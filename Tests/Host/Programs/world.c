@@ -74,6 +74,11 @@ static rtpp_transaction host_transaction(void *context)
 	return RTPP_TRANSACTION_NONE;
 }
 
+static bool host_is_wanted(void)
+{
+	return true;
+}
+
 static void host_mark_transaction(void *context)
 {
 	(void)context;
@@ -89,6 +94,7 @@ const rtpp_host services = {
 		.apply_edits = host_apply_edits,
 		.transaction = host_transaction,
 		.mark_transaction = host_mark_transaction,
+		.is_wanted = host_is_wanted,
 };
 
 rtpp_bytes text(const char *string)
