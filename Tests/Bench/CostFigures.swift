@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Processor time that the module adds to an INVITE.
+
+import TestSupport
+
+extension Session {
+    /// Microseconds of processor time that `rtpproxy_offer()` adds to an INVITE, in one go of `calls` without it and as
+    /// many with it.
+    func cost(_ bed: Bed, streams: Int = 1, calls: Int) throws -> Double {
+        let first = try bed.kamailio.processorTime()
+        check(try Load(isOffer: false, streams: streams, calls: calls).run(bed.kamailio), bed)
+        let second = try bed.kamailio.processorTime()
+        check(try Load(streams: streams, calls: calls).run(bed.kamailio), bed)
+        let third = try bed.kamailio.processorTime()
+        return Double((third - second) - (second - first)) / Double(calls) / 1000
+    }
+
+    /// Lets the workers touch all memory that they will.
+    func warmUp(_ bed: Bed) throws {
+        _ = try Load(streams: 8, calls: size(300, quick: 50)).run(bed.kamailio)
+    }
+}
+
+extension Figure {
+    /// Added by the number of streams.
+    static let processorTime = Figure(
+        name: "cpu", title: "processor time that the module adds to an INVITE",
+        parameters: {
+            "2 workers, 4 calls in flight, no delay, \($0.size(2000, quick: 200)) calls per run with and without"
+        }
+    ) { session in
+        let streams = [1, 2, 8]
+        var rows = streams.map { Row($0 == 1 ? "1 stream" : "\($0) streams", "us") }
+        try session.withBoth {
+            KamailioSettings(relays: $0.urls(1))
+        } _: { beds in
+            for bed in beds { try session.warmUp(bed) }
+            for index in rows.indices {
+                try session.inTurn(beds) { bed in
+                    let calls = session.size(2000, quick: 200)
+                    rows[index].add(try session.cost(bed, streams: streams[index], calls: calls), bed.module)
+                }
+            }
+        }
+        return rows
+    }
+
+    /// Added by the number of relays in the set.
+    static let manyRelays = Figure(
+        name: "relays", title: "processor time added to an INVITE, by the number of configured relays",
+        parameters: {
+            "1 stream, 2 workers, 4 calls in flight, no delay, \($0.size(2000, quick: 200)) calls per run with and "
+                + "without; - where Kamailio has not started within 15 s"
+        }
+    ) { session in
+        var rows: [Row] = []
+        for relays in [1, 10, 100, 1000] {
+            var row = Row(relays == 1 ? "1 relay" : "\(relays) relays", "us")
+            try session.withBothOrOurs {
+                KamailioSettings(relays: $0.urls(relays), patience: 15)
+            } _: { beds in
+                for bed in beds { try session.warmUp(bed) }
+                try session.inTurn(beds) { bed in
+                    row.add(try session.cost(bed, calls: session.size(2000, quick: 200)), bed.module)
+                }
+            }
+            rows.append(row)
+        }
+        return rows
+    }
+
+    /// The parameter that says how many calls are remembered. A module whose file does not name it is measured without.
+    static let callTableParameter = "rtpproxy_call_table_size"
+
+    /// Added by the number of calls that are remembered.
+    static let callTable = Figure(
+        name: "table", title: "processor time added to an INVITE, by the number of calls that are remembered",
+        parameters: { session in
+            let knows = session.modules.filter { $0.knows(callTableParameter) }.map(\.name)
+            let who = knows.isEmpty ? "no module has \(callTableParameter) yet" : "\(callTableParameter) 131072"
+            return "1 stream, 2 workers, 4 calls in flight, \(session.size(2000, quick: 200)) calls per run; \(who)"
+        }
+    ) { session in
+        let remembered = session.size(100_000, quick: 2000)
+        let calls = session.size(2000, quick: 200)
+        var rows = [
+            Row("no table", "us"), Row("empty table", "us"), Row("\(remembered) calls in the table", "us"),
+        ]
+        for module in session.modules {
+            let sizes = module.knows(callTableParameter) ? [0, 131_072] : [nil]
+            func settings(_ size: Int?) -> (RelayProcess) -> KamailioSettings {
+                {
+                    KamailioSettings(
+                        relays: $0.urls(1), parameters: size.map { [(name: callTableParameter, value: $0)] } ?? [])
+                }
+            }
+            try session.with(module, settings(sizes[0])) { without in
+                try session.warmUp(without)
+                guard sizes.count == 2 else {
+                    return try session.inTurn([without]) { rows[0].add(try session.cost($0, calls: calls), module) }
+                }
+                try session.with(module, settings(sizes[1])) { with in
+                    try session.warmUp(with)
+                    try session.inTurn([0, 1]) {
+                        rows[$0].add(try session.cost($0 == 0 ? without : with, calls: calls), module)
+                    }
+                    session.check(
+                        try Load(inFlight: 16, calls: remembered, seconds: 90).run(with.kamailio), with)
+                    try session.inTurn([0, 2]) {
+                        rows[$0].add(try session.cost($0 == 0 ? without : with, calls: calls), module)
+                    }
+                }
+            }
+        }
+        return rows
+    }
+}
