@@ -15,7 +15,7 @@ struct KamailioSettings {
     var parameters: [(name: String, value: Int)] = []
     /// How long it may take to start, in seconds.
     var patience = 40.0
-    /// Whether the first answered request is an INVITE that the module has worked on, or an OPTIONS that it has not.
+    /// Whether it counts as started only when the module has worked on an INVITE.
     var waitsForOffer = true
 }
 
@@ -29,8 +29,10 @@ struct NotStarted: Error, CustomStringConvertible {
 /// A running Kamailio that forwards `sip:offer@` through the module and `sip:plain@` past it.
 final class KamailioProcess {
     let port: UInt16
-    /// Milliseconds from its launch to the first answered request.
-    let startUp: Double
+    /// Seconds from its launch until its script answered a request.
+    let firstAnswer: Double
+    /// Seconds from its launch until it forwarded an INVITE that the module has worked on, where that was waited for.
+    let firstOffer: Double
     private let process: ChildProcess
     private let folder: TemporaryFolder
 
@@ -42,7 +44,7 @@ final class KamailioProcess {
         let installation = try KamailioInstallation.find()
         let first = try ChildProcess(
             Program.path,
-            ["first", String(port), settings.waitsForOffer ? "offer" : "options", "\(Int(settings.patience * 1000))"])
+            ["first", String(port), settings.waitsForOffer ? "both" : "options", "\(Int(settings.patience * 1000))"])
         _ = try Program.firstLine(of: first, beginning: "sending")
 
         let (program, arguments) = installation.benchCommand([
@@ -52,15 +54,16 @@ final class KamailioProcess {
         let process = try ChildProcess(program, arguments, output: folder.file("log"), folder: folder.path)
         self.process = process
         waitUntil(settings.patience + 5) { !first.isRunning || !process.isRunning }
-        let words = first.output.split { $0 == " " || $0 == "\n" }
-        guard process.isRunning, words.count == 3, let answered = Int64(words[2]) else {
+        let times = first.output.split { $0 == " " || $0 == "\n" }.compactMap { Int64($0) }
+        guard process.isRunning, times.count == 2, times[0] > 0, times[1] > 0 else {
             let log = process.output
             process.terminate(within: 1)
             throw NotStarted(
                 module: module,
                 description: "Kamailio did not start within \(settings.patience) s:\n\(log.suffix(2000))")
         }
-        startUp = Double(answered - launched) / 1e6
+        firstAnswer = Double(times[0] - launched) / 1e9
+        firstOffer = Double(times[1] - launched) / 1e9
     }
 
     private static func configuration(module: String, port: UInt16, _ settings: KamailioSettings) -> String {

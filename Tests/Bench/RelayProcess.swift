@@ -40,9 +40,17 @@ final class RelayProcess {
 
     /// How many commands have come to a relay: `V` and `VF`, and all others.
     func count(_ relay: Int) throws -> (probes: Int, others: Int) {
+        let numbers = try counts(relay)
+        return (numbers[0], numbers[1])
+    }
+
+    /// How many commands it has not answered, lost or silent.
+    func dropped() throws -> Int { try counts(0)[2] }
+
+    private func counts(_ relay: Int) throws -> [Int] {
         let numbers = try order("count \(relay)").split(separator: " ").compactMap { Int($0) }
         guard numbers.count == 3 else { throw HarnessError("the relay cannot count") }
-        return (numbers[0], numbers[1])
+        return numbers
     }
 
     private func order(_ text: String) throws -> String {

@@ -53,6 +53,7 @@ extension Figure {
         var median = Row("median of a call", "ms")
         var percentile = Row("99th percentile", "ms")
         var worst = Row("worst call", "ms")
+        var lost = Row("commands lost", "")
         let load = Load(inFlight: 4, calls: session.size(1000, quick: 120))
         try session.withBoth(delay: 300) {
             KamailioSettings(relays: $0.urls(1), workers: 4)
@@ -61,16 +62,18 @@ extension Figure {
             var run = 0
             try session.inTurn(beds) { bed in
                 // The same commands are lost for both modules, others in the next run.
-                try bed.relay.lose(perMillion: 20_000, seed: 1 + run / beds.count)
+                try bed.relay.lose(perMillion: 20_000, seed: 2 + run / beds.count)
                 run += 1
+                let before = try bed.relay.dropped()
                 let result = try load.run(bed.kamailio)
                 try bed.relay.lose(perMillion: 0, seed: 0)
                 session.check(result, bed)
                 median.add(result.median, bed.module)
                 percentile.add(result.percentile99, bed.module)
                 worst.add(result.worst, bed.module)
+                lost.add(Double(try bed.relay.dropped() - before), bed.module)
             }
         }
-        return [median, percentile, worst]
+        return [median, percentile, worst, lost]
     }
 }

@@ -146,41 +146,44 @@ int bench_load(int argc, char **argv)
 	return 0;
 }
 
-// usage: first PORT options|offer MILLISECONDS
+// usage: first PORT options|both MILLISECONDS
 //
-// A request each 5 ms until one is answered as it must be.
+// Each 5 ms an OPTIONS, and an INVITE for the module too where both are wanted, until each is answered as it must be.
+// Prints when that was, 0 for never.
 int bench_first(int argc, char **argv)
 {
 	if(argc != 4)
 		return 2;
 	uint16_t kamailio = atoi(argv[1]), local;
-	int is_offer = !strcmp(argv[2], "offer");
+	int kinds = strcmp(argv[2], "both") ? 1 : 2;
 	int socket = open_socket(kamailio, &local);
 	unsigned run = getpid() ^ (unsigned)bench_now() << 8;
-	static struct request request;
+	static struct request requests[2];
 	static char bytes[65536];
-	if(is_offer)
-		make_invite(&request, local, kamailio, run, 1, 1);
-	else
-		make_options(&request, local, kamailio, run);
+	int64_t answered[2] = {0};
+	make_options(&requests[0], local, kamailio, run);
+	make_invite(&requests[1], local, kamailio, run + 1, 1, 1);
 	printf("sending\n");
 	fflush(stdout);
 
-	int64_t start = bench_now(), longest = atoll(argv[3]) * 1000000;
-	for(unsigned sent = 0; bench_now() - start < longest; sent++) {
-		number_request(&request, sent);
-		send(socket, request.text, request.length, 0);
+	int64_t end = bench_now() + atoll(argv[3]) * 1000000;
+	for(unsigned sent = 0; bench_now() < end && !(answered[0] && answered[kinds - 1]); sent++) {
+		for(int kind = 0; kind < kinds; kind++) {
+			number_request(&requests[kind], sent);
+			if(!answered[kind])
+				send(socket, requests[kind].text, requests[kind].length, 0);
+		}
 		int64_t next = bench_now() + 5000000;
-		for(int64_t now; (now = bench_now()) < next;) {
-			unsigned number;
+		for(int64_t now; (now = bench_now()) < next && !(answered[0] && answered[kinds - 1]);) {
 			wait_for(socket, next - now);
 			ssize_t length = recv(socket, bytes, sizeof bytes - 1, MSG_DONTWAIT);
-			if(length >= 0 && check_answer(&request, bytes, length, run, &number) == outcome_right) {
-				printf("answered %lld\n", (long long)bench_now());
-				return 0;
-			}
+			unsigned number;
+			for(int kind = 0; kind < kinds && length >= 0; kind++)
+				if(check_answer(&requests[kind], bytes, length, run + kind, &number) == outcome_right
+						&& !answered[kind])
+					answered[kind] = bench_now();
 		}
 	}
-	printf("none\n");
+	printf("answered %lld %lld\n", (long long)answered[0], (long long)answered[kinds - 1]);
 	return 0;
 }
