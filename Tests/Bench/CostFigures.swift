@@ -2,19 +2,27 @@
 // Processor time that the module adds to an INVITE.
 
 import Foundation
-import TestSupport
 
 extension Session {
+    /// Calls of a run with the module, and as many without.
+    var costCalls: Int { size(1000, quick: 200) }
+
+    /// What all costs here depend on.
+    var costParameters: String {
+        "1 worker, 1 call in flight, 0.3 ms to the relay and back, \(costCalls) calls per run with and without the module"
+    }
+
     /// Microseconds of processor time that `rtpproxy_offer()` adds to an INVITE: `calls` without it and as many with
-    /// it, in four goes of each.
+    /// it, in four goes of each. There is one call at a time, so that each costs the same sleeps and wake-ups, with
+    /// and without the module, however busy the machine is.
     func cost(_ bed: Bed, streams: Int = 1, calls: Int) throws -> Double {
         var added: Int64 = 0
         let goes = 4
         for _ in 0..<goes {
             let first = try bed.kamailio.processorTime()
-            check(try Load(isOffer: false, streams: streams, calls: calls / goes).run(bed.kamailio), bed)
+            check(try Load(isOffer: false, streams: streams, inFlight: 1, calls: calls / goes).run(bed.kamailio), bed)
             let second = try bed.kamailio.processorTime()
-            check(try Load(streams: streams, calls: calls / goes).run(bed.kamailio), bed)
+            check(try Load(streams: streams, inFlight: 1, calls: calls / goes).run(bed.kamailio), bed)
             let third = try bed.kamailio.processorTime()
             added += (third - second) - (second - first)
         }
@@ -40,19 +48,17 @@ extension Figure {
     /// Added by the number of streams.
     static let processorTime = Figure(
         name: "cpu", title: "processor time that the module adds to an INVITE",
-        parameters: {
-            "2 workers, 4 calls in flight, no delay, \($0.size(2000, quick: 200)) calls per run with and without"
-        }
+        parameters: { $0.costParameters }
     ) { session in
         let streams = [1, 2, 8]
         var rows = streams.map { Row($0 == 1 ? "1 stream" : "\($0) streams", "us") }
-        try session.withBoth {
-            KamailioSettings(relays: $0.urls(1))
+        try session.withBoth(delay: 300) {
+            KamailioSettings(relays: $0.urls(1), workers: 1)
         } _: { beds in
             for bed in beds { try session.warmUp(bed) }
             for index in rows.indices {
                 try session.inTurn(beds) { bed in
-                    let calls = session.size(2000, quick: 200)
+                    let calls = session.costCalls
                     rows[index].add(try session.cost(bed, streams: streams[index], calls: calls), bed.module)
                 }
             }
@@ -64,19 +70,18 @@ extension Figure {
     static let manyRelays = Figure(
         name: "relays", title: "processor time added to an INVITE, by the number of configured relays",
         parameters: {
-            "1 stream, 2 workers, 4 calls in flight, no delay, \($0.size(2000, quick: 200)) calls per run with and "
-                + "without; - where Kamailio has not started within 15 s"
+            "1 stream, \($0.costParameters); - where Kamailio has not started within 15 s"
         }
     ) { session in
         var rows: [Row] = []
         for relays in [1, 10, 100, 1000] {
             var row = Row(relays == 1 ? "1 relay" : "\(relays) relays", "us")
-            try session.withBothOrOurs {
-                KamailioSettings(relays: $0.urls(relays), patience: 15)
+            try session.withBothOrOurs(delay: 300) {
+                KamailioSettings(relays: $0.urls(relays), workers: 1, patience: 15)
             } _: { beds in
                 for bed in beds { try session.warmUp(bed) }
                 try session.inTurn(beds) { bed in
-                    row.add(try session.cost(bed, calls: session.size(2000, quick: 200)), bed.module)
+                    row.add(try session.cost(bed, calls: session.costCalls), bed.module)
                 }
             }
             rows.append(row)
@@ -93,11 +98,11 @@ extension Figure {
         parameters: { session in
             let knows = session.modules.filter { $0.knows(callTableParameter) }.map(\.name)
             let who = knows.isEmpty ? "no module has \(callTableParameter) yet" : "\(callTableParameter) 131072"
-            return "1 stream, 2 workers, 4 calls in flight, \(session.size(2000, quick: 200)) calls per run; \(who)"
+            return "1 stream, \(session.costParameters); \(who)"
         }
     ) { session in
         let remembered = session.size(100_000, quick: 2000)
-        let calls = session.size(2000, quick: 200)
+        let calls = session.costCalls
         var rows = [
             Row("no table", "us"), Row("empty table", "us"), Row("\(remembered) calls in the table", "us"),
         ]
@@ -106,21 +111,24 @@ extension Figure {
             func settings(_ size: Int?) -> (RelayProcess) -> KamailioSettings {
                 {
                     KamailioSettings(
-                        relays: $0.urls(1), parameters: size.map { [(name: callTableParameter, value: $0)] } ?? [])
+                        relays: $0.urls(1), workers: 1,
+                        parameters: size.map { [(name: callTableParameter, value: $0)] } ?? [])
                 }
             }
-            try session.with(module, settings(sizes[0])) { without in
+            try session.with(module, delay: 300, settings(sizes[0])) { without in
                 try session.warmUp(without)
                 guard sizes.count == 2 else {
                     return try session.inTurn([without]) { rows[0].add(try session.cost($0, calls: calls), module) }
                 }
-                try session.with(module, settings(sizes[1])) { with in
+                try session.with(module, delay: 300, settings(sizes[1])) { with in
                     try session.warmUp(with)
                     try session.inTurn([0, 1]) {
                         rows[$0].add(try session.cost($0 == 0 ? without : with, calls: calls), module)
                     }
+                    try with.relay.delay(microseconds: 0)
                     session.check(
                         try Load(inFlight: 16, calls: remembered, seconds: 90).run(with.kamailio), with)
+                    try with.relay.delay(microseconds: 300)
                     try session.inTurn([0, 2]) {
                         rows[$0].add(try session.cost($0 == 0 ? without : with, calls: calls), module)
                     }

@@ -38,6 +38,11 @@ final class RelayProcess {
         _ = try order("loss \(perMillion) \(seed)")
     }
 
+    /// From now on each answer comes this long after its command. Not to be changed while commands are under way.
+    func delay(microseconds: Int) throws {
+        _ = try order("delay \(microseconds)")
+    }
+
     /// How many commands have come to a relay: `V` and `VF`, and all others.
     func count(_ relay: Int) throws -> (probes: Int, others: Int) {
         let numbers = try counts(relay)

@@ -116,12 +116,12 @@ final class Session {
 
     /// The same, without the stock module where that does not start in time.
     func withBothOrOurs<R>(
-        _ settings: (RelayProcess) throws -> KamailioSettings, _ body: ([Bed]) throws -> R
+        delay: Int, _ settings: (RelayProcess) throws -> KamailioSettings, _ body: ([Bed]) throws -> R
     ) throws -> R {
         do {
-            return try withBoth(settings, body)
+            return try withBoth(delay: delay, settings, body)
         } catch let error as NotStarted where error.module == modules[0].path {
-            return try with(modules[1], settings) { try body([$0]) }
+            return try with(modules[1], delay: delay, settings) { try body([$0]) }
         }
     }
 

@@ -193,7 +193,7 @@ static int64_t send_due(int socket)
 	return -1;
 }
 
-// "silence I 0|1", "loss PERMILLION SEED", "count I": answered with "ok" or the numbers.
+// "silence I 0|1", "loss PERMILLION SEED", "delay MICROSECONDS", "count I": answered with "ok" or the numbers.
 static void take_order(int socket)
 {
 	char text[200], answer[200] = "what?";
@@ -211,6 +211,9 @@ static void take_order(int socket)
 	} else if(sscanf(text, "loss %u %llu", &flag, &seed) == 2) {
 		loss = flag;
 		dice = seed;
+		strcpy(answer, "ok");
+	} else if(sscanf(text, "delay %u", &flag) == 1) {
+		delay = flag * INT64_C(1000);
 		strcpy(answer, "ok");
 	} else if(sscanf(text, "count %u", &relay) == 1 && relay < BENCH_MAXIMUM_RELAYS) {
 		snprintf(answer, sizeof answer, "%llu %llu %llu", (unsigned long long)relays[relay].probes,
