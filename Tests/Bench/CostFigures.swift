@@ -9,12 +9,13 @@ extension Session {
 
     /// What all costs here depend on.
     var costParameters: String {
-        "1 worker, 1 call in flight, 0.3 ms to the relay and back, \(costCalls) calls per run with and without the module"
+        "1 worker, 1 call in flight, 0.3 ms to the relay and back, all on one core, \(costCalls) calls per run with "
+            + "and without the module"
     }
 
     /// Microseconds of processor time that `rtpproxy_offer()` adds to an INVITE: `calls` without it and as many with
-    /// it, in four goes of each. There is one call at a time, so that each costs the same sleeps and wake-ups, with
-    /// and without the module, however busy the machine is.
+    /// it, in four goes of each. There is one call at a time, and all is on one core, so that each costs the same sleeps
+    /// and wake-ups, with and without the module, however busy the machine is.
     func cost(_ bed: Bed, streams: Int = 1, calls: Int) throws -> Double {
         var added: Int64 = 0
         let goes = 4
@@ -47,19 +48,21 @@ extension Session {
 extension Figure {
     /// Added by the number of streams.
     static let processorTime = Figure(
-        name: "cpu", title: "processor time that the module adds to an INVITE",
+        name: "cpu", title: "processor time that the module adds to an INVITE", isOnOneCore: true,
         parameters: { $0.costParameters }
     ) { session in
-        let streams = [1, 2, 8]
-        var rows = streams.map { Row($0 == 1 ? "1 stream" : "\($0) streams", "us") }
-        try session.withBoth(delay: 300) {
-            KamailioSettings(relays: $0.urls(1), workers: 1)
-        } _: { beds in
-            for bed in beds { try session.warmUp(bed) }
-            for index in rows.indices {
-                try session.inTurn(beds) { bed in
-                    let calls = session.costCalls
-                    rows[index].add(try session.cost(bed, streams: streams[index], calls: calls), bed.module)
+        var rows: [Row] = []
+        for (allocator, note) in [("fm", ""), (nil, ", Kamailio's default allocator")] {
+            try session.withBoth(delay: 300) {
+                KamailioSettings(relays: $0.urls(1), workers: 1, allocator: allocator)
+            } _: { beds in
+                for bed in beds { try session.warmUp(bed) }
+                for streams in [1, 2, 8] {
+                    var row = Row((streams == 1 ? "1 stream" : "\(streams) streams") + note, "us")
+                    try session.inTurn(beds) { bed in
+                        row.add(try session.cost(bed, streams: streams, calls: session.costCalls), bed.module)
+                    }
+                    rows.append(row)
                 }
             }
         }
@@ -69,6 +72,7 @@ extension Figure {
     /// Added by the number of relays in the set.
     static let manyRelays = Figure(
         name: "relays", title: "processor time added to an INVITE, by the number of configured relays",
+        isOnOneCore: true,
         parameters: {
             "1 stream, \($0.costParameters); - where Kamailio has not started within 15 s"
         }
@@ -77,7 +81,7 @@ extension Figure {
         for relays in [1, 10, 100, 1000] {
             var row = Row(relays == 1 ? "1 relay" : "\(relays) relays", "us")
             try session.withBothOrOurs(delay: 300) {
-                KamailioSettings(relays: $0.urls(relays), workers: 1, patience: 15)
+                KamailioSettings(relays: $0.urls(relays), workers: 1, patience: 15, allocator: "fm")
             } _: { beds in
                 for bed in beds { try session.warmUp(bed) }
                 try session.inTurn(beds) { bed in
@@ -95,6 +99,7 @@ extension Figure {
     /// Added by the number of calls that are remembered.
     static let callTable = Figure(
         name: "table", title: "processor time added to an INVITE, by the number of calls that are remembered",
+        isOnOneCore: true,
         parameters: { session in
             let knows = session.modules.filter { $0.knows(callTableParameter) }.map(\.name)
             let who = knows.isEmpty ? "no module has \(callTableParameter) yet" : "\(callTableParameter) 131072"
@@ -112,7 +117,8 @@ extension Figure {
                 {
                     KamailioSettings(
                         relays: $0.urls(1), workers: 1,
-                        parameters: size.map { [(name: callTableParameter, value: $0)] } ?? [])
+                        parameters: size.map { [(name: callTableParameter, value: $0)] } ?? [],
+                        allocator: "fm")
                 }
             }
             try session.with(module, delay: 300, settings(sizes[0])) { without in

@@ -5,6 +5,9 @@
 struct Figure: Sendable {
     let name: String
     let title: String
+    /// Whether everything runs on one core. Where the scheduler chooses, waking a process on another, idle core can cost
+    /// the waker as much as the rest of a call, or not, for minutes.
+    var isOnOneCore = false
     /// The numbers that the figure depends on, as text.
     let parameters: @Sendable (Session) -> String
     let measure: @Sendable (Session) throws -> [Row]

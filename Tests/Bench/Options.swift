@@ -77,7 +77,8 @@ enum Help {
             How to read it. A figure is the median of the runs, with the smallest and the biggest in parentheses; the
             ratio is ours by stock's. "Worst" is the worst call of a run. Processor time is what the kernel has charged
             to all processes of Kamailio, user and system, less what the same number of INVITEs took that the script
-            forwarded without calling the module. Times depend on the machine and on what else it does; ratios less so.
+            forwarded without calling the module. Everything runs on one core then, and Kamailio
+            with its allocator fm: the default one, qm, takes its time by how much was configured. Times depend on the machine and on what else it does; ratios less so.
 
             What is flagged with "!!" does not work: a call answered wrongly, or lost where none may be. For ours that
             makes the command fail. A slow figure never does.

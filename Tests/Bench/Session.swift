@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One run of the bench: the two modules, what is measured, what was found wrong.
 
+import BenchPrograms
 import Foundation
 import TestSupport
 
@@ -62,6 +63,8 @@ final class Session {
             print("\(figure.name): \(figure.title)")
             print("  (\(figure.parameters(self)))")
             fflush(nil)
+            bench_use_one_core(figure.isOnOneCore ? 1 : 0)
+            defer { bench_use_one_core(0) }
             do {
                 for row in try figure.measure(self) { print(Table.line(row)) }
             } catch {

@@ -5,6 +5,7 @@
 #include "programs.h"
 
 #include <dirent.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,22 @@ int udp_socket(uint32_t address, uint16_t *port)
 	}
 	*port = ntohs(name.sin_port);
 	return made;
+}
+
+void bench_use_one_core(int one)
+{
+	static cpu_set_t before;
+	static int is_known;
+	if(!is_known && sched_getaffinity(0, sizeof before, &before))
+		return;
+	is_known = 1;
+	cpu_set_t wanted = before;
+	for(int core = 0, found = 0; one && core < CPU_SETSIZE; core++) {
+		if(found)
+			CPU_CLR(core, &wanted);
+		found |= CPU_ISSET(core, &wanted);
+	}
+	sched_setaffinity(0, sizeof wanted, &wanted);
 }
 
 // The first line of a file below /proc; 0 where it cannot be read.

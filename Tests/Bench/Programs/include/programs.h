@@ -18,6 +18,9 @@ int bench_first(int argc, char **argv);
 /// -1 where it has none.
 int64_t bench_processor_time(int group);
 
+/// Keeps this thread, and the programs that it starts from now on, on one core; 0: on all that it had before.
+void bench_use_one_core(int one);
+
 /// Nanoseconds of the monotonic clock, the one that bench_first prints.
 int64_t bench_now(void);
 
