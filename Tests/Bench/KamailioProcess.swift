@@ -64,6 +64,7 @@ final class KamailioProcess {
         guard process.isRunning, times.count == 2, times[0] > 0, times[1] > 0 else {
             let log = process.output
             process.terminate(within: 1)
+            if first.output.contains("wrong") { throw HarnessError("\(module) changes the first INVITE wrongly") }
             throw NotStarted(
                 module: module,
                 description: "Kamailio did not start within \(settings.patience) s:\n\(log.suffix(2000))")

@@ -149,7 +149,7 @@ int bench_load(int argc, char **argv)
 // usage: first PORT options|both MILLISECONDS
 //
 // Each 5 ms an OPTIONS, and an INVITE for the module too where both are wanted, until each is answered as it must be.
-// Prints when that was, 0 for never.
+// Prints when that was, 0 for never; "wrong" as soon as an INVITE is forwarded as it must not be.
 int bench_first(int argc, char **argv)
 {
 	if(argc != 4)
@@ -178,10 +178,15 @@ int bench_first(int argc, char **argv)
 			wait_for(socket, next - now);
 			ssize_t length = recv(socket, bytes, sizeof bytes - 1, MSG_DONTWAIT);
 			unsigned number;
-			for(int kind = 0; kind < kinds && length >= 0; kind++)
-				if(check_answer(&requests[kind], bytes, length, run + kind, &number) == outcome_right
-						&& !answered[kind])
+			for(int kind = 0; kind < kinds && length >= 0; kind++) {
+				enum outcome outcome = check_answer(&requests[kind], bytes, length, run + kind, &number);
+				if(outcome == outcome_right && !answered[kind])
 					answered[kind] = bench_now();
+				if(outcome == outcome_wrong) {
+					printf("wrong\n");
+					return 0;
+				}
+			}
 		}
 	}
 	printf("answered %lld %lld\n", (long long)answered[0], (long long)answered[kinds - 1]);
