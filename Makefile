@@ -43,7 +43,7 @@ LINK := swiftc -emit-library -static-stdlib -no-toolchain-stdlib-rpath \
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
-.PHONY: module help setup test check format demo bench install uninstall clean kamailio-6.0 FORCE
+.PHONY: module help setup test test-db check compare format demo bench install uninstall clean kamailio-6.0 FORCE
 FORCE:
 
 module: $(MODULE) ## build build/rtpproxy.so (the default)
@@ -92,7 +92,15 @@ test: setup ## build and run every test; with KAMAILIO=: the tests in Kamailio
 	@$(MAKE) --no-print-directory module
 	swift build --build-tests
 	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' \
-		swift test --skip-build $(if $(KAMAILIO),--filter KamailioTests)
+		swift test --skip-build $(if $(KAMAILIO),--filter 'KamailioTests|DatabaseTests')
+
+# Without this, only db_sqlite is tested.
+test-db: ## read the sets from SQLite, MariaDB and PostgreSQL, servers of its own
+	@$(SUPPORT)/setup.sh databases
+	@$(MAKE) --no-print-directory module
+	swift build --build-tests
+	RTPPROXY_MODULE='$(abspath $(MODULE))' RTPPROXY_DATABASES='sqlite mysql postgres' \
+		swift test --skip-build --filter DatabaseTests
 
 check: module ## formatting, warnings, licence lines, what the module links and exports
 	@$(SUPPORT)/check.sh $(MODULE) $(KAMAILIO)
@@ -100,6 +108,11 @@ check: module ## formatting, warnings, licence lines, what the module links and 
 format: ## format Swift and C in place
 	swift format --in-place --recursive Sources Tests Package.swift
 	clang-format -i $$(find kamailio-glue Tests/Host Tests/Bench -name '*.[ch]')
+
+compare: setup ## the same messages through the distribution's module and this one; CASE='text' for some of them
+	@$(MAKE) --no-print-directory module
+	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' \
+		swift run compare $(if $(CASE),--show '$(CASE)')
 
 demo: setup ## place a call through Kamailio and a real RTPProxy, and show it
 	@$(MAKE) --no-print-directory module

@@ -42,6 +42,8 @@ let package = Package(
         .target(name: "BenchPrograms", path: "Tests/Bench/Programs"),
         .executableTarget(
             name: "bench", dependencies: ["TestSupport", "BenchPrograms"], path: "Tests/Bench", exclude: ["Programs"]),
+        .executableTarget(
+            name: "compare", dependencies: ["TestSupport"], path: "Tests/Compare", exclude: ["compare.cfg"]),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"]),
         .testTarget(name: "SDPTests", dependencies: ["SDP", "Bytes", "TestSupport"]),
         .testTarget(name: "ControlProtocolTests", dependencies: ["ControlProtocol", "Bytes"]),
@@ -51,6 +53,7 @@ let package = Package(
         .testTarget(name: "ModuleABITests", dependencies: ["ModuleABI", "RTPProxyABI", "TestSupport"]),
         .testTarget(name: "HostTests", dependencies: ["TestSupport"], path: "Tests/Host", exclude: ["Programs"]),
         .testTarget(name: "KamailioTests", dependencies: ["TestSupport"], path: "Tests/Kamailio"),
+        .testTarget(name: "DatabaseTests", dependencies: ["TestSupport"], path: "Tests/Databases"),
     ],
     swiftLanguageModes: [.v6]
 )

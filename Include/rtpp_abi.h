@@ -40,7 +40,8 @@ typedef enum RTPP_CLOSED rtpp_status {
     RTPP_NOT_FOUND = 5,         /* no such node */
     RTPP_NO_MEMORY = 6,
     RTPP_TOO_SMALL = 7,         /* the output does not fit; `needed` says how much does */
-    RTPP_NO_VALUE = 8           /* nothing to give; a variable is $null */
+    RTPP_NO_VALUE = 8,          /* nothing to give; a variable is $null */
+    RTPP_BUSY = 9               /* another process is at it */
 } rtpp_status;
 
 /* What a script function returns: 1 done, -1 error, -2 marked or already rewritten, -3 no RTPProxy. Never 0. */
@@ -200,5 +201,23 @@ RTPP_API size_t rtpp_node_count(rtpp_module *module);
 RTPP_API rtpp_status rtpp_node(rtpp_module *module, size_t position, rtpp_node_info *info);
 /* Every entry with this URL: on, or off for good. RTPP_NOT_FOUND. */
 RTPP_API rtpp_status rtpp_enable(rtpp_module *module, rtpp_bytes url, bool enabled);
+/* Every entry with this URL: no new calls while existing ones go on, or new calls again. RTPP_NOT_FOUND. */
+RTPP_API rtpp_status rtpp_drain(rtpp_module *module, rtpp_bytes url, bool draining);
+
+/* What a reload did, in nodes. */
+typedef struct rtpp_pool_change {
+    uint32_t added;
+    uint32_t kept;
+    uint32_t removed; /* get no new calls, and disappear when theirs have ended */
+    uint32_t refused; /* no room */
+    uint32_t skipped; /* rows that are left out */
+} rtpp_pool_change;
+
+/* From here to rtpp_commit_reload or rtpp_abandon_reload, rtpp_add_row gathers a new pool beside the present one.
+ * RTPP_NO_VALUE: the sets do not come from a database. */
+RTPP_API rtpp_status rtpp_begin_reload(rtpp_module *module);
+/* Makes the gathered pool the present one, for all processes. RTPP_BUSY: nothing was changed. */
+RTPP_API rtpp_status rtpp_commit_reload(rtpp_module *module, rtpp_pool_change *change);
+RTPP_API void rtpp_abandon_reload(rtpp_module *module);
 
 #endif

@@ -13,8 +13,10 @@ extern rtpp_module *rtpp_instance;
 
 /* host.c */
 extern const rtpp_host rtpp_host_services;
-/* Parses the variables that the parameters name and binds tm where it is loaded; every fault is logged. */
+/* Parses the variables that the parameters name; every fault is logged. */
 int rtpp_host_init(void);
+/* Binds tm where it is loaded, once all modules are initialised, in whatever order they were loaded. */
+void rtpp_host_bind_tm(void);
 int rtpp_host_set_variable(const char *parameter, const char *name);
 
 /* message.c: borrows what a call needs out of a SIP message. */
@@ -30,8 +32,12 @@ extern sr_kemi_t rtpp_kemi_exports[];
 extern rpc_export_t rtpp_rpc[];
 extern pv_export_t rtpp_variables[];
 
-/* db.c: loads the sets from `url`; 0, or -1 with the reason logged. */
+/* db.c: loads the sets from `url`; 0, or -1 with the reason logged and in rtpp_db_fault. */
 int rtpp_db_load(const char *url, const char *table);
+const char *rtpp_db_fault(void);
+
+/* module.c: loads the sets as configured, at start-up and again. */
+int rtpp_load_pool(void);
 
 static inline rtpp_bytes rtpp_bytes_of(const str *text)
 {

@@ -76,14 +76,16 @@ int rtpp_host_init(void)
 		if(parse_variable(named_variables[i]) < 0)
 			result = -1;
 	}
-	if(module_loaded("tm")) {
-		tm_is_bound = load_tm_api(&tm) == 0;
-		if(!tm_is_bound) {
-			LM_ERR("tm is loaded, but its functions cannot be had\n");
-			result = -1;
-		}
-	}
 	return result;
+}
+
+void rtpp_host_bind_tm(void)
+{
+	if(!module_loaded("tm"))
+		return;
+	tm_is_bound = load_tm_api(&tm) == 0;
+	if(!tm_is_bound)
+		LM_WARN("tm is loaded, but its functions cannot be had: transactions are not recognised\n");
 }
 
 static void host_log(rtpp_level level, rtpp_bytes line)

@@ -36,7 +36,11 @@ TEXT_PARAMETER(nortpproxy_str)
 TEXT_PARAMETER(timeout_socket)
 NUMBER_PARAMETER(rtpproxy_disable_tout)
 NUMBER_PARAMETER(rtpproxy_tout)
+NUMBER_PARAMETER(rtpproxy_tout_ms)
 NUMBER_PARAMETER(rtpproxy_retr)
+NUMBER_PARAMETER(rtpproxy_ping_interval)
+NUMBER_PARAMETER(rtpproxy_call_table_size)
+TEXT_PARAMETER(rtpproxy_balancing)
 NUMBER_PARAMETER(rewrite_origin)
 VARIABLE_PARAMETER(extra_id_pv)
 VARIABLE_PARAMETER(timeout_tag_pv)
@@ -52,7 +56,11 @@ static param_export_t parameters[] = {
 		FUNCTION(rtpproxy_sock, PARAM_STRING),
 		FUNCTION(rtpproxy_disable_tout, PARAM_INT),
 		FUNCTION(rtpproxy_tout, PARAM_INT),
+		FUNCTION(rtpproxy_tout_ms, PARAM_INT),
 		FUNCTION(rtpproxy_retr, PARAM_INT),
+		FUNCTION(rtpproxy_ping_interval, PARAM_INT),
+		FUNCTION(rtpproxy_call_table_size, PARAM_INT),
+		FUNCTION(rtpproxy_balancing, PARAM_STRING),
 		FUNCTION(nortpproxy_str, PARAM_STRING),
 		FUNCTION(timeout_socket, PARAM_STRING),
 		FUNCTION(timeout_tag_pv, PARAM_STRING),
@@ -82,13 +90,18 @@ static int share(void)
 	return rtpp_share(rtpp_instance, block, size) == RTPP_OK ? 0 : -1;
 }
 
+int rtpp_load_pool(void)
+{
+	return rtpp_db_load(db_url, table_name);
+}
+
 static int mod_init(void)
 {
 	int result = rtpp_host_init();
 
 	if(db_url != NULL && *db_url != '\0') {
 		rtpp_set_text(rtpp_instance, "db_url", rtpp_bytes_of_cstring(db_url));
-		if(rtpp_db_load(db_url, table_name) < 0)
+		if(rtpp_load_pool() < 0)
 			result = -1;
 	}
 	if(rtpp_configure(rtpp_instance) != RTPP_OK || result < 0)
@@ -118,8 +131,10 @@ static int start_monitor(void)
 
 static int child_init(int rank)
 {
-	if(rank == PROC_INIT)
+	if(rank == PROC_INIT) {
+		rtpp_host_bind_tm();
 		return 0;
+	}
 	if(rank == PROC_MAIN && start_monitor() < 0)
 		return -1;
 	return rtpp_attach(rtpp_instance) == RTPP_OK ? 0 : -1;

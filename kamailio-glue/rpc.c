@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The RPC commands rtpproxy.list and rtpproxy.enable. */
+/* The RPC commands rtpproxy.list, .enable, .drain and .reload. */
 
 #include "glue.h"
 
 static const char *list_doc[] = {"Lists every RTPProxy: set, URL, index, disabled, weight, tick of the next try", NULL};
 static const char *enable_doc[] = {"Enables (1) or disables (0) every RTPProxy with the URL given", NULL};
+static const char *drain_doc[] = {
+		"Gives every RTPProxy with the URL given no new calls (1), or new calls again (0)", NULL};
+static const char *reload_doc[] = {"Reads the sets from the database again", NULL};
 
 static void rpc_list(rpc_t *rpc, void *context)
 {
@@ -43,8 +46,48 @@ static void rpc_enable(rpc_t *rpc, void *context)
 		rpc->fault(context, 404, "RTPProxy not found");
 }
 
+static void rpc_drain(rpc_t *rpc, void *context)
+{
+	str url;
+	int draining;
+
+	if(rpc->scan(context, "Sd", &url, &draining) < 2) {
+		rpc->fault(context, 500, "Not enough parameters");
+		return;
+	}
+	if(rtpp_drain(rtpp_instance, rtpp_bytes_of(&url), draining > 0) != RTPP_OK)
+		rpc->fault(context, 404, "RTPProxy not found");
+}
+
+static void rpc_reload(rpc_t *rpc, void *context)
+{
+	rtpp_pool_change change;
+	void *answer;
+
+	if(rtpp_begin_reload(rtpp_instance) != RTPP_OK) {
+		rpc->fault(context, 500, "The sets do not come from a database");
+		return;
+	}
+	if(rtpp_load_pool() < 0) {
+		rtpp_abandon_reload(rtpp_instance);
+		rpc->fault(context, 500, "Nothing is changed: %s", rtpp_db_fault());
+		return;
+	}
+	if(rtpp_commit_reload(rtpp_instance, &change) != RTPP_OK) {
+		rpc->fault(context, 500, "Nothing is changed: another reload is under way");
+		return;
+	}
+	if(rpc->add(context, "{", &answer) < 0
+			|| rpc->struct_add(answer, "ddddd", "added", (int)change.added, "kept", (int)change.kept, "removed",
+					   (int)change.removed, "refused", (int)change.refused, "skipped", (int)change.skipped)
+					   < 0)
+		rpc->fault(context, 500, "Internal error creating the answer");
+}
+
 rpc_export_t rtpp_rpc[] = {
 		{"rtpproxy.list", rpc_list, list_doc, RET_ARRAY},
 		{"rtpproxy.enable", rpc_enable, enable_doc, 0},
+		{"rtpproxy.drain", rpc_drain, drain_doc, 0},
+		{"rtpproxy.reload", rpc_reload, reload_doc, 0},
 		{0, 0, 0, 0},
 };

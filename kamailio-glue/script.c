@@ -166,8 +166,8 @@ static int w_set(struct sip_msg *msg, char *param, char *unused)
 		if((value.flags & PV_VAL_STR) && !(value.flags & PV_VAL_NULL))
 			return rtpp_select_set_text(rtpp_instance, &message, rtpp_bytes_of(&value.rs));
 	}
-	LM_ERR("set_rtp_proxy_set: %s holds no number\n", fixed->orig);
-	return -1;
+	/* No number at all: refused like one that is no set, which takes an earlier choice back. */
+	return rtpp_select_set_text(rtpp_instance, &message, rtpp_bytes_of(NULL));
 }
 
 /* --- prompts and recording --- */

@@ -47,7 +47,9 @@ private func withText<Result>(_ text: UnsafePointer<CChar>, _ body: (Span<UInt8>
 public func rtpp_set_text(
     _ handle: OpaquePointer?, _ parameter: UnsafePointer<CChar>?, _ value: rtpp_bytes
 ) -> rtpp_status {
-    guard let module = unsafe module(handle), let parameter = unsafe parameter else { return .RTPP_BAD_ARGUMENT }
+    guard let module = unsafe module(handle), let parameter = unsafe parameter, unsafe value.isPossible else {
+        return .RTPP_BAD_ARGUMENT
+    }
     return unsafe withText(parameter) { name in
         // SAFETY: the glue lends the value for the call.
         unsafe module.pointee.settings.set(name, text: Span(_unsafeElements: value.buffer))
@@ -83,9 +85,17 @@ public func rtpp_add_row(
 ) -> rtpp_status {
     guard let module = unsafe module(handle) else { return .RTPP_BAD_ARGUMENT }
     // SAFETY: the glue lends the row's values for the call.
-    let isTaken = unsafe module.pointee.settings.addRow(
-        row, setID: Span(_unsafeElements: setID.buffer), url: Span(_unsafeElements: url.buffer),
-        weight: weight.map { unsafe Int($0.pointee) }, flags: flags.map { unsafe Int($0.pointee) })
+    let (weightValue, flagsValue) = unsafe (weight.map { unsafe Int($0.pointee) }, flags.map { unsafe Int($0.pointee) })
+    let isReload = unsafe module.pointee.reload != nil
+    let isTaken =
+        unsafe isReload
+        ? module.pointee.reload?.addRow(
+            row, setID: Span(_unsafeElements: setID.buffer), url: Span(_unsafeElements: url.buffer),
+            weight: weightValue, flags: flagsValue) ?? false
+        : module.pointee.settings.addRow(
+            row, setID: Span(_unsafeElements: setID.buffer), url: Span(_unsafeElements: url.buffer),
+            weight: weightValue, flags: flagsValue)
+    if isReload, !isTaken { unsafe module.pointee.skippedRows &+= 1 }
     return isTaken ? .RTPP_OK : .RTPP_BAD_ARGUMENT
 }
 
@@ -104,7 +114,7 @@ public func rtpp_configure(_ handle: OpaquePointer?) -> rtpp_status {
 @c @implementation
 public func rtpp_shared_size(_ handle: OpaquePointer?) -> Int {
     guard let module = unsafe module(handle) else { return 0 }
-    return unsafe NodeTableLayout(capacity: module.pointee.settings.nodes.count).size
+    return unsafe SharedBlock(module.pointee.settings).size
 }
 
 @c @implementation
@@ -114,7 +124,7 @@ public func rtpp_share(_ handle: OpaquePointer?, _ block: UnsafeMutableRawPointe
     }
     do throws(SharedStateError) {
         // SAFETY: the glue gives a block of `size` bytes that stays mapped while the server runs.
-        unsafe try NodeTable.create(in: block, size: size, module.pointee.settings.nodes)
+        unsafe try SharedBlock(module.pointee.settings).create(in: block, size: size, module.pointee.settings.nodes)
     } catch {
         return .RTPP_BAD_SHARED_MEMORY
     }
@@ -129,8 +139,8 @@ public func rtpp_attach(_ handle: OpaquePointer?) -> rtpp_status {
         return .RTPP_BAD_ARGUMENT
     }
     do throws(SharedStateError) {
-        let table = try unsafe NodeTable(attaching: block, size: module.pointee.blockSize)
-        unsafe module.pointee.relay = Relay(settings: module.pointee.settings, table: table)
+        unsafe module.pointee.relay = try SharedBlock(module.pointee.settings).attach(
+            block, size: module.pointee.blockSize, settings: module.pointee.settings)
     } catch {
         return .RTPP_BAD_SHARED_MEMORY
     }

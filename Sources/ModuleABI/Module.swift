@@ -16,6 +16,9 @@ import SharedState
     var block: UnsafeMutableRawPointer?
     var blockSize = 0
     var relay: Relay?
+    /// The pool that a reload is gathering, and the rows that it leaves out.
+    var reload: Settings?
+    var skippedRows: UInt32 = 0
     /// Memory for handing edits to the host, kept from call to call.
     var edits: [rtpp_edit] = unsafe []
 
@@ -25,11 +28,12 @@ import SharedState
 extension rtpp_bytes {
     /// The bytes; empty where the pointer or the length cannot be.
     var buffer: UnsafeBufferPointer<UInt8> {
-        guard let data = unsafe data, unsafe length <= Int.max >> 1 else {
-            return unsafe UnsafeBufferPointer(start: nil, count: 0)
-        }
+        guard let data = unsafe data, unsafe isPossible else { return unsafe UnsafeBufferPointer(start: nil, count: 0) }
         return unsafe UnsafeBufferPointer(start: data, count: length)
     }
+
+    /// Whether so many bytes can be; C's size_t is a signed number here, so that the largest ones are negative.
+    var isPossible: Bool { unsafe length >= 0 && length <= Int.max >> 1 }
 
     /// Whether it was given at all, if only as an empty text.
     var isPresent: Bool { unsafe data != nil }

@@ -17,7 +17,9 @@ private let error = ReturnCode.error
 public func rtpp_offer(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe call(module, message) else { return error.rawValue }
+    guard let module = unsafe module(handle), let call = unsafe call(module, message), unsafe flags.isPossible else {
+        return error.rawValue
+    }
     // SAFETY (here and below): the glue lends every argument for the call.
     let code = unsafe module.pointee.relay?.offer(
         call, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
@@ -29,7 +31,9 @@ public func rtpp_offer(
 public func rtpp_answer(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe call(module, message) else { return error.rawValue }
+    guard let module = unsafe module(handle), let call = unsafe call(module, message), unsafe flags.isPossible else {
+        return error.rawValue
+    }
     let code = unsafe module.pointee.relay?.answer(
         call, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
         hasAddress: address.isPresent)
@@ -40,7 +44,9 @@ public func rtpp_answer(
 public func rtpp_manage(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe call(module, message) else { return error.rawValue }
+    guard let module = unsafe module(handle), let call = unsafe call(module, message), unsafe flags.isPossible else {
+        return error.rawValue
+    }
     let code = unsafe module.pointee.relay?.manage(
         call, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
         hasAddress: address.isPresent)
@@ -51,7 +57,9 @@ public func rtpp_manage(
 public func rtpp_delete(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe call(module, message) else { return error.rawValue }
+    guard let module = unsafe module(handle), let call = unsafe call(module, message), unsafe flags.isPossible else {
+        return error.rawValue
+    }
     let code = unsafe module.pointee.relay?.delete(call, flags: Span(_unsafeElements: flags.buffer))
     return (code ?? error).rawValue
 }

@@ -18,7 +18,7 @@ public enum ReturnCode: Int32, Sendable {
 
 /// A word that goes on the wire.
 enum WireWord {
-    case callID, fromTag, toTag, branch, extraID, address, timeoutSocket, timeoutTag, prompt
+    case callID, fromTag, toTag, branch, extraID, address, source, timeoutSocket, timeoutTag, prompt
 
     var name: StaticString {
         switch self {
@@ -28,6 +28,7 @@ enum WireWord {
         case .branch: "Via branch"
         case .extraID: "extra_id_pv"
         case .address: "address"
+        case .source: "source address"
         case .timeoutSocket: "timeout_socket"
         case .timeoutTag: "timeout_tag_pv"
         case .prompt: "prompt name"

@@ -14,18 +14,25 @@ extension Relay {
     /// Time between two looks at a node that has not yet answered since start, in nanoseconds.
     private static var unprovenPause: UInt64 { 2_000_000 }
 
-    /// Starts a call: no node has been tried.
-    mutating func beginCall() { tried.removeAll(keepingCapacity: true) }
+    /// Starts a call: no node has been tried, and the pool is that of now.
+    mutating func beginCall() {
+        tried.removeAll(keepingCapacity: true)
+        refreshDirectory()
+    }
+
+    /// Derives the sets anew where the pool has changed.
+    mutating func refreshDirectory() {
+        if directory.membership != table.membership { directory = NodeDirectory(table) }
+    }
 
     /// The next node to ask, which counts as tried from now on. At start-up it waits, no longer than one command may
     /// take, for nodes that have not answered yet.
     mutating func nextNode<Host: CallHost>(_ host: Host) throws(CallFailure) -> Int {
         let setID = selectedSetID(host)
-        guard let set = directory.set(setID) else { throw .noNode(setID: setID, setExists: false) }
-        let hash = CallIDBalancing.hash(identity.text.span, identity.bareCallID)
+        guard let set = directory.position(ofSet: setID) else { throw .noNode(setID: setID, setExists: false) }
         var deadline: UInt64?
         while true {
-            if let node = choose(set, hash) {
+            if let node = remembered(host, setID) ?? choose(set) {
                 tried.append(node)
                 table.withURL(node) { host.setInstance($0) }
                 return node
@@ -40,19 +47,69 @@ extension Relay {
         throw .noNode(setID: setID, setExists: true)
     }
 
-    private func choose(_ set: NodeSet, _ hash: UInt64) -> Int? {
-        CallIDBalancing.choose(
-            set, hash: hash, weight: { table.weight($0) },
-            isEligible: { node in
-                if case .up = table.condition(node) { return !tried.contains(node) }
-                return false
-            })
+    /// The node of the set at `position` that the balancing rule gives the call, among those not tried yet.
+    private mutating func choose(_ position: Int) -> Int? {
+        directory.refresh(position, table)
+        let set = directory.sets[position]
+        if tried.isEmpty { return choose(set.takers, set.sums) }
+        // After a failure, which is rare: the same rule among the rest.
+        var (nodes, sums) = ([Int](), [UInt64]())
+        for reserves in [false, true] where nodes.isEmpty {
+            for node in set.nodes where table.takesNewCalls(node) && !tried.contains(node) {
+                guard (table.weight(node) == 0) == reserves else { continue }
+                nodes.append(node)
+                sums.append((sums.last ?? 0) &+ UInt64(max(table.weight(node), 1)))
+            }
+        }
+        return choose(nodes, sums)
     }
 
-    private func hasUnproven(_ set: NodeSet) -> Bool {
-        for node in set.first..<(set.first &+ set.count) where table.condition(node) == .unproven { return true }
+    private func choose(_ nodes: [Int], _ sums: [UInt64]) -> Int? {
+        let (callID, text) = (identity.bareCallID, identity.text)
+        switch settings.balancing {
+        case .callID:
+            return CallIDBalancing.choose(nodes, sums: sums, hash: CallIDBalancing.hash(text.span, callID))
+        case .rendezvous:
+            return RendezvousBalancing.choose(
+                nodes, callHash: RendezvousBalancing.callHash(text.span, callID),
+                nodeHash: { directory.nodeHashes[$0] }, weight: { table.weight($0) })
+        }
+    }
+
+    private func hasUnproven(_ position: Int) -> Bool {
+        for node in directory.sets[position].nodes
+        where table.condition(node) == .unproven && table.life(node) == .member {
+            return true
+        }
         return false
     }
+
+    // MARK: - The call's node
+
+    /// What the call table knows a call by: the set, and the Call-ID with what the flags append.
+    private func callKey(_ setID: UInt32) -> UInt64 {
+        var hash = Hash64()
+        hash.combine(UInt64(setID))
+        let text = identity.text
+        hash.combine(text.span, identity.callID)
+        return hash.value
+    }
+
+    /// The node that holds the call, if it takes commands and has not been tried.
+    private func remembered<Host: RelayHost>(_ host: Host, _ setID: UInt32) -> Int? {
+        guard let node = calls?.node(for: callKey(setID), now: host.ticks), table.setID(node) == setID,
+            table.takesCommands(node), !tried.contains(node)
+        else { return nil }
+        return node
+    }
+
+    /// Remembers that `node` holds the call.
+    func remember<Host: CallHost>(_ host: Host, _ node: Int) {
+        calls?.remember(callKey(selectedSetID(host)), node: node, now: host.ticks)
+    }
+
+    /// Forgets the call.
+    func forget<Host: CallHost>(_ host: Host) { calls?.forget(callKey(selectedSetID(host))) }
 
     /// What `node` can do, as far as it has been asked.
     func capabilities(_ node: Int) -> Capabilities { Capabilities(rawValue: table.capabilities(node)) }

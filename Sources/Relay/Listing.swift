@@ -18,33 +18,54 @@ public struct NodeListing: Sendable {
 
 extension Relay {
     /// Number of nodes.
-    public var nodeCount: Int { table.count }
+    public mutating func nodeCount() -> Int {
+        refreshDirectory()
+        return directory.listed.count
+    }
+
+    /// The node at `position` of the list: set by set, in order of definition.
+    private func listedNode(_ position: Int) -> Int? {
+        position >= 0 && position < directory.listed.count ? directory.listed[position] : nil
+    }
 
     /// The node at `position`; nil outside.
     public func listing(_ position: Int) -> NodeListing? {
-        guard position >= 0, position < table.count else { return nil }
+        guard let node = listedNode(position) else { return nil }
         let isDisabled: Bool
         let tick: UInt32
-        switch table.condition(position) {
+        switch table.condition(node) {
         case .unproven: (isDisabled, tick) = (false, 0)
         case .up(let recheck): (isDisabled, tick) = (false, recheck)
         case .down(let recheck): (isDisabled, tick) = (true, recheck)
         case .disabled: (isDisabled, tick) = (true, NodeTable.never)
         }
         return NodeListing(
-            setID: table.setID(position), index: table.definitionIndex(position), isDisabled: isDisabled,
-            weight: table.weight(position), recheck: tick == NodeTable.never ? -1 : Int32(clamping: tick))
+            setID: table.setID(node), index: table.definitionIndex(node), isDisabled: isDisabled,
+            weight: table.weight(node), recheck: tick == NodeTable.never ? -1 : Int32(clamping: tick))
     }
 
     /// Where the URL of the node at `position` stands; it never moves while the block is mapped.
-    public func urlMemory(_ position: Int) -> UnsafeBufferPointer<UInt8> { unsafe table.urlMemory(position) }
+    public func urlMemory(_ position: Int) -> UnsafeBufferPointer<UInt8> {
+        unsafe table.urlMemory(listedNode(position) ?? -1)
+    }
 
     /// Enables, or disables for good, every entry with this URL, exactly as configured. False where there is none.
-    public func setEnabled(_ url: Span<UInt8>, _ isEnabled: Bool) -> Bool {
+    public mutating func setEnabled(_ url: Span<UInt8>, _ isEnabled: Bool) -> Bool {
+        forEach(url) { table, node in table.setEnabled(node, isEnabled) }
+    }
+
+    /// Gives every entry with this URL no new calls, or new calls again. False where there is none.
+    public mutating func setDraining(_ url: Span<UInt8>, _ isDraining: Bool) -> Bool {
+        forEach(url) { table, node in table.setDraining(node, isDraining) }
+    }
+
+    private mutating func forEach(
+        _ url: Span<UInt8>, _ body: (borrowing NodeTable, Int) -> Void
+    ) -> Bool {
+        refreshDirectory()
         var isFound = false
-        for node in 0..<table.count {
-            guard table.withURL(node, { $0.equals($0.all, url, url.all) }) else { continue }
-            table.setEnabled(node, isEnabled)
+        for node in directory.listed where table.withURL(node, { $0.equals($0.all, url, url.all) }) {
+            body(table, node)
             isFound = true
         }
         return isFound

@@ -13,32 +13,50 @@ struct Survey: ~Copyable {
     let startDeadline: UInt64
     /// When each node may be asked again.
     var notBefore: [UInt64]
+    /// When each node that is up is looked at next.
+    var pingAt: [UInt64]
+    /// Since when each node has been leaving the pool; 0: it is not.
+    var leavingSince: [UInt64]
+    /// When the nodes that leave are looked at next.
+    var sweepAt: UInt64 = 0
+    /// How many questions each node is asked just now.
+    var questions: [Int]
 
     init(nodeCount: Int, startDeadline: UInt64) {
         exchanges = ExchangeGroup(count: nodeCount)
         self.startDeadline = startDeadline
         notBefore = [UInt64](repeating: 0, count: nodeCount)
+        leavingSince = [UInt64](repeating: 0, count: nodeCount)
+        pingAt = [UInt64](repeating: 0, count: nodeCount)
+        questions = [Int](repeating: 0, count: nodeCount)
     }
 }
 
 extension Relay {
     /// The longest time without a look at the nodes' conditions, in nanoseconds.
     private static var longestPause: UInt64 { 100_000_000 }
+    /// Time between two looks at the nodes that leave the pool, in nanoseconds.
+    private static var sweepPause: UInt64 { 2_000_000_000 }
 
     /// Looks after all nodes until `isWanted` says no. Runs in a process of its own.
     public mutating func monitor<Host: RelayHost>(_ host: Host, while isWanted: () -> Bool) {
         let start = MonotonicClock.now()
         var survey = Survey(
-            nodeCount: table.count,
+            nodeCount: table.capacity,
             startDeadline: start.addingReportingOverflow(settings.budgetNanoseconds).partialValue)
         while isWanted() {
+            refreshDirectory()
             let now = MonotonicClock.now()
             // Addresses given in digits first: a name server that hangs keeps no other node waiting at start-up.
             for node in 0..<table.count where isProbeDue(node, host.ticks, survey, now) {
                 if table.address(node) != nil || resolveNumeric(node) { probe(&survey, node) }
             }
-            for node in 0..<table.count where isProbeDue(node, host.ticks, survey, now) {
+            for node in 0..<table.count where isNamed(node) && isProbeDue(node, host.ticks, survey, now) {
                 if resolve(host, node) { probe(&survey, node) }
+            }
+            if survey.sweepAt <= now {
+                releaseNodes(host, leavingSince: &survey.leavingSince, now: now)
+                survey.sweepAt = now &+ Self.sweepPause
             }
             survey.exchanges.step(until: MonotonicClock.now() &+ Self.longestPause)
             for node in 0..<table.count {
@@ -49,12 +67,14 @@ extension Relay {
     }
 
     private func isProbeDue(_ node: Int, _ ticks: UInt32, _ survey: borrowing Survey, _ now: UInt64) -> Bool {
-        guard !survey.exchanges.isRunning(node), survey.notBefore[node] <= now else { return false }
+        guard table.life(node) != .free, !survey.exchanges.isRunning(node), survey.notBefore[node] <= now else {
+            return false
+        }
         return switch table.condition(node) {
         case .unproven: true
         case .down(let recheck): recheck != NodeTable.never && ticks >= recheck
         // Enabled by the operator before it has ever answered: what it can do is not known yet.
-        case .up: table.capabilities(node) == 0
+        case .up: table.capabilities(node) == 0 || (settings.pingSeconds > 0 && survey.pingAt[node] <= now)
         case .disabled: false
         }
     }
@@ -63,10 +83,14 @@ extension Relay {
         guard let url = directory.url(node) else { return }
         let budget = settings.budgetNanoseconds
         let firstWait = firstWait(node)
+        // A node that is up is only asked whether it is there.
+        var questions = Probe.count
+        if case .up = table.condition(node), table.capabilities(node) != 0 { questions = 1 }
+        survey.questions[node] = questions
         let isReady = survey.exchanges.withExchange(node) { exchange in
             exchange.begin(
                 now: MonotonicClock.now(), budget: budget, firstRetransmission: firstWait, framing: url.scheme.framing)
-            for question in 0..<Probe.count {
+            for question in 0..<questions {
                 var text: [UInt8] = []
                 Probe.write(question, into: &text)
                 guard (try? exchange.add(text.span, cookies: &cookies)) != nil else { return false }
@@ -126,6 +150,8 @@ extension Relay {
     ) {
         let now = MonotonicClock.now()
         survey.notBefore[node] = now &+ Self.longestPause
+        survey.pingAt[node] = now &+ UInt64(settings.pingSeconds) &* 1_000_000_000
+        let questions = survey.questions[node]
         if case .failed(let error) = outcome, error.isLocal { return }
         guard outcome == .complete else {
             // At start-up both may be starting: one that is not there yet is asked again while the time lasts.
@@ -136,7 +162,7 @@ extension Relay {
         let found: Capabilities? =
             survey.exchanges.withExchange(node) { exchange -> Capabilities? in
                 var found: Capabilities = []
-                for question in 0..<Probe.count {
+                for question in 0..<questions {
                     guard let reply = exchange.reply(question),
                         let capability = Probe.capability(question, exchange.incoming.span, reply)
                     else { return nil }
@@ -146,6 +172,7 @@ extension Relay {
                 return found
             } ?? nil
         guard let found else { return failed(host, node, ExchangeOutcome.malformed.reason) }
+        guard questions == Probe.count else { return }
         guard found.isSuperset(of: .required) else {
             return failed(host, node, "is too old: it lacks protocol 20040107 or 20050322")
         }

@@ -1,73 +1,115 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Which node a call goes to: the sets, and the rule that all proxies of a fleet share.
+// What a process derives from the node table: the sets, and who of them takes new calls.
 
 import Bytes
 import SharedState
 import Transport
 
-/// The nodes of one set lie side by side in the table.
+/// The nodes of one set, in order of definition.
 struct NodeSet {
     let id: UInt32
-    let first: Int
-    var count: Int
+    let nodes: [Int]
+
+    /// The nodes that take new calls, and the sums of their weights up to and with each: as of `changes`.
+    private(set) var takers: [Int] = []
+    private(set) var sums: [UInt64] = []
+    private var changes: UInt64 = 0
+
+    init(id: UInt32, nodes: [Int]) {
+        self.id = id
+        self.nodes = nodes
+        takers.reserveCapacity(nodes.count)
+        sums.reserveCapacity(nodes.count)
+    }
+
+    /// Sees to it that `takers` and `sums` are those of now. Nodes of weight 0 only count where no other does, each
+    /// as 1.
+    mutating func refresh(_ table: borrowing NodeTable) {
+        let now = table.changes
+        guard now != changes else { return }
+        changes = now
+        take(table, reserves: false)
+        if takers.isEmpty { take(table, reserves: true) }
+    }
+
+    private mutating func take(_ table: borrowing NodeTable, reserves: Bool) {
+        takers.removeAll(keepingCapacity: true)
+        sums.removeAll(keepingCapacity: true)
+        var sum: UInt64 = 0
+        for node in nodes where table.takesNewCalls(node) && (table.weight(node) == 0) == reserves {
+            sum = sum &+ (reserves ? 1 : UInt64(table.weight(node)))
+            takers.append(node)
+            sums.append(sum)
+        }
+    }
 }
 
-/// What a process derives from the table once.
+extension NodeTable {
+    /// Whether `node` is up and open to calls that it does not have yet.
+    func takesNewCalls(_ node: Int) -> Bool {
+        guard case .up = condition(node) else { return false }
+        return life(node) == .member && !isDraining(node)
+    }
+
+    /// Whether `node` is up, so that the calls that it has can go on.
+    func takesCommands(_ node: Int) -> Bool {
+        guard case .up = condition(node) else { return false }
+        return life(node) != .free
+    }
+}
+
+/// The nodes of the pool by set, as of one state of the pool.
 struct NodeDirectory {
     private(set) var sets: [NodeSet] = []
+    /// Every node, set by set, in the order of a listing.
+    private(set) var listed: [Int] = []
     /// The parsed URL of each node; its ranges count from the beginning of the node's URL.
     private(set) var urls: [NodeURL?] = []
+    /// What rendezvous hashing tells the nodes apart by.
+    private(set) var nodeHashes: [UInt64] = []
+    /// The state of the pool that this is of.
+    let membership: UInt64
 
     init(_ table: borrowing NodeTable) {
+        membership = table.membership
+        var nodes: [Int] = []
+        for node in 0..<table.count where table.life(node) != .free { nodes.append(node) }
+        let positions = (0..<table.count).map { table.definitionIndex($0) }
+        nodes.sort { positions[$0] < positions[$1] }
+        var ids: [UInt32] = []
+        for node in nodes where !ids.contains(table.setID(node)) { ids.append(table.setID(node)) }
+        for id in ids {
+            var members: [Int] = []
+            for node in nodes where table.setID(node) == id { members.append(node) }
+            sets.append(NodeSet(id: id, nodes: members))
+            listed += members
+        }
         for node in 0..<table.count {
-            let id = table.setID(node)
-            if let last = sets.indices.last, sets[last].id == id {
-                sets[last].count &+= 1
-            } else {
-                sets.append(NodeSet(id: id, first: node, count: 1))
-            }
             urls.append(table.withURL(node) { try? NodeURL($0, $0.all) })
+            nodeHashes.append(0)
+        }
+        for set in sets {
+            for (position, node) in set.nodes.enumerated() {
+                let earlier = set.nodes[..<position]
+                nodeHashes[node] = table.withURL(node) { url in
+                    var occurrence = 0
+                    for other in earlier where table.withURL(other, { $0.equals($0.all, url, url.all) }) {
+                        occurrence &+= 1
+                    }
+                    return RendezvousBalancing.nodeHash(url, occurrence: occurrence)
+                }
+            }
         }
     }
 
-    /// The set of this id, nil where there is none.
-    func set(_ id: UInt32) -> NodeSet? { sets.first { $0.id == id } }
+    /// Where the set of this id stands, nil where there is none.
+    func position(ofSet id: UInt32) -> Int? { sets.firstIndex { $0.id == id } }
+
+    /// Sees to it that what the set at `position` derives from the table is of now.
+    mutating func refresh(_ position: Int, _ table: borrowing NodeTable) { sets[position].refresh(table) }
 
     func url(_ node: Int) -> NodeURL? {
         guard node >= 0, node < urls.count else { return nil }
         return urls[node]
-    }
-}
-
-/// The default rule: the Call-ID's bytes added up, the low 8 bits of that, modulo the sum of the weights of the nodes
-/// that take commands, walked in order of definition. Every proxy that balances like this agrees on the node.
-enum CallIDBalancing {
-    static func hash(_ callID: Span<UInt8>, _ range: ByteRange) -> UInt64 {
-        let inside = callID.clamped(range)
-        var sum: UInt64 = 0
-        for offset in inside.start..<inside.end { sum = sum &+ UInt64(callID[offset]) }
-        return sum & 0xFF
-    }
-
-    /// The node for `hash`, nil where none of `set` is eligible. Nodes of weight 0 only count where no other does.
-    static func choose(
-        _ set: NodeSet, hash: UInt64, weight: (Int) -> UInt32, isEligible: (Int) -> Bool
-    ) -> Int? {
-        var total: UInt64 = 0
-        var reserves: UInt64 = 0
-        for node in set.first..<(set.first &+ set.count) where isEligible(node) {
-            total = total &+ UInt64(weight(node))
-            if weight(node) == 0 { reserves = reserves &+ 1 }
-        }
-        let usesReserves = total == 0
-        if usesReserves { total = reserves }
-        guard total > 0 else { return nil }
-        var rest = hash % total
-        for node in set.first..<(set.first &+ set.count) where isEligible(node) {
-            let share = usesReserves ? 1 : UInt64(weight(node))
-            if rest < share { return node }
-            rest = rest &- share
-        }
-        return nil
     }
 }

@@ -132,6 +132,9 @@ extension Relay {
             for stream in description.streams where body.firstUnfitForWord(in: stream.address) != nil {
                 throw .unfit(.address)
             }
+        } else {
+            let isAddress = host.with(.source) { AddressText.family($0, $0.all) != nil }
+            guard isAddress else { throw .missing(.source) }
         }
         if call.flags.bridgesByFamily, let first = description.streams.first {
             flagModifiers.append(first.family == .ipv6 ? "EI" : "IE")
@@ -195,6 +198,9 @@ extension Relay {
             } catch {
                 throw lastError ?? error
             }
+            if call.flags.repacketizationMilliseconds > 0, !capabilities(node).contains(.repacketization) {
+                warn(host, "is too old for flag 'z', which is left out")
+            }
             beginExchange(node, budget: settings.budgetNanoseconds)
             for stream in description.streams {
                 write(stream, call, host, body, capabilities(node))
@@ -211,6 +217,7 @@ extension Relay {
                 do throws(CallFailure) {
                     try makeEdits(body, call.options)
                     guard host.apply(edits) else { throw .notApplied }
+                    remember(host, node)
                     return
                 } catch {
                     if call.createsSession { deleteCreated(node, call.words, budget: settings.budgetNanoseconds) }
@@ -298,6 +305,7 @@ extension Relay {
                         newFamily = AddressText.family(received, received.all) ?? .ipv4
                     }
                 }
+                if addresses.count == start { failure = failure ?? .missing(.address) }
                 destinations.append(
                     StreamDestination(
                         address: ByteRange(from: start, to: addresses.count), family: newFamily, port: port))

@@ -11,7 +11,9 @@ import Transport
 public struct Relay: ~Copyable {
     let settings: Settings
     let table: NodeTable
-    let directory: NodeDirectory
+    /// Which node holds a call; nil where that is not remembered.
+    let calls: CallTable?
+    var directory: NodeDirectory
     var connections: Connections
     var exchange = Exchange()
     var cookies = CookieSource()
@@ -32,10 +34,11 @@ public struct Relay: ~Copyable {
     var selection: SetSelection?
 
     /// Attaches a process to the table. Opens nothing.
-    public init(settings: Settings, table: consuming NodeTable) {
+    public init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable? = nil) {
         self.settings = settings
+        self.calls = calls
         directory = NodeDirectory(table)
-        connections = Connections(nodeCount: table.count)
+        connections = Connections(nodeCount: table.capacity)
         self.table = table
         reserve()
     }
@@ -50,7 +53,7 @@ public struct Relay: ~Copyable {
         prompt.reserveCapacity(256)
         addresses.reserveCapacity(1024)
         destinations.reserveCapacity(32)
-        tried.reserveCapacity(table.count)
+        tried.reserveCapacity(table.capacity)
         line.reserveCapacity(1024)
     }
 }
@@ -66,7 +69,8 @@ extension Relay {
     /// Chooses the set for the rest of the processing of this message. An unknown one leaves set 0.
     public mutating func selectSet<Host: CallHost>(_ host: Host, id: Int64) -> ReturnCode {
         selection = nil
-        guard let setID = UInt32(exactly: id), directory.set(setID) != nil else {
+        refreshDirectory()
+        guard let setID = UInt32(exactly: id), directory.position(ofSet: setID) != nil else {
             return finish(host, .unknownSet(id), isMedia: false)
         }
         selection = SetSelection(message: host.facts.id, process: host.facts.process, setID: setID)
@@ -105,6 +109,17 @@ extension Relay {
         }
         let code = failure.returnCode
         return code == .noNode && !isMedia ? .error : code
+    }
+
+    /// Warns that the node tried last does not do all that was asked for in this call.
+    mutating func warn<Host: CallHost>(_ host: Host, _ what: StaticString) {
+        line.removeAll(keepingCapacity: true)
+        line.append("call ")
+        host.with(.callID) { line.append(printable: $0, $0.all) }
+        line.append(": ")
+        appendLastNode()
+        line.append(what)
+        host.log(.warning, line.span)
     }
 
     private mutating func appendLastNode() {

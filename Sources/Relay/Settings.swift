@@ -4,12 +4,20 @@
 import Bytes
 public import SharedState
 
+/// How a new call's node is chosen.
+public enum Balancing: Sendable {
+    /// The rule that proxies with other RTPProxy modules share: `CallIDBalancing`.
+    case callID
+    /// `RendezvousBalancing`.
+    case rendezvous
+}
+
 /// What the configuration says, gathered before the fork and then only read.
 public struct Settings {
     /// Seconds until a node that failed is tried again; negative: never by itself.
     public private(set) var disableSeconds = 60
-    /// Seconds that one try may take, 1 or more.
-    public private(set) var timeoutSeconds = 1
+    /// Milliseconds that one try may take, 1 or more.
+    public private(set) var timeoutMilliseconds = 1000
     /// Tries, 1 or more.
     public private(set) var tries = 5
     /// The line that marks a rewritten SDP, without its line end; empty: none.
@@ -18,27 +26,41 @@ public struct Settings {
     public private(set) var timeoutSocket: [UInt8] = []
     /// Change `o=` in every SDP, flag `o` or not.
     public private(set) var rewritesOrigin = false
+    /// Seconds between two looks at a node that is up; 0: none.
+    public private(set) var pingSeconds = 10
+    /// Calls whose node is remembered; 0: none.
+    public private(set) var callTableSize = 65_536
+    /// How a new call's node is chosen.
+    public private(set) var balancing = Balancing.callID
     /// The nodes, those of a set side by side, sets in the order of their first mention.
     public private(set) var nodes: [NodeDefinition] = []
 
-    /// What is wrong, a line each.
-    public private(set) var faults: [[UInt8]] = []
+    /// What is wrong, a line each. Of rtpproxy_sock only where the sets do not come from a database.
+    public var faults: [[UInt8]] { usesDatabase ? otherFaults : socketFaults + otherFaults }
+    private var socketFaults: [[UInt8]] = []
+    private var otherFaults: [[UInt8]] = []
     /// What is odd, and what was done about it.
     public private(set) var warnings: [[UInt8]] = []
     private var usesDatabase = false
     private var hasSockets = false
+    private var hasTimeoutSeconds = false
+    private var hasTimeoutMilliseconds = false
 
     public init() {}
 
     /// The longest time that one command may take, in nanoseconds: rtpproxy_tout times rtpproxy_retr.
     public var budgetNanoseconds: UInt64 {
-        let seconds = UInt64(clamping: timeoutSeconds).multipliedReportingOverflow(by: UInt64(clamping: tries))
-        let nanoseconds = seconds.partialValue.multipliedReportingOverflow(by: 1_000_000_000)
-        return seconds.overflow || nanoseconds.overflow ? UInt64.max / 2 : nanoseconds.partialValue
+        let milliseconds = UInt64(clamping: timeoutMilliseconds).multipliedReportingOverflow(
+            by: UInt64(clamping: tries))
+        let nanoseconds = milliseconds.partialValue.multipliedReportingOverflow(by: 1_000_000)
+        return milliseconds.overflow || nanoseconds.overflow ? UInt64.max / 2 : nanoseconds.partialValue
     }
 
     /// The longest time until the first retransmission, in nanoseconds: a quarter of rtpproxy_tout.
-    var longestFirstWait: UInt64 { UInt64(clamping: timeoutSeconds) &* 250_000_000 }
+    var longestFirstWait: UInt64 {
+        let (quarter, overflow) = UInt64(clamping: timeoutMilliseconds).multipliedReportingOverflow(by: 250_000)
+        return overflow ? UInt64.max / 2 : quarter
+    }
 
     /// Takes a parameter that is text. False where there is none of this name.
     public mutating func set(_ parameter: Span<UInt8>, text value: Span<UInt8>) -> Bool {
@@ -51,6 +73,14 @@ public struct Settings {
                 fault("timeout_socket", value, value.all, "holds a blank or control character")
             }
             timeoutSocket = copy(value)
+        } else if parameter.equals(parameter.all, "rtpproxy_balancing") {
+            if value.equals(value.all, "callid") {
+                balancing = .callID
+            } else if value.equals(value.all, "rendezvous") {
+                balancing = .rendezvous
+            } else {
+                fault("rtpproxy_balancing", value, value.all, "is neither callid nor rendezvous")
+            }
         } else if parameter.equals(parameter.all, "db_url") {
             if !value.isEmpty { useDatabase() }
         } else {
@@ -64,9 +94,18 @@ public struct Settings {
         if parameter.equals(parameter.all, "rtpproxy_disable_tout") {
             disableSeconds = value
         } else if parameter.equals(parameter.all, "rtpproxy_tout") {
-            timeoutSeconds = atLeastOne("rtpproxy_tout", value)
+            let milliseconds = inRange("rtpproxy_tout", value, 1...Int.max).multipliedReportingOverflow(by: 1000)
+            timeoutMilliseconds = milliseconds.overflow ? Int.max : milliseconds.partialValue
+            hasTimeoutSeconds = true
+        } else if parameter.equals(parameter.all, "rtpproxy_tout_ms") {
+            timeoutMilliseconds = inRange("rtpproxy_tout_ms", value, 1...Int.max)
+            hasTimeoutMilliseconds = true
+        } else if parameter.equals(parameter.all, "rtpproxy_ping_interval") {
+            pingSeconds = inRange("rtpproxy_ping_interval", value, 0...86_400)
+        } else if parameter.equals(parameter.all, "rtpproxy_call_table_size") {
+            callTableSize = inRange("rtpproxy_call_table_size", value, 0...16_777_216)
         } else if parameter.equals(parameter.all, "rtpproxy_retr") {
-            tries = atLeastOne("rtpproxy_retr", value)
+            tries = inRange("rtpproxy_retr", value, 1...Int.max)
         } else if parameter.equals(parameter.all, "rewrite_origin") {
             rewritesOrigin = value != 0
         } else {
@@ -79,21 +118,33 @@ public struct Settings {
     public mutating func addRow(
         _ row: Int, setID: Span<UInt8>, url: Span<UInt8>, weight: Int?, flags: Int?
     ) -> Bool {
-        var reason: StaticString?
         let id = Decimal.parse(setID, setID.trimmed(setID.all), maximum: NodeLine.maximumSetID)
-        if id == nil { reason = "setid is not a number" }
-        if let fault = NodeLine.urlFault(url, url.all) { reason = fault }
-        if weight == nil || UInt32(exactly: weight ?? 0).map({ $0 > NodeLine.maximumWeight }) ?? true {
-            reason = "weight is not a number of 0..1000000"
-        }
-        if flags == nil { reason = "flags is NULL" }
+        let weightFits = weight.map { 0...Int(NodeLine.maximumWeight) ~= $0 } ?? false
+        // Columns of a fixed width are filled up with blanks.
+        let place = url.trimmed(url.all)
+        let reason: StaticString? =
+            if id == nil {
+                "setid is NULL or no number"
+            } else if place.isEmpty {
+                "url is NULL or empty"
+            } else if let fault = NodeLine.urlFault(url, place) {
+                fault
+            } else if !weightFits {
+                "weight is NULL or no number of 0..1000000"
+            } else if flags == nil {
+                "flags is NULL or no number"
+            } else {
+                nil
+            }
         guard reason == nil, let id, let weight, let flags else {
             warnRow(row, url, reason ?? "a value is NULL")
             return false
         }
+        var bytes: [UInt8] = []
+        bytes.append(url, place)
         append(
             NodeDefinition(
-                setID: id, url: copy(url), weight: UInt32(clamping: weight), startsDisabled: flags & 1 != 0,
+                setID: id, url: bytes, weight: UInt32(clamping: weight), startsDisabled: flags & 1 != 0,
                 index: UInt32(clamping: nodes.count)))
         return true
     }
@@ -101,26 +152,42 @@ public struct Settings {
     /// Whether there is a set of this id.
     public func hasSet(_ id: Int64) -> Bool { nodes.contains { Int64($0.setID) == id } }
 
+    /// The same settings without nodes, for reading the database again; nil where the sets do not come from one.
+    public func emptied() -> Settings? {
+        guard usesDatabase else { return nil }
+        var copy = self
+        copy.nodes.removeAll()
+        copy.warnings.removeAll()
+        return copy
+    }
+
+    /// Nodes to make room for: with a database, those that a reload may bring, too.
+    public var nodeCapacity: Int { usesDatabase ? nodes.count &* 2 &+ 64 : nodes.count }
+
     // MARK: - Parts
 
     private mutating func takeSockets(_ value: Span<UInt8>) {
         guard !value.trimmed(value.all).isEmpty else { return }
         hasSockets = true
         guard !usesDatabase else { return }
-        var entries: [NodeDefinition] = []
-        do throws(NodeLineFault) {
-            entries = try NodeLine.parse(value, firstIndex: nodes.count)
-        } catch {
-            fault("rtpproxy_sock", value, error.range, error.reason)
+        var start = 0
+        while start < value.count {
+            let rest = value.extracting(start..<value.count)
+            do throws(NodeLineFault) {
+                for entry in try NodeLine.parse(rest, firstIndex: nodes.count) { append(entry) }
+                return
+            } catch {
+                // What stands behind the entry may be wrong as well, and shall show at once.
+                socketFaults.append(line("rtpproxy_sock", rest, error.range, error.reason))
+                start &+= max(1, error.range.end)
+            }
         }
-        for entry in entries { append(entry) }
     }
 
     /// The sets come from the database; what rtpproxy_sock has said before, right or wrong, does not count.
     private mutating func useDatabase() {
         usesDatabase = true
         nodes.removeAll()
-        faults.removeAll { $0.span.hasPrefix($0.span.all, "parameter rtpproxy_sock:") }
     }
 
     /// Adds a node behind the last one of its set.
@@ -142,16 +209,24 @@ public struct Settings {
         marker.append(value, line)
     }
 
-    private mutating func atLeastOne(_ parameter: StaticString, _ value: Int) -> Int {
-        if value >= 1 { return value }
+    /// `value`, or the nearest that is allowed and a fault.
+    private mutating func inRange(_ parameter: StaticString, _ value: Int, _ range: ClosedRange<Int>) -> Int {
+        if range.contains(value) { return value }
         var digits: [UInt8] = []
         digits.append(decimal: value)
-        fault(parameter, digits.span, digits.span.all, "is below 1")
-        return 1
+        var reason: StaticString = "is too large"
+        if value < range.lowerBound { reason = range.lowerBound == 0 ? "is below 0" : "is below 1" }
+        fault(parameter, digits.span, digits.span.all, reason)
+        return min(max(value, range.lowerBound), range.upperBound)
     }
 
     /// To be called once all is taken: what only shows when all is there.
     public mutating func finish() {
+        if hasTimeoutSeconds, hasTimeoutMilliseconds {
+            var digits: [UInt8] = []
+            digits.append(decimal: timeoutMilliseconds)
+            fault("rtpproxy_tout_ms", digits.span, digits.span.all, "rtpproxy_tout is given, too")
+        }
         if usesDatabase, hasSockets {
             var line: [UInt8] = []
             line.append("parameter rtpproxy_sock: ignored, the sets come from db_url")
@@ -159,10 +234,15 @@ public struct Settings {
         }
     }
 
-    /// Notes a fault found outside, such as a set that only the script knows.
     private mutating func fault(
         _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString
     ) {
+        otherFaults.append(line(parameter, text, range, reason))
+    }
+
+    private func line(
+        _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString
+    ) -> [UInt8] {
         var line: [UInt8] = []
         line.append("parameter ")
         line.append(parameter)
@@ -170,7 +250,7 @@ public struct Settings {
         line.append(printable: text, range, limit: 300)
         line.append("\": ")
         line.append(reason)
-        faults.append(line)
+        return line
     }
 
     private mutating func warnRow(_ row: Int, _ url: Span<UInt8>, _ reason: StaticString) {

@@ -30,6 +30,7 @@ extension Relay {
             try identity.read(host, flags)
             let words = try identity.words(swapped: false, withToTag: !flags.deletesWholeCall)
             try command(.delete, words, host)
+            forget(host)
             return .done
         } catch {
             return finish(host, error, isMedia: false)

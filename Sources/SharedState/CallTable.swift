@@ -22,13 +22,13 @@ private struct CallTableHeader: ~Copyable {
     let evicted = Atomic<UInt64>(0)
 }
 
-/// The table as one process sees it. Buckets of eight entries; in a full one the entry that expires first gives way.
+/// The table as one process sees it. Buckets of sixteen entries; in a full one the entry that expires first gives way.
 @safe
 public struct CallTable: ~Copyable {
     /// Seconds that an entry lives after it was last used: longer than calls without a message in between are.
     public static let lifetimeSeconds: UInt32 = 43_200
     /// Entries that share a place.
-    static let bucketSize = 8
+    static let bucketSize = 16
     /// Nodes are numbered below this.
     public static let maximumNodes = 65_536
     private static let magic: UInt64 = 0x7274_7070_6361_6C6C
@@ -160,6 +160,19 @@ public struct CallTable: ~Copyable {
                 expected: key, desired: 0, ordering: .acquiringAndReleasing)
             if isOurs { _ = unsafe header.pointee.used.subtract(1, ordering: .relaxed) }
         }
+    }
+
+    /// Whether any call is with `node`, as of `now`. Looks at the whole table.
+    public func holdsCalls(_ node: Int, now: UInt32) -> Bool {
+        for index in 0..<capacity {
+            let entry = unsafe entry(UInt64(index / Self.bucketSize), index % Self.bucketSize)
+            let key = unsafe entry.pointee.key.load(ordering: .acquiring)
+            guard key != 0 else { continue }
+            let value = unsafe entry.pointee.value.load(ordering: .acquiring)
+            guard value >> 40 == key >> 40, Int(truncatingIfNeeded: value & 0xFFFF) == node else { continue }
+            if Self.rest(value, now) > 0 { return true }
+        }
+        return false
     }
 
     /// Entries in use, expired ones among them.

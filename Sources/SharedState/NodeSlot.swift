@@ -9,8 +9,9 @@
 // The round trip is one word of its own, and a permit is one each; both say in their files what a death leaves.
 //
 // Who writes what: `state` any process, by compare-exchange; `capabilities` and the address only the module's own
-// process (`capabilities` first, then `state` becomes up); everything that is not atomic only the main process,
-// before the fork.
+// process (`capabilities` first, then `state` becomes up); what the pool says of the node (set, weight, order, text of
+// the URL) the main process before the fork, and later whoever holds the pool's lock, while `life` is free or for
+// words that stand alone. `life` becomes member last, so that who sees a member sees the rest.
 //
 // What a process that dies leaves behind: each word is whole, before or after its change. A writer that dies while it
 // publishes an address leaves an odd version; readers then keep the address they have, and the next publication
@@ -30,6 +31,16 @@ public enum NodeCondition: Equatable, Sendable {
     case disabled
 }
 
+/// Whether a slot holds a node of the pool.
+public enum NodeLife: UInt32, Sendable {
+    /// None.
+    case free = 0
+    /// One that takes new calls.
+    case member = 1
+    /// One that has been taken out of the pool and still has calls.
+    case leaving = 2
+}
+
 /// The record. Its stride is the layout's, checked at attach.
 struct NodeSlot: ~Copyable {
     /// A tick that does not come.
@@ -45,14 +56,24 @@ struct NodeSlot: ~Copyable {
     let roundTrip = SharedRoundTrip()
     let permits = Permits()
 
-    // Written before the fork, then only read.
-    var setID: UInt32 = 0
-    var weight: UInt32 = 0
-    var definitionIndex: UInt32 = 0
-    var urlOffset: UInt32 = 0
-    var urlLength: UInt32 = 0
+    /// Raw value of `NodeLife`.
+    let life = Atomic<UInt32>(0)
+    let isDraining = Atomic<UInt32>(0)
+    let setID = Atomic<UInt32>(0)
+    let weight = Atomic<UInt32>(0)
+    let definitionIndex = Atomic<UInt32>(0)
+    let urlLength = Atomic<UInt32>(0)
 
     init() {}
+
+    /// Back to how a slot begins, for another node.
+    func reset(_ condition: NodeCondition) {
+        state.store(Self.word(condition), ordering: .sequentiallyConsistent)
+        storedCapabilities.store(0, ordering: .sequentiallyConsistent)
+        if version != 0 { publish(NodeAddress(words: (0, 0, 0))) }
+        roundTrip.reset()
+        isDraining.store(0, ordering: .sequentiallyConsistent)
+    }
 
     // MARK: Condition: bits 0..7 the kind, bits 32..63 the recheck tick.
 

@@ -61,23 +61,27 @@ struct NodeTableHeader: ~Copyable {
     var version: UInt32
     var slotStride: UInt32
     var capacity: UInt32
-    var count: UInt32
-    /// Grows with each change of a condition, so that a process can keep what it derived from all of them.
+    /// Slots that have ever held a node: those behind are free.
+    let used = Atomic<UInt32>(0)
+    /// Grows with each change of a condition or of the pool, so that a process can keep what it derived from them.
     let changes = Atomic<UInt64>(1)
+    /// Grows with each change of the pool.
+    let membership = Atomic<UInt64>(1)
+    /// Tick plus one at which the pool's lock was taken; 0: nobody has it.
+    let lock = Atomic<UInt64>(0)
 }
 
 /// The table as one process sees it. Looks are bounded: an index outside is an absent node.
 @safe public struct NodeTable: ~Copyable {
     private let base: UnsafeMutableRawPointer
     private let layout: NodeTableLayout
-    /// Number of nodes.
-    public let count: Int
 
-    /// Lays `definitions` out in `block`, which is zeroed and shared. Once, before the fork.
+    /// Lays `definitions` out in `block`, which is zeroed and shared, with room for `capacity` nodes (at least as
+    /// many as there are). Once, before the fork.
     public static func create(
-        in block: UnsafeMutableRawPointer, size: Int, _ definitions: [NodeDefinition]
+        in block: UnsafeMutableRawPointer, size: Int, _ definitions: [NodeDefinition], capacity: Int = 0
     ) throws(SharedStateError) {
-        let layout = NodeTableLayout(capacity: definitions.count)
+        let layout = NodeTableLayout(capacity: max(capacity, definitions.count))
         guard size >= layout.size else { throw .tooSmall }
         guard UInt(bitPattern: block) & 63 == 0 else { throw .misaligned }
         // SAFETY: the block has layout.size bytes, checked above, and nobody else sees it yet.
@@ -85,26 +89,14 @@ struct NodeTableHeader: ~Copyable {
             to: NodeTableHeader(
                 magic: NodeTableLayout.magic, version: NodeTableLayout.version,
                 slotStride: UInt32(truncatingIfNeeded: NodeTableLayout.slotStride),
-                capacity: UInt32(truncatingIfNeeded: layout.capacity),
-                count: UInt32(truncatingIfNeeded: definitions.count)))
-        for (index, definition) in definitions.enumerated() {
-            let length = min(definition.url.count, NodeTableLayout.maximumURLLength)
-            let textOffset = layout.textStart &+ index &* NodeTableLayout.textStride
-            var slot = NodeSlot()
-            slot.setID = definition.setID
-            slot.weight = definition.weight
-            slot.definitionIndex = definition.index
-            slot.urlOffset = UInt32(truncatingIfNeeded: textOffset)
-            slot.urlLength = UInt32(truncatingIfNeeded: length)
-            if definition.startsDisabled { slot.disable() }
-            // SAFETY: index < capacity, so slot and text lie within layout.size.
+                capacity: UInt32(truncatingIfNeeded: layout.capacity)))
+        for index in 0..<layout.capacity {
+            // SAFETY: index < capacity, so the slot lies within layout.size.
             unsafe (block + NodeTableLayout.headerSize + index * NodeTableLayout.slotStride)
-                .bindMemory(to: NodeSlot.self, capacity: 1).initialize(to: slot)
-            for position in 0..<length {
-                unsafe block.storeBytes(
-                    of: definition.url[position], toByteOffset: textOffset &+ position, as: UInt8.self)
-            }
+                .bindMemory(to: NodeSlot.self, capacity: 1).initialize(to: NodeSlot())
         }
+        let table = unsafe try NodeTable(attaching: block, size: size)
+        for definition in definitions { _ = table.add(definition) }
     }
 
     /// Attaches to a block that `create` has laid out; it stays mapped as long as the table lives.
@@ -112,55 +104,137 @@ struct NodeTableHeader: ~Copyable {
         guard size >= NodeTableLayout.headerSize else { throw .tooSmall }
         guard UInt(bitPattern: block) & 63 == 0 else { throw .misaligned }
         let header = unsafe block.assumingMemoryBound(to: NodeTableHeader.self)
-        let count = unsafe Int(header.pointee.count)
         let layout = unsafe NodeTableLayout(capacity: Int(header.pointee.capacity))
         guard unsafe header.pointee.magic == NodeTableLayout.magic,
             unsafe header.pointee.version == NodeTableLayout.version,
             unsafe header.pointee.slotStride == UInt32(truncatingIfNeeded: NodeTableLayout.slotStride),
-            count <= layout.capacity
+            unsafe header.pointee.used.load(ordering: .acquiring) <= header.pointee.capacity
         else { throw .foreign }
         guard size >= layout.size else { throw .tooSmall }
         unsafe self.base = block
         self.layout = layout
-        self.count = count
     }
+
+    /// Nodes there is room for.
+    public var capacity: Int { layout.capacity }
+
+    /// Slots to look at: the nodes are among the first `count`.
+    public var count: Int { unsafe min(Int(header.pointee.used.load(ordering: .acquiring)), capacity) }
 
     // SAFETY: create() has initialised the header, and attaching has checked it.
     private var header: UnsafeMutablePointer<NodeTableHeader> {
         unsafe base.assumingMemoryBound(to: NodeTableHeader.self)
     }
 
-    // SAFETY: create() has initialised `count` slots; an index outside gives nil.
+    // SAFETY: create() has initialised `capacity` slots; an index outside gives nil.
     private func slot(_ index: Int) -> UnsafeMutablePointer<NodeSlot>? {
-        guard index >= 0, index < count else { return nil }
+        guard index >= 0, index < capacity else { return nil }
         return unsafe (base + NodeTableLayout.headerSize + index * NodeTableLayout.slotStride)
             .assumingMemoryBound(to: NodeSlot.self)
     }
 
-    // MARK: What does not change
+    // MARK: What the pool says of a node
 
-    /// Id of the set that node `index` belongs to.
-    public func setID(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.setID ?? 0 }
+    /// Whether node `index` is one.
+    public func life(_ index: Int) -> NodeLife {
+        NodeLife(rawValue: unsafe slot(index)?.pointee.life.load(ordering: .acquiring) ?? 0) ?? .free
+    }
+    /// Id of the set that it belongs to.
+    public func setID(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.setID.load(ordering: .relaxed) ?? 0 }
     /// Its weight.
-    public func weight(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.weight ?? 0 }
+    public func weight(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.weight.load(ordering: .relaxed) ?? 0 }
     /// Its position in order of definition, from 0.
-    public func definitionIndex(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.definitionIndex ?? 0 }
+    public func definitionIndex(_ index: Int) -> UInt32 {
+        unsafe slot(index)?.pointee.definitionIndex.load(ordering: .relaxed) ?? 0
+    }
 
     /// Lends the URL of node `index` as configured; empty where there is no such node.
     public func withURL<Result>(_ index: Int, _ body: (Span<UInt8>) -> Result) -> Result {
-        guard let slot = unsafe slot(index) else { return body(Span()) }
-        // SAFETY: create() has written urlLength <= maximumURLLength bytes at urlOffset, inside the block.
-        let start = unsafe base + Int(slot.pointee.urlOffset)
-        return unsafe body(
-            Span(_unsafeStart: start.assumingMemoryBound(to: UInt8.self), count: Int(slot.pointee.urlLength)))
+        let memory = unsafe urlMemory(index)
+        return unsafe body(Span(_unsafeElements: memory))
     }
 
-    /// Where the URL of node `index` stands: for lending it beyond a call, it never moves.
+    /// Where the URL of node `index` stands: for lending it beyond a call, it never moves while the node is one.
     public func urlMemory(_ index: Int) -> UnsafeBufferPointer<UInt8> {
         guard let slot = unsafe slot(index) else { return unsafe UnsafeBufferPointer(start: nil, count: 0) }
-        let start = unsafe base + Int(slot.pointee.urlOffset)
-        return unsafe UnsafeBufferPointer(
-            start: start.assumingMemoryBound(to: UInt8.self), count: Int(slot.pointee.urlLength))
+        let length = unsafe min(Int(slot.pointee.urlLength.load(ordering: .relaxed)), NodeTableLayout.maximumURLLength)
+        // SAFETY: the text of each slot has its place of textStride bytes in the block.
+        let start = unsafe base + layout.textStart + index * NodeTableLayout.textStride
+        return unsafe UnsafeBufferPointer(start: start.assumingMemoryBound(to: UInt8.self), count: length)
+    }
+
+    // MARK: Changes of the pool: before the fork, and later under the pool's lock
+
+    /// Grows with each change of the pool.
+    public var membership: UInt64 { unsafe header.pointee.membership.load(ordering: .acquiring) }
+
+    /// Takes the pool's lock; a holder that died has it no longer than `patience` ticks. It guards a short piece of
+    /// work without any I/O, and nobody waits for it.
+    public func lockPool(now: UInt32, patience: UInt32) -> Bool {
+        let present = unsafe header.pointee.lock.load(ordering: .acquiring)
+        let isFree = present == 0 || UInt64(now) &+ 1 > present &+ UInt64(patience)
+        guard isFree else { return false }
+        return unsafe header.pointee.lock.compareExchange(
+            expected: present, desired: UInt64(now) &+ 1, ordering: .acquiringAndReleasing
+        ).exchanged
+    }
+
+    /// Gives the pool's lock back, and tells everyone that the pool has changed.
+    public func unlockPool() {
+        _ = unsafe header.pointee.membership.add(1, ordering: .releasing)
+        noteChange()
+        unsafe header.pointee.lock.store(0, ordering: .releasing)
+    }
+
+    /// Adds a node in a free slot; nil where there is none.
+    public func add(_ definition: NodeDefinition) -> Int? {
+        for index in 0..<capacity {
+            guard life(index) == .free, let slot = unsafe slot(index) else { continue }
+            let length = min(definition.url.count, NodeTableLayout.maximumURLLength)
+            let start = layout.textStart &+ index &* NodeTableLayout.textStride
+            for position in 0..<length {
+                // SAFETY: position < maximumURLLength <= textStride, inside the place of this slot.
+                unsafe base.storeBytes(of: definition.url[position], toByteOffset: start &+ position, as: UInt8.self)
+            }
+            unsafe slot.pointee.urlLength.store(UInt32(truncatingIfNeeded: length), ordering: .relaxed)
+            unsafe slot.pointee.setID.store(definition.setID, ordering: .relaxed)
+            unsafe slot.pointee.reset(definition.startsDisabled ? .disabled : .unproven)
+            update(index, definition)
+            if count <= index {
+                unsafe header.pointee.used.store(UInt32(truncatingIfNeeded: index &+ 1), ordering: .releasing)
+            }
+            return index
+        }
+        return nil
+    }
+
+    /// Makes a node a member with the weight and the position of `definition`.
+    public func update(_ index: Int, _ definition: NodeDefinition) {
+        unsafe slot(index)?.pointee.weight.store(definition.weight, ordering: .relaxed)
+        unsafe slot(index)?.pointee.definitionIndex.store(definition.index, ordering: .relaxed)
+        unsafe slot(index)?.pointee.life.store(NodeLife.member.rawValue, ordering: .releasing)
+    }
+
+    /// A member that is to get no new calls leaves; it is one until `release`.
+    public func retire(_ index: Int) {
+        _ = unsafe slot(index)?.pointee.life.compareExchange(
+            expected: NodeLife.member.rawValue, desired: NodeLife.leaving.rawValue, ordering: .acquiringAndReleasing)
+    }
+
+    /// A node that has left makes room.
+    public func release(_ index: Int) {
+        _ = unsafe slot(index)?.pointee.life.compareExchange(
+            expected: NodeLife.leaving.rawValue, desired: NodeLife.free.rawValue, ordering: .acquiringAndReleasing)
+    }
+
+    /// Whether node `index` gets no new calls while existing ones go on.
+    public func isDraining(_ index: Int) -> Bool {
+        unsafe slot(index)?.pointee.isDraining.load(ordering: .acquiring) ?? 0 != 0
+    }
+    /// The operator wants no new calls on it, or wants them again.
+    public func setDraining(_ index: Int, _ isDraining: Bool) {
+        unsafe slot(index)?.pointee.isDraining.store(isDraining ? 1 : 0, ordering: .releasing)
+        noteChange()
     }
 
     // MARK: Condition

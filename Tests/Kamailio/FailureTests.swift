@@ -238,6 +238,70 @@ import Testing
         }
     }
 
+    @Test func manyWorkersThatFailAtTheSameTimeLogOneLine() throws {
+        let relay = try ScriptedRelay()
+        let change = { (configuration: inout KamailioConfiguration) in
+            Self.impatient(&configuration)
+            configuration.children = 8
+        }
+        try Stage.own([relay], change) { kamailio in
+            relay.on { $0.verb == "U" ? .drop : nil }
+            let calls = try (0..<8).map { _ in try kamailio.call() }
+            for call in calls { call.send(call.request("INVITE", sdp: SDPText.audio(), run: .offer())) }
+            for call in calls {
+                #expect(call.callee.receive(8000) { $0.method == "INVITE" && $0.callID == call.id }?.returnCodes == [-3])
+            }
+            #expect(Set(relay.log.filter { $0.verb == "U" }.map(\.sender)).count > 1)
+            let lines = kamailio.logLines(relay.url).filter { $0.contains("WARNING") || $0.contains("ERROR") }
+            #expect(lines.count == 1, "\(lines)")
+        }
+    }
+
+    @Test func negativeDisableTimeMeansNeverByItself() throws {
+        let relay = try ScriptedRelay()
+        let change = { (configuration: inout KamailioConfiguration) in
+            Self.impatient(&configuration)
+            configuration.set("rtpproxy_disable_tout", -1)
+        }
+        try Stage.own([relay], change) { kamailio in
+            relay.shut()
+            #expect(try kamailio.call().invite(run: .offer()).returnCodes == [-3])
+            try relay.reopen()
+            let asked = relay.log.count
+            usleep(2_500_000)
+            #expect(relay.log.count == asked)
+            #expect(try kamailio.relays().first?["disabled"] == "1")
+            _ = try kamailio.kamcmd("rtpproxy.enable", relay.url, "1")
+            #expect(try kamailio.call().invite(run: .offer()).returnCodes == [1])
+        }
+    }
+
+    @Test func relayIsAskedAgainByTheModulesOwnProcessWhenItsTimeIsOver() throws {
+        let relay = try ScriptedRelay()
+        let change = { (configuration: inout KamailioConfiguration) in
+            Self.impatient(&configuration)
+            configuration.children = 1
+            configuration.set("rtpproxy_disable_tout", 3)
+        }
+        try Stage.own([relay], change) { kamailio in
+            _ = try kamailio.call().invite(run: .offer())
+            let worker = try #require(relay.log.first { $0.verb == "U" }).sender
+            relay.shut()
+            #expect(try kamailio.call().invite(run: .offer()).returnCodes == [-3])
+            let start = monotonicMilliseconds()
+            try relay.reopen()
+            let asked = relay.log.count
+            // Calls meanwhile neither ask it nor wait for it.
+            #expect(try kamailio.call().invite(run: .offer()).returnCodes == [-3])
+            #expect(try waitUntil(12) { try kamailio.relays().first?["disabled"] == "0" })
+            let probes = relay.log.dropFirst(asked)
+            #expect(Set(probes.map(\.verb)).isSubset(of: ["V", "VF"]))
+            #expect(probes.allSatisfy { $0.sender != worker })
+            #expect((probes.first?.time ?? start) - start > 1000)
+            #expect(kamailio.waitForLog("is back", relay.url) != nil)
+        }
+    }
+
     @Test func unresolvableNameStartsDisabled() throws {
         let relay = try ScriptedRelay()
         let dead = "udp:no-such-host.invalid:22222"

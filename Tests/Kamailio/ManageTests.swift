@@ -35,6 +35,21 @@ import Testing
             ])
     }
 
+    @Test func lateOfferIsRecognisedWithTmLoadedBehindTheModule() throws {
+        let relay = try ScriptedRelay()
+        let behind = { (configuration: inout KamailioConfiguration) in
+            configuration.modules.removeAll { ["tm", "tmx"].contains($0) }
+            configuration.modulesBehind += ["tm", "tmx"]
+        }
+        try Stage.own([relay], behind) { kamailio in
+            let call = try kamailio.call()
+            let invite = try call.invite(sdp: nil, run: .manage())
+            let offered = try call.reply(to: invite, sdp: SDPText.audio(port: 6000), run: .manage())
+            #expect(offered.returnCodes == [1])
+            #expect(relay.texts(of: call.id).map { $0.prefix(1) } == ["U"])
+        }
+    }
+
     @Test(arguments: ["INVITE", "UPDATE", "PRACK"])
     func requestsWithADescriptionAreOffers(method: String) throws {
         let stage = try Stage.shared()
@@ -181,5 +196,56 @@ import Testing
             #expect(answered.returnCodes == [1])
             #expect(relay.commands(of: call.id).map(\.verb) == ["L"])
         }
+    }
+
+    /// Replies: method, whether the request had a description, status, whether the reply has one, what is sent for the
+    /// reply, and the return code.
+    @Test(arguments: [
+        ("INVITE", true, 180, false, "", -1), ("INVITE", true, 183, true, "L", 1), ("INVITE", true, 200, true, "L", 1),
+        ("INVITE", true, 200, false, "", -1), ("INVITE", true, 488, true, "D", 1), ("INVITE", false, 183, true, "U", 1),
+        ("INVITE", false, 200, true, "U", 1), ("INVITE", false, 486, false, "D", 1),
+        ("UPDATE", true, 200, true, "L", 1),
+        ("UPDATE", true, 200, false, "", -1), ("UPDATE", true, 488, true, "", -1), ("PRACK", true, 200, true, "L", 1),
+        ("PRACK", false, 200, false, "", -1), ("PRACK", true, 500, true, "", -1), ("INFO", true, 200, true, "", -1),
+        ("OPTIONS", false, 200, true, "", -1), ("MESSAGE", false, 404, false, "", -1),
+        ("BYE", false, 200, false, "D", 1),
+        ("BYE", false, 200, true, "D", 1), ("BYE", false, 481, false, "D", 1),
+    ])
+    func whatAReplyBecomes(
+        method: String, isOffer: Bool, status: Int, hasSDP: Bool, sent: String, code: Int
+    ) throws {
+        let stage = try Stage.shared()
+        let call = try stage.call()
+        let request = call.request(method, sdp: isOffer ? SDPText.audio() : nil, run: .manage(), inDialog: true)
+        let got = try call.deliver(request)
+        let before = letters(stage, call)
+        let sdp = hasSDP ? SDPText.audio(port: 6000) : nil
+        call.send(call.response(status, to: got, sdp: sdp, run: .manage()), from: .callee)
+        #expect(stage.kamailio.ran(call.id, count: 2).last == "manage \(code)")
+        #expect(letters(stage, call) == before + sent.map(String.init))
+    }
+
+    @Test(arguments: ["INVITE", "UPDATE", "OPTIONS", "INFO"], [true, false])
+    func failureRouteDeletesWhateverTheMessageIs(method: String, hasSDP: Bool) throws {
+        let stage = try Stage.shared()
+        let call = try stage.call()
+        let request = call.request(
+            method, sdp: hasSDP ? SDPText.audio() : nil, run: Run("manage", route: "Failure"), inDialog: true)
+        let got = try call.deliver(request)
+        call.send(call.response(488, to: got), from: .callee)
+        #expect(stage.kamailio.ran(call.id) == ["manage 1"])
+        #expect(stage.relay.texts(of: call.id) == ["D \(call.id) \(call.fromTag) \(call.toTag)"])
+    }
+
+    @Test(arguments: ["INVITE", "BYE"], [true, false])
+    func branchFailureRouteDoesNothingWhateverTheMessageIs(method: String, hasSDP: Bool) throws {
+        let stage = try Stage.shared()
+        let call = try stage.call()
+        let request = call.request(
+            method, sdp: hasSDP ? SDPText.audio() : nil, run: Run("manage", route: "BranchFailure"), inDialog: true)
+        let got = try call.deliver(request)
+        call.send(call.response(486, to: got), from: .callee)
+        #expect(stage.kamailio.ran(call.id) == ["manage 1"])
+        #expect(letters(stage, call).isEmpty)
     }
 }

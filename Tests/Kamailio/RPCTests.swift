@@ -72,7 +72,7 @@ import Testing
             call.send(call.request("INVITE", sdp: SDPText.audio(), run: .offer()))
             waitUntil(3) { !relay.texts(of: call.id).isEmpty }
             _ = try kamailio.kamcmd("rtpproxy.enable", relay.url, "0")
-            _ = call.callee.receive(4000) { $0.method == "INVITE" }
+            _ = call.callee.receive(4000) { $0.method == "INVITE" && $0.callID == call.id }
             #expect(try kamailio.relays().first?["disabled"] == "1")
         }
     }

@@ -149,4 +149,64 @@ import Testing
             #expect(try kamailio.call().invite(run: .offer()).instance == relays[0].url)
         }
     }
+
+    /// Texts in a variable that are no set, and ones that are.
+    @Test(arguments: [
+        ("1", 1), ("9", 9), ("0", 0), (" 1 ", 1), ("", nil), ("x", nil), ("1x", nil), ("-1", nil), ("+1", nil),
+        ("0x1", nil),
+        ("2", nil), ("4294967297", nil), ("18446744073709551617", nil), ("1 9", nil),
+    ])
+    func textsInAVariable(text: String, set: Int?) throws {
+        let stage = try Stage.shared()
+        let call = try stage.call()
+        let invite = try call.invite(run: Run("offer", setText: text))
+        #expect(stage.kamailio.ran(call.id, count: 2) == ["set \(set == nil ? -1 : 1)", "offer 1"])
+        #expect(invite.instance == stage.relays[set ?? 0]?.url)
+    }
+
+    @Test(arguments: [-1, 2, 2_147_483_647]) func numbersInAVariableThatAreNoSet(number: Int) throws {
+        let stage = try Stage.shared()
+        let call = try stage.call()
+        let invite = try call.invite(run: .offer(set: number))
+        #expect(stage.kamailio.ran(call.id, count: 2) == ["set -1", "offer 1"])
+        #expect(invite.instance == stage.relay.url)
+    }
+
+    @Test func literalsAndVariablesHoldInTheBranchesAndNotInTheReply() throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay(), try ScriptedRelay()]
+        let change = { (configuration: inout KamailioConfiguration) in
+            for (set, relay) in relays.enumerated() { configuration.set("rtpproxy_sock", "\(set) == \(relay.url)") }
+            configuration.routes = """
+                request_route {
+                    $var(number) = 2;
+                    $avp(text) = "2";
+                    if ($rU == "bob") set_rtp_proxy_set("1");
+                    if ($hdr(X-Case) == "int") set_rtp_proxy_set("$var(number)");
+                    if ($hdr(X-Case) == "text") set_rtp_proxy_set("$avp(text)");
+                    if ($hdr(X-Case) == "unset") set_rtp_proxy_set("$avp(nothing)");
+                    if ($hdr(X-Case) == "header") set_rtp_proxy_set("$hdr(X-Nothing)");
+                    append_hf("X-RC: $rc\\r\\n");
+                    t_on_branch("STAGE");
+                    t_on_reply("STAGE");
+                    t_relay();
+                }
+                branch_route[STAGE] { rtpproxy_offer(); append_hf("X-RC: $rc\\r\\n"); }
+                onreply_route[STAGE] { rtpproxy_destroy(); append_hf("X-RC: $rc\\r\\n"); }
+                """
+        }
+        try Stage.own([], settled: false, change) { kamailio in
+            waitUntil(5) { relays.allSatisfy { relay in relay.log.contains { $0.verb == "VF" } } }
+            // A set that fails takes an earlier one of the message back.
+            for (name, code, set) in [
+                ("literal", 1, 1), ("int", 1, 2), ("text", 1, 2), ("unset", -1, 0), ("header", -1, 0),
+            ] {
+                let call = try kamailio.call()
+                let invite = try call.invite(run: Run("").with("X-Case", name))
+                if name != "literal" { #expect(invite.returnCodes == [code, 1], "\(name)") }
+                #expect(relays[set].commands(of: call.id).map(\.verb) == ["U"], "\(name)")
+                try call.reply(to: invite)
+                #expect(relays[0].commands(of: call.id).map(\.verb).last == "D", "\(name)")
+            }
+        }
+    }
 }

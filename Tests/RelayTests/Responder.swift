@@ -110,3 +110,10 @@ final class Responder: Sendable {
         return UInt16(bigEndian: address.sin_port)
     }
 }
+
+/// Counts from 1, on any thread.
+final class Counter: Sendable {
+    private let count = Atomic<Int>(0)
+
+    func next() -> Int { count.add(1, ordering: .relaxed).newValue }
+}

@@ -14,6 +14,8 @@ final class SIPWorker {
     let size: Int
     let settings: Settings
     private var relay: Relay
+    /// Whose memory it is.
+    private let owner: SIPWorker?
 
     /// A configuration of these values of rtpproxy_sock. Unless `isProven` is false all nodes have shown `features`
     /// besides what is required; a command may take a second.
@@ -30,6 +32,7 @@ final class SIPWorker {
         settings.finish()
         try #require(settings.faultTexts == [])
         self.settings = settings
+        owner = nil
         size = NodeTableLayout(capacity: settings.nodes.count).size
         block = .allocate(byteCount: size, alignment: 64)
         block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
@@ -51,7 +54,18 @@ final class SIPWorker {
         try self.init(responders.map(\.url), features: features)
     }
 
-    deinit { block.deallocate() }
+    /// Another process of the same server: its memory is shared, its sockets are its own.
+    init(beside other: SIPWorker) throws {
+        owner = other.owner ?? other
+        settings = other.settings
+        block = other.block
+        size = other.size
+        relay = Relay(settings: settings, table: try NodeTable(attaching: block, size: size))
+    }
+
+    deinit {
+        if owner == nil { block.deallocate() }
+    }
 
     /// Another process's view of the same shared memory.
     func table() throws -> NodeTable { try NodeTable(attaching: block, size: size) }
@@ -61,6 +75,8 @@ final class SIPWorker {
         case repacketization = 4
         case codecLists = 8
     }
+
+    func condition(_ node: Int) -> NodeCondition? { try? table().condition(node) }
 
     /// The node has answered its probe.
     func prove(_ node: Int, _ features: [Feature] = []) {
@@ -115,7 +131,7 @@ final class SIPWorker {
         return relay.selectSet(call, text: text.span)
     }
 
-    var listings: [NodeListing] { (0..<relay.nodeCount).compactMap { relay.listing($0) } }
+    var listings: [NodeListing] { (0..<relay.nodeCount()).compactMap { relay.listing($0) } }
     func listing(_ position: Int) -> NodeListing? { relay.listing(position) }
 
     func setEnabled(_ url: String, _ isEnabled: Bool) -> Bool {

@@ -22,7 +22,7 @@ import Testing
     @Test func theDefaultsAreThoseOfTheManual() {
         let settings = settings { _ in }
         #expect(settings.disableSeconds == 60)
-        #expect(settings.timeoutSeconds == 1)
+        #expect(settings.timeoutMilliseconds == 1000)
         #expect(settings.tries == 5)
         #expect(settings.budgetNanoseconds == 5_000_000_000)
         #expect(String(decoding: settings.marker, as: UTF8.self) == "a=nortpproxy:yes")
@@ -107,6 +107,35 @@ import Testing
         }
         #expect(settings.budgetNanoseconds == expected)
         #expect(settings.faults.isEmpty)
+    }
+
+    @Test func theTimeMayBeGivenInMilliseconds() {
+        let settings = settings {
+            $0.number("rtpproxy_tout_ms", 250)
+            $0.number("rtpproxy_retr", 4)
+        }
+        #expect(settings.faultTexts.isEmpty)
+        #expect(settings.budgetNanoseconds == 1_000_000_000)
+    }
+
+    @Test func secondsAndMillisecondsAtOnceAreAFault() {
+        let settings = settings {
+            $0.number("rtpproxy_tout", 1)
+            $0.number("rtpproxy_tout_ms", 250)
+        }
+        #expect(settings.faultTexts == ["parameter rtpproxy_tout_ms: \"250\": rtpproxy_tout is given, too"])
+    }
+
+    @Test(arguments: [("rtpproxy_ping_interval", -1), ("rtpproxy_call_table_size", -5)])
+    func intervalsAndSizesBelow0AreFaults(_ name: String, _ value: Int) {
+        let settings = settings { $0.number(name, value) }
+        #expect(settings.faultTexts == ["parameter \(name): \"\(value)\": is below 0"])
+    }
+
+    @Test(arguments: ["", "hash", "Rendezvous", "callid "])
+    func anUnknownBalancingIsAFault(_ text: String) {
+        let settings = settings { $0.text("rtpproxy_balancing", text) }
+        #expect(settings.faultTexts == ["parameter rtpproxy_balancing: \"\(text)\": is neither callid nor rendezvous"])
     }
 
     @Test(arguments: [(Int.max, 1), (1, Int.max), (Int.max, Int.max), (1 << 40, 1 << 40)])
@@ -235,17 +264,19 @@ import Testing
     }
 
     @Test(arguments: [
-        BadRow(setID: "", reason: "setid is not a number"), BadRow(setID: "x", reason: "setid is not a number"),
-        BadRow(setID: "-1", reason: "setid is not a number"),
-        BadRow(setID: "2147483648", reason: "setid is not a number"),
-        BadRow(url: "", reason: "empty URL"), BadRow(url: "udp:a:x", reason: "port is not a number of 1..65535"),
+        BadRow(setID: "", reason: "setid is NULL or no number"),
+        BadRow(setID: "x", reason: "setid is NULL or no number"),
+        BadRow(setID: "-1", reason: "setid is NULL or no number"),
+        BadRow(setID: "2147483648", reason: "setid is NULL or no number"),
+        BadRow(url: "", reason: "url is NULL or empty"),
+        BadRow(url: "udp:a:x", reason: "port is not a number of 1..65535"),
         BadRow(url: "udp:a:1 udp:b:1", reason: "blank or control character in a URL"),
-        BadRow(weight: nil, reason: "weight is not a number of 0..1000000"),
-        BadRow(weight: -1, reason: "weight is not a number of 0..1000000"),
-        BadRow(weight: 1_000_001, reason: "weight is not a number of 0..1000000"),
-        BadRow(weight: .max, reason: "weight is not a number of 0..1000000"),
-        BadRow(weight: .min, reason: "weight is not a number of 0..1000000"),
-        BadRow(flags: nil, reason: "flags is NULL"),
+        BadRow(weight: nil, reason: "weight is NULL or no number of 0..1000000"),
+        BadRow(weight: -1, reason: "weight is NULL or no number of 0..1000000"),
+        BadRow(weight: 1_000_001, reason: "weight is NULL or no number of 0..1000000"),
+        BadRow(weight: .max, reason: "weight is NULL or no number of 0..1000000"),
+        BadRow(weight: .min, reason: "weight is NULL or no number of 0..1000000"),
+        BadRow(flags: nil, reason: "flags is NULL or no number"),
     ])
     func aBadRowIsLeftOutWithAWarning(_ row: BadRow) {
         var settings = Settings()

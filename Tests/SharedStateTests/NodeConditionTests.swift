@@ -41,6 +41,7 @@ enum Start: CaseIterable, Sendable {
         _ body: (borrowing NodeTable) -> Void
     ) throws {
         let block = try Block([definition("udp:127.0.0.1")])
+        defer { withExtendedLifetime(block) {} }
         let table = try block.table()
         start.bring(table)
         #expect(table.condition(0) == start.condition)
@@ -48,7 +49,6 @@ enum Start: CaseIterable, Sendable {
         body(table)
         #expect(table.condition(0) == expected)
         #expect((table.changes != before) == changes)
-        withExtendedLifetime(block) {}
     }
 
     @Test(arguments: Start.allCases)
@@ -106,6 +106,7 @@ enum Start: CaseIterable, Sendable {
 
     @Test func aRecheckTickMayBeAnyNumber() throws {
         let block = try Block([definition("a"), definition("b"), definition("c")])
+        defer { withExtendedLifetime(block) {} }
         let table = try block.table()
         for (index, tick) in [UInt32(0), 1, .max].enumerated() {
             #expect(table.fail(index, recheck: tick) == true)
@@ -113,11 +114,11 @@ enum Start: CaseIterable, Sendable {
             _ = table.revive(index)
             #expect(table.condition(index) == .up(recheck: tick))
         }
-        withExtendedLifetime(block) {}
     }
 
     @Test func oneNodeDoesNotTouchTheNext() throws {
         let block = try Block([definition("a"), definition("b"), definition("c")])
+        defer { withExtendedLifetime(block) {} }
         let table = try block.table()
         _ = table.fail(1, recheck: 3)
         table.setCapabilities(1, .max)
@@ -127,21 +128,21 @@ enum Start: CaseIterable, Sendable {
             #expect(table.capabilities(index) == 0)
             #expect(table.address(index) == nil)
         }
-        withExtendedLifetime(block) {}
     }
 }
 
 @Suite struct NodeAddressTests {
     @Test func thereIsNoAddressBeforeOneIsPublished() throws {
         let block = try Block([definition("a")])
+        defer { withExtendedLifetime(block) {} }
         let table = try block.table()
         #expect(table.address(0) == nil)
         #expect(table.addressVersion(0) == 0)
-        withExtendedLifetime(block) {}
     }
 
     @Test func eachPublicationHasAVersionOfItsOwn() throws {
         let block = try Block([definition("a")])
+        defer { withExtendedLifetime(block) {} }
         let table = try block.table()
         var versions: Set<UInt32> = []
         for round in 1...50 as ClosedRange<UInt64> {
@@ -154,12 +155,12 @@ enum Start: CaseIterable, Sendable {
             versions.insert(address.version)
         }
         #expect(versions.count == 50)
-        withExtendedLifetime(block) {}
     }
 
     /// A name that may have moved: there is no address until the next publication, and the version goes on.
     @Test func aForgottenAddressIsNone() throws {
         let block = try Block([definition("a")])
+        defer { withExtendedLifetime(block) {} }
         let table = try block.table()
         table.publishAddress(0, NodeAddress(words: (1, 2, 3)))
         let version = table.addressVersion(0)
@@ -168,12 +169,12 @@ enum Start: CaseIterable, Sendable {
         #expect(table.addressVersion(0) != version)
         table.publishAddress(0, NodeAddress(words: (1, 0, 0)))
         #expect(table.address(0)?.words.0 == 1)
-        withExtendedLifetime(block) {}
     }
 
     /// A writer that died half way leaves an odd version: nobody reads what it left, and the next one mends it.
     @Test func whatAWriterThatDiedLeavesIsNotReadAndMended() throws {
         let block = try Block([definition("a")])
+        defer { withExtendedLifetime(block) {} }
         let table = try block.table()
         table.publishAddress(0, NodeAddress(words: (1, 2, 3)))
         let version = table.addressVersion(0)
@@ -188,6 +189,5 @@ enum Start: CaseIterable, Sendable {
         let address = try #require(published)
         #expect(address.words == (4, 5, 6))
         #expect(address.version % 2 == 0 && address.version != version)
-        withExtendedLifetime(block) {}
     }
 }

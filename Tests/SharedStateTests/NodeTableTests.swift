@@ -55,7 +55,9 @@ import Testing
     // MARK: - Create and attach
 
     @Test func whatWasLaidOutIsRead() throws {
-        let table = try Block(three).table()
+        let block = try Block(three)
+        defer { withExtendedLifetime(block) {} }
+        let table = try block.table()
         #expect(table.count == 3)
         #expect((0..<3).map { url(table, $0) } == three.map { String(decoding: $0.url, as: UTF8.self) })
         #expect((0..<3).map { table.setID($0) } == [0, 7, 2_147_483_647])
@@ -67,7 +69,9 @@ import Testing
     }
 
     @Test func anEmptyTableIsOne() throws {
-        let table = try Block([]).table()
+        let block = try Block([])
+        defer { withExtendedLifetime(block) {} }
+        let table = try block.table()
         #expect(table.count == 0)
         #expect(table.condition(0) == .disabled)
         #expect(url(table, 0) == "")
@@ -77,6 +81,7 @@ import Testing
         let long = String(repeating: "x", count: 400)
         let definitions = (0..<9).map { definition(long, index: UInt32($0)) }
         let block = try Block(definitions)
+        defer { withExtendedLifetime(block) {} }
         let table = try block.table()
         for index in 0..<9 {
             #expect(url(table, index) == String(long.prefix(NodeTableLayout.maximumURLLength)))
@@ -90,6 +95,7 @@ import Testing
 
     @Test func aBlockThatIsTooSmallIsNotTaken() throws {
         let block = Block(size: NodeTableLayout(capacity: 3).size)
+        defer { withExtendedLifetime(block) {} }
         #expect(createError(block, size: block.size - 1) == .tooSmall)
         #expect(createError(block, size: 0) == .tooSmall)
         #expect(createError(block, size: -1) == .tooSmall)
@@ -102,6 +108,7 @@ import Testing
 
     @Test func aLargerBlockWillDo() throws {
         let block = Block(size: 2 * NodeTableLayout(capacity: 3).size)
+        defer { withExtendedLifetime(block) {} }
         #expect(createError(block) == nil)
         #expect(attachError(block) == nil)
     }
@@ -109,6 +116,7 @@ import Testing
     @Test(arguments: [1, 8, 32, 63])
     func aMisalignedBlockIsNotTaken(_ offset: Int) {
         let block = Block(size: NodeTableLayout(capacity: 3).size + 64)
+        defer { withExtendedLifetime(block) {} }
         #expect(createError(block, at: offset, size: block.size - 64) == .misaligned)
         #expect(attachError(block, at: offset, size: block.size - 64) == .misaligned)
     }
@@ -121,6 +129,7 @@ import Testing
     @Test func aBlockOfAnotherBuildIsForeign() throws {
         for (offset, name) in [(0, "magic"), (8, "version"), (12, "stride"), (20, "count")] {
             let block = try Block(three)
+            defer { withExtendedLifetime(block) {} }
             let value = block.memory.load(fromByteOffset: offset, as: UInt32.self)
             block.memory.storeBytes(of: value &+ 1, toByteOffset: offset, as: UInt32.self)
             #expect(attachError(block) == .foreign, "\(name)")
@@ -131,6 +140,7 @@ import Testing
 
     @Test func aCapacityBeyondTheBlockIsNotTaken() throws {
         let block = try Block(three)
+        defer { withExtendedLifetime(block) {} }
         for capacity in [4, 1000, UInt32.max] {
             block.memory.storeBytes(of: capacity, toByteOffset: 16, as: UInt32.self)
             #expect(attachError(block) == .tooSmall)
@@ -140,6 +150,7 @@ import Testing
     @Test(arguments: [-1, 3, 4, Int.max, Int.min])
     func anIndexOutsideIsAnAbsentNode(_ index: Int) throws {
         let block = try Block(three)
+        defer { withExtendedLifetime(block) {} }
         let table = try block.table()
         #expect(table.condition(index) == .disabled)
         #expect(table.setID(index) == 0)
@@ -162,6 +173,7 @@ import Testing
 
     @Test func theMemoryOfAURLNeverMoves() throws {
         let block = try Block(three)
+        defer { withExtendedLifetime(block) {} }
         let table = try block.table()
         let other = try block.table()
         for index in 0..<3 {
@@ -177,6 +189,7 @@ import Testing
     /// Two attachments are two processes: what one writes the other sees.
     @Test func whatOneAttachmentWritesTheOtherSees() throws {
         let block = try Block(three)
+        defer { withExtendedLifetime(block) {} }
         let one = try block.table()
         let other = try block.table()
         #expect(one.fail(0, recheck: 12) == true)
@@ -186,6 +199,5 @@ import Testing
         one.publishAddress(2, NodeAddress(words: (4, 5, 6)))
         #expect(other.address(2).map { $0.words == (4, 5, 6) } == true)
         #expect(one.changes == other.changes)
-        withExtendedLifetime(block) {}
     }
 }

@@ -12,7 +12,8 @@ public struct Run: Sendable {
     /// nil where the message first comes in, `Branch`, `Failure` or `BranchFailure` in the routes of that name.
     public init(
         _ function: String, _ flags: String? = nil, ip: String? = nil, set: Int? = nil, setText: String? = nil,
-        extra: String? = nil, priority: Int? = nil, tag: String? = nil, prompt: String? = nil, route: String? = nil
+        extra: String? = nil, priority: Int? = nil, tag: String? = nil, prompt: String? = nil,
+        count: Int? = nil, route: String? = nil
     ) {
         headers.append((route.map { "X-\($0)-Do" } ?? "X-Do", function))
         if let flags { headers.append(("X-Flags", flags)) }
@@ -23,6 +24,7 @@ public struct Run: Sendable {
         if let priority { headers.append(("X-Priority", String(priority))) }
         if let tag { headers.append(("X-Timeout-Tag", tag)) }
         if let prompt { headers.append(("X-Prompt", prompt)) }
+        if let count { headers.append(("X-Count", String(count))) }
     }
 
     public static func offer(_ flags: String? = nil, ip: String? = nil, set: Int? = nil) -> Run {
@@ -42,6 +44,13 @@ public struct Run: Sendable {
     public func then(_ function: String) -> Run {
         var copy = self
         copy.headers.append(("X-Then", function))
+        return copy
+    }
+
+    /// Adds a header that the stage's script looks at, such as `X-Fork`.
+    public func with(_ name: String, _ value: String) -> Run {
+        var copy = self
+        copy.headers.append((name, value))
         return copy
     }
 

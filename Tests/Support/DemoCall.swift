@@ -88,7 +88,7 @@ public enum DemoCall {
         guard call.caller.receive(where: { $0.status == 100 }) != nil else {
             throw HarnessError("Kamailio did not take the INVITE:\n\(kamailio.log.suffix(2000))")
         }
-        guard let received = call.callee.receive(where: { $0.method == "INVITE" }) else {
+        guard let received = call.callee.receive(where: { $0.method == "INVITE" && $0.callID == call.id }) else {
             throw HarnessError("the INVITE did not reach the callee:\n\(kamailio.log.suffix(2000))")
         }
         report.offerReceived = received.text

@@ -92,6 +92,11 @@ public final class Kamailio: Sendable {
 
     /// Runs an RPC command and returns what kamcmd prints. A fault is text too: `error: 404 - ...`.
     public func kamcmd(_ arguments: String...) throws -> String {
+        try kamcmd(arguments)
+    }
+
+    /// The same, with the arguments as a list.
+    public func kamcmd(_ arguments: [String]) throws -> String {
         let (program, all) = installation.command("kamcmd", ["-s", "unix:\(folder.file("ctl"))"] + arguments)
         return try ChildProcess.run(program, all).output
     }

@@ -4,7 +4,11 @@
 /// What a test says about its Kamailio; everything else is the harness's.
 public struct KamailioConfiguration: Sendable {
     /// Kamailio modules to load beside rtpproxy, in order.
-    public var modules = ["kex", "tm", "tmx", "sl", "rr", "pv", "textops", "siputils", "maxfwd", "xlog", "ctl"]
+    public var modules = [
+        "kex", "tm", "tmx", "sl", "rr", "pv", "textops", "siputils", "maxfwd", "xlog", "corex", "ctl",
+    ]
+    /// Kamailio modules that need rtpproxy and are loaded behind it.
+    public var modulesBehind: [String] = []
     /// `modparam` lines' three parts, the value as it stands in the file (quotes included, if it is a text).
     public var parameters: [(module: String, name: String, value: String)] = []
     /// Everything behind the parameters: routes.
@@ -75,6 +79,7 @@ public struct KamailioConfiguration: Sendable {
         if listensOnIPv6 { lines.append("listen=udp:[::1]:\(port)") }
         lines += modules.map { "loadmodule \"\($0).so\"" }
         if loadsRTPProxy { lines.append("loadmodule \"\(modulePath)\"") }
+        lines += modulesBehind.map { "loadmodule \"\($0).so\"" }
         lines.append("modparam(\"ctl\", \"binrpc\", \"unix:\(control)\")")
         lines += parameters.map { "modparam(\"\($0.module)\", \"\($0.name)\", \($0.value))" }
         return lines.joined(separator: "\n") + "\n" + routes + "\n"

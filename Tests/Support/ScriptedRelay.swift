@@ -33,6 +33,9 @@ public final class ScriptedRelay: Sendable {
         var listener: Int32 = -1
         var connections: [Int32: [UInt8]] = [:]
         var log: [RelayCommand] = []
+        /// How often each cookie was seen, and each verb with its Call-ID: the log grows long.
+        var attempts: [String: Int] = [:]
+        var commands: [String: Int] = [:]
         var rules: [Rule] = []
         var cache: [String: RelayAnswer] = [:]
         var sessions: RelaySessions
@@ -173,10 +176,12 @@ public final class ScriptedRelay: Sendable {
     func handle(_ cookie: String, _ text: String, channel: Int32, from: Endpoint?) {
         let (command, rules): (RelayCommand, [Rule]) = state.withLock { state in
             let verb = RelayCommand(time: 0, cookie: "", text: text, sender: 0, attempt: 1, number: 1)
-            let seen = cookie.isEmpty ? 0 : state.log.count { $0.cookie == cookie }
-            let same = state.log.count {
-                $0.attempt == 1 && $0.callID == verb.callID && $0.verb == verb.verb && $0.cookie != cookie
-            }
+            let seen = cookie.isEmpty ? 0 : state.attempts[cookie, default: 0]
+            let kind = "\(verb.verb) \(verb.callID)"
+            // A retransmission is not another command.
+            let same = state.commands[kind, default: 0] - (seen > 0 ? 1 : 0)
+            if !cookie.isEmpty { state.attempts[cookie] = seen + 1 }
+            if seen == 0 { state.commands[kind] = same + 1 }
             let sender = from.map { Int($0.port) } ?? Int(channel)
             let command = RelayCommand(
                 time: monotonicMilliseconds(), cookie: cookie, text: text, sender: sender, attempt: seen + 1,

@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Installs what building and testing need: Debian packages, and a real RTPProxy in a Python venv in .cache/venv.
 #
+# usage: setup.sh [databases]
+# databases: what `make test-db` needs as well.
 # Asks nothing. Run again it looks, finds everything there, and says nothing.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 venv=$root/.cache/venv
 
 # Kamailio and what the tests drive it with; what compiles and links; what `make check` needs.
-packages='kamailio kamailio-sqlite-modules sip-tester iproute2 python3-venv
+packages='kamailio kamailio-sqlite-modules sqlite3 sip-tester iproute2 python3-venv
 	gcc g++ libc6-dev binutils make dpkg-dev ca-certificates
 	clang-format'
+# PostgreSQL, and MariaDB's programs without its service.
+databases='kamailio-mysql-modules kamailio-postgres-modules mariadb-server-core mariadb-client postgresql util-linux'
 # RTPProxy 3.x with its control sockets, as a Python module.
 relay='rtp.io==1.1.1'
 
@@ -25,6 +29,9 @@ fi
 if ! command -v dpkg-query >/dev/null; then
 	echo "error: this is no Debian; install the likes of these, then run make module:" $packages >&2
 	exit 1
+fi
+if [ "${1:-}" = databases ]; then
+	packages="$packages $databases"
 fi
 installed=" $(dpkg-query -W -f '${db:Status-Status}=${Package} ' 2>/dev/null) "
 missing=

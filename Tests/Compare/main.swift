@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// `make compare`: the stock module and this one side by side, case by case.
+
+import Foundation
+import TestSupport
+
+let arguments = CommandLine.arguments.dropFirst()
+/// Only cases whose name contains this; `--show` prints what both modules did, also where they agree.
+let only = arguments.first { !$0.hasPrefix("--") }
+let shows = arguments.contains("--show")
+
+do {
+    let comparison = try Comparison(only: only, shows: shows)
+    exit(comparison.report() ? 0 : 1)
+} catch {
+    print("The comparison could not be carried out: \(error)")
+    exit(1)
+}

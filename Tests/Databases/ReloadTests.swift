@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// rtpproxy.reload: what comes, stays and goes, and what happens when the database fails.
+
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct ReloadTests {
+    /// The figures that rtpproxy.reload answers with.
+    private func reload(_ kamailio: Kamailio) throws -> [String: String] {
+        var figures: [String: String] = [:]
+        for line in try kamailio.kamcmd("rtpproxy.reload").split(separator: "\n") {
+            let parts = line.split(separator: ":").map { $0.trimmingCharacters(in: .whitespaces) }
+            if parts.count == 2 { figures[parts[0]] = parts[1] }
+        }
+        return figures
+    }
+
+    @Test(arguments: DatabaseKind.underTest)
+    func newOnesAreProbedAndJoinAndThePresentOnesStay(kind: DatabaseKind) throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay(), try ScriptedRelay()]
+        let database = try Database(kind, rows: [Row(0, relays[0])])
+        try database.withKamailio(probing: [relays[0]]) { (kamailio) throws in
+            try database.insert([Row(0, relays[1], weight: 3), Row(5, relays[2])])
+            #expect(
+                try reload(kamailio) == ["added": "2", "kept": "1", "removed": "0", "refused": "0", "skipped": "0"])
+            #expect(try kamailio.relays().map { $0["url"] } == relays.map(\.url))
+            #expect(try kamailio.relays().map { $0["setid"] } == ["0", "0", "5"])
+            #expect(waitUntil(5) { relays.allSatisfy { relay in relay.log.contains { $0.verb == "VF" } } })
+            let call = try kamailio.call()
+            call.choose(1, of: [1, 3])
+            #expect(try call.invite(run: .offer()).instance == relays[1].url)
+            #expect(try kamailio.call().invite(run: .offer(set: 5)).instance == relays[2].url)
+            // The one that stayed has not been asked again for what it can do.
+            #expect(relays[0].log.filter { $0.verb == "VF" }.count == relays[1].log.filter { $0.verb == "VF" }.count)
+        }
+    }
+
+    @Test(arguments: DatabaseKind.underTest)
+    func aRemovedOneKeepsItsCallsAndThenDisappears(kind: DatabaseKind) throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        let database = try Database(kind, rows: relays.map { Row(0, $0) })
+        let quick = { (c: inout KamailioConfiguration) in
+            c.set("rtpproxy_tout_ms", 200)
+            c.set("rtpproxy_retr", 2)
+        }
+        try database.withKamailio(probing: relays, quick) { (kamailio) throws in
+            let old = try kamailio.call()
+            old.choose(0, of: [1, 1])
+            #expect(try old.invite(run: .offer()).instance == relays[0].url)
+            try database.run("DELETE FROM rtpproxy WHERE url = '\(relays[0].url)'")
+            #expect(try reload(kamailio)["removed"] == "1")
+            let new = try kamailio.call()
+            new.choose(0, of: [1, 1])
+            #expect(try new.invite(run: .offer()).instance == relays[1].url)
+            #expect(try old.invite(run: .offer(), inDialog: true).instance == relays[0].url)
+            usleep(5_000_000)
+            #expect(try kamailio.relays().count == 2)
+            #expect(try old.invite(run: .destroy(), inDialog: true).returnCodes == [1])
+            #expect(relays[0].texts(of: old.id, "D").count == 1)
+            #expect(try waitUntil(10, every: 200) { try kamailio.relays().map { $0["url"] } == [relays[1].url] })
+        }
+    }
+
+    @Test(arguments: DatabaseKind.underTest)
+    func aChangedWeightCountsAtOnce(kind: DatabaseKind) throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        let database = try Database(kind, rows: relays.map { Row(0, $0) })
+        try database.withKamailio(probing: relays) { (kamailio) throws in
+            try database.run("UPDATE rtpproxy SET weight = 0 WHERE url = '\(relays[0].url)'")
+            #expect(try reload(kamailio)["kept"] == "2")
+            #expect(try kamailio.relays().map { $0["weight"] } == ["0", "1"])
+            for place in 0..<2 {
+                let call = try kamailio.call()
+                call.choose(place, of: [1, 1])
+                #expect(try call.invite(run: .offer()).instance == relays[1].url)
+            }
+        }
+    }
+
+    @Test(arguments: DatabaseKind.underTest)
+    func whereTheDatabaseFailsAllStaysAndTheAnswerSaysWhy(kind: DatabaseKind) throws {
+        let relay = try ScriptedRelay()
+        let database = try Database(kind, rows: [Row(0, relay)])
+        try database.withKamailio(probing: [relay]) { (kamailio) throws in
+            try database.run("DROP TABLE rtpproxy")
+            let answer = try kamailio.kamcmd("rtpproxy.reload")
+            #expect(answer.contains("500") && answer.contains("Nothing is changed") && answer.contains("table_name"))
+            #expect(try kamailio.relays().map { $0["url"] } == [relay.url])
+            #expect(try kamailio.call().invite(run: .offer()).returnCodes == [1])
+        }
+    }
+
+    @Test(arguments: DatabaseKind.underTest)
+    func aBadRowIsLeftOutAndCounted(kind: DatabaseKind) throws {
+        let relay = try ScriptedRelay()
+        let database = try Database(kind, rows: [Row(0, relay)])
+        try database.withKamailio(probing: [relay]) { (kamailio) throws in
+            try database.insert([Row(url: "'nonsense'")])
+            #expect(try reload(kamailio)["skipped"] == "1")
+            #expect(try kamailio.relays().map { $0["url"] } == [relay.url])
+            #expect(kamailio.complaints.contains { $0.contains("nonsense") })
+        }
+    }
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The call table: what it remembers, for how long, and what gives way.
+
+import Bytes
+import Foundation
+import Testing
+
+@testable import SharedState
+
+@Suite struct CallTableTests {
+    /// Lends a table of `entries` in memory of its own.
+    private func with<Result>(_ entries: Int, _ body: (borrowing CallTable) throws -> Result) throws -> Result {
+        let size = CallTable.size(entries: entries)
+        let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+        defer { block.deallocate() }
+        block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+        try CallTable.create(in: block, size: size, entries: entries)
+        let table = try CallTable(attaching: block, size: size)
+        return try body(table)
+    }
+
+    private func hash(_ number: Int) -> UInt64 { Hash64.mixed(UInt64(number) &+ 1) }
+
+    @Test func aCallIsRememberedAndForgotten() throws {
+        try with(100) { table in
+            #expect(table.node(for: hash(1), now: 5) == nil)
+            table.remember(hash(1), node: 7, now: 5)
+            #expect(table.node(for: hash(1), now: 6) == 7)
+            #expect(table.node(for: hash(2), now: 6) == nil)
+            #expect(table.count == 1)
+            table.remember(hash(1), node: 8, now: 7)
+            #expect(table.node(for: hash(1), now: 8) == 8)
+            #expect(table.count == 1)
+            table.forget(hash(1))
+            #expect(table.node(for: hash(1), now: 9) == nil)
+            #expect(table.count == 0)
+        }
+    }
+
+    @Test(arguments: [0, 1000, UInt32.max - 20_000, UInt32.max - 3])
+    func anEntryExpiresAndUseKeepsItAlive(_ start: UInt32) throws {
+        try with(8) { table in
+            table.remember(hash(1), node: 3, now: start)
+            let late = start &+ CallTable.lifetimeSeconds
+            #expect(table.node(for: hash(1), now: late &- 8) == 3)
+            table.remember(hash(1), node: 3, now: late &- 8)
+            #expect(table.node(for: hash(1), now: late &+ 8) == 3)
+            #expect(table.node(for: hash(1), now: late &+ CallTable.lifetimeSeconds) == nil)
+        }
+    }
+
+    @Test func inAFullTableTheOldestGivesWay() throws {
+        try with(16) { table in
+            #expect(table.capacity == 16)
+            for call in 0..<16 { table.remember(hash(call), node: call, now: UInt32(100 + call * 8)) }
+            #expect(table.evictions == 0)
+            table.remember(hash(16), node: 80, now: 300)
+            #expect(table.evictions == 1)
+            #expect(table.node(for: hash(0), now: 300) == nil)
+            for call in 1..<16 { #expect(table.node(for: hash(call), now: 300) == call) }
+            #expect(table.node(for: hash(16), now: 300) == 80)
+            #expect(table.count == 16)
+        }
+    }
+
+    @Test func expiredEntriesGiveWayFirstAndAreNoLoss() throws {
+        try with(16) { table in
+            for call in 0..<16 { table.remember(hash(call), node: call, now: 100) }
+            let later = 100 &+ CallTable.lifetimeSeconds &+ 100
+            table.remember(hash(99), node: 9, now: later)
+            #expect(table.evictions == 0)
+            #expect(table.node(for: hash(99), now: later) == 9)
+        }
+    }
+
+    @Test func aHundredThousandCallsFitAndAreFound() throws {
+        try with(131_072) { table in
+            for call in 0..<100_000 { table.remember(hash(call), node: call % 64, now: 50) }
+            var found = 0
+            for call in 0..<100_000 where table.node(for: hash(call), now: 60) == call % 64 { found += 1 }
+            // Buckets of sixteen at three quarters full: few calls find theirs full.
+            #expect(found > 97_000)
+            #expect(UInt64(100_000 - found) == table.evictions)
+        }
+    }
+
+    /// A process that dies between its two stores leaves a value that fits no key.
+    @Test func anEntryThatIsHalfWrittenBelongsToNobody() throws {
+        let size = CallTable.size(entries: 16)
+        let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+        defer { block.deallocate() }
+        block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+        try CallTable.create(in: block, size: size, entries: 16)
+        let table = try CallTable(attaching: block, size: size)
+        table.remember(hash(1), node: 3, now: 10)
+        for way in 0..<16 {
+            let value = block + 64 + way * 16 + 8
+            if value.load(as: UInt64.self) != 0 { value.storeBytes(of: 0xFFFF_FFFF_FFFF_0005, as: UInt64.self) }
+        }
+        #expect(table.node(for: hash(1), now: 11) == nil)
+        table.remember(hash(1), node: 4, now: 12)
+        #expect(table.node(for: hash(1), now: 13) == 4)
+    }
+
+    @Test func nodesOutOfRangeAreNotRemembered() throws {
+        try with(8) { table in
+            table.remember(hash(1), node: -1, now: 1)
+            table.remember(hash(1), node: CallTable.maximumNodes, now: 1)
+            #expect(table.count == 0)
+        }
+    }
+
+    @Test func processesThatWriteAtOnceNeverSeeEachOthersNodes() throws {
+        let size = CallTable.size(entries: 4096)
+        let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+        defer { block.deallocate() }
+        block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+        try CallTable.create(in: block, size: size, entries: 4096)
+        nonisolated(unsafe) let shared = block
+        let group = DispatchGroup()
+        for worker in 0..<4 {
+            DispatchQueue.global().async(group: group) {
+                guard let table = try? CallTable(attaching: shared, size: size) else {
+                    Issue.record("cannot attach")
+                    return
+                }
+                for round in 0..<20_000 {
+                    let call = Hash64.mixed(UInt64(worker * 1000 + round % 500) &+ 1)
+                    table.remember(call, node: worker, now: 10)
+                    if let node = table.node(for: call, now: 11), node != worker {
+                        Issue.record("another worker's node")
+                    }
+                    if round % 7 == 0 { table.forget(call) }
+                }
+            }
+        }
+        group.wait()
+        #expect(try CallTable(attaching: block, size: size).count <= 4096)
+    }
+
+    @Test func blocksThatCannotBeAreRefused() {
+        let block = UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 64)
+        defer { block.deallocate() }
+        block.initializeMemory(as: UInt8.self, repeating: 0, count: 4096)
+        #expect(throws: SharedStateError.tooSmall) { try CallTable.create(in: block, size: 64, entries: 8) }
+        #expect(throws: SharedStateError.misaligned) { try CallTable.create(in: block + 8, size: 4000, entries: 8) }
+        #expect(throws: SharedStateError.foreign) { _ = try CallTable(attaching: block, size: 4096) }
+    }
+}
