@@ -62,7 +62,7 @@ enum Help {
             the same load and the same relay, and prints one table. Nothing leaves the loopback interface.
 
               FIGURES   what to measure, all of it if not said
-              RUNS      how often; both modules have their turn in each run (default 5, with QUICK 1)
+              RUNS      how often; both modules have their turn in each run (default 5, some seven minutes; with QUICK 1)
               QUICK=1   small numbers, under a minute: shows that everything works, the figures mean little
               AGAINST   another build to compare with, instead of the distribution's
 
