@@ -28,10 +28,12 @@ static int text_of(struct sip_msg *msg, char *param, rtpp_bytes *out)
 static int fixup_set(void **param, int param_no)
 {
 	char *text = (char *)*param;
+	str name = {text, (int)strlen(text)};
 	fparam_t *fixed;
 
 	(void)param_no;
-	if(fix_param_types(FPARAM_INT | FPARAM_PVS, param) != 0) {
+	/* Nothing may stand behind the variable. */
+	if((*text == '$' && pv_locate_name(&name) != name.len) || fix_param_types(FPARAM_INT | FPARAM_PVS, param) != 0) {
 		LM_ERR("set_rtp_proxy_set: \"%s\" is neither a number nor a variable\n", text);
 		return E_CFG;
 	}

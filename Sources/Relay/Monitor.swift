@@ -48,8 +48,10 @@ extension Relay {
             refreshDirectory()
             let now = MonotonicClock.now()
             // Addresses given in digits first: a name server that hangs keeps no other node waiting at start-up.
-            for node in 0..<table.count where isProbeDue(node, host.ticks, survey, now) {
-                if table.address(node) != nil || resolveNumeric(node) { probe(&survey, node) }
+            // One that is switched off gets its address, too: it may be switched on.
+            for node in directory.listed {
+                let isReady = table.address(node) != nil || resolveNumeric(node)
+                if isReady, isProbeDue(node, host.ticks, survey, now) { probe(&survey, node) }
             }
             for node in 0..<table.count where isNamed(node) && isProbeDue(node, host.ticks, survey, now) {
                 if resolve(host, node) { probe(&survey, node) }

@@ -17,6 +17,8 @@ enum MediaRole {
 private struct MediaCall {
     var flags: CallFlags
     var words = SessionWords()
+    /// What of the ip_address parameter is the new address; empty: it is not given.
+    var address = ByteRange.empty
     var verb = MediaVerb.update
     var options = RewriteOptions()
 
@@ -64,6 +66,7 @@ extension Relay {
             if hasAddress {
                 guard !address.isEmpty else { throw .emptyAddress }
                 guard address.firstUnfitForWord(in: address.all) == nil else { throw .unfit(.address) }
+                call.address = Self.withoutBrackets(address)
             }
             try host.with(.body) { (body: Span<UInt8>) throws(CallFailure) in
                 let range = try findSDP(host, body)
@@ -75,6 +78,14 @@ extension Relay {
         } catch {
             return finish(host, error, isMedia: true)
         }
+    }
+
+    /// An IPv6 address may come in the brackets that it has in a URI; in SDP it has none.
+    private static func withoutBrackets(_ address: Span<UInt8>) -> ByteRange {
+        let inside = ByteRange(from: 1, to: address.count &- 1)
+        let hasBrackets =
+            address.byte(at: 0) == UInt8(ascii: "[") && address.byte(at: inside.end) == UInt8(ascii: "]")
+        return hasBrackets && AddressText.family(address, inside) == .ipv6 ? inside : address.all
     }
 
     private func findSDP<Host: CallHost>(_ host: Host, _ body: Span<UInt8>) throws(CallFailure) -> ByteRange {
@@ -100,7 +111,8 @@ extension Relay {
         switch role {
         case .offer:
             call.verb = call.flags.looksUpOnly ? .lookup : .update
-            call.words = try identity.words(swapped: !isRequest || call.flags.looksUpOnly)
+            // A lookup names the callee first in a request, as an answer in one does.
+            call.words = try identity.words(swapped: isRequest == call.flags.looksUpOnly)
         case .answer:
             guard !call.flags.looksUpOnly else { throw .lookupOfAnswer }
             guard !isRequest || host.facts.method == .ack else { throw .answerInRequest }
@@ -212,7 +224,7 @@ extension Relay {
                 try nodeFailed(host, node, outcome)
                 continue
             }
-            switch read(host, address) {
+            switch read(host, address, call.address) {
             case .success:
                 do throws(CallFailure) {
                     try makeEdits(body, call.options)
@@ -283,7 +295,9 @@ extension Relay {
     }
 
     /// Reads the answers; where all are ports, `destinations` says where each stream goes.
-    private mutating func read<Host: CallHost>(_ host: Host, _ address: Span<UInt8>) -> Answers {
+    private mutating func read<Host: CallHost>(
+        _ host: Host, _ address: Span<UInt8>, _ range: ByteRange
+    ) -> Answers {
         destinations.removeAll(keepingCapacity: true)
         addresses.removeAll(keepingCapacity: true)
         var failure: CallFailure?
@@ -294,9 +308,9 @@ extension Relay {
             case .address(let port, let replied, let family):
                 let start = addresses.count
                 var newFamily = family
-                if !address.isEmpty {
-                    addresses.append(address)
-                    newFamily = AddressText.family(address, address.all) ?? .ipv4
+                if !range.isEmpty {
+                    addresses.append(address, range)
+                    newFamily = AddressText.family(address, range) ?? .ipv4
                 } else if !replied.isEmpty {
                     addresses.append(incoming.span, replied)
                 } else {

@@ -70,19 +70,20 @@ public struct MediaStream: Sendable {
     }
 
     /// Whether `range` names an RTP profile: `RTP/AVP`, `RTP/SAVP` (RFC 3711), `RTP/AVPF` (RFC 4585), `RTP/SAVPF`
-    /// (RFC 5124), alone or behind `UDP/TLS/` (RFC 5764) or anything that begins with `TCP/` (RFC 4571, RFC 7850).
+    /// (RFC 5124), alone or behind `UDP/TLS/` (RFC 5764) or anything that begins with `TCP/` (RFC 4571, RFC 7850),
+    /// letters in either case: not everyone writes capitals.
     static func isRTP(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
         var profile = bytes.clamped(range)
-        if bytes.hasPrefix(profile, "UDP/TLS/") {
+        if bytes.hasPrefixIgnoringCase(profile, "UDP/TLS/") {
             profile = ByteRange(from: profile.start &+ 8, to: profile.end)
-        } else if bytes.hasPrefix(profile, "TCP/") {
-            while !bytes.hasPrefix(profile, "RTP/") {
+        } else if bytes.hasPrefixIgnoringCase(profile, "TCP/") {
+            while !bytes.hasPrefixIgnoringCase(profile, "RTP/") {
                 guard let slash = bytes.firstIndex(of: UInt8(ascii: "/"), in: profile) else { return false }
                 profile = ByteRange(from: slash &+ 1, to: profile.end)
             }
         }
-        return bytes.equals(profile, "RTP/AVP") || bytes.equals(profile, "RTP/SAVP")
-            || bytes.equals(profile, "RTP/AVPF") || bytes.equals(profile, "RTP/SAVPF")
+        return bytes.equalsIgnoringCase(profile, "RTP/AVP") || bytes.equalsIgnoringCase(profile, "RTP/SAVP")
+            || bytes.equalsIgnoringCase(profile, "RTP/AVPF") || bytes.equalsIgnoringCase(profile, "RTP/SAVPF")
     }
 
     /// Adds the stream's payload types to `output`, in order, with a comma between each two: numbers from 0 to 127,

@@ -85,7 +85,8 @@ extension EditList {
             }
         }
         if !marker.isEmpty, !SessionDescription.carriesMarker(body, description.range, marker: marker) {
-            addLine(body, at: description.range.end, lineEnd: description.lineEnd) { $0.append(marker) }
+            let end = SessionDescription.endOfLastLine(body, description.range)
+            addLine(body, at: end, lineEnd: description.lineEnd) { $0.append(marker) }
         }
     }
 

@@ -91,7 +91,8 @@ extension Body {
             "two sessions with stream connections",
             head(nil) + ["m=audio 5004 RTP/AVP 0", "c=IN IP4 192.0.2.20"] + head(nil)
                 + ["m=audio 6004 RTP/AVP 8", "c=IN IP4 192.0.2.21"], .severalStreams),
-        lines("origin is a name", ["v=0", "o=alice 1 1 IN IP4 host.example.com", "s=-", "c=IN IP4 192.0.2.10"] + stream),
+        lines(
+            "origin is a name", ["v=0", "o=alice 1 1 IN IP4 host.example.com", "s=-", "c=IN IP4 192.0.2.10"] + stream),
         lines("origin of other family", head("192.0.2.10", origin: "2001:db8::10") + stream),
         lines("origin malformed", ["v=0", "o=alice", "s=-", "c=IN IP4 192.0.2.10"] + stream),
         lines("connection family wrong", ["v=0", "o=- 1 1 IN IP4 192.0.2.10", "s=-", "c=IN IP6 192.0.2.10"] + stream),
@@ -123,7 +124,9 @@ extension Body {
         ended("CR alone", "\r", last: "\r"),
         ended("empty line at the end", "\r\n", last: "\r\n\r\n"),
         Body("media line open", head().map { $0 + "\r\n" }.joined() + "m=audio 5004 RTP/AVP 0"),
-        Body("connection line open", head(nil).map { $0 + "\r\n" }.joined() + "m=audio 5004 RTP/AVP 0\r\nc=IN IP4 192.0.2.20"),
+        Body(
+            "connection line open",
+            head(nil).map { $0 + "\r\n" }.joined() + "m=audio 5004 RTP/AVP 0\r\nc=IN IP4 192.0.2.20"),
         Body("port open", head().map { $0 + "\r\n" }.joined() + "m=audio 5004"),
         lines("empty line in the middle", head() + [""] + stream),
         lines("empty line first", [""] + head() + stream),
@@ -144,7 +147,8 @@ extension Body {
         of("RTCP twice", stream + ["a=rtcp:5005", "a=rtcp:5007"]),
         of("RTCP feedback", stream + ["a=rtcp-fb:* nack", "a=rtcp-mux"]),
         of("RTCP of port 0", ["m=audio 0 RTP/AVP 0", "a=rtcp:5005"]),
-        of("RTCP of both streams",
+        of(
+            "RTCP of both streams",
             ["m=audio 5004 RTP/AVP 0", "a=rtcp:5005", "m=video 5006 RTP/AVP 96", "a=rtcp:5007"], .severalStreams),
         of("marker", stream + ["a=nortpproxy:yes"]),
         of("marker of the session", ["a=nortpproxy:yes"] + stream),
@@ -157,9 +161,11 @@ extension Body {
         of("own marker", stream + ["a=sdpmangled:yes"]),
         of("candidates", stream + [candidate, candidate.replacing(" 1 UDP", with: " 2 UDP")]),
         of("candidates first", ["m=audio 5004 RTP/AVP 0", candidate, "a=sendrecv"]),
-        of("candidates of the second stream",
+        of(
+            "candidates of the second stream",
             ["m=audio 5004 RTP/AVP 0", "m=video 5006 RTP/AVP 96", candidate, "a=sendrecv"], .severalStreams),
-        of("candidates of both streams",
+        of(
+            "candidates of both streams",
             ["m=audio 5004 RTP/AVP 0", candidate, "m=video 5006 RTP/AVP 96", candidate], .severalStreams),
         of("candidates spread", ["m=audio 5004 RTP/AVP 0", candidate, "a=sendrecv", candidate]),
         of("candidates of the session", [candidate] + stream),
@@ -190,9 +196,14 @@ extension Body {
         of("port count a word", ["m=audio 5004/x RTP/AVP 0"], .malformed),
         of("port count missing", ["m=audio 5004/ RTP/AVP 0"], .malformed),
         lines("connection empty", ["v=0", "o=- 1 1 IN IP4 192.0.2.10", "s=-", "c="] + stream, .malformed),
-        lines("connection of another net", ["v=0", "o=- 1 1 IN IP4 192.0.2.10", "s=-", "c=ATM NSAP 47"] + stream, .malformed),
-        lines("connection of another type", ["v=0", "o=- 1 1 IN IP4 192.0.2.10", "s=-", "c=IN IP5 192.0.2.10"] + stream, .malformed),
-        lines("connection without address", ["v=0", "o=- 1 1 IN IP4 192.0.2.10", "s=-", "c=IN IP4"] + stream, .malformed),
+        lines(
+            "connection of another net", ["v=0", "o=- 1 1 IN IP4 192.0.2.10", "s=-", "c=ATM NSAP 47"] + stream,
+            .malformed),
+        lines(
+            "connection of another type", ["v=0", "o=- 1 1 IN IP4 192.0.2.10", "s=-", "c=IN IP5 192.0.2.10"] + stream,
+            .malformed),
+        lines(
+            "connection without address", ["v=0", "o=- 1 1 IN IP4 192.0.2.10", "s=-", "c=IN IP4"] + stream, .malformed),
         Body("words", "this is no session description\r\n", .malformed),
     ]
 }

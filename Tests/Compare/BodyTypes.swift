@@ -40,7 +40,8 @@ extension Body {
         multipart("multipart boundary missing", "multipart/mixed", sdpPart + "--b1--\r\n"),
         multipart("multipart boundary wrong", "multipart/mixed;boundary=b2", sdpPart + "--b1--\r\n"),
         multipart("multipart not closed", "multipart/mixed;boundary=b1", textPart + sdpPart),
-        multipart("multipart with preamble", "multipart/mixed;boundary=b1", "hello\r\n" + sdpPart + "--b1--\r\nbye\r\n"),
+        multipart(
+            "multipart with preamble", "multipart/mixed;boundary=b1", "hello\r\n" + sdpPart + "--b1--\r\nbye\r\n"),
         multipart("multipart alternative", "multipart/alternative;boundary=b1", textPart + sdpPart + "--b1--\r\n"),
         multipart("multipart related", "multipart/related;boundary=b1", sdpPart + "--b1--\r\n"),
         multipart(

@@ -82,6 +82,11 @@ struct Case: Sendable {
         self.relay = relay
     }
 
+    /// A number made of the name (FNV-1a).
+    var number: UInt32 {
+        name.utf8.reduce(2_166_136_261) { ($0 ^ UInt32($1)) &* 16_777_619 }
+    }
+
     // What the rules ask.
 
     var calls: [Call] { steps.flatMap { $0.calls + $0.replyCalls } }

@@ -23,7 +23,9 @@ extension Scene {
             }
             cases.append(Case("sdp/\(body.name), offer 'f'", Step(calls: [Call("offer", "fo")], body: body)))
             cases.append(
-                Case("sdp/\(body.name), answer", Step(route: .reply, toTag: true, calls: [Call("answer", "o")], body: body)))
+                Case(
+                    "sdp/\(body.name), answer",
+                    Step(route: .reply, toTag: true, calls: [Call("answer", "o")], body: body)))
             cases.append(Case("sdp/\(body.name), manage 'x'", Step(calls: [Call("manage", "xo")], body: body)))
         }
         return cases
@@ -35,7 +37,9 @@ extension Scene {
         for body in Body.types {
             cases.append(Case("type/\(body.name), offer", Step(calls: [Call("offer", "o")], body: body)))
             cases.append(
-                Case("type/\(body.name), answer", Step(route: .reply, toTag: true, calls: [Call("answer", "o")], body: body)))
+                Case(
+                    "type/\(body.name), answer",
+                    Step(route: .reply, toTag: true, calls: [Call("answer", "o")], body: body)))
             cases.append(Case("type/\(body.name), manage", Step(calls: [Call("manage", "o")], body: body)))
         }
         return cases
@@ -44,7 +48,8 @@ extension Scene {
     /// What relays may say. Those that make a module give the relay up stand in the scene `failing`.
     static let relayTexts = [
         "%p", "%p 198.51.100.7", "%p 198.51.100.7 4", "%p 2001:db8::7 6", "%p 2001:db8::7", "%p 198.51.100.7 6",
-        "%p 198.51.100.7 more words", "%p  198.51.100.7", "%p ", " %p", "0", "0 198.51.100.7", "E0", "E1", "E6", "E7", "E8",
+        "%p 198.51.100.7 more words", "%p  198.51.100.7", "%p ", " %p", "0", "0 198.51.100.7", "E0", "E1", "E6", "E7",
+        "E8",
         "E10", "E13", "E14", "E35", "E36", "E50", "E71", "E72", "E75", "E81", "E98", "E99", "E999", "E", "e50",
         "E50 no session",
     ]
@@ -66,7 +71,8 @@ extension Scene {
             cases.append(
                 Case(
                     "reply/'\(text)' to the second stream of an offer",
-                    Step(calls: [Call("offer", "o")], body: .audioVideo), relay: .media(.text("%p 198.51.100.7"), .text(text))))
+                    Step(calls: [Call("offer", "o")], body: .audioVideo),
+                    relay: .media(.text("%p 198.51.100.7"), .text(text))))
             cases.append(
                 Case(
                     "reply/'\(text)' to lookup", Step(toTag: true, calls: [Call("offer", "lo")]),

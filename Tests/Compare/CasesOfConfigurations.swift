@@ -31,11 +31,16 @@ extension Scene {
         let flags = ["", "b", "l", "1"]
         for flag in flags {
             for body in [Body.audio, .audioVideo] {
-                cases.append(Case("notification/offer '\(flag)' \(body.name)", Step(calls: [Call("offer", flag)], body: body)))
                 cases.append(
-                    Case("notification/offer '\(flag)' with to-tag, \(body.name)", Step(toTag: true, calls: [Call("offer", flag)], body: body)))
+                    Case("notification/offer '\(flag)' \(body.name)", Step(calls: [Call("offer", flag)], body: body)))
                 cases.append(
-                    Case("notification/answer '\(flag)' \(body.name)", Step(route: .reply, toTag: true, calls: [Call("answer", flag)], body: body)))
+                    Case(
+                        "notification/offer '\(flag)' with to-tag, \(body.name)",
+                        Step(toTag: true, calls: [Call("offer", flag)], body: body)))
+                cases.append(
+                    Case(
+                        "notification/answer '\(flag)' \(body.name)",
+                        Step(route: .reply, toTag: true, calls: [Call("answer", flag)], body: body)))
             }
         }
         return Scene(
@@ -56,7 +61,9 @@ extension Scene {
         for flags in ["b", "rb"] {
             cases.append(Case("unmarked/flag \(flags) without extra_id_pv", Step(calls: [Call("offer", flags)])))
             cases.append(
-                Case("unmarked/destroy \(flags) without extra_id_pv", Step(method: "BYE", calls: [Call("destroy", flags)])))
+                Case(
+                    "unmarked/destroy \(flags) without extra_id_pv",
+                    Step(method: "BYE", calls: [Call("destroy", flags)])))
         }
         cases.append(Case("unmarked/twice", Step(calls: [Call("offer"), Call("offer")])))
         return Scene(
@@ -137,12 +144,14 @@ extension Scene {
                 "rpc/disable both", enable("@a", "0"), enable("@b", "0"), list, offer, enable("@a", "1"),
                 enable("@b", "1"), list, offer),
             Case("rpc/enable with a big number", enable("@a", "0"), enable("@a", "77"), list),
-            Case("rpc/disable twice", enable("@a", "0"), enable("@a", "0"), list, enable("@a", "1"), enable("@a", "1"), list),
+            Case(
+                "rpc/disable twice", enable("@a", "0"), enable("@a", "0"), list, enable("@a", "1"), enable("@a", "1"),
+                list),
             Case("rpc/an entry of two sets", enable("@c", "0"), list, enable("@c", "1"), list),
             Case("rpc/enable a dead one", enable("@gone", "1"), list, enable("@gone", "0"), list),
         ]
         for words in [
-            [], ["@a"], ["udp:nowhere:1", "1"], ["@a", "x"], ["@a", "-1"], ["@a", "1", "2"], ["1", "@a"], ["", "1"],
+            [], ["@a"], ["udp:nowhere:1", "1"], ["@a", "x"], ["@a", "1x"], ["@a", "1", "2"], ["1", "@a"], ["", "1"],
             ["udp:nowhere:1"], ["@a", "s:1"],
         ] {
             cases.append(
@@ -168,9 +177,11 @@ extension Scene {
         return Scene(
             name: "balancing", nodes: names.map { Node(name: $0) },
             sockets: [
-                "@a @b", "1 == @a=3 @b=1 @c=2", "2 == @g @f @e @d @c @b @a", "3 == @a=50 @b=51", "4 == @a=1 @b=200 @c=99",
+                "@a @b", "1 == @a=3 @b=1 @c=2", "2 == @g @f @e @d @c @b @a", "3 == @a=50 @b=51",
+                "4 == @a=1 @b=200 @c=99",
                 "5 == @c", "5 == @a=2 @c=4", "6 == @a @a @b=2",
             ],
+            texts: [("extra_id_pv", "$avp(extra)")],
             cases: [Case("balancing/list", Step.rpc("rtpproxy.list"))], balancedSets: 7,
             balancingFlags: [nil, "1", "b"])
     }

@@ -24,37 +24,47 @@ struct Comparison {
     init(only: String?, shows: Bool) throws {
         self.shows = shows
         isWhole = only == nil
+        let starts = StartUp.all.filter { only == nil || $0.test.name.contains(only ?? "") }
+        if !starts.isEmpty {
+            try add(
+                "start", Self.inParallel { stock in (starts.map(\.test), try starts.map { try $0.run(stock: stock) }) })
+        }
         for var scene in Scene.all {
             if let only {
                 scene.cases = scene.cases.filter { $0.name.contains(only) }
                 if !"balancing/".contains(only) { scene.balancedSets = 0 }
             }
             guard !scene.cases.isEmpty || scene.balancedSets > 0 else { continue }
-            let start = monotonicMilliseconds()
             let chosen = scene
             let both: (tests: [Case], stock: [Outcome], ours: [Outcome])
             do { both = try Self.inParallel { stock in try Self.run(chosen, stock: stock) } } catch {
                 faults.append("\(scene.name): \(error)")
                 continue
             }
-            for (index, test) in both.tests.enumerated() {
-                let (stock, ours) = (both.stock[index], both.ours[index])
-                results.append(
-                    Result(
-                        test: test, stock: stock, ours: ours,
-                        rules: Difference.explain(test, stock, ours, by: Difference.all)))
-            }
-            print("\(scene.name): \(both.tests.count) cases in \((monotonicMilliseconds() - start) / 1000) s")
-            fflush(nil)
+            add(scene.name, both)
         }
+    }
+
+    /// Judges the outcomes of a scene.
+    private mutating func add(_ name: String, _ both: (tests: [Case], stock: [Outcome], ours: [Outcome])) {
+        for (index, test) in both.tests.enumerated() {
+            let (stock, ours) = (both.stock[index], both.ours[index])
+            let rules = Difference.explain(test, stock, ours, by: Difference.all)
+            results.append(Result(test: test, stock: stock, ours: ours, rules: rules))
+        }
+        print("\(name): \(both.tests.count) cases")
+        fflush(nil)
     }
 
     /// All cases of a scene with one module.
     private static func run(_ scene: Scene, stock: Bool) throws -> (tests: [Case], outcomes: [Outcome]) {
+        guard Set(scene.cases.map(\.number)).count == scene.cases.count else {
+            throw HarnessError("two cases of the scene share a name")
+        }
         let bench = try Bench(scene, stock: stock)
         var tests = scene.cases
         var outcomes: [Outcome] = []
-        for (number, test) in scene.cases.enumerated() { outcomes.append(try bench.run(test, number: number)) }
+        for test in scene.cases { outcomes.append(try bench.run(test)) }
         for flags in scene.balancingFlags where scene.balancedSets > 0 {
             let lines = try bench.balance(scene.balancedSets, flags: flags)
             tests.append(Case("balancing/a thousand Call-IDs, flags '\(flags ?? "")'"))
@@ -85,18 +95,18 @@ struct Comparison {
         for result in results {
             if let rules = result.rules {
                 for rule in rules { uses[rule, default: 0] += 1 }
-                if shows { Self.show(result) }
+                if shows { Self.show(result, isAll: shows) }
             } else {
                 unexplained += 1
-                Self.show(result)
+                Self.show(result, isAll: shows)
             }
         }
         let equal = results.count { $0.rules?.isEmpty == true }
         print("\n\(results.count) cases: \(equal) alike, \(results.count - equal - unexplained) deliberately different")
         var idle = 0
         for (index, rule) in Difference.all.enumerated() {
-            print("  \(uses[index] ?? 0) x \(rule.name): \(rule.reason)")
             if uses[index] == nil { idle += 1 }
+            if isWhole || uses[index] != nil { print("  \(uses[index] ?? 0) x \(rule.name): \(rule.reason)") }
         }
         if unexplained > 0 { print("\(unexplained) cases differ and no rule says why.") }
         if isWhole && idle > 0 { print("\(idle) rules were of no use: no case needs them.") }
@@ -105,12 +115,13 @@ struct Comparison {
     }
 
     /// A case as text: what both did, and `-` before what the stock module did alone, `+` before what ours did.
-    private static func show(_ result: Result) {
+    private static func show(_ result: Result, isAll: Bool) {
         print("\n--- \(result.test.name)" + (result.rules.map { " [\($0.map { Difference.all[$0].name })]" } ?? ""))
         for call in result.test.calls { print("    \(call.text)") }
         for aspect in Aspect.allCases {
             let (stock, ours) = (lines(result.stock[aspect]), lines(result.ours[aspect]))
-            if stock == ours && stock.count > 4 { continue }
+            // What both did alike is long and known, unless it was asked for.
+            if stock == ours && stock.count > 4 && !isAll { continue }
             if stock.isEmpty && ours.isEmpty { continue }
             print("  \(aspect):")
             var shown = 0

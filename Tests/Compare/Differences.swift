@@ -4,7 +4,7 @@
 import Foundation
 
 extension Difference {
-    static let all: [Difference] = descriptions + commands + arguments + failures + functions + bodies
+    static let all: [Difference] = descriptions + commands + arguments + failures + functions + bodies + starts
 
     /// What becomes of the session description.
     private static let descriptions: [Difference] = [
@@ -12,7 +12,8 @@ extension Difference {
             "origin",
             "The o= line stays as it is unless flag o asks for another address, as the manual says; the stock module"
                 + " changes it always (rewrite_origin=1 brings that back).",
-            in: [.body], where: { !$0.hasFlag("o") }, levels: { $0.edit(.body) { $0.lines(beginning: "o=", become: "o=*") } }),
+            in: [.body], where: { !$0.hasFlag("o") },
+            levels: { $0.edit(.body) { $0.lines(beginning: "o=", become: "o=*") } }),
         Difference(
             "origin on hold",
             "With flag o the origin is the relay's address also where a stream is on hold, and so is the session's c= with"
@@ -48,9 +49,15 @@ extension Difference {
             },
             holds: { _, ours in
                 ours[.body].flatMap(\.textLines).allSatisfy { line in
-                    !line.hasPrefix("c=") || line.contains("[") || line.contains("IP6") == line.contains(":")
+                    !line.hasPrefix("c=") || line.contains("IP6") == line.contains(":")
                 }
             }),
+        Difference(
+            "brackets",
+            "An ip_address in the brackets that it has in a URI is written without them; the stock module copies them.",
+            in: [.body], where: { $0.calls.contains { $0.ip?.hasPrefix("[") == true } },
+            levels: { $0.edit(.body) { $0.replacing("[", with: "").replacing("]", with: "") } },
+            holds: { _, ours in !ours[.body].joined().contains("[") }),
         Difference(
             "line ends",
             "Lines that are added end as the description's own lines do, and an open last line is closed first; the stock"
@@ -58,7 +65,8 @@ extension Difference {
             in: [.body],
             where: { test in
                 test.carries(
-                    "LF", "last line open after LF", "last line CR", "last line LF", "multipart LF", "candidates after LF",
+                    "LF", "last line open after LF", "last line CR", "last line LF", "multipart LF",
+                    "candidates after LF",
                     "marker after LF")
             },
             levels: { outcome in outcome.edit(.body) { $0.withoutReturns } }),
@@ -267,13 +275,18 @@ extension Difference {
             "set given as text",
             "The variable given to set_rtp_proxy_set may hold the number as text; the stock module takes integers only and"
                 + " stays at set 0.",
-            in: Set(Aspect.allCases), where: { test in test.steps.contains { $0.setText.flatMap { Int($0.trimmingCharacters(in: .whitespaces)) } != nil } },
+            in: Set(Aspect.allCases),
+            where: { test in
+                test.steps.contains { $0.setText.flatMap { Int($0.trimmingCharacters(in: .whitespaces)) } != nil }
+            },
             holds: { stock, ours in stock[.code].contains("set -1") && ours[.code].contains("set 1") }),
         Difference(
             "prompts after a wrong set",
             "After a set that does not exist the prompts go to set 0, as all other functions do; the stock module fails.",
             in: [.wire, .code, .instance],
-            where: { test in test.runs("stream2uac") && test.steps.contains { ![0, 1, 6, 9, 20, 66].contains($0.set ?? 0) } },
+            where: { test in
+                test.runs("stream2uac") && test.steps.contains { ![0, 1, 6, 9, 20, 66].contains($0.set ?? 0) }
+            },
             holds: { stock, ours in stock[.code].contains("stream2uac -1") && ours[.code].contains("stream2uac 1") }),
     ]
 
@@ -338,7 +351,8 @@ extension Difference {
             "instance of a failure",
             "The variable of rtp_inst_pvar holds an RTPProxy only where one was really asked; the stock module also"
                 + " sets it where it finds afterwards that the message lacks what is needed.",
-            in: [.instance], where: { _ in true }, holds: { stock, ours in stock[.wire].isEmpty && ours[.wire].isEmpty }),
+            in: [.instance], where: { _ in true }, holds: { stock, ours in stock[.wire].isEmpty && ours[.wire].isEmpty }
+        ),
     ]
 
     /// When functions act.
@@ -349,7 +363,8 @@ extension Difference {
                 + " running call.",
             in: [.wire, .code, .instance],
             where: { test in
-                test.runs("manage") && test.steps.contains { ["UPDATE", "PRACK"].contains($0.method) && $0.status >= 300 }
+                test.runs("manage")
+                    && test.steps.contains { ["UPDATE", "PRACK"].contains($0.method) && $0.status >= 300 }
             },
             holds: { stock, _ in stock[.wire].contains { $0.contains(": D ") } }),
         Difference(
@@ -358,6 +373,15 @@ extension Difference {
                 + " may have created; the stock module leaves it to time out.",
             in: [.wire, .code, .instance], where: { $0.named("route/failure manage, body none") },
             holds: { _, ours in ours[.code] == ["manage 1"] }),
+        Difference(
+            "a call stays where it is",
+            "A call goes on with the relay that it has, also when another one comes back or goes; the stock module chooses"
+                + " anew for each message, and may ask a relay that does not know the call.",
+            in: [.wire, .instance], where: { $0.named("rpc/disable") },
+            holds: { _, ours in
+                Set(ours[.instance].map { $0.split(separator: "@").last ?? "" }.filter { !$0.contains("null") }).count
+                    == 1
+            }),
         Difference(
             "twice on one message",
             "A second offer or answer on the same message returns -2 and changes nothing; the stock module glues both"
@@ -377,7 +401,8 @@ extension Difference {
             "malformed descriptions",
             "A description that breaks the rules (no v=0, no port number, a port above 65535, lines that end in CR alone) is"
                 + " refused with its line and reason in the log; the stock module passes it on to the relay.",
-            in: [.wire, .code, .body, .instance], where: { $0.carries(.malformed) || $0.carries("CR alone") }, holds: refused),
+            in: [.wire, .code, .body, .instance], where: { $0.carries(.malformed) || $0.carries("CR alone") },
+            holds: refused),
         Difference(
             "malformed origin",
             "An o= line is looked at only where it is to be changed; the stock module refuses the whole description.",
@@ -395,7 +420,8 @@ extension Difference {
             in: [.wire, .code, .body, .instance],
             where: { test in
                 test.carries("type missing")
-                    || test.carries("multipart with preamble", "multipart alternative", "multipart related", "multipart nested")
+                    || test.carries(
+                        "multipart with preamble", "multipart alternative", "multipart related", "multipart nested")
             },
             holds: { stock, ours in
                 stock[.code].allSatisfy { $0.hasSuffix(" -1") } && ours[.code].allSatisfy { $0.hasSuffix(" 1") }
@@ -410,5 +436,32 @@ extension Difference {
             "wrong Content-Length",
             "A Content-Length that does not fit the body is an error; the stock module changes the body in the wrong place.",
             in: [.wire, .code, .body, .instance], where: { $0.carries("length too small") }, holds: refused),
+    ]
+
+    /// Which configurations are taken.
+    private static let starts: [Difference] = [
+        Difference(
+            "mistakes show at start-up",
+            "A configuration with a scheme, port, weight, time limit, number of tries or variable that cannot be is refused"
+                + " at start-up, with the parameter and the text; the stock module starts and does something else.",
+            in: [.code],
+            where: { test in
+                [
+                    "unknown scheme", "port too high", "weight not a number", "rtpproxy_tout", "rtpproxy_retr",
+                    "extra_id_pv nonsense", "timeout_socket with blank",
+                ].contains { test.named("start/\($0)") }
+            },
+            holds: { stock, ours in ours[.code] == ["refuses"] }),
+        Difference(
+            "IPv6 in brackets",
+            "The address of a udp6 URL may stand in brackets, udp6:[2001:db8::1]:22222; the stock module takes them for a"
+                + " part of the name and does not start.",
+            in: [.code], where: { $0.named("start/IPv6 in brackets") }, holds: { _, ours in ours[.code] == ["starts"] }),
+        Difference(
+            "names that do not resolve",
+            "An RTPProxy whose name does not resolve starts disabled and is tried again like a dead one; the stock module"
+                + " keeps Kamailio from starting.",
+            in: [.code], where: { $0.named("start/a name that does not resolve") },
+            holds: { _, ours in ours[.code] == ["starts"] }),
     ]
 }

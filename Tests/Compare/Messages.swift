@@ -38,8 +38,11 @@ enum Messages {
         if let set = step.set { message["X-Set"] = String(set) }
         if let set = step.setText { message["X-Set-Text"] = set }
         for (name, value) in step.headers {
-            if name == "Via" && value.isEmpty { message.headers.removeAll { $0.name == "Via" && $0.value.contains("192.0.2.99") } }
-            else { message[name] = value }
+            if name == "Via" && value.isEmpty {
+                message.headers.removeAll { $0.name == "Via" && $0.value.contains("192.0.2.99") }
+            } else {
+                message[name] = value
+            }
         }
         attach(step.body, to: &message)
         return message

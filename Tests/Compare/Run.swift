@@ -5,9 +5,9 @@ import Foundation
 import TestSupport
 
 extension Bench {
-    /// Runs all steps. `number` makes the Call-ID, the same for both modules.
-    func run(_ test: Case, number: Int) throws -> Outcome {
-        let key = "c\(number)"
+    /// Runs all steps. The Call-ID is the same for both modules, and stays so where cases come and go.
+    func run(_ test: Case) throws -> Outcome {
+        let key = "c\(test.number)"
         scripts[key] = test.relay
         defer { scripts[key] = nil }
         var outcome = Outcome()
@@ -41,7 +41,8 @@ extension Bench {
     /// The new commands as text. Those of several streams in the order of their streams: they may be sent at once.
     private func wire(callID key: String) -> [String] {
         let commands = newCommands()
-        let streams = Set(commands.filter { "UL".contains($0.command.verb) }.compactMap { $0.command.words.dropFirst(4).first })
+        let streams = Set(
+            commands.filter { "UL".contains($0.command.verb) }.compactMap { $0.command.words.dropFirst(4).first })
         let texts = commands.map { "\($0.relay): " + $0.command.text.replacing(" \(key)", with: " CALL") }
         guard streams.count > 1 else { return texts }
         return texts.enumerated().sorted { a, b in
@@ -61,7 +62,9 @@ extension Bench {
             let trimmed = line.trimmingCharacters(in: .whitespaces)
             // A tick in the future, whichever it is.
             let parts = trimmed.split(separator: " ")
-            if parts.first == "recheck:", let tick = parts.last.flatMap({ Int($0) }), tick > 0 { return "recheck: later" }
+            if parts.first == "recheck:", let tick = parts.last.flatMap({ Int($0) }), tick > 0 {
+                return "recheck: later"
+            }
             return trimmed
         }
     }
@@ -119,7 +122,8 @@ extension Bench {
             return
         }
         let length = message["Content-Length"] ?? "none"
-        let fits = length == String(message.body.count) ? "" : "Content-Length \(length) for \(message.body.count) bytes, "
+        let fits =
+            length == String(message.body.count) ? "" : "Content-Length \(length) for \(message.body.count) bytes, "
         let start = message.isRequest ? message.method : "\(message.status)"
         let type = message["Content-Type"] ?? "no type"
         outcome[.body].append("\(label): \(start), \(fits)\(type)\n" + String(decoding: message.body, as: UTF8.self))

@@ -57,12 +57,14 @@ final class Bench {
         self.relays = relays
         self.urls = urls
         observer = try UDPSocket()
-        agents = try [.ipv4: (UserAgent("alice"), UserAgent("bob")), .ipv6: (UserAgent("alice", .ipv6), UserAgent("bob", .ipv6))]
+        agents = try [
+            .ipv4: (UserAgent("alice"), UserAgent("bob")), .ipv6: (UserAgent("alice", .ipv6), UserAgent("bob", .ipv6)),
+        ]
         advertised = Endpoint(.ipv4, try FreePort.next())
 
         let script = try String(contentsOfFile: "\(PackageFolder.root)/Tests/Compare/compare.cfg", encoding: .utf8)
         var configuration = KamailioConfiguration(routes: script)
-        configuration.modules.append("corex")
+        if !configuration.modules.contains("corex") { configuration.modules.append("corex") }
         configuration.preamble = "listen=udp:127.0.0.1:\(advertised.port) advertise 203.0.113.9:5060"
         // A literal set that is not configured is a start-up error.
         if scene.sockets.contains(where: { $0.hasPrefix("1 ==") }) { configuration.preamble += "\n#!define SETS" }

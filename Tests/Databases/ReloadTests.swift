@@ -69,7 +69,10 @@ import Testing
         try database.withKamailio(probing: relays) { (kamailio) throws in
             try database.run("UPDATE rtpproxy SET weight = 0 WHERE url = '\(relays[0].url)'")
             #expect(try reload(kamailio)["kept"] == "2")
-            #expect(try kamailio.relays().map { $0["weight"] } == ["0", "1"])
+            // PostgreSQL gives a row that was changed as the last one.
+            let list = try kamailio.relays()
+            #expect(relays.map { relay in list.first { $0["url"] == relay.url }?["weight"] } == ["0", "1"])
+            #expect(list.count == 2)
             for place in 0..<2 {
                 let call = try kamailio.call()
                 call.choose(place, of: [1, 1])

@@ -111,4 +111,20 @@ import Testing
             #expect(list.map { $0["disabled"] } == ["0", "1"])
         }
     }
+
+    /// db_mysql tells signed from unsigned where it is asked to.
+    @Test(arguments: DatabaseKind.underTest.filter { $0 == .mysql })
+    func columnsMayBeUnsigned(kind: DatabaseKind) throws {
+        let database = try Database(kind)
+        let types = ["INTEGER UNSIGNED", "BIGINT UNSIGNED"]
+        try database.createTable(setID: types[0], url: "TEXT", weight: types[1], flags: types[0])
+        try database.insert([Row("7", url: "'udp:127.0.0.1:1'", weight: "5", flags: "1")])
+        let change = { (c: inout KamailioConfiguration) in c.parameters.append(("db_mysql", "unsigned_type", "1")) }
+        try database.withKamailio(change) { (kamailio) throws in
+            let list = try kamailio.relays()
+            #expect(list.map { $0["setid"] } == ["7"])
+            #expect(list.map { $0["weight"] } == ["5"])
+            #expect(list.map { $0["disabled"] } == ["1"])
+        }
+    }
 }

@@ -87,10 +87,10 @@ import Testing
         Wire(toTag: "tt", status: 200, expected: ["U \(cid) 198.51.100.5 5004 tt;1 ft;1"]),
         Wire(status: 200, expected: []),
         Wire(flags: "3", toTag: "tt", status: 200, expected: ["U \(cid);z9hG4bK2 198.51.100.5 5004 tt;1 ft;1"]),
-        // A lookup: the tags of a request change places.
+        // A lookup: the tags change places in a request, and stay in a reply.
         Wire(flags: "l", toTag: "tt", expected: ["L \(cid) 198.51.100.5 5004 tt;1 ft;1"]),
         Wire(flags: "l", expected: []),
-        Wire(flags: "l", toTag: "tt", status: 200, expected: ["L \(cid) 198.51.100.5 5004 tt;1 ft;1"]),
+        Wire(flags: "l", toTag: "tt", status: 200, expected: ["L \(plain) tt;1"]),
         // An answer in a reply.
         Wire(toTag: "tt", status: 200, isAnswer: true, expected: ["L \(plain) tt;1"]),
         Wire(toTag: "tt", status: 183, isAnswer: true, expected: ["L \(plain) tt;1"]),

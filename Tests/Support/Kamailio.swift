@@ -57,6 +57,22 @@ public final class Kamailio: Sendable {
         return kamailio.log
     }
 
+    /// Whether a Kamailio starts with a configuration; it is stopped again. Throws where it hangs or dies by a signal.
+    public static func starts(_ configuration: KamailioConfiguration) throws -> Bool {
+        let kamailio = try Kamailio(launching: configuration)
+        waitUntil(20) { !kamailio.process.isRunning || kamailio.isReady }
+        guard let end = kamailio.process.poll() else {
+            let isReady = kamailio.isReady
+            kamailio.process.terminate(within: 10)
+            guard isReady else { throw HarnessError("Kamailio hangs:\n\(kamailio.log.suffix(2000))") }
+            return true
+        }
+        guard case .exited = end else {
+            throw HarnessError("Kamailio ended with \(end):\n\(kamailio.log.suffix(2000))")
+        }
+        return false
+    }
+
     /// Where it listens.
     public func endpoint(_ family: Family = .ipv4) -> Endpoint { Endpoint(family, port) }
 
@@ -133,7 +149,7 @@ public final class Kamailio: Sendable {
             // SIGTERM on misses it.
             kill(-process.pid, SIGTERM)
         }
-        let late = process.wait(7) == nil ? remaining : []
+        let late = process.wait(7) == nil ? processesThatHang : ""
         let end = process.terminate(within: 0)
         guard end == .exited(0), diedBySignal.isEmpty else {
             throw HarnessError(
@@ -145,11 +161,15 @@ public final class Kamailio: Sendable {
     /// Whether it was stopped within its first five seconds; three more have gone by in waiting.
     private var hasJustStarted: Bool { monotonicMilliseconds() - started < 8000 }
 
-    /// The processes of its group that still run, each with what it waits in.
-    private var remaining: [String] {
-        let listed = try? ChildProcess.run("ps", ["-e", "-o", "pgid=,pid=,stat=,wchan:32="]).output
-        return (listed ?? "").split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
-            .filter { $0.hasPrefix("\(process.pid) ") }
+    /// Where its processes are that do not end, as far as the machine's tools can say.
+    private var processesThatHang: String {
+        let script = """
+            for pid in $(pgrep -g "$0"); do
+                echo "process $pid: $(cat /proc/$pid/wchan 2>&1)"
+                command -v gdb >/dev/null && gdb -p $pid -batch -ex bt 2>/dev/null | grep '^#'
+            done
+            """
+        return (try? ChildProcess.run("sh", ["-c", script, String(process.pid)], within: 60).output) ?? ""
     }
 
     /// Runs `body` with a Kamailio of its own, then stops it and checks that it ended cleanly.
