@@ -5,12 +5,17 @@
 #   KAMAILIO      an unpacked Kamailio to build for and test with, instead of the one installed
 #   KAMAILIO_SRC  a source tree to take the headers from, of exactly that version, instead of Debian's source package
 #   DESTDIR       a folder to install below, for packaging
+#   FIGURES, RUNS, QUICK, AGAINST    for `make bench`, explained by `make bench FIGURES=help`
 #   STRICT        0: warnings of this compiler do not stop the build
 
 KAMAILIO ?=
 KAMAILIO_SRC ?=
 DESTDIR ?=
 STRICT ?= 1
+FIGURES ?=
+RUNS ?=
+QUICK ?=
+AGAINST ?=
 
 # A module fits one exact Kamailio, so each Kamailio has an output folder of its own.
 OUT := build$(if $(KAMAILIO),/$(patsubst kamailio-%,%,$(notdir $(abspath $(KAMAILIO)))))
@@ -38,7 +43,7 @@ LINK := swiftc -emit-library -static-stdlib -no-toolchain-stdlib-rpath \
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
-.PHONY: module help setup test test-db check compare format demo install uninstall clean kamailio-6.0 FORCE
+.PHONY: module help setup test test-db check compare format demo bench install uninstall clean kamailio-6.0 FORCE
 FORCE:
 
 module: $(MODULE) ## build build/rtpproxy.so (the default)
@@ -102,7 +107,7 @@ check: module ## formatting, warnings, licence lines, what the module links and 
 
 format: ## format Swift and C in place
 	swift format --in-place --recursive Sources Tests Package.swift
-	clang-format -i $$(find kamailio-glue Tests/Host -name '*.[ch]')
+	clang-format -i $$(find kamailio-glue Tests/Host Tests/Bench -name '*.[ch]')
 
 compare: setup ## the same messages through the distribution's module and this one; CASE='text' for some of them
 	@$(MAKE) --no-print-directory module
@@ -112,6 +117,12 @@ compare: setup ## the same messages through the distribution's module and this o
 demo: setup ## place a call through Kamailio and a real RTPProxy, and show it
 	@$(MAKE) --no-print-directory module
 	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' swift run demo
+
+bench: setup ## measure the packaged module and this one in turn; `make bench FIGURES=help` says more
+	@$(MAKE) --no-print-directory module
+	swift build -c release --product bench $(SWIFT_FLAGS)
+	@RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' .build/release/bench \
+		FIGURES='$(FIGURES)' RUNS='$(RUNS)' QUICK='$(QUICK)' AGAINST='$(abspath $(AGAINST))'
 
 # Unpacks the Kamailio of a newer Debian beside the machine's own and builds for it.
 kamailio-%: ## unpack another Kamailio, say 6.0.1, into .cache/kamailio-6.0.1, and build for it

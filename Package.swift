@@ -39,6 +39,9 @@ let package = Package(
         // Tests.
         .target(name: "TestSupport", path: "Tests/Support"),
         .executableTarget(name: "demo", dependencies: ["TestSupport"], path: "Tests/Demo"),
+        .target(name: "BenchPrograms", path: "Tests/Bench/Programs"),
+        .executableTarget(
+            name: "bench", dependencies: ["TestSupport", "BenchPrograms"], path: "Tests/Bench", exclude: ["Programs"]),
         .executableTarget(
             name: "compare", dependencies: ["TestSupport"], path: "Tests/Compare", exclude: ["compare.cfg"]),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"]),

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A Kamailio with as little in it as can be, so that what is measured is the module.
+
+import BenchPrograms
+import Foundation
+import TestSupport
+
+/// What a measurement wants of its Kamailio.
+struct KamailioSettings {
+    /// URLs of the relays, all in set 0.
+    var relays: [String]
+    /// SIP workers.
+    var workers = 2
+    /// Numbers for the module.
+    var parameters: [(name: String, value: Int)] = []
+    /// How long it may take to start, in seconds.
+    var patience = 40.0
+    /// Kamailio's allocator; nil: its own choice. That one, qm, walks through what start-up has left in its free lists,
+    /// which takes 4 to 12 us of a plain INVITE, depending on how much was configured and parsed.
+    var allocator: String?
+    /// Whether it counts as started only when the module has worked on an INVITE.
+    var waitsForOffer = true
+}
+
+/// A Kamailio that did not answer in time.
+struct NotStarted: Error, CustomStringConvertible {
+    /// The path of the module that it was to load.
+    let module: String
+    let description: String
+}
+
+/// A running Kamailio that forwards `sip:offer@` through the module and `sip:plain@` past it.
+final class KamailioProcess {
+    let port: UInt16
+    /// Seconds from its launch until its script answered a request.
+    let firstAnswer: Double
+    /// Seconds from its launch until it forwarded an INVITE that the module has worked on, where that was waited for.
+    let firstOffer: Double
+    private let process: ChildProcess
+    private let folder: TemporaryFolder
+
+    init(module: String, _ settings: KamailioSettings) throws {
+        folder = try TemporaryFolder()
+        port = try FreePort.next()
+        let text = KamailioProcess.configuration(module: module, port: port, settings)
+        let path = try folder.write(text, to: "kamailio.cfg")
+        let installation = try KamailioInstallation.find()
+        let first = try ChildProcess(
+            Program.path,
+            ["first", String(port), settings.waitsForOffer ? "both" : "options", "\(Int(settings.patience * 1000))"])
+        _ = try Program.firstLine(of: first, beginning: "sending")
+
+        let allocator = settings.allocator.map { ["-x", $0, "-X", $0] } ?? []
+        let (program, arguments) = installation.benchCommand(
+            allocator + [
+                "-L", installation.modules, "-DD", "-E", "-m", "128", "-M", "16", "-Y", folder.path,
+                "-f", path,
+            ])
+        let launched = bench_now()
+        let process = try ChildProcess(program, arguments, output: folder.file("log"), folder: folder.path)
+        self.process = process
+        waitUntil(settings.patience + 5) { !first.isRunning || !process.isRunning }
+        let times = first.output.split { $0 == " " || $0 == "\n" }.compactMap { Int64($0) }
+        guard process.isRunning, times.count == 2, times[0] > 0, times[1] > 0 else {
+            let log = process.output
+            process.terminate(within: 1)
+            if first.output.contains("wrong") { throw HarnessError("\(module) changes the first INVITE wrongly") }
+            throw NotStarted(
+                module: module,
+                description: "Kamailio did not start within \(settings.patience) s:\n\(log.suffix(2000))")
+        }
+        firstAnswer = Double(times[0] - launched) / 1e9
+        firstOffer = Double(times[1] - launched) / 1e9
+    }
+
+    private static func configuration(module: String, port: UInt16, _ settings: KamailioSettings) -> String {
+        var lines = ["#!KAMAILIO", "debug=0", "log_stderror=yes", "fork=yes", "children=\(settings.workers)"]
+        lines += ["disable_tcp=yes", "auto_aliases=no", "dns=no", "rev_dns=no", "listen=udp:127.0.0.1:\(port)"]
+        lines += ["loadmodule \"pv.so\"", "loadmodule \"sl.so\"", "loadmodule \"\(module)\""]
+        for start in stride(from: 0, to: settings.relays.count, by: 20) {
+            let some = settings.relays[start..<min(start + 20, settings.relays.count)]
+            lines.append("modparam(\"rtpproxy\", \"rtpproxy_sock\", \"\(some.joined(separator: " "))\")")
+        }
+        lines += settings.parameters.map { "modparam(\"rtpproxy\", \"\($0.name)\", \($0.value))" }
+        return lines.joined(separator: "\n") + """
+
+            request_route {
+                if (method == "OPTIONS") {
+                    sl_send_reply("200", "OK");
+                    exit;
+                }
+                if ($rU == "offer" && !rtpproxy_offer()) {
+                    sl_send_reply("503", "No relay");
+                    exit;
+                }
+                forward();
+                exit;
+            }
+
+            """
+    }
+
+    /// Nanoseconds of processor time that all its processes have used so far.
+    func processorTime() throws -> Int64 {
+        // What has just answered still has to go to sleep, which is when its time is written down.
+        usleep(10_000)
+        let time = bench_processor_time(process.pid)
+        guard time >= 0 else { throw HarnessError("Kamailio is gone:\n\(process.output.suffix(2000))") }
+        return time
+    }
+
+    /// Ends it. What is returned is wrong with how it ended or with how it lived; nil where nothing is.
+    func stop() -> String? {
+        process.signal(SIGTERM)
+        if process.wait(3) == nil {
+            // A child that was just being forked has missed it.
+            kill(-process.pid, SIGTERM)
+            _ = process.wait(5)
+        }
+        let isLate = process.poll() == nil
+        process.terminate(within: 0)
+        let died = process.output.split(separator: "\n").first { $0.contains("child process") && $0.contains("signal") }
+        return died.map(String.init) ?? (isLate ? "Kamailio did not end within 8 s" : nil)
+    }
+}
+
+extension KamailioInstallation {
+    /// Program and arguments that run Kamailio itself; one that was only unpacked runs through its own loader.
+    func benchCommand(_ arguments: [String]) -> (String, [String]) {
+        if root.isEmpty { return ("kamailio", arguments) }
+        let libraries = modules.split(separator: "/").dropLast(2).reduce("") { "\($0)/\($1)" }
+        let loader = ["ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"].map { "\(libraries)/\($0)" }
+            .first { FileManager.default.fileExists(atPath: $0) }
+        let path = ["--library-path", "\(libraries):\(libraries)/kamailio", "\(root)/usr/sbin/kamailio"]
+        return (loader ?? "ld-linux-x86-64.so.2", path + arguments)
+    }
+
+    /// Its version, as it says it itself.
+    var version: String {
+        let (program, arguments) = benchCommand(["-v"])
+        let said = (try? ChildProcess.run(program, arguments).output) ?? ""
+        let line = said.prefix { $0 != "\n" }
+        return line.split(separator: " ").dropFirst().prefix(2).joined(separator: " ")
+    }
+}

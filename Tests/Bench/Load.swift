@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// INVITEs through a Kamailio, and what came of them.
+
+import Foundation
+import TestSupport
+
+/// What the load generator is to do.
+struct Load {
+    var isOffer = true
+    var streams = 1
+    var inFlight = 4
+    /// Calls at most.
+    var calls = 400_000
+    /// It sends no longer than this.
+    var seconds = 30.0
+    /// Calls per second at most; 0: as many as go.
+    var perSecond = 0
+    /// Seconds after which a call counts as lost.
+    var patience = 15.0
+
+    /// Starts it.
+    func start(_ kamailio: KamailioProcess) throws -> RunningLoad {
+        RunningLoad(
+            process: try ChildProcess(
+                Program.path,
+                [
+                    "load", String(kamailio.port), isOffer ? "offer" : "plain", String(streams), String(inFlight),
+                    String(calls), String(Int(seconds * 1000)), String(perSecond), String(Int(patience * 1000)),
+                ]), bound: seconds + patience + 10)
+    }
+
+    /// Runs it to its end.
+    func run(_ kamailio: KamailioProcess) throws -> LoadResult { try start(kamailio).result() }
+}
+
+/// A load generator at work.
+struct RunningLoad {
+    let process: ChildProcess
+    let bound: Double
+
+    /// Waits for its end.
+    func result() throws -> LoadResult {
+        guard process.wait(bound) == .exited(0) else {
+            process.terminate(within: 0)
+            throw HarnessError("the load generator did not end: \(process.output)")
+        }
+        return try LoadResult(process.output)
+    }
+}
+
+/// Counts, and times in milliseconds.
+struct LoadResult {
+    var sent = 0
+    var right = 0
+    /// Forwarded with another SDP than the relay's answers make.
+    var wrong = 0
+    /// The module's function failed.
+    var refused = 0
+    /// Nothing came.
+    var lost = 0
+    var elapsed = 0.0
+    var median = 0.0
+    var percentile99 = 0.0
+    var worst = 0.0
+
+    init(_ line: String) throws {
+        var values: [String: Int] = [:]
+        let words = line.split { $0 == " " || $0 == "\n" }.map(String.init)
+        for index in stride(from: 0, to: words.count - 1, by: 2) { values[words[index]] = Int(words[index + 1]) }
+        guard values.count == 9 else { throw HarnessError("the load generator said \"\(line)\"") }
+        func milliseconds(_ name: String) -> Double { Double(values[name] ?? 0) / 1e6 }
+        sent = values["sent"] ?? 0
+        right = values["right"] ?? 0
+        wrong = values["wrong"] ?? 0
+        refused = values["refused"] ?? 0
+        lost = values["lost"] ?? 0
+        elapsed = milliseconds("elapsed")
+        median = milliseconds("p50")
+        percentile99 = milliseconds("p99")
+        worst = milliseconds("worst")
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The requests that are sent, and the check of what comes back.
+
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// A request of which only a number of eight digits changes from one to the next.
+struct request {
+	int length;
+	int streams;
+	int is_offer;
+	/// Where the number stands.
+	int numbers[8];
+	int number_count;
+	char text[8000];
+};
+
+/// What became of a request.
+enum outcome {
+	/// Forwarded as it must be.
+	outcome_right,
+	/// Forwarded, but not as it must be.
+	outcome_wrong,
+	/// Refused by the script: the module's function failed.
+	outcome_refused,
+	/// Something else, of no call that is waited for.
+	outcome_other,
+};
+
+/// Makes an INVITE to sip:offer@ or sip:plain@ the local port, through the Kamailio at `port`; the script calls the
+/// module for the first. `run` keeps Call-IDs of several programs apart.
+void make_invite(struct request *request, uint16_t local, uint16_t port, unsigned run, int streams, int is_offer);
+
+/// Makes an OPTIONS that the script answers itself.
+void make_options(struct request *request, uint16_t local, uint16_t port, unsigned run);
+
+/// Writes the number of the request.
+void number_request(struct request *request, unsigned number);
+
+/// Looks at what came back; `*number` is set except for `outcome_other`.
+enum outcome check_answer(const struct request *request, char *bytes, size_t length, unsigned run, unsigned *number);

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The load generator: keeps a number of INVITEs in flight, and says how long each took.
+
+#include "common.h"
+#include "invite.h"
+#include "programs.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { most_calls = 400000 };
+
+// When each call was sent; 0 once it is over.
+static int64_t sent_at[most_calls];
+static int64_t took[most_calls];
+static struct {
+	unsigned sent, right, wrong, refused, lost, in_flight, answered, oldest;
+} calls;
+
+static int open_socket(uint16_t kamailio, uint16_t *local)
+{
+	end_with_parent();
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	*local = 0;
+	int made = udp_socket(INADDR_LOOPBACK, local);
+	struct sockaddr_in name = {
+			.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(kamailio)};
+	if(made < 0 || connect(made, (struct sockaddr *)&name, sizeof name)) {
+		printf("no socket: %s\n", strerror(errno));
+		exit(1);
+	}
+	return made;
+}
+
+static void wait_for(int socket, int64_t nanoseconds)
+{
+	struct pollfd waiting = {.fd = socket, .events = POLLIN};
+	struct timespec time = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+	if(nanoseconds > 0)
+		ppoll(&waiting, 1, &time, NULL);
+}
+
+// Takes what has come in.
+static void receive(int socket, const struct request *request, unsigned run)
+{
+	static char bytes[65536];
+	ssize_t length;
+	while((length = recv(socket, bytes, sizeof bytes - 1, MSG_DONTWAIT)) >= 0 || errno == ECONNREFUSED) {
+		unsigned number;
+		if(length < 0)
+			continue;
+		int64_t now = bench_now();
+		enum outcome outcome = check_answer(request, bytes, length, run, &number);
+		if(outcome == outcome_other || number >= calls.sent || !sent_at[number])
+			continue;
+		took[calls.answered++] = now - sent_at[number];
+		sent_at[number] = 0;
+		calls.in_flight--;
+		calls.right += outcome == outcome_right;
+		calls.wrong += outcome == outcome_wrong;
+		calls.refused += outcome == outcome_refused;
+	}
+}
+
+// Gives up calls that have waited too long; returns when the next one will have, INT64_MAX if there is none.
+static int64_t give_up(int64_t now, int64_t patience)
+{
+	for(; calls.oldest < calls.sent; calls.oldest++) {
+		int64_t at = sent_at[calls.oldest];
+		if(!at)
+			continue;
+		if(now < at + patience)
+			return at + patience;
+		sent_at[calls.oldest] = 0;
+		calls.in_flight--;
+		calls.lost++;
+	}
+	return INT64_MAX;
+}
+
+static int compare(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static long long percentile(double part)
+{
+	if(!calls.answered)
+		return 0;
+	unsigned index = part * calls.answered;
+	return took[index < calls.answered ? index : calls.answered - 1];
+}
+
+// usage: load PORT offer|plain STREAMS IN_FLIGHT CALLS MILLISECONDS PER_SECOND PATIENCE_MS
+//
+// Ends after CALLS or MILLISECONDS, whichever comes first, when all are answered or given up. PER_SECOND 0: as fast as
+// the calls in flight allow.
+int bench_load(int argc, char **argv)
+{
+	if(argc != 9)
+		return 2;
+	uint16_t kamailio = atoi(argv[1]), local;
+	unsigned most = atoi(argv[5]), window = atoi(argv[4]);
+	int64_t longest = atoll(argv[6]) * 1000000, patience = atoll(argv[8]) * 1000000;
+	int64_t apart = atoi(argv[7]) ? 1000000000 / atoi(argv[7]) : 0;
+	if(most > most_calls)
+		most = most_calls;
+	int socket = open_socket(kamailio, &local);
+	unsigned run = getpid() ^ (unsigned)bench_now() << 8;
+	static struct request request;
+	make_invite(&request, local, kamailio, run, atoi(argv[3]), !strcmp(argv[2], "offer"));
+
+	int64_t start = bench_now(), now = start, due = start, wake;
+	for(;;) {
+		while(calls.in_flight < window && calls.sent < most && now < start + longest && now >= due) {
+			number_request(&request, calls.sent);
+			sent_at[calls.sent++] = now = bench_now();
+			calls.in_flight++;
+			due = apart ? (due + apart > now ? due + apart : now) : 0;
+			send(socket, request.text, request.length, 0);
+		}
+		int more = calls.sent < most && now < start + longest;
+		if(!more && !calls.in_flight)
+			break;
+		wake = give_up(now, patience);
+		if(more && calls.in_flight < window && due < wake)
+			wake = due;
+		if(more && start + longest < wake)
+			wake = start + longest;
+		wait_for(socket, wake - now);
+		receive(socket, &request, run);
+		now = bench_now();
+	}
+	int64_t end = now;
+	qsort(took, calls.answered, sizeof *took, compare);
+	printf("sent %u right %u wrong %u refused %u lost %u elapsed %lld p50 %lld p99 %lld worst %lld\n", calls.sent,
+			calls.right, calls.wrong, calls.refused, calls.lost, (long long)(end - start), percentile(0.5),
+			percentile(0.99), percentile(1));
+	return 0;
+}
+
+// usage: first PORT options|both MILLISECONDS
+//
+// Each 5 ms an OPTIONS, and an INVITE for the module too where both are wanted, until each is answered as it must be.
+// Prints when that was, 0 for never; "wrong" as soon as an INVITE is forwarded as it must not be.
+int bench_first(int argc, char **argv)
+{
+	if(argc != 4)
+		return 2;
+	uint16_t kamailio = atoi(argv[1]), local;
+	int kinds = strcmp(argv[2], "both") ? 1 : 2;
+	int socket = open_socket(kamailio, &local);
+	unsigned run = getpid() ^ (unsigned)bench_now() << 8;
+	static struct request requests[2];
+	static char bytes[65536];
+	int64_t answered[2] = {0};
+	make_options(&requests[0], local, kamailio, run);
+	make_invite(&requests[1], local, kamailio, run + 1, 1, 1);
+	printf("sending\n");
+	fflush(stdout);
+
+	int64_t end = bench_now() + atoll(argv[3]) * 1000000;
+	for(unsigned sent = 0; bench_now() < end && !(answered[0] && answered[kinds - 1]); sent++) {
+		for(int kind = 0; kind < kinds; kind++) {
+			number_request(&requests[kind], sent);
+			if(!answered[kind])
+				send(socket, requests[kind].text, requests[kind].length, 0);
+		}
+		int64_t next = bench_now() + 5000000;
+		for(int64_t now; (now = bench_now()) < next && !(answered[0] && answered[kinds - 1]);) {
+			wait_for(socket, next - now);
+			ssize_t length = recv(socket, bytes, sizeof bytes - 1, MSG_DONTWAIT);
+			unsigned number;
+			for(int kind = 0; kind < kinds && length >= 0; kind++) {
+				enum outcome outcome = check_answer(&requests[kind], bytes, length, run + kind, &number);
+				if(outcome == outcome_right && !answered[kind])
+					answered[kind] = bench_now();
+				if(outcome == outcome_wrong) {
+					printf("wrong\n");
+					return 0;
+				}
+			}
+		}
+	}
+	printf("answered %lld %lld\n", (long long)answered[0], (long long)answered[kinds - 1]);
+	return 0;
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A scripted RTPProxy that costs next to nothing: many addresses on one socket, answers after a fixed delay.
+//
+// Relay i is 127.0.(1 + i / 250).(1 + i % 250), all on one port, so that a thousand of them need one socket. An answer
+// comes from the address that was asked, and says the same each time, so nothing has to be remembered.
+
+#include "common.h"
+#include "programs.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+enum {
+	batch = 64,
+	places = 1 << 16,
+	longest_answer = 96,
+};
+
+// An answer that waits for its time.
+struct answer {
+	int64_t due;
+	struct sockaddr_in to;
+	struct in_addr from;
+	int length;
+	char text[longest_answer];
+};
+
+static struct answer queue[places];
+static unsigned queue_first, queue_end;
+
+static struct {
+	int silent;
+	uint64_t probes, others;
+} relays[BENCH_MAXIMUM_RELAYS];
+
+static int64_t delay;
+static uint32_t loss; // per million
+static uint64_t dice;
+static uint64_t dropped;
+
+// The number of the relay with this address; -1 if there is none.
+static int relay_at(struct in_addr address)
+{
+	uint32_t bits = ntohl(address.s_addr);
+	uint32_t third = bits >> 8 & 0xFF, fourth = bits & 0xFF;
+	if(bits >> 16 != (127 << 8) || third < 1 || fourth < 1 || fourth > 250)
+		return -1;
+	int relay = (third - 1) * 250 + fourth - 1;
+	return relay < BENCH_MAXIMUM_RELAYS ? relay : -1;
+}
+
+static int is_lost(void)
+{
+	if(!loss)
+		return 0;
+	// splitmix64
+	uint64_t x = dice += 0x9E3779B97F4A7C15;
+	x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9;
+	x = (x ^ x >> 27) * 0x94D049BB133111EB;
+	return (x ^ x >> 31) % 1000000 < loss;
+}
+
+// The media stream's number behind the fifth word's last semicolon: "U callid address port tag;n".
+static int stream_of(const char *command, const char *end)
+{
+	int words = 0, number = 0;
+	for(; command < end && words < 4; command++)
+		words += *command == ' ';
+	for(; command < end && *command != ' '; command++) {
+		if(*command == ';')
+			number = 0;
+		else if(*command >= '0' && *command <= '9')
+			number = number * 10 + *command - '0';
+	}
+	return number;
+}
+
+// Answers "cookie command" in `answer`; returns its length, 0 for none.
+static int reply(char *datagram, int length, int relay, char *answer)
+{
+	char *end = datagram + length;
+	while(end > datagram && (end[-1] == '\n' || end[-1] == '\r'))
+		end--;
+	char *blank = memchr(datagram, ' ', end - datagram);
+	if(!blank || blank + 1 == end || blank - datagram > 40)
+		return 0;
+	char *command = blank + 1;
+	char verb = *command & ~0x20;
+	if(verb == 'V')
+		relays[relay].probes++;
+	else
+		relays[relay].others++;
+	if(relays[relay].silent || is_lost()) {
+		dropped++;
+		return 0;
+	}
+	int cookie = blank - datagram;
+	switch(verb) {
+		case 'U':
+		case 'L':
+			return snprintf(answer, longest_answer, "%.*s %d " BENCH_RELAY_ADDRESS "\n", cookie, datagram,
+					BENCH_RELAY_PORT + 2 * (stream_of(command, end) & 0xFF));
+		case 'V':
+			return snprintf(
+					answer, longest_answer, "%.*s %s\n", cookie, datagram, end - command > 1 ? "1" : "20040107");
+		case 'Q':
+			return snprintf(answer, longest_answer, "%.*s 60 0 0 0 0\n", cookie, datagram);
+		default:
+			return snprintf(answer, longest_answer, "%.*s 0\n", cookie, datagram);
+	}
+}
+
+static struct {
+	struct mmsghdr headers[batch];
+	struct iovec vectors[batch];
+	struct sockaddr_in peers[batch];
+	char bytes[batch][2048];
+	union {
+		char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
+		struct cmsghdr header;
+	} control[batch];
+} in, out;
+
+static void receive(int socket)
+{
+	for(int i = 0; i < batch; i++) {
+		in.vectors[i] = (struct iovec){in.bytes[i], sizeof in.bytes[i]};
+		in.headers[i].msg_hdr = (struct msghdr){.msg_name = &in.peers[i],
+				.msg_namelen = sizeof in.peers[i],
+				.msg_iov = &in.vectors[i],
+				.msg_iovlen = 1,
+				.msg_control = in.control[i].space,
+				.msg_controllen = sizeof in.control[i].space};
+	}
+	int count = recvmmsg(socket, in.headers, batch, MSG_DONTWAIT, NULL);
+	int64_t due = delay ? bench_now() + delay : 0;
+	for(int i = 0; i < count; i++) {
+		struct cmsghdr *header = CMSG_FIRSTHDR(&in.headers[i].msg_hdr);
+		if(!header || header->cmsg_type != IP_PKTINFO || queue_end - queue_first == places)
+			continue;
+		struct in_pktinfo info;
+		memcpy(&info, CMSG_DATA(header), sizeof info);
+		int relay = relay_at(info.ipi_addr);
+		if(relay < 0)
+			continue;
+		struct answer *answer = &queue[queue_end % places];
+		answer->length = reply(in.bytes[i], in.headers[i].msg_len, relay, answer->text);
+		if(answer->length <= 0 || answer->length >= longest_answer)
+			continue;
+		answer->due = due;
+		answer->to = in.peers[i];
+		answer->from = info.ipi_addr;
+		queue_end++;
+	}
+}
+
+// Sends what is due; returns how many nanoseconds it is until the next, -1 if there is none.
+static int64_t send_due(int socket)
+{
+	while(queue_first != queue_end) {
+		int64_t now = delay ? bench_now() : INT64_MAX;
+		int count = 0;
+		while(count < batch && queue_first + count != queue_end) {
+			struct answer *answer = &queue[(queue_first + count) % places];
+			if(answer->due > now)
+				break;
+			out.vectors[count] = (struct iovec){answer->text, answer->length};
+			struct msghdr *message = &out.headers[count].msg_hdr;
+			*message = (struct msghdr){.msg_name = &answer->to,
+					.msg_namelen = sizeof answer->to,
+					.msg_iov = &out.vectors[count],
+					.msg_iovlen = 1,
+					.msg_control = out.control[count].space,
+					.msg_controllen = sizeof out.control[count].space};
+			struct cmsghdr *header = CMSG_FIRSTHDR(message);
+			*header = (struct cmsghdr){
+					.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo))};
+			struct in_pktinfo info = {.ipi_spec_dst = answer->from};
+			memcpy(CMSG_DATA(header), &info, sizeof info);
+			count++;
+		}
+		if(!count)
+			return queue[queue_first % places].due - now;
+		int sent = sendmmsg(socket, out.headers, count, 0);
+		// One that cannot be sent is given up.
+		queue_first += sent > 0 ? sent : 1;
+	}
+	return -1;
+}
+
+// "silence I 0|1", "loss PERMILLION SEED", "delay MICROSECONDS", "count I": answered with "ok" or the numbers.
+static void take_order(int socket)
+{
+	char text[200], answer[200] = "what?";
+	struct sockaddr_in peer;
+	socklen_t peer_length = sizeof peer;
+	ssize_t length = recvfrom(socket, text, sizeof text - 1, MSG_DONTWAIT, (struct sockaddr *)&peer, &peer_length);
+	if(length < 0)
+		return;
+	text[length] = 0;
+	unsigned relay, flag;
+	unsigned long long seed;
+	if(sscanf(text, "silence %u %u", &relay, &flag) == 2 && relay < BENCH_MAXIMUM_RELAYS) {
+		relays[relay].silent = flag;
+		strcpy(answer, "ok");
+	} else if(sscanf(text, "loss %u %llu", &flag, &seed) == 2) {
+		loss = flag;
+		dice = seed;
+		strcpy(answer, "ok");
+	} else if(sscanf(text, "delay %u", &flag) == 1) {
+		delay = flag * INT64_C(1000);
+		strcpy(answer, "ok");
+	} else if(sscanf(text, "count %u", &relay) == 1 && relay < BENCH_MAXIMUM_RELAYS) {
+		snprintf(answer, sizeof answer, "%llu %llu %llu", (unsigned long long)relays[relay].probes,
+				(unsigned long long)relays[relay].others, (unsigned long long)dropped);
+	}
+	sendto(socket, answer, strlen(answer), 0, (struct sockaddr *)&peer, peer_length);
+}
+
+// usage: relay DELAY_MICROSECONDS
+int bench_relay(int argc, char **argv)
+{
+	delay = argc > 1 ? atoll(argv[1]) * 1000 : 0;
+	end_with_parent();
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	uint16_t port = 0, orders_port = 0;
+	int commands = udp_socket(INADDR_ANY, &port), orders = udp_socket(INADDR_LOOPBACK, &orders_port);
+	int on = 1;
+	if(commands < 0 || orders < 0 || setsockopt(commands, IPPROTO_IP, IP_PKTINFO, &on, sizeof on)) {
+		printf("no socket: %s\n", strerror(errno));
+		return 1;
+	}
+	// Answers go to loopback addresses alone anyway (relay_at).
+	(void)setsockopt(commands, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3);
+	printf("ready %u %u\n", port, orders_port);
+	fflush(stdout);
+
+	struct pollfd waiting[] = {{.fd = commands, .events = POLLIN}, {.fd = orders, .events = POLLIN}};
+	for(;;) {
+		int64_t left = send_due(commands);
+		struct timespec time = {left / 1000000000, left % 1000000000};
+		if(ppoll(waiting, 2, left < 0 ? NULL : &time, NULL) < 0 && errno != EINTR)
+			return 1;
+		if(waiting[0].revents)
+			receive(commands);
+		if(waiting[1].revents)
+			take_order(orders);
+	}
+}

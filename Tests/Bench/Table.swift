@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Rows of numbers, and how they are printed.
+
+import Foundation
+
+/// One line of the table: a value per run for each module.
+struct Row {
+    var label: String
+    var unit: String
+    var stock: [Double] = []
+    var ours: [Double] = []
+    /// What is shown where there are no values.
+    var absence = "-"
+
+    init(_ label: String, _ unit: String, absence: String = "-") {
+        self.label = label
+        self.unit = unit
+        self.absence = absence
+    }
+
+    mutating func add(_ value: Double, _ module: Module) {
+        if module.isOurs { ours.append(value) } else { stock.append(value) }
+    }
+
+    /// Ours by stock's.
+    var ratio: String {
+        guard let a = stock.median, let b = ours.median, a > 0 else { return "-" }
+        return String(format: b / a < 0.1 ? "%.3f" : "%.2f", b / a)
+    }
+}
+
+extension [Double] {
+    /// The middle value, or the mean of the two.
+    var median: Double? {
+        guard !isEmpty else { return nil }
+        let sorted = sorted()
+        return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2
+    }
+
+    /// The median, and in parentheses the smallest and the biggest.
+    func text(absence: String) -> String {
+        guard let median, let low = self.min(), let high = self.max() else { return absence }
+        return count == 1 ? number(median) : "\(number(median)) (\(number(low))..\(number(high)))"
+    }
+}
+
+/// A number with about three digits that mean something.
+private func number(_ value: Double) -> String {
+    if value == value.rounded(), abs(value) < 1e6 { return String(Int(value)) }
+    return String(format: abs(value) >= 100 ? "%.0f" : abs(value) >= 10 ? "%.1f" : "%.2f", value)
+}
+
+extension String {
+    /// Filled with blanks up to `width`, on the left of numbers.
+    func padding(_ width: Int, onLeft: Bool = false) -> String {
+        let blanks = String(repeating: " ", count: Swift.max(0, width - count))
+        return onLeft ? blanks + self : self + blanks
+    }
+}
+
+/// Lines of a table under its heads, the first two columns flush left.
+enum Table {
+    static let widths = [46, 5, 24, 24, 7]
+
+    static func line(_ columns: [String]) -> String {
+        zip(columns, widths).enumerated().map { index, column in
+            column.0.padding(column.1, onLeft: index > 1)
+        }.joined(separator: "  ")
+    }
+
+    static func line(_ row: Row) -> String {
+        line([
+            "  " + row.label, row.unit, row.stock.text(absence: row.absence), row.ours.text(absence: row.absence),
+            row.ratio,
+        ])
+    }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Measures the distribution's module and this one in turn, and prints a table. `bench help` says more.
+
+import BenchPrograms
+import Foundation
+import TestSupport
+
+/// Runs one of the C programs that this executable holds beside the harness.
+func runProgram(_ arguments: [String]) -> Int32? {
+    let programs = ["relay": bench_relay, "load": bench_load, "first": bench_first]
+    guard let name = arguments.first, let program = programs[name] else { return nil }
+    var pointers = arguments.map { strdup($0) } + [nil]
+    return program(Int32(arguments.count), &pointers)
+}
+
+let arguments = Array(CommandLine.arguments.dropFirst())
+if let status = runProgram(arguments) { exit(status) }
+do {
+    let options = try Options(arguments)
+    if options.wantsHelp {
+        print(Help.text)
+        exit(0)
+    }
+    let session = try Session(options)
+    session.run()
+    exit(session.failed ? 1 : 0)
+} catch {
+    print("bench: \(error)")
+    exit(2)
+}
