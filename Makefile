@@ -79,9 +79,14 @@ $(MODULE_STRINGS): $(SUPPORT)/module-strings.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(CFLAGS) -Wall -Wextra -Werror $< -o $@
 
-# SwiftPM knows what has changed. It adds to an archive and takes nothing out, so where a source file is gone the
+# SwiftPM does not see that a header of a system library has changed: what imports the contract is made anew.
+.build/contract: $(wildcard Include/*)
+	@mkdir -p $(@D)
+	touch $@ Sources/ModuleABI/*.swift Tests/ModuleABITests/*.swift
+
+# SwiftPM knows what else has changed. It adds to an archive and takes nothing out, so where a source file is gone the
 # archive is made anew.
-$(ARCHIVE): FORCE
+$(ARCHIVE): FORCE .build/contract
 	$(SWIFT_BUILD)
 	@test "$$(ar t $@ | wc -l)" -eq "$$(wc -l <$(ARCHIVED))" || { rm $@ && $(SWIFT_BUILD); }
 
