@@ -12,7 +12,8 @@ public struct Relay: ~Copyable {
     let settings: Settings
     let table: NodeTable
     let directory: NodeDirectory
-    var connections: Connections
+    /// What this process has open to the nodes.
+    var exchanges: ExchangeGroup
     var exchange = Exchange()
     var cookies = CookieSource()
 
@@ -35,10 +36,13 @@ public struct Relay: ~Copyable {
     public init(settings: Settings, table: consuming NodeTable) {
         self.settings = settings
         directory = NodeDirectory(table)
-        connections = Connections(nodeCount: table.count)
+        exchanges = ExchangeGroup(members: Self.mostAtOnce, nodes: table.count)
         self.table = table
         reserve()
     }
+
+    /// Exchanges that one call may have under way at once, each with another node.
+    static var mostAtOnce: Int { 4 }
 
     /// Room for an ordinary call, so that memory grows for extraordinary ones only.
     private mutating func reserve() {
