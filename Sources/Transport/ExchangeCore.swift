@@ -17,6 +17,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
     var arrivals = ArrivalBuffer()
     /// Counts connections that broke.
     var breaks: UInt64 = 0
+    private var parting = PartingStreams<Calls>()
     private var single: [UInt8] = []
     private var owner: Int64 = -1
 
@@ -94,6 +95,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
         let process = Calls.processID()
         guard process != owner else { return }
         owner = process
+        parting.close()
         for node in 0..<nodes.count { nodes[node].closeAll() }
         for member in 0..<members.count {
             members[member].isRunning = false
@@ -182,7 +184,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
             single.removeAll(keepingCapacity: true)
             single.append(bytes, command)
             single.append(0x0A)
-            return OneShotStreams<Calls>.sendOnce(path, range, single.span)
+            return parting.send(path, range, &single)
         case .pipeline:
             if nodes[node].link.aim(at: path, path: range) { linkBroke(node, .reset, Calls.now()) }
             return enqueueOnce(node, bytes, command)

@@ -62,15 +62,30 @@ struct OneShotStreams<Calls: SystemCalls>: ~Copyable {
         let space = ByteRange(start: slot &* StreamReply.space, count: StreamReply.space)
         return connections[slot].advance(&exchange, &replies, space, now)
     }
+}
 
-    /// Sends one command on a connection of its own and does not wait for the reply: what was written before the end
-    /// of a unix stream is read all the same.
-    static func sendOnce(_ path: Span<UInt8>, _ range: ByteRange, _ wire: Span<UInt8>) -> Bool {
+/// Unix connections with one command each whose reply nobody waits for. They stay open for a while: RTPProxy does not
+/// run a command whose sender has closed before it came to read (confirmed with 3.x), and closes its own end once it has.
+struct PartingStreams<Calls: SystemCalls>: ~Copyable {
+    static var count: Int { 16 }
+
+    private var sockets = InlineArray<16, StreamSocket<Calls>?> { _ in nil }
+    private var next = 0
+
+    /// Sends one command with its LF; the oldest of the connections gives way.
+    mutating func send(_ path: Span<UInt8>, _ range: ByteRange, _ wire: inout [UInt8]) -> Bool {
         do throws(SystemError) {
             let socket = try StreamSocket<Calls>(path, path: range)
-            return socket.send(wire, wire.all) == .done(wire.count)
+            let isSent = socket.send(wire.span, wire.span.all) == .done(wire.count)
+            sockets[next] = consume socket
+            next = (next &+ 1) % Self.count
+            return isSent
         } catch {
             return false
         }
+    }
+
+    mutating func close() {
+        for slot in sockets.indices { sockets[slot] = nil }
     }
 }

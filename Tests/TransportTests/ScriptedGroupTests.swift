@@ -243,6 +243,24 @@ func anExchangeWithinTheWindowCostsThreeSystemCalls(_ commands: Int) throws {
     }
 }
 
+@Test func aUnixConnectionWithACommandThatNobodyWaitsForStaysOpenForAWhile() throws {
+    withScript { script in
+        var bench = Bench(script)
+        let (command, path) = (Array("D call from".utf8), Array("/run/x".utf8))
+        func send(_ bench: inout Bench) -> Bool {
+            bench.core.sendOnce(
+                0, path.span, path: path.span.all, framing: .stream, command.span, command.span.all)
+        }
+        for _ in 0..<PartingStreams<ScriptedCalls>.count { #expect(send(&bench) == true) }
+        #expect(script.isOpen.count == PartingStreams<ScriptedCalls>.count)
+        #expect(script.sent.allSatisfy { $0 == command + [0x0A] })
+        #expect(send(&bench) == true)
+        #expect(script.isOpen.count == PartingStreams<ScriptedCalls>.count)
+        script.connects = [Int64(-ECONNREFUSED)]
+        #expect(send(&bench) == false)
+    }
+}
+
 @Test func aConnectionIsKeptUntilATimeoutAnAddressOrAnotherProcess() throws {
     try withScript { script in
         var bench = Bench(script)
