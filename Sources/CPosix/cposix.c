@@ -1,3 +1,43 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Empty on purpose: CPosix is its header. A C target needs one translation unit.
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* System calls whose types glibc declares under _GNU_SOURCE only: many datagrams with one call. */
+#define _GNU_SOURCE
 #include "cposix.h"
+
+int64_t cposix_send_many(int fd, const uint8_t *bytes, size_t length, const cposix_range *parts, size_t count)
+{
+    struct mmsghdr messages[CPOSIX_BATCH];
+    struct iovec places[CPOSIX_BATCH];
+    if (count > CPOSIX_BATCH)
+        count = CPOSIX_BATCH;
+    memset(messages, 0, count * sizeof *messages);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].start < 0 || parts[i].count < 0 || (size_t)parts[i].start > length
+                || (size_t)parts[i].count > length - (size_t)parts[i].start)
+            return -(int64_t)EINVAL;
+        places[i].iov_base = (void *)(uintptr_t)(bytes + parts[i].start);
+        places[i].iov_len = (size_t)parts[i].count;
+        messages[i].msg_hdr.msg_iov = &places[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    int sent = sendmmsg(fd, messages, (unsigned)count, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent < 0 ? -(int64_t)errno : sent;
+}
+
+int64_t cposix_receive_many(int fd, uint8_t *bytes, size_t slot, uint32_t *lengths, size_t count)
+{
+    struct mmsghdr messages[CPOSIX_BATCH];
+    struct iovec places[CPOSIX_BATCH];
+    if (count > CPOSIX_BATCH)
+        count = CPOSIX_BATCH;
+    memset(messages, 0, count * sizeof *messages);
+    for (size_t i = 0; i < count; i++) {
+        places[i].iov_base = bytes + i * slot;
+        places[i].iov_len = slot;
+        messages[i].msg_hdr.msg_iov = &places[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    int got = recvmmsg(fd, messages, (unsigned)count, MSG_DONTWAIT | MSG_TRUNC, NULL);
+    for (int i = 0; i < got; i++)
+        lengths[i] = messages[i].msg_len;
+    return got < 0 ? -(int64_t)errno : got;
+}

@@ -148,14 +148,14 @@ extension Relay {
 
     private mutating func driveExchange(_ node: Int) -> ExchangeOutcome {
         guard let url = directory.url(node) else { return .refused }
-        if url.scheme == .unix {
-            return table.withURL(node) { connections.drive(&exchange, unixSocket: $0, path: url.target) }
+        if url.scheme.isUnix {
+            return table.withURL(node) { exchanges.drive(&exchange, node: node, unixSocket: $0, path: url.target) }
         }
         // Without an address its name has not been resolved.
         guard let words = table.address(node)?.words, let address = SocketAddress(words: words) else {
             return .refused
         }
-        return connections.drive(&exchange, node: node, address: address)
+        return exchanges.drive(&exchange, node: node, address: address)
     }
 
     /// Takes a node that failed out for all processes; the process that does it writes the line. Throws where the

@@ -23,7 +23,7 @@ struct Survey: ~Copyable {
     var questions: [Int]
 
     init(nodeCount: Int, startDeadline: UInt64) {
-        exchanges = ExchangeGroup(count: nodeCount)
+        exchanges = ExchangeGroup(members: nodeCount, nodes: nodeCount)
         self.startDeadline = startDeadline
         notBefore = [UInt64](repeating: 0, count: nodeCount)
         leavingSince = [UInt64](repeating: 0, count: nodeCount)
@@ -100,10 +100,10 @@ extension Relay {
             return true
         }
         guard isReady ?? false else { return }
-        if url.scheme == .unix {
-            table.withURL(node) { survey.exchanges.start(node, unixSocket: $0, path: url.target) }
+        if url.scheme.isUnix {
+            table.withURL(node) { survey.exchanges.start(node, node: node, unixSocket: $0, path: url.target) }
         } else if let words = table.address(node)?.words, let address = SocketAddress(words: words) {
-            survey.exchanges.start(node, address: address)
+            survey.exchanges.start(node, node: node, address: address)
         }
     }
 
@@ -112,7 +112,7 @@ extension Relay {
     /// Publishes the address of a node that is given in digits, or needs none.
     private mutating func resolveNumeric(_ node: Int) -> Bool {
         guard let url = directory.url(node) else { return false }
-        if url.scheme == .unix { return true }
+        if url.scheme.isUnix { return true }
         guard let address = table.withURL(node, { Resolver.numeric($0, url) }) else { return false }
         table.publishAddress(node, NodeAddress(words: address.words))
         return true
@@ -140,7 +140,7 @@ extension Relay {
 
     /// Whether the address of a node came from a name, and may be another one by now.
     private func isNamed(_ node: Int) -> Bool {
-        guard let url = directory.url(node), url.scheme != .unix else { return false }
+        guard let url = directory.url(node), !url.scheme.isUnix else { return false }
         return table.withURL(node) { Resolver.numeric($0, url) } == nil
     }
 

@@ -14,7 +14,8 @@ public struct Relay: ~Copyable {
     /// Which node holds a call; nil where that is not remembered.
     let calls: CallTable?
     var directory: NodeDirectory
-    var connections: Connections
+    /// What this process has open to the nodes.
+    var exchanges: ExchangeGroup
     var exchange = Exchange()
     var cookies = CookieSource()
 
@@ -38,10 +39,13 @@ public struct Relay: ~Copyable {
         self.settings = settings
         self.calls = calls
         directory = NodeDirectory(table)
-        connections = Connections(nodeCount: table.capacity)
+        exchanges = ExchangeGroup(members: Self.mostAtOnce, nodes: table.capacity)
         self.table = table
         reserve()
     }
+
+    /// Exchanges that one call may have under way at once, each with another node.
+    static var mostAtOnce: Int { 4 }
 
     /// Room for an ordinary call, so that memory grows for extraordinary ones only.
     private mutating func reserve() {

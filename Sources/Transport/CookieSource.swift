@@ -1,17 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Cookies that no other client of an RTPProxy has used within its memory of about 35 s.
 
-private import Bytes
+internal import Bytes
 
-/// Random cookies (control-protocol: Cookies), 100 bits each, drawn from the kernel 128 at a time.
+/// Where the answer to a cookie belongs: which exchange of a group, and which of its commands.
+struct CookieTag: Equatable {
+    /// 0..<131072.
+    var member: Int
+    /// 0..<256.
+    var command: Int
+
+    static let maximumMembers = 1 << 17
+    /// Of a command that nobody waits for: no group has so many members.
+    static let nobody = CookieTag(member: maximumMembers - 1, command: 0)
+}
+
+/// Cookies (control-protocol: Cookies): 80 random bits, drawn from the kernel 128 cookies at a time, and behind them
+/// the tag, which finds a reply's command without a search. The tag alone proves nothing: a cookie is compared as a
+/// whole.
 ///
 /// A source that was filled before a fork is filled anew in the child: the process id is compared once per exchange,
 /// when its first command is added, so that two processes never draw the same bytes.
 public struct CookieSource: ~Copyable {
-    /// Length of a cookie's text, in bytes: five random bits each.
-    public static let length = 20
+    /// Length of a cookie's text, in bytes: five bits each.
+    public static let length = randomLength + tagLength
 
-    private static let capacity = 128 * length
+    private static let randomLength = 16
+    private static let tagLength = 5
+    private static let capacity = 128 * randomLength
     private var pool: [UInt8] = []
     private var used = 0
     private var owner: Int64 = -1
@@ -29,16 +45,45 @@ public struct CookieSource: ~Copyable {
     var bytesLeft: Int { pool.count &- used }
 
     /// Adds a cookie's text to `text`; false where the kernel has no random bytes, and nothing is added.
-    mutating func append(to text: inout [UInt8]) -> Bool {
-        if bytesLeft < Self.length {
+    mutating func append(to text: inout [UInt8], _ tag: CookieTag) -> Bool {
+        if bytesLeft < Self.randomLength {
             guard refill() else { return false }
         }
-        for _ in 0..<Self.length {
-            let digit = pool[used] & 0x1F
+        for _ in 0..<Self.randomLength {
+            text.append(Self.digit(pool[used] & 0x1F))
             used &+= 1
-            text.append(digit < 10 ? UInt8(ascii: "0") &+ digit : UInt8(ascii: "a") &+ (digit &- 10))
+        }
+        var rest = UInt32(truncatingIfNeeded: tag.member) &<< 8 | UInt32(truncatingIfNeeded: tag.command) & 0xFF
+        for _ in 0..<Self.tagLength {
+            text.append(Self.digit(UInt8(truncatingIfNeeded: rest) & 0x1F))
+            rest >>= 5
         }
         return true
+    }
+
+    /// The tag of the cookie that stands at the beginning of `range`, nil where none can.
+    static func tag(_ bytes: Span<UInt8>, _ range: ByteRange) -> CookieTag? {
+        guard range.count >= length else { return nil }
+        var number: UInt32 = 0
+        for place in 0..<tagLength {
+            guard let byte = bytes.byte(at: range.start &+ randomLength &+ place), let value = value(byte) else {
+                return nil
+            }
+            number |= UInt32(value) &<< UInt32(5 &* place)
+        }
+        return CookieTag(member: Int(number >> 8), command: Int(number & 0xFF))
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") &+ value : UInt8(ascii: "a") &+ (value &- 10)
+    }
+
+    private static func value(_ digit: UInt8) -> UInt8? {
+        switch digit {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit &- UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "v"): digit &- UInt8(ascii: "a") &+ 10
+        default: nil
+        }
     }
 
     private mutating func refill() -> Bool {

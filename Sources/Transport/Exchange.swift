@@ -7,7 +7,7 @@ public import Bytes
 /// to wake up comes out. Times are nanoseconds of one monotonic clock. Reuse keeps all capacity.
 ///
 /// `begin`, `add` for each command; then, until `phase` is no longer running: send every `wire` that `due` names, wait
-/// until `nextDeadline` or an arrival, `receive` what arrived. `Connections.drive` is that loop for one node.
+/// until `nextDeadline` or an arrival, `receive` what arrived. `ExchangeGroup` is that loop for any number of them.
 public struct Exchange: ~Copyable {
     /// The commands of one exchange.
     public static let maximumCommands = 256
@@ -39,6 +39,8 @@ public struct Exchange: ~Copyable {
     /// knows which copy was answered (RFC 6298 section 3). Nil where there is none.
     public private(set) var roundTrip: UInt64?
 
+    /// The member of a group that this is, which its cookies name.
+    let member: Int
     private var commands: [Command] = []
     private var unsent = 0
     private var firstRetransmission: UInt64 = 0
@@ -51,10 +53,15 @@ public struct Exchange: ~Copyable {
         var resendAt: UInt64 = .max
         var interval: UInt64 = 0
         var wasRetransmitted = false
+        /// Handed out, but the system did not take it.
+        var isHeldBack = false
     }
 
     /// An exchange without commands, with room for an ordinary one.
-    public init() {
+    public init() { self.init(member: 0) }
+
+    init(member: Int) {
+        self.member = member
         incoming.reserveCapacity(1024)
         outgoing.reserveCapacity(4096)
         commands.reserveCapacity(Self.maximumWindow)
@@ -98,10 +105,11 @@ public struct Exchange: ~Copyable {
         switch framing {
         case .datagram:
             if commands.isEmpty { cookies.beginExchange() }
-            guard cookies.append(to: &outgoing) else { throw .noCookie }
+            let tag = CookieTag(member: member, command: commands.count)
+            guard cookies.append(to: &outgoing, tag) else { throw .noCookie }
             outgoing.append(0x20)
             outgoing.append(bytes, inside)
-        case .stream:
+        case .stream, .pipeline:
             outgoing.append(bytes, inside)
             outgoing.append(0x0A)
         }
@@ -150,12 +158,40 @@ extension Exchange {
         }
         guard framing == .datagram else { return nil }
         for index in 0..<unsent where commands[index].reply == nil && commands[index].resendAt <= now {
+            if commands[index].isHeldBack {
+                commands[index].isHeldBack = false
+                commands[index].sentAt = now
+                schedule(index, now, interval: commands[index].interval)
+                return index
+            }
             commands[index].wasRetransmitted = true
             retransmitted &+= 1
             schedule(index, now, interval: saturating(commands[index].interval, commands[index].interval))
             return index
         }
         return nil
+    }
+
+    /// Takes back that a command was sent: the system had no room for it. It is due again a little later, and that is
+    /// no retransmission.
+    mutating func holdBack(_ index: Int, now: UInt64) {
+        guard index >= 0, index < unsent, commands[index].reply == nil else { return }
+        sent &-= 1
+        commands[index].isHeldBack = true
+        commands[index].resendAt = saturating(now, Self.minimumRetransmission)
+    }
+
+    /// Whether a command was handed out and has no reply.
+    func isUnanswered(_ index: Int) -> Bool {
+        index >= 0 && index < unsent && commands[index].reply == nil
+    }
+
+    /// Notes that a command is sent again over another connection.
+    mutating func sentAgain(_ index: Int) {
+        guard isUnanswered(index) else { return }
+        commands[index].wasRetransmitted = true
+        retransmitted &+= 1
+        sent &+= 1
     }
 
     private mutating func schedule(_ index: Int, _ now: UInt64, interval: UInt64) {
@@ -185,35 +221,41 @@ extension Exchange {
 extension Exchange {
     /// Takes a datagram: `COOKIE SP reply`, trailing CR and LF ignored.
     public mutating func receive(datagram: Span<UInt8>, now: UInt64) -> Arrival {
+        receive(datagram, datagram: datagram.all, now: now)
+    }
+
+    /// As above, the datagram that stands at `range`, which lies within `bytes`.
+    mutating func receive(_ bytes: Span<UInt8>, datagram range: ByteRange, now: UInt64) -> Arrival {
         guard phase == .running, framing == .datagram,
-            datagram.byte(at: CookieSource.length) == 0x20,
-            let index = commandOf(cookie: datagram)
+            let index = commandOf(bytes, range),
+            bytes.byte(at: range.start &+ CookieSource.length) == 0x20
         else {
             foreign &+= 1
             return .foreign
         }
-        return take(datagram, ByteRange(from: CookieSource.length &+ 1, to: datagram.count), for: index, now)
+        let reply = ByteRange(from: range.start &+ CookieSource.length &+ 1, to: range.end)
+        return take(bytes, reply, for: index, now)
     }
 
     /// Takes what a stream brought for a command, trailing CR and LF ignored.
     public mutating func receive(
         _ bytes: Span<UInt8>, _ reply: ByteRange, for index: Int, now: UInt64
     ) -> Arrival {
-        guard phase == .running, framing == .stream, index >= 0, index < unsent else {
+        guard phase == .running, framing != .datagram, index >= 0, index < unsent else {
             foreign &+= 1
             return .foreign
         }
         return take(bytes, reply, for: index, now)
     }
 
-    /// The sent command whose cookie `datagram` begins with; at least a cookie's length is there.
-    private func commandOf(cookie datagram: Span<UInt8>) -> Int? {
-        let cookie = ByteRange(start: 0, count: CookieSource.length)
-        for index in 0..<unsent {
-            let mine = ByteRange(start: commands[index].wire.start, count: CookieSource.length)
-            if datagram.equals(cookie, outgoing.span, mine) { return index }
-        }
-        return nil
+    /// The sent command with the cookie that a datagram of more than a cookie's length begins with.
+    private func commandOf(_ bytes: Span<UInt8>, _ datagram: ByteRange) -> Int? {
+        guard datagram.count > CookieSource.length, let tag = CookieSource.tag(bytes, datagram),
+            tag.member == member, tag.command < unsent
+        else { return nil }
+        let cookie = ByteRange(start: datagram.start, count: CookieSource.length)
+        let mine = ByteRange(start: commands[tag.command].wire.start, count: CookieSource.length)
+        return bytes.equals(cookie, outgoing.span, mine) ? tag.command : nil
     }
 
     private mutating func take(_ bytes: Span<UInt8>, _ range: ByteRange, for index: Int, _ now: UInt64) -> Arrival {

@@ -7,6 +7,35 @@ public enum Framing: Sendable {
     case datagram
     /// `command LF` on a connection of its own, sent once.
     case stream
+    /// `command LF`, one behind the other on a connection that stays; replies come in the same order.
+    case pipeline
+}
+
+/// How an exchange with a node ended.
+public enum ExchangeOutcome: Equatable, Sendable {
+    /// Every command has its reply.
+    case complete
+    /// The budget is over.
+    case timedOut
+    /// Nothing listens there, and nothing of this exchange was answered.
+    case refused
+    /// The system says no; `SystemError.isLocal` tells whose fault it is.
+    case failed(SystemError)
+    /// A reply that is none: empty, or longer than 1024 bytes.
+    case malformed
+
+    /// What an error of a socket comes to.
+    init(_ error: SystemError) { self = error == .refused ? .refused : .failed(error) }
+
+    /// The outcome of an exchange that is over; nil while it runs.
+    init?(_ phase: ExchangePhase) {
+        switch phase {
+        case .running: return nil
+        case .complete: self = .complete
+        case .expired: self = .timedOut
+        case .malformed: self = .malformed
+        }
+    }
 }
 
 /// Where an exchange stands.

@@ -11,14 +11,31 @@ public enum NodeScheme: UInt8, Sendable {
     case udp6 = 2
     /// A unix stream, one command per connection.
     case unix = 3
+    /// A unix stream that stays connected.
+    case cunix = 4
+    /// TCP over IPv4 that stays connected.
+    case tcp = 5
+    /// TCP over IPv6 that stays connected.
+    case tcp6 = 6
 
     /// How a command is framed on this transport.
-    public var framing: Framing { self == .unix ? .stream : .datagram }
+    public var framing: Framing {
+        switch self {
+        case .udp, .udp6: .datagram
+        case .unix: .stream
+        case .cunix, .tcp, .tcp6: .pipeline
+        }
+    }
+
+    /// Whether a node is found by the path of a socket, and has no network address.
+    public var isUnix: Bool { self == .unix || self == .cunix }
+    /// Whether a node's address is an IPv6 one.
+    public var isIPv6: Bool { self == .udp6 || self == .tcp6 }
 }
 
 /// Why a URL is refused.
 public enum NodeURLError: Error, Equatable, Sendable {
-    case empty, tooLong, unfitByte, noScheme, unknownScheme, noHost, badHost, needsUDP6, badPort, noPath, pathTooLong
+    case empty, tooLong, unfitByte, noScheme, unknownScheme, noHost, badHost, needsIPv6, badPort, noPath, pathTooLong
 
     /// A few words for a log line that quotes the URL.
     public var text: StaticString {
@@ -26,11 +43,11 @@ public enum NodeURLError: Error, Equatable, Sendable {
         case .empty: "empty URL"
         case .tooLong: "URL longer than 255 bytes"
         case .unfitByte: "blank or control character in a URL"
-        case .noScheme: "neither a scheme (udp:, udp6:, unix:) nor a path"
-        case .unknownScheme: "unknown scheme, not udp:, udp6: or unix:"
+        case .noScheme: "neither a scheme (udp:, udp6:, unix:, cunix:, tcp:, tcp6:) nor a path"
+        case .unknownScheme: "unknown scheme, not udp:, udp6:, unix:, cunix:, tcp: or tcp6:"
         case .noHost: "no host"
         case .badHost: "not a host name or address of this scheme"
-        case .needsUDP6: "an IPv6 address needs udp6:"
+        case .needsIPv6: "an IPv6 address needs udp6: or tcp6:"
         case .badPort: "port is not a number of 1..65535"
         case .noPath: "no path"
         case .pathTooLong: "socket path longer than 107 bytes"
@@ -38,7 +55,8 @@ public enum NodeURLError: Error, Equatable, Sendable {
     }
 }
 
-/// One RTPProxy's URL: `udp:host[:port]`, `udp6:host[:port]`, `unix:path` or a bare path.
+/// One RTPProxy's URL: `udp:host[:port]`, `udp6:host[:port]`, `tcp:` and `tcp6:` likewise, `unix:path`, `cunix:path` or
+/// a bare path, which is `unix`.
 ///
 /// A bare path is a text with a `/` before its first `:` (`/run/rtpproxy.sock`, `./rtpproxy.sock`); without any `/`
 /// or scheme it could be a forgotten one of either kind and is refused. Schemes are read in either letter case. Of an
@@ -47,7 +65,7 @@ public struct NodeURL: Equatable, Sendable {
     public let scheme: NodeScheme
     /// Host without brackets, or path; offsets count from the beginning of the URL.
     public let target: ByteRange
-    /// 1..65535; 0 for `unix`.
+    /// 1..65535; 0 for `unix` and `cunix`.
     public let port: UInt16
 
     /// RTPProxy's own default.
@@ -68,27 +86,33 @@ public struct NodeURL: Equatable, Sendable {
 
         let colon = bytes.firstIndex(of: UInt8(ascii: ":"), in: url)
         if let slash = bytes.firstIndex(of: UInt8(ascii: "/"), in: url), slash < colon ?? url.end {
-            try self.init(path: url, of: url)
+            try self.init(.unix, path: url, of: url)
             return
         }
         guard let colon else { throw .noScheme }
         let name = ByteRange(from: url.start, to: colon)
         let rest = ByteRange(from: colon &+ 1, to: url.end)
-        if bytes.equalsIgnoringCase(name, "unix") {
-            try self.init(path: rest, of: url)
-        } else if bytes.equalsIgnoringCase(name, "udp") {
+        if bytes.equalsIgnoringCase(name, "udp") {
             try self.init(bytes, .udp, rest, of: url)
         } else if bytes.equalsIgnoringCase(name, "udp6") {
             try self.init(bytes, .udp6, rest, of: url)
+        } else if bytes.equalsIgnoringCase(name, "unix") {
+            try self.init(.unix, path: rest, of: url)
+        } else if bytes.equalsIgnoringCase(name, "cunix") {
+            try self.init(.cunix, path: rest, of: url)
+        } else if bytes.equalsIgnoringCase(name, "tcp") {
+            try self.init(bytes, .tcp, rest, of: url)
+        } else if bytes.equalsIgnoringCase(name, "tcp6") {
+            try self.init(bytes, .tcp6, rest, of: url)
         } else {
             throw .unknownScheme
         }
     }
 
-    private init(path: ByteRange, of url: ByteRange) throws(NodeURLError) {
+    private init(_ scheme: NodeScheme, path: ByteRange, of url: ByteRange) throws(NodeURLError) {
         guard !path.isEmpty else { throw .noPath }
         guard path.count <= Self.maximumPathLength else { throw .pathTooLong }
-        scheme = .unix
+        self.scheme = scheme
         target = ByteRange(start: path.start &- url.start, count: path.count)
         port = 0
     }
@@ -100,8 +124,8 @@ public struct NodeURL: Equatable, Sendable {
         guard !host.isEmpty else { throw .noHost }
         guard host.count <= Self.maximumHostLength else { throw .badHost }
         if bytes.firstIndex(of: UInt8(ascii: ":"), in: host) != nil {
-            guard scheme == .udp6 else { throw .needsUDP6 }
-            guard Resolver.numeric(bytes, host, port: 0, scheme: .udp6) != nil else { throw .badHost }
+            guard scheme.isIPv6 else { throw .needsIPv6 }
+            guard Resolver.numeric(bytes, host, port: 0, scheme: scheme) != nil else { throw .badHost }
         } else {
             for index in host.start..<host.end where !Self.isHostByte(bytes[index]) { throw .badHost }
         }
@@ -120,7 +144,7 @@ public struct NodeURL: Equatable, Sendable {
         _ bytes: Span<UInt8>, _ rest: ByteRange, _ scheme: NodeScheme
     ) throws(NodeURLError) -> (host: ByteRange, port: ByteRange?) {
         if bytes.byte(at: rest.start) == UInt8(ascii: "["), !rest.isEmpty {
-            guard scheme == .udp6 else { throw .needsUDP6 }
+            guard scheme.isIPv6 else { throw .needsIPv6 }
             guard let close = bytes.firstIndex(of: UInt8(ascii: "]"), in: rest) else { throw .badHost }
             let host = ByteRange(from: rest.start &+ 1, to: close)
             guard host.isEmpty || bytes.firstIndex(of: UInt8(ascii: ":"), in: host) != nil else { throw .badHost }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Addresses of datagram nodes as plain words, and how a host becomes one.
+// Network addresses of nodes as plain words, and how a host becomes one.
 
 public import Bytes
 private import CPosix
 
-/// Address and port of a datagram node, as three words that fit shared atomics.
+/// Address and port of a datagram or TCP node, as three words that fit shared atomics.
 ///
 /// First word: kind (4 or 6) in bits 0 to 7, port in bits 16 to 31, IPv6 scope in bits 32 to 63. Second and third:
 /// the address in network order; an IPv4 address is the low half of the second.
@@ -42,7 +42,7 @@ public enum ResolveError: Error, Equatable, Sendable {
 
 /// From hosts to addresses.
 public enum Resolver {
-    /// The address that the host at `range` spells in digits, or nil. Never blocks; nil for `unix`.
+    /// The address that the host at `range` spells in digits, or nil. Never blocks; nil for unix sockets.
     public static func numeric(
         _ bytes: Span<UInt8>, _ range: ByteRange, port: UInt16, scheme: NodeScheme
     ) -> SocketAddress? {
@@ -63,10 +63,10 @@ public enum Resolver {
     private static func look(
         _ bytes: Span<UInt8>, _ range: ByteRange, _ port: UInt16, _ scheme: NodeScheme, numericOnly: Bool
     ) throws(ResolveError) -> SocketAddress {
-        guard scheme != .unix else { throw .noAddress }
+        guard !scheme.isUnix else { throw .noAddress }
         let host = bytes.clamped(range)
         guard !host.isEmpty else { throw .notFound }
-        let kind = scheme == .udp6 ? CPOSIX_IPV6 : CPOSIX_IPV4
+        let kind = scheme.isIPv6 ? CPOSIX_IPV6 : CPOSIX_IPV4
         var found = cposix_address()
         // SAFETY: `host` lies within `bytes`, as clamped(_:) upholds; the callee keeps neither pointer.
         let result = unsafe bytes.withUnsafeBufferPointer { text in

@@ -51,12 +51,29 @@ struct Descriptor<Calls: SystemCalls>: ~Copyable {
     deinit { _ = Calls.close(number) }
 }
 
+/// Room for the datagrams of one receiving call.
+struct ArrivalBuffer: ~Copyable {
+    /// Datagrams that one call takes at most.
+    static let capacity = 16
+    /// Bytes kept of each: the longest reply with its cookie, and so much more that a longer one is seen to be too long.
+    static let slot = 1088
+
+    var bytes = [UInt8](repeating: 0, count: capacity * slot)
+    var lengths = [UInt32](repeating: 0, count: capacity)
+
+    /// Where the n-th datagram of the last call stands.
+    func range(_ index: Int) -> ByteRange {
+        guard lengths.indices.contains(index) else { return .empty }
+        return ByteRange(start: index &* Self.slot, count: min(Int(lengths[index]), Self.slot))
+    }
+}
+
 /// A non-blocking UDP socket that is connected: the kernel drops what others send and tells of refusals.
 struct DatagramSocket<Calls: SystemCalls>: ~Copyable {
     private let file: Descriptor<Calls>
 
     init(to address: SocketAddress) throws(SystemError) {
-        let file = try Descriptor<Calls>(opened: uninterrupted { Calls.openDatagram(isIPv6: address.isIPv6) })
+        let file = try Descriptor<Calls>(opened: uninterrupted { Calls.open(address.isIPv6 ? .udp6 : .udp) })
         let connected = uninterrupted { Calls.connect(file.number, address) }
         guard connected >= 0 else { throw SystemError(result: connected) }
         self.file = file
@@ -64,31 +81,45 @@ struct DatagramSocket<Calls: SystemCalls>: ~Copyable {
 
     var descriptor: Int32 { file.number }
 
-    func send(_ bytes: Span<UInt8>, _ range: ByteRange) -> Attempt {
-        Attempt(uninterrupted { Calls.send(descriptor, bytes, range) })
+    /// Sends each of `ranges` as a datagram; `done` says how many went, the first ones.
+    func send(_ bytes: Span<UInt8>, _ ranges: Span<ByteRange>) -> Attempt {
+        Attempt(uninterrupted { Calls.sendMany(descriptor, bytes, ranges) })
     }
 
-    /// One datagram into the whole of `buffer`; `done` has the length it had, which may be more than fits.
-    func receive(into buffer: inout [UInt8]) -> Attempt {
-        let space = ByteRange(start: 0, count: buffer.count)
-        return Attempt(uninterrupted { Calls.receive(descriptor, into: &buffer, space, isDatagram: true) })
-    }
-
-    /// Throws away what earlier exchanges left in the socket: late replies, and an error that is no longer news.
-    func discardLeftovers(_ buffer: inout [UInt8]) {
-        for _ in 0..<64 where receive(into: &buffer) == .later { return }
+    /// Takes the datagrams that are there; `done` says how many.
+    func receive(into arrivals: inout ArrivalBuffer) -> Attempt {
+        Attempt(
+            uninterrupted {
+                Calls.receiveMany(
+                    descriptor, into: &arrivals.bytes, slot: ArrivalBuffer.slot, lengths: &arrivals.lengths)
+            })
     }
 }
 
-/// A non-blocking unix stream socket.
+/// A non-blocking stream socket.
 struct StreamSocket<Calls: SystemCalls>: ~Copyable {
     private let file: Descriptor<Calls>
 
-    /// A connection to the socket at `path`; `again` where the listener's queue is full.
+    /// A connection to the unix socket at `path`; `again` where the listener's queue is full.
     init(_ bytes: Span<UInt8>, path: ByteRange) throws(SystemError) {
-        let file = try Descriptor<Calls>(opened: uninterrupted { Calls.openStream() })
+        let file = try Descriptor<Calls>(opened: uninterrupted { Calls.open(.unix) })
         let connected = uninterrupted { Calls.connect(file.number, bytes, path: path) }
         guard connected >= 0 else { throw SystemError(result: connected) }
+        self.file = file
+    }
+
+    /// A TCP connection to `address`, which may still be in the making: it is writable once it is made or has failed,
+    /// and the next call says which.
+    init(to address: SocketAddress) throws(SystemError) {
+        let file = try Descriptor<Calls>(opened: uninterrupted { Calls.open(address.isIPv6 ? .tcp6 : .tcp) })
+        // Without it the connection only is slower.
+        _ = Calls.setNoDelay(file.number)
+        // Not made again after a signal: the connection is in the making all the same.
+        let connected = Calls.connect(file.number, address)
+        if connected < 0 {
+            let error = SystemError(result: connected)
+            guard error == .inProgress || error == .interrupted else { throw error }
+        }
         self.file = file
     }
 
@@ -99,6 +130,6 @@ struct StreamSocket<Calls: SystemCalls>: ~Copyable {
     }
 
     func receive(into buffer: inout [UInt8], _ space: ByteRange) -> Attempt {
-        Attempt(uninterrupted { Calls.receive(descriptor, into: &buffer, space, isDatagram: false) })
+        Attempt(uninterrupted { Calls.receive(descriptor, into: &buffer, space) })
     }
 }

@@ -33,10 +33,16 @@ struct StreamConnection<Calls: SystemCalls>: ~Copyable {
     var wake: UInt64? { isFree || socket != nil ? nil : connectAt }
 
     /// What to wait for; an entry without descriptor where there is nothing.
-    mutating func entry(_ exchange: borrowing Exchange) -> PollEntry {
+    func entry(_ exchange: borrowing Exchange) -> PollEntry {
         let isWritten = written >= exchange.wire(command).count
-        return PollEntry(
-            descriptor: socket?.descriptor ?? -1, events: isWritten ? PollEntry.readable : PollEntry.writable)
+        return PollEntry(descriptor: descriptor, events: isWritten ? PollEntry.readable : PollEntry.writable)
+    }
+
+    private var descriptor: Int32 {
+        switch socket {
+        case .some(let socket): socket.descriptor
+        case nil: -1
+        }
     }
 
     /// Connects if it is time, and writes what goes at once. An outcome ends the exchange.

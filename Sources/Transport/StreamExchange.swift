@@ -3,38 +3,89 @@
 
 internal import Bytes
 
-extension ConnectionTable {
-    /// Where the replies of one connection are gathered.
-    private static func space(_ slot: Int) -> ByteRange {
-        ByteRange(start: slot &* StreamReply.space, count: StreamReply.space)
+/// The connections of one exchange.
+struct OneShotStreams<Calls: SystemCalls>: ~Copyable {
+    static var count: Int { 8 }
+
+    private var connections = InlineArray<8, StreamConnection<Calls>> { _ in StreamConnection() }
+    private var path: [UInt8] = []
+    /// Where the replies are gathered, one space per connection; made at first use.
+    private var replies: [UInt8] = []
+
+    /// Begins with the node whose socket is at `path`.
+    mutating func begin(_ bytes: Span<UInt8>, path: ByteRange) {
+        close()
+        self.path.removeAll(keepingCapacity: true)
+        self.path.append(bytes, path)
+        if replies.isEmpty { replies = [UInt8](repeating: 0, count: Self.count * StreamReply.space) }
     }
 
-    mutating func drive(_ exchange: inout Exchange, _ bytes: Span<UInt8>, path: ByteRange) -> ExchangeOutcome {
-        guard exchange.framing == .stream else { return .failed(.invalid) }
-        var connections = InlineArray<8, StreamConnection<Calls>> { _ in StreamConnection() }
-        var now = Calls.now()
-        while true {
-            for slot in connections.indices where connections[slot].isFree {
-                guard let command = exchange.due(now: now) else { break }
-                connections[slot].start(command, now: now)
-            }
-            // Also where every slot is taken, the deadline is to be seen.
-            if now >= exchange.deadline { _ = exchange.due(now: now) }
-            if let outcome = ExchangeOutcome(exchange.phase) { return outcome }
+    mutating func close() {
+        for slot in connections.indices where !connections[slot].isFree { connections[slot] = StreamConnection() }
+    }
 
-            var wake = exchange.nextDeadline
-            for slot in connections.indices {
-                if let outcome = connections[slot].connectIfDue(exchange, bytes, path, now) { return outcome }
-                entries[slot] = connections[slot].entry(exchange)
-                if let time = connections[slot].wake { wake = min(wake, time) }
-            }
-            let ready = wait(until: wake, now)
-            now = Calls.now()
-            if case .failed(let error) = ready { return .failed(error) }
-            for slot in connections.indices where entries[slot].arrived != 0 {
-                let outcome = connections[slot].advance(&exchange, &buffer, Self.space(slot), now)
-                if let outcome { return outcome }
-            }
+    /// Connects and writes what is due. An outcome ends the exchange.
+    mutating func pump(_ exchange: inout Exchange, now: UInt64) -> ExchangeOutcome? {
+        for slot in connections.indices where connections[slot].isFree {
+            guard let command = exchange.due(now: now) else { break }
+            connections[slot].start(command, now: now)
         }
+        // Also where every connection is taken, the deadline is to be seen.
+        if now >= exchange.deadline { _ = exchange.due(now: now) }
+        guard exchange.phase == .running else { return nil }
+        let path = path
+        for slot in connections.indices {
+            if let outcome = connections[slot].connectIfDue(exchange, path.span, path.span.all, now) { return outcome }
+        }
+        return nil
+    }
+
+    /// When a connection is to be tried again.
+    var wake: UInt64 {
+        var wake = UInt64.max
+        for slot in connections.indices {
+            if let time = connections[slot].wake { wake = min(wake, time) }
+        }
+        return wake
+    }
+
+    /// What to wait for on a connection; nil where there is nothing.
+    func entry(_ slot: Int, _ exchange: borrowing Exchange) -> PollEntry? {
+        guard slot >= 0, slot < Self.count, !connections[slot].isFree else { return nil }
+        let entry = connections[slot].entry(exchange)
+        return entry.descriptor >= 0 ? entry : nil
+    }
+
+    /// Goes on with a connection after an event. An outcome ends the exchange.
+    mutating func advance(_ slot: Int, _ exchange: inout Exchange, now: UInt64) -> ExchangeOutcome? {
+        guard slot >= 0, slot < Self.count, !connections[slot].isFree else { return nil }
+        let space = ByteRange(start: slot &* StreamReply.space, count: StreamReply.space)
+        return connections[slot].advance(&exchange, &replies, space, now)
+    }
+}
+
+/// Unix connections with one command each whose reply nobody waits for. They stay open for a while: RTPProxy does not
+/// run a command whose sender has closed before it came to read (confirmed with 3.x), and closes its own end once it has.
+struct PartingStreams<Calls: SystemCalls>: ~Copyable {
+    static var count: Int { 16 }
+
+    private var sockets = InlineArray<16, StreamSocket<Calls>?> { _ in nil }
+    private var next = 0
+
+    /// Sends one command with its LF; the oldest of the connections gives way.
+    mutating func send(_ path: Span<UInt8>, _ range: ByteRange, _ wire: inout [UInt8]) -> Bool {
+        do throws(SystemError) {
+            let socket = try StreamSocket<Calls>(path, path: range)
+            let isSent = socket.send(wire.span, wire.span.all) == .done(wire.count)
+            sockets[next] = consume socket
+            next = (next &+ 1) % Self.count
+            return isSent
+        } catch {
+            return false
+        }
+    }
+
+    mutating func close() {
+        for slot in sockets.indices { sockets[slot] = nil }
     }
 }

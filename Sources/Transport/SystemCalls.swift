@@ -7,24 +7,34 @@ internal import Bytes
 /// What the sockets need of the system. Results are as the kernel gives them, failures as negative error numbers;
 /// who calls does not see errno. Static, so that the real one costs nothing and holds nothing.
 protocol SystemCalls {
-    /// A non-blocking, close-on-exec datagram socket.
-    static func openDatagram(isIPv6: Bool) -> Int64
-    /// A non-blocking, close-on-exec unix stream socket.
-    static func openStream() -> Int64
+    /// A non-blocking, close-on-exec socket.
+    static func open(_ kind: SocketKind) -> Int64
+    /// Small segments leave at once (TCP_NODELAY).
+    static func setNoDelay(_ descriptor: Int32) -> Int64
     static func connect(_ descriptor: Int32, _ address: SocketAddress) -> Int64
     static func connect(_ descriptor: Int32, _ bytes: Span<UInt8>, path: ByteRange) -> Int64
     /// Sends without blocking and without SIGPIPE; how many bytes went.
     static func send(_ descriptor: Int32, _ bytes: Span<UInt8>, _ range: ByteRange) -> Int64
-    /// Receives into `space` of `buffer`; of a datagram the length it had, even where that is more.
-    static func receive(
-        _ descriptor: Int32, into buffer: inout [UInt8], _ space: ByteRange, isDatagram: Bool
+    /// Sends each range as a datagram of its own, without blocking; how many went, the first ones.
+    static func sendMany(_ descriptor: Int32, _ bytes: Span<UInt8>, _ ranges: Span<ByteRange>) -> Int64
+    /// Receives into `space` of `buffer`; how many bytes came, 0 at a stream's end.
+    static func receive(_ descriptor: Int32, into buffer: inout [UInt8], _ space: ByteRange) -> Int64
+    /// Receives what datagrams there are into slots of `buffer`, at most as many as `lengths` has room for; how many
+    /// came. A length is what the datagram had, even where that is more than the slot.
+    static func receiveMany(
+        _ descriptor: Int32, into buffer: inout [UInt8], slot: Int, lengths: inout [UInt32]
     ) -> Int64
     static func close(_ descriptor: Int32) -> Int64
-    /// Waits for at most `nanoseconds`; how many entries have something to say.
+    /// Waits for `entries`, at most `nanoseconds`; how many have something to say.
     static func wait(_ entries: inout [PollEntry], nanoseconds: UInt64) -> Int64
     /// Nanoseconds of the monotonic clock.
     static func now() -> UInt64
     static func processID() -> Int64
+}
+
+/// What can be opened.
+enum SocketKind {
+    case udp, udp6, unix, tcp, tcp6
 }
 
 /// What to wait for on one descriptor, and what came; a negative descriptor is skipped. Laid out as `pollfd`.
@@ -45,11 +55,17 @@ public enum MonotonicClock {
 
 /// The real system.
 enum Kernel: SystemCalls {
-    static func openDatagram(isIPv6: Bool) -> Int64 {
-        cposix_socket(Int32(isIPv6 ? CPOSIX_IPV6 : CPOSIX_IPV4))
+    static func open(_ kind: SocketKind) -> Int64 {
+        switch kind {
+        case .udp: cposix_socket(Int32(CPOSIX_IPV4), false)
+        case .udp6: cposix_socket(Int32(CPOSIX_IPV6), false)
+        case .unix: cposix_socket(Int32(CPOSIX_UNIX), true)
+        case .tcp: cposix_socket(Int32(CPOSIX_IPV4), true)
+        case .tcp6: cposix_socket(Int32(CPOSIX_IPV6), true)
+        }
     }
 
-    static func openStream() -> Int64 { cposix_socket(Int32(CPOSIX_UNIX)) }
+    static func setNoDelay(_ descriptor: Int32) -> Int64 { cposix_no_delay(descriptor) }
 
     static func connect(_ descriptor: Int32, _ address: SocketAddress) -> Int64 {
         let words = address.words
@@ -72,14 +88,36 @@ enum Kernel: SystemCalls {
         }
     }
 
-    static func receive(
-        _ descriptor: Int32, into buffer: inout [UInt8], _ space: ByteRange, isDatagram: Bool
-    ) -> Int64 {
+    static func sendMany(_ descriptor: Int32, _ bytes: Span<UInt8>, _ ranges: Span<ByteRange>) -> Int64 {
+        // SAFETY: ByteRange has cposix_range's two words in order (a test compares the layouts), and the callee sends
+        // nothing that is not within the `count` bytes of the source.
+        unsafe bytes.withUnsafeBufferPointer { source in
+            unsafe ranges.withUnsafeBufferPointer { parts in
+                unsafe cposix_send_many(
+                    descriptor, source.baseAddress, source.count,
+                    UnsafeRawPointer(parts.baseAddress)?.assumingMemoryBound(to: cposix_range.self), ranges.count)
+            }
+        }
+    }
+
+    static func receive(_ descriptor: Int32, into buffer: inout [UInt8], _ space: ByteRange) -> Int64 {
         let inside = buffer.span.clamped(space)
         // SAFETY: `inside` lies within `buffer`, as clamped(_:) upholds, and nobody else touches it meanwhile.
         return unsafe buffer.withUnsafeMutableBufferPointer { target in
-            unsafe cposix_receive(
-                descriptor, target.baseAddress.map { unsafe $0 + inside.start }, inside.count, isDatagram)
+            unsafe cposix_receive(descriptor, target.baseAddress.map { unsafe $0 + inside.start }, inside.count)
+        }
+    }
+
+    static func receiveMany(
+        _ descriptor: Int32, into buffer: inout [UInt8], slot: Int, lengths: inout [UInt32]
+    ) -> Int64 {
+        guard slot > 0 else { return 0 }
+        let count = min(lengths.count, buffer.count / slot)
+        // SAFETY: `count` slots fit the buffer, and as many lengths their array; nobody else touches them meanwhile.
+        return unsafe buffer.withUnsafeMutableBufferPointer { target in
+            unsafe lengths.withUnsafeMutableBufferPointer { lengths in
+                unsafe cposix_receive_many(descriptor, target.baseAddress, slot, lengths.baseAddress, count)
+            }
         }
     }
 

@@ -18,6 +18,8 @@ public struct SystemError: Error, Equatable, Sendable {
     public static let brokenPipe = SystemError(code: EPIPE)
     /// Not now.
     public static let again = SystemError(code: EAGAIN)
+    /// A connection is being made.
+    static let inProgress = SystemError(code: EINPROGRESS)
     /// A signal came first.
     public static let interrupted = SystemError(code: EINTR)
     /// The system has no room for the packet now.

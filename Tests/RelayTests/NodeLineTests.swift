@@ -67,13 +67,13 @@ import Testing
         ("udp:a:1=1000001", "udp:a:1=1000001", "the weight behind = is not a number of 0..1000000"),
         ("udp:a:1=4294967297", "udp:a:1=4294967297", "the weight behind = is not a number of 0..1000000"),
         ("udp:a:1 =2", "=2", "empty URL"), ("=", "=", "the weight behind = is not a number of 0..1000000"),
-        ("sctp:a:1", "sctp:a:1", "unknown scheme, not udp:, udp6: or unix:"),
-        ("host", "host", "neither a scheme (udp:, udp6:, unix:) nor a path"),
+        ("sctp:a:1", "sctp:a:1", "unknown scheme, not udp:, udp6:, unix:, cunix:, tcp: or tcp6:"),
+        ("host", "host", "neither a scheme (udp:, udp6:, unix:, cunix:, tcp:, tcp6:) nor a path"),
         ("udp:a:x", "udp:a:x", "port is not a number of 1..65535"),
         ("udp:a:0", "udp:a:0", "port is not a number of 1..65535"),
         ("udp:a:65536", "udp:a:65536", "port is not a number of 1..65535"),
         ("udp:", "udp:", "no host"), ("unix:", "unix:", "no path"),
-        ("udp:::1", "udp:::1", "an IPv6 address needs udp6:"),
+        ("udp:::1", "udp:::1", "an IPv6 address needs udp6: or tcp6:"),
     ])
     func whatIsWrongIsQuotedWithItsReason(_ text: String, _ quoted: String, _ reason: String) {
         #expect(throws: Quoted(text: quoted, reason: reason)) { try parse(text).get() }

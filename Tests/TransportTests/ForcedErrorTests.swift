@@ -2,6 +2,7 @@
 // What each error of each system call comes to, as tables: script -> outcome and trace.
 
 import Bytes
+import CPosix
 import Glibc
 import Testing
 
@@ -53,15 +54,15 @@ private func check(_ forced: Forced, framing: Framing) throws {
         exchange.begin(
             now: script.clock, budget: budget, firstRetransmission: 40_000_000, framing: framing)
         for _ in 0..<forced.commands { try exchange.add(Array("V".utf8).span, cookies: &cookies) }
-        var table = ConnectionTable<ScriptedCalls>(nodeCount: 2)
+        var core = ExchangeCore<ScriptedCalls>(members: 1, nodes: 2)
         let outcome: ExchangeOutcome
         switch framing {
-        case .datagram:
+        case .datagram, .pipeline:
             let address = try #require(SocketAddress(words: (4 | 9 << 16, 0x7F00_0001, 0)))
-            outcome = table.drive(&exchange, node: 1, address: address)
+            outcome = core.drive(&exchange, node: 1, address: address)
         case .stream:
             let path = Array("/run/x".utf8)
-            outcome = table.drive(&exchange, path.span, path: path.span.all)
+            outcome = core.drive(&exchange, node: 1, path.span, path: path.span.all)
         }
         #expect(outcome == forced.outcome)
     }
@@ -75,13 +76,14 @@ private func check(_ forced: Forced, framing: Framing) throws {
 @Test(arguments: [
     Forced(
         "a reply at once", arrivals: { [.reply(0, "0\n")] }, .complete,
-        ["udp 100", "connect 0", "send 22", "wait 1", "recv 23", "close 0"]),
+        ["udp 100", "connect 0", "sendmmsg 1", "wait 1", "recvmmsg 1", "close 0"]),
     Forced(
-        "EINTR everywhere", opens: [error(EINTR), 100], connects: [error(EINTR), 0], sends: [error(EINTR), 22],
+        "EINTR everywhere", opens: [error(EINTR), 100], connects: [error(EINTR), 0], sends: [error(EINTR), 1],
         arrivals: { [.error(EINTR), .reply(0, "0\n")] }, waits: [error(EINTR)], .complete,
         [
-            "udp EINTR", "udp 100", "connect EINTR", "connect 0", "send EINTR", "send 22", "wait EINTR", "wait 1",
-            "recv EINTR", "recv 23", "close 0",
+            "udp EINTR", "udp 100", "connect EINTR", "connect 0", "sendmmsg EINTR", "sendmmsg 1", "wait EINTR",
+            "wait 1",
+            "recvmmsg EINTR", "recvmmsg 1", "close 0",
         ]),
     Forced("EMFILE from socket", opens: [error(EMFILE)], failed(EMFILE), ["udp EMFILE"]),
     Forced(
@@ -89,16 +91,16 @@ private func check(_ forced: Forced, framing: Framing) throws {
         ["udp 100", "connect ENETUNREACH", "close 0"]),
     Forced(
         "ENETUNREACH from send", sends: [error(ENETUNREACH)], failed(ENETUNREACH),
-        ["udp 100", "connect 0", "send ENETUNREACH", "close 0"]),
+        ["udp 100", "connect 0", "sendmmsg ENETUNREACH", "close 0"]),
     Forced(
         "EMSGSIZE from send", sends: [error(EMSGSIZE)], failed(EMSGSIZE),
-        ["udp 100", "connect 0", "send EMSGSIZE", "close 0"]),
+        ["udp 100", "connect 0", "sendmmsg EMSGSIZE", "close 0"]),
     Forced(
-        "ECONNREFUSED from the second send", commands: 2, sends: [22, error(ECONNREFUSED)], .refused,
-        ["udp 100", "connect 0", "send 22", "send ECONNREFUSED", "close 0"]),
+        "ECONNREFUSED from the second send", commands: 2, sends: [1, error(ECONNREFUSED)], .refused,
+        ["udp 100", "connect 0", "sendmmsg 1", "sendmmsg ECONNREFUSED", "close 0"]),
     Forced(
         "ECONNREFUSED from receive", arrivals: { [.error(ECONNREFUSED)] }, .refused,
-        ["udp 100", "connect 0", "send 22", "wait 1", "recv ECONNREFUSED", "close 0"]),
+        ["udp 100", "connect 0", "sendmmsg 1", "wait 1", "recvmmsg ECONNREFUSED", "close 0"]),
     Forced(
         "ECONNREFUSED after an answer is waited out", commands: 2,
         arrivals: { [.reply(0, "0"), .error(ECONNREFUSED)] }, .timedOut),
@@ -106,13 +108,21 @@ private func check(_ forced: Forced, framing: Framing) throws {
         "ECONNREFUSED after an answer, and the other answer", commands: 2,
         arrivals: { [.reply(0, "0"), .error(ECONNREFUSED), .reply(1, "0")] }, .complete),
     Forced(
-        "ENOBUFS is a lost packet", sends: [error(ENOBUFS)], .timedOut,
-        ["udp 100", "connect 0", "send ENOBUFS", "wait 0", "send 22", "wait 0", "close 0"]),
+        "after ENOBUFS it is tried again", sends: [error(ENOBUFS)], .timedOut,
+        [
+            "udp 100", "connect 0", "sendmmsg ENOBUFS", "wait 0", "sendmmsg 1", "wait 0", "sendmmsg 1", "wait 0",
+            "close 0",
+        ]),
     Forced(
-        "EAGAIN from send is a lost packet", sends: [error(EAGAIN)], .timedOut,
-        ["udp 100", "connect 0", "send EAGAIN", "wait 0", "send 22", "wait 0", "close 0"]),
+        "after EAGAIN from send it is tried again", sends: [error(EAGAIN), error(EAGAIN)],
+        arrivals: { [.reply(0, "0")] }, .complete,
+        [
+            "udp 100", "connect 0", "sendmmsg EAGAIN", "wait 0", "sendmmsg EAGAIN", "wait 0", "sendmmsg 1", "wait 1",
+            "recvmmsg 1", "close 0",
+        ]),
+    Forced("ENOBUFS for ever", sends: Array(repeating: error(ENOBUFS), count: 1000), .timedOut),
     Forced(
-        "silence", .timedOut, ["udp 100", "connect 0", "send 22", "wait 0", "send 22", "wait 0", "close 0"]),
+        "silence", .timedOut, ["udp 100", "connect 0", "sendmmsg 1", "wait 0", "sendmmsg 1", "wait 0", "close 0"]),
     Forced(
         "ready, yet nothing to receive", waits: [1], .timedOut),
     Forced("ENOMEM from ppoll", waits: [error(ENOMEM)], failed(ENOMEM)),
@@ -127,12 +137,25 @@ private func check(_ forced: Forced, framing: Framing) throws {
     Forced("an empty reply", arrivals: { [.reply(0, "\n")] }, .malformed),
     Forced(
         "a flood of foreign datagrams does not hide the deadline",
-        arrivals: { Array(repeating: .bytes([0x41]), count: 100_000) }, .timedOut),
+        arrivals: { [.flood] }, .timedOut),
     Forced(
         "eight commands one round trip", commands: 8, arrivals: { (0..<8).reversed().map { .reply($0, "\($0)") } },
         .complete,
-        ["udp 100", "connect 0"] + Array(repeating: "send 22", count: 8) + ["wait 1"]
-            + Array(repeating: "recv 22", count: 8) + ["close 0"]),
+        ["udp 100", "connect 0", "sendmmsg 8", "wait 1", "recvmmsg 8", "close 0"]),
+    Forced(
+        "what the system has no room for is sent a little later", commands: 8, sends: [3, error(EAGAIN)],
+        arrivals: { (0..<8).map { .reply($0, "\($0)") } }, .complete,
+        [
+            "udp 100", "connect 0", "sendmmsg 3", "sendmmsg EAGAIN", "wait 1", "recvmmsg 3", "wait 0", "sendmmsg 5",
+            "wait 1", "recvmmsg 5", "close 0",
+        ]),
+    Forced(
+        "an earlier exchange's refusal is no news", commands: 2, sends: [error(ECONNREFUSED)],
+        arrivals: { [.reply(1, "0"), .reply(0, "0")] }, .complete,
+        ["udp 100", "connect 0", "sendmmsg ECONNREFUSED", "sendmmsg 2", "wait 1", "recvmmsg 2", "close 0"]),
+    Forced(
+        "ECONNREFUSED twice from the first send", sends: [error(ECONNREFUSED), error(ECONNREFUSED)], .refused,
+        ["udp 100", "connect 0", "sendmmsg ECONNREFUSED", "sendmmsg ECONNREFUSED", "close 0"]),
 ])
 func datagramErrors(_ forced: Forced) throws {
     try check(forced, framing: .datagram)
@@ -200,87 +223,79 @@ func streamErrors(_ forced: Forced) throws {
     try check(forced, framing: .stream)
 }
 
-private func datagramExchange(_ script: Script) throws -> Exchange {
-    var cookies = CookieSource()
-    var exchange = Exchange()
-    exchange.begin(now: script.clock, budget: budget, firstRetransmission: 40_000_000)
-    try exchange.add(Array("V".utf8).span, cookies: &cookies)
-    return exchange
-}
-
-private let firstAddress = (UInt64(4 | 9 << 16), UInt64(0x7F00_0001), UInt64(0))
-private let secondAddress = (UInt64(4 | 10 << 16), UInt64(0x7F00_0001), UInt64(0))
-
-@Test func aSocketIsKeptUntilItsAddressChangesItsExchangeFailsOrTheProcessIsAnother() throws {
-    let script = Script()
-    try ScriptedCalls.$script.withValue(ScriptBox(script)) {
-        var table = ConnectionTable<ScriptedCalls>(nodeCount: 1)
-        let first = try #require(SocketAddress(words: firstAddress))
-        let second = try #require(SocketAddress(words: secondAddress))
-
-        /// One exchange; which sockets were opened and closed for it.
-        func run(_ address: SocketAddress, answered: Bool = true) throws -> [String] {
-            var exchange = try datagramExchange(script)
-            let before = script.trace.count
-            script.bring([])
-            script.replyToNextSend = answered
-            let outcome = table.drive(&exchange, node: 0, address: address)
-            #expect(outcome == (answered ? .complete : .timedOut))
-            return script.trace[before...].filter { $0.hasPrefix("udp") || $0.hasPrefix("close") }
-        }
-
-        #expect(try run(first) == ["udp 100"])
-        #expect(try run(first) == [])
-        #expect(try run(second) == ["close 0", "udp 101"])
-        #expect(try run(second, answered: false) == ["close 0"])
-        #expect(try run(second) == ["udp 102"])
-        script.process = 2
-        #expect(try run(second) == ["close 0", "udp 103"])
-        #expect(try run(second) == [])
-        table.slots.close(0)
-        #expect(try run(second) == ["udp 104"])
-    }
-    #expect(script.isOpen.isEmpty)
-    #expect(script.doubleCloses == 0)
-}
-
-@Test func whatEarlierExchangesLeftInASocketIsNoNews() throws {
-    let script = Script()
-    try ScriptedCalls.$script.withValue(ScriptBox(script)) {
-        var table = ConnectionTable<ScriptedCalls>(nodeCount: 1)
-        let address = try #require(SocketAddress(words: firstAddress))
-        for round in 0..<2 {
-            var exchange = try datagramExchange(script)
-            script.bring(round == 0 ? [] : [.error(ECONNREFUSED), .reply(0, "late"), .error(EAGAIN)])
-            script.replyToNextSend = true
-            let outcome = table.drive(&exchange, node: 0, address: address)
-            #expect(outcome == .complete)
-            #expect(exchange.foreign == 0)
-        }
-    }
-}
-
-@Test func nodesThatAreNotThereAndFramingsThatDoNotFitAreRefused() throws {
-    let script = Script()
-    try ScriptedCalls.$script.withValue(ScriptBox(script)) {
-        var table = ConnectionTable<ScriptedCalls>(nodeCount: 1)
-        let address = try #require(SocketAddress(words: firstAddress))
-        for node in [-1, 1, Int.max, Int.min] {
-            var exchange = try datagramExchange(script)
-            let outcome = table.drive(&exchange, node: node, address: address)
-            #expect(outcome == .failed(.invalid))
-        }
-        var exchange = try datagramExchange(script)
-        let path = Array("/run/x".utf8)
-        let asStream = table.drive(&exchange, path.span, path: path.span.all)
-        #expect(asStream == .failed(.invalid))
-        exchange.begin(now: 0, budget: 1, firstRetransmission: 1, framing: .stream)
-        let asDatagram = table.drive(&exchange, node: 0, address: address)
-        #expect(asDatagram == .failed(.invalid))
-        table.slots.close(-1)
-        table.slots.close(9)
-    }
-    #expect(script.trace.isEmpty)
+@Test(arguments: [
+    Forced(
+        "a reply at once", arrivals: { [text("0\n")] }, .complete,
+        ["tcp 100", "nodelay 0", "connect 0", "send 2", "wait 1", "recv 2", "close 0"]),
+    Forced(
+        "eight commands one round trip", commands: 8, arrivals: { [text("0\n1\n2\n3\n4\n5\n6\n7\n")] }, .complete,
+        ["tcp 100", "nodelay 0", "connect 0", "send 16", "wait 1", "recv 16", "close 0"]),
+    Forced(
+        "a connection in the making", connects: [error(EINPROGRESS)], sends: [error(EAGAIN)],
+        arrivals: { [text("0\n")] }, .complete,
+        [
+            "tcp 100", "nodelay 0", "connect EINPROGRESS", "send EAGAIN", "wait 1", "send 2", "recv 2", "close 0",
+        ]),
+    Forced(
+        "a connection that is refused", connects: [error(ECONNREFUSED)], .refused,
+        ["tcp 100", "nodelay 0", "connect ECONNREFUSED", "close 0"]),
+    Forced(
+        "a connection in the making that is refused", connects: [error(EINPROGRESS)],
+        sends: [error(EAGAIN), error(ECONNREFUSED)], .refused,
+        ["tcp 100", "nodelay 0", "connect EINPROGRESS", "send EAGAIN", "wait 1", "send ECONNREFUSED", "close 0"]),
+    Forced(
+        "a connection in the making that nobody answers", connects: [error(EINPROGRESS)],
+        sends: [error(EAGAIN), error(ETIMEDOUT)], failed(ETIMEDOUT)),
+    Forced("EMFILE from socket", opens: [error(EMFILE)], failed(EMFILE), ["tcp EMFILE"]),
+    Forced("ENETUNREACH from connect", connects: [error(ENETUNREACH)], failed(ENETUNREACH)),
+    Forced(
+        "EINTR everywhere", opens: [error(EINTR), 100], connects: [error(EINTR)], sends: [error(EINTR), 2],
+        arrivals: { [.error(EINTR), text("0\n")] }, waits: [error(EINTR)], .complete,
+        [
+            "tcp EINTR", "tcp 100", "nodelay 0", "connect EINTR", "send EINTR", "send 2", "wait EINTR", "wait 1",
+            "recv EINTR", "recv 2", "close 0",
+        ]),
+    Forced(
+        "short writes", commands: 2, sends: [1, 2, error(EAGAIN), 1], arrivals: { [text("0\n0\n")] }, .complete),
+    Forced("a reply in drips", arrivals: { "20000 ::1 6\r\n".utf8.map { .bytes([$0]) } }, .complete),
+    Forced(
+        "closed without an answer, and answered on a new connection", arrivals: { [.end, text("0\n")] }, .complete,
+        [
+            "tcp 100", "nodelay 0", "connect 0", "send 2", "wait 1", "recv 0", "close 0", "tcp 101", "nodelay 0",
+            "connect 0", "send 2", "wait 1", "recv 2", "close 0",
+        ]),
+    Forced(
+        "EPIPE from send, and answered on a new connection", sends: [error(EPIPE)], arrivals: { [text("0\n")] },
+        .complete),
+    Forced(
+        "only what has no answer is sent again", commands: 3, arrivals: { [text("0\n1"), .end, text("1\n2\n")] },
+        .complete,
+        [
+            "tcp 100", "nodelay 0", "connect 0", "send 6", "wait 1", "recv 3", "wait 1", "recv 0", "close 0", "tcp 101",
+            "nodelay 0", "connect 0", "send 4", "wait 1", "recv 4", "close 0",
+        ]),
+    Forced("closed twice without an answer", arrivals: { [.end, .end] }, failed(ECONNRESET)),
+    Forced("reset twice", arrivals: { [.error(ECONNRESET), .error(ECONNRESET)] }, failed(ECONNRESET)),
+    Forced(
+        "closed, and nobody there any more", connects: [0, error(ECONNREFUSED)], arrivals: { [.end] }, .refused),
+    Forced(
+        "closed after an answer, refused for a while, and back", commands: 2,
+        connects: [0, error(ECONNREFUSED), error(ECONNREFUSED), 0],
+        arrivals: { [text("0\n"), .end, text("1\n")] }, .complete),
+    Forced("silence", .timedOut, ["tcp 100", "nodelay 0", "connect 0", "send 2", "wait 0", "close 0"]),
+    Forced("silence after half a reply", arrivals: { [text("200")] }, .timedOut),
+    Forced("silence, and commands that wait for the window", commands: 20, .timedOut),
+    Forced("an empty reply", arrivals: { [text("\n")] }, .malformed),
+    Forced(
+        "a reply of more than 1024 bytes", arrivals: { [text(String(repeating: "7", count: 1025) + "\n")] }, .malformed),
+    Forced(
+        "a reply without end",
+        arrivals: { Array(repeating: .bytes([UInt8](repeating: 0x37, count: 300)), count: 1000) }, .malformed),
+    Forced("more replies than commands", commands: 2, arrivals: { [text("0\n1\n2\n3\n")] }, .complete),
+    Forced("ENOMEM from ppoll", waits: [error(ENOMEM)], failed(ENOMEM)),
+])
+func pipelineErrors(_ forced: Forced) throws {
+    try check(forced, framing: .pipeline)
 }
 
 @Test func aPollEntryIsLaidOutAsThePollfdOfTheSystem() {
@@ -291,6 +306,12 @@ private let secondAddress = (UInt64(4 | 10 << 16), UInt64(0x7F00_0001), UInt64(0
     #expect(MemoryLayout<PollEntry>.offset(of: \.arrived) == MemoryLayout<pollfd>.offset(of: \.revents))
     #expect(PollEntry.readable == Int16(POLLIN))
     #expect(PollEntry.writable == Int16(POLLOUT))
+}
+
+@Test func aByteRangeIsLaidOutAsTheRangeOfCPosix() {
+    #expect(MemoryLayout<ByteRange>.stride == MemoryLayout<cposix_range>.stride)
+    #expect(MemoryLayout<ByteRange>.offset(of: \.start) == MemoryLayout<cposix_range>.offset(of: \.start))
+    #expect(MemoryLayout<ByteRange>.offset(of: \.count) == MemoryLayout<cposix_range>.offset(of: \.count))
 }
 
 @Test func onlyFaultsOfThisHostAreLocal() {

@@ -47,9 +47,9 @@ import Testing
                 return held.reversed().map { Self.cookie($0) + " re" + Self.command($0) + "\n" }
             }
         } _: { address, record in
-            var connections = Connections(nodeCount: 1)
+            var group = ExchangeGroup(members: 1, nodes: 1)
             var exchange = try begin(8, first: 5 * Self.second)
-            let outcome = connections.drive(&exchange, node: 0, address: address)
+            let outcome = group.drive(&exchange, node: 0, address: address)
             #expect(outcome == .complete)
             #expect(replies(exchange) == (0..<8).map { "reV\($0)" })
             #expect(record.seen.count == 8)
@@ -61,9 +61,9 @@ import Testing
         try withDatagramResponder { number, datagram in
             number < 2 ? [] : [Self.cookie(datagram) + " 0\n"]
         } _: { address, record in
-            var connections = Connections(nodeCount: 1)
+            var group = ExchangeGroup(members: 1, nodes: 1)
             var exchange = try begin(1)
-            let outcome = connections.drive(&exchange, node: 0, address: address)
+            let outcome = group.drive(&exchange, node: 0, address: address)
             #expect(outcome == .complete)
             #expect(record.seen.count >= 3)
             #expect(Set(record.seen).count == 1)
@@ -79,10 +79,10 @@ import Testing
                 String(cookie.reversed()) + " 1\n", cookie + " 0\n", cookie + " 2\n",
             ]
         } _: { address, _ in
-            var connections = Connections(nodeCount: 1)
+            var group = ExchangeGroup(members: 1, nodes: 1)
             for _ in 0..<3 {
                 var exchange = try begin(4)
-                let outcome = connections.drive(&exchange, node: 0, address: address)
+                let outcome = group.drive(&exchange, node: 0, address: address)
                 #expect(outcome == .complete)
                 #expect(replies(exchange) == ["0", "0", "0", "0"])
             }
@@ -93,9 +93,9 @@ import Testing
         try withDatagramResponder { _, datagram in
             [Self.cookie(datagram) + " " + Self.command(datagram)]
         } _: { address, _ in
-            var connections = Connections(nodeCount: 1)
+            var group = ExchangeGroup(members: 1, nodes: 1)
             var exchange = try begin(100)
-            let outcome = connections.drive(&exchange, node: 0, address: address)
+            let outcome = group.drive(&exchange, node: 0, address: address)
             #expect(outcome == .complete)
             #expect(replies(exchange) == (0..<100).map { "V\($0)" })
         }
@@ -104,13 +104,13 @@ import Testing
     @Test func theLongestCommandArrivesWholeOverBothTransports() throws {
         let command = [UInt8](repeating: 0x56, count: Exchange.maximumCommandLength)
         var cookies = CookieSource()
-        var connections = Connections(nodeCount: 1)
+        var group = ExchangeGroup(members: 1, nodes: 1)
         try withDatagramResponder { _, datagram in
             [Self.cookie(datagram) + " \(Self.command(datagram).utf8.count)\n"]
         } _: { address, _ in
             var exchange = try begin(0)
             try exchange.add(command.span, cookies: &cookies)
-            _ = connections.drive(&exchange, node: 0, address: address)
+            _ = group.drive(&exchange, node: 0, address: address)
             #expect(replies(exchange) == ["8191"])
         }
         try withUnixResponder { _, command in
@@ -118,19 +118,19 @@ import Testing
         } _: { path, _ in
             var exchange = try begin(0, framing: .stream)
             try exchange.add(command.span, cookies: &cookies)
-            _ = connections.drive(&exchange, unixSocket: path.span, path: path.span.all)
+            _ = group.drive(&exchange, node: 0, unixSocket: path.span, path: path.span.all)
             #expect(replies(exchange) == ["8192"], "with its LF")
         }
     }
 
     @Test(arguments: [1, 8])
     func whereNothingListensTheRefusalIsSeenAtOnce(_ commands: Int) throws {
-        let (descriptor, address) = try bindDatagram()
+        let (descriptor, address) = try bindLoopback()
         Glibc.close(descriptor)
-        var connections = Connections(nodeCount: 1)
+        var group = ExchangeGroup(members: 1, nodes: 1)
         for _ in 0..<2 {
             var exchange = try begin(commands, budget: 60 * Self.second, first: 60 * Self.second)
-            let outcome = connections.drive(&exchange, node: 0, address: address)
+            let outcome = group.drive(&exchange, node: 0, address: address)
             #expect(outcome == .refused)
             #expect(MonotonicClock.now() < exchange.deadline)
         }
@@ -140,9 +140,9 @@ import Testing
         try withDatagramResponder { _, _ in
             []
         } _: { address, record in
-            var connections = Connections(nodeCount: 1)
+            var group = ExchangeGroup(members: 1, nodes: 1)
             var exchange = try begin(2, budget: Self.second / 4)
-            let outcome = connections.drive(&exchange, node: 0, address: address)
+            let outcome = group.drive(&exchange, node: 0, address: address)
             let end = MonotonicClock.now()
             #expect(outcome == .timedOut)
             #expect(end >= exchange.deadline)
@@ -153,9 +153,9 @@ import Testing
     }
 
     @Test func anotherSourceIsNotHeard() throws {
-        let (stranger, _) = try bindDatagram()
+        let (stranger, _) = try bindLoopback()
         defer { Glibc.close(stranger) }
-        let (silent, address) = try bindDatagram()
+        let (silent, address) = try bindLoopback()
         defer { Glibc.close(silent) }
         let socket = try DatagramSocket<Kernel>(to: address)
         var mine = sockaddr_in()
@@ -167,13 +167,13 @@ import Testing
             }
         }
         #expect(sent == 5)
-        var buffer = [UInt8](repeating: 0, count: 100)
+        var arrivals = ArrivalBuffer()
         usleep(20_000)
-        #expect(socket.receive(into: &buffer) == .later)
+        #expect(socket.receive(into: &arrivals) == .later)
     }
 
     @Test func socketsAreNonBlockingAndClosedOnExec() throws {
-        let (silent, address) = try bindDatagram()
+        let (silent, address) = try bindLoopback()
         defer { Glibc.close(silent) }
         let socket = try DatagramSocket<Kernel>(to: address)
         #expect(fcntl(socket.descriptor, F_GETFD) & FD_CLOEXEC != 0)
@@ -184,10 +184,10 @@ import Testing
         try withUnixResponder { _, command in
             .reply("re" + command)
         } _: { path, record in
-            var connections = Connections(nodeCount: 0)
+            var group = ExchangeGroup(members: 1, nodes: 1)
             for count in [1, 8, 30] {
                 var exchange = try begin(count, framing: .stream)
-                let outcome = connections.drive(&exchange, unixSocket: path.span, path: path.span.all)
+                let outcome = group.drive(&exchange, node: 0, unixSocket: path.span, path: path.span.all)
                 #expect(outcome == .complete)
                 #expect(replies(exchange) == (0..<count).map { "reV\($0)" })
                 #expect(exchange.retransmitted == 0)
@@ -205,9 +205,9 @@ import Testing
             for _ in 0..<400 where arrived.withLock({ $0 }) < 8 { usleep(10_000) }
             return .reply("0\n")
         } _: { path, _ in
-            var connections = Connections(nodeCount: 0)
+            var group = ExchangeGroup(members: 1, nodes: 1)
             var exchange = try begin(8, budget: 20 * Self.second, framing: .stream)
-            let outcome = connections.drive(&exchange, unixSocket: path.span, path: path.span.all)
+            let outcome = group.drive(&exchange, node: 0, unixSocket: path.span, path: path.span.all)
             #expect(outcome == .complete)
         }
     }
@@ -222,10 +222,10 @@ import Testing
         try withUnixResponder { _, _ in
             answer
         } _: { path, _ in
-            var connections = Connections(nodeCount: 0)
+            var group = ExchangeGroup(members: 1, nodes: 1)
             let isSlow = expected == .timedOut
             var exchange = try begin(3, budget: isSlow ? Self.second / 4 : 20 * Self.second, framing: .stream)
-            let outcome = connections.drive(&exchange, unixSocket: path.span, path: path.span.all)
+            let outcome = group.drive(&exchange, node: 0, unixSocket: path.span, path: path.span.all)
             #expect(outcome == expected)
             #expect(MonotonicClock.now() < exchange.deadline + 2 * Self.second)
         }
@@ -237,9 +237,9 @@ import Testing
             try withUnixResponder(backlog: backlog, accepts: false) { _, _ in
                 .close
             } _: { path, _ in
-                var connections = Connections(nodeCount: 0)
+                var group = ExchangeGroup(members: 1, nodes: 1)
                 var exchange = try begin(5, budget: Self.second / 4, framing: .stream)
-                let outcome = connections.drive(&exchange, unixSocket: path.span, path: path.span.all)
+                let outcome = group.drive(&exchange, node: 0, unixSocket: path.span, path: path.span.all)
                 #expect(outcome == .timedOut)
                 #expect(MonotonicClock.now() < exchange.deadline + 2 * Self.second)
             }
@@ -249,31 +249,30 @@ import Testing
     @Test func aMissingADeadAndAnImpossibleUnixSocketFailAtOnce() throws {
         let (descriptor, path, folder) = try bindUnix()
         Glibc.close(descriptor)
-        var connections = Connections(nodeCount: 0)
+        var group = ExchangeGroup(members: 1, nodes: 1)
         var exchange = try begin(3, budget: 60 * Self.second, framing: .stream)
-        let dead = connections.drive(&exchange, unixSocket: path.span, path: path.span.all)
+        let dead = group.drive(&exchange, node: 0, unixSocket: path.span, path: path.span.all)
         #expect(dead == .refused)
         try FileManager.default.removeItem(at: folder)
         exchange = try begin(3, budget: 60 * Self.second, framing: .stream)
-        let missing = connections.drive(&exchange, unixSocket: path.span, path: path.span.all)
+        let missing = group.drive(&exchange, node: 0, unixSocket: path.span, path: path.span.all)
         #expect(missing == .failed(.noFile))
         for impossible in [[UInt8](repeating: 0x2F, count: 108), []] {
             exchange = try begin(1, framing: .stream)
-            let outcome = connections.drive(&exchange, unixSocket: impossible.span, path: impossible.span.all)
+            let outcome = group.drive(&exchange, node: 0, unixSocket: impossible.span, path: impossible.span.all)
             #expect(outcome == .failed(SystemError(code: ENAMETOOLONG)))
         }
     }
 
     @Test func everythingIsClosedInTheEnd() throws {
         let before = openDescriptors()
-        let (silent, address) = try bindDatagram()
+        let (silent, address) = try bindLoopback()
         do {
-            var connections = Connections(nodeCount: 3)
+            var group = ExchangeGroup(members: 1, nodes: 3)
             for node in 0..<3 {
                 var exchange = try begin(1, budget: 1)
-                _ = connections.drive(&exchange, node: node, address: address)
+                _ = group.drive(&exchange, node: node, address: address)
             }
-            connections.close(node: 1)
         }
         Glibc.close(silent)
         #expect(openDescriptors().subtracting(before).count <= 1, "the listing itself has one open")

@@ -25,7 +25,7 @@ final class Record: Sendable {
     func stop() { stopped.withLock { $0 = true } }
 }
 
-private func waitReadable(_ descriptor: Int32, milliseconds: Int32 = 20) -> Bool {
+func waitReadable(_ descriptor: Int32, milliseconds: Int32 = 20) -> Bool {
     var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     return poll(&entry, 1, milliseconds) > 0
 }
@@ -50,7 +50,7 @@ func withDatagramResponder(
     isIPv6: Bool = false, _ answer: @escaping @Sendable (Int, String) -> [String],
     _ body: (SocketAddress, Record) throws -> Void
 ) throws {
-    let (descriptor, address) = try bindDatagram(isIPv6: isIPv6)
+    let (descriptor, address) = try bindLoopback(isIPv6: isIPv6)
     let record = Record()
     let worker = Worker {
         var buffer = [UInt8](repeating: 0, count: 65536)
@@ -83,9 +83,12 @@ func withDatagramResponder(
     try body(address, record)
 }
 
-/// A UDP socket on a free loopback port.
-func bindDatagram(isIPv6: Bool = false) throws -> (descriptor: Int32, address: SocketAddress) {
-    let descriptor = socket(isIPv6 ? AF_INET6 : AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+/// A UDP or, where `isStream`, a TCP socket on a free loopback port.
+func bindLoopback(
+    isIPv6: Bool = false, isStream: Bool = false
+) throws -> (descriptor: Int32, address: SocketAddress) {
+    let kind = isStream ? SOCK_STREAM : SOCK_DGRAM
+    let descriptor = socket(isIPv6 ? AF_INET6 : AF_INET, Int32(kind.rawValue), 0)
     try #require(descriptor >= 0)
     var port: UInt16 = 0
     if isIPv6 {

@@ -17,6 +17,8 @@ final class Script {
         /// These bytes; of a datagram with this length, if it was longer.
         case bytes([UInt8], length: Int? = nil)
         case end
+        /// Foreign datagrams without end.
+        case flood
     }
 
     var opens: [Int64] = []
@@ -36,13 +38,21 @@ final class Script {
     private(set) var longestWait: UInt64 = 0
     private var next: Int64 = 100
     private var taken = 0
-    private var hasArrivals: Bool { taken < arrivals.count }
+    /// A reply is there once what it answers has been sent.
+    private var hasArrivals: Bool {
+        guard taken < arrivals.count else { return false }
+        if case .reply(let index, _) = arrivals[taken] { return index < sent.count }
+        return true
+    }
 
     /// What receives bring from now on.
     func bring(_ arrivals: [Arrival]) {
         self.arrivals = arrivals
         taken = 0
     }
+
+    /// Lets time pass.
+    func pass(_ nanoseconds: UInt64) { clock += nanoseconds }
 
     private func name(_ result: Int64) -> String {
         result < 0 ? (Script.names[Int32(-result)] ?? "errno \(-result)") : "\(result)"
@@ -51,7 +61,7 @@ final class Script {
     static let names: [Int32: String] = [
         EINTR: "EINTR", EAGAIN: "EAGAIN", ECONNREFUSED: "ECONNREFUSED", ENOBUFS: "ENOBUFS", EMFILE: "EMFILE",
         EMSGSIZE: "EMSGSIZE", ENETUNREACH: "ENETUNREACH", EPIPE: "EPIPE", ECONNRESET: "ECONNRESET", ENOENT: "ENOENT",
-        ENOMEM: "ENOMEM", EACCES: "EACCES",
+        ENOMEM: "ENOMEM", EACCES: "EACCES", EINPROGRESS: "EINPROGRESS", ETIMEDOUT: "ETIMEDOUT",
     ]
 
     private func note(_ call: String, _ result: Int64) -> Int64 {
@@ -82,14 +92,42 @@ final class Script {
         return note("send", result)
     }
 
-    func receive(_ buffer: inout [UInt8], _ space: ByteRange) -> Int64 {
-        guard hasArrivals else { return note("recv", Int64(-EAGAIN)) }
+    func sendMany(_ datagrams: [[UInt8]]) -> Int64 {
+        let result = sends.isEmpty ? Int64(datagrams.count) : sends.removeFirst()
+        if result > 0 { sent += datagrams.prefix(Int(result)) }
+        if replyToNextSend {
+            arrivals.append(.reply(sent.count - 1, "0\n"))
+            replyToNextSend = false
+        }
+        return note("sendmmsg", result)
+    }
+
+    func receive(_ buffer: inout [UInt8], _ space: ByteRange) -> Int64 { note("recv", take(&buffer, space)) }
+
+    func receiveMany(_ buffer: inout [UInt8], _ slot: Int, _ lengths: inout [UInt32]) -> Int64 {
+        var count = 0
+        while count < lengths.count {
+            // An error that comes after datagrams is told at the next call.
+            if count > 0, hasArrivals, case .error = arrivals[taken] { break }
+            let result = take(&buffer, ByteRange(start: count * slot, count: slot))
+            guard result >= 0 else { return note("recvmmsg", count > 0 ? Int64(count) : result) }
+            lengths[count] = UInt32(result)
+            count += 1
+        }
+        return note("recvmmsg", Int64(count))
+    }
+
+    private func take(_ buffer: inout [UInt8], _ space: ByteRange) -> Int64 {
+        guard hasArrivals else { return Int64(-EAGAIN) }
         var bytes: [UInt8] = []
         var length: Int?
         taken += 1
         switch arrivals[taken - 1] {
-        case .error(let code): return note("recv", Int64(-code))
-        case .end: return note("recv", 0)
+        case .error(let code): return Int64(-code)
+        case .end: return 0
+        case .flood:
+            taken -= 1
+            bytes = [0x41]
         case .reply(let index, let text):
             bytes = Array(sent[index].prefix(CookieSource.length)) + [0x20] + Array(text.utf8)
         case .bytes(let given, let asked):
@@ -98,22 +136,24 @@ final class Script {
         }
         let fits = min(bytes.count, space.count)
         for index in 0..<fits { buffer[space.start + index] = bytes[index] }
-        return note("recv", Int64(length ?? fits))
+        return Int64(length ?? fits)
     }
+
+    func setNoDelay() -> Int64 { note("nodelay", 0) }
 
     func wait(_ entries: inout [PollEntry], _ nanoseconds: UInt64) -> Int64 {
         longestWait = max(longestWait, nanoseconds)
+        var isForced = false
         if !waits.isEmpty {
             let result = waits.removeFirst()
             guard result > 0 else { return note("wait", result) }
+            isForced = true
         }
         var ready: Int64 = 0
         for index in entries.indices where entries[index].descriptor >= 0 {
-            entries[index].arrived = 0
-            if entries[index].events == PollEntry.writable || hasArrivals {
-                entries[index].arrived = entries[index].events
-                ready += 1
-            }
+            let readable = hasArrivals || isForced ? PollEntry.readable : 0
+            entries[index].arrived = entries[index].events & (PollEntry.writable | readable)
+            if entries[index].arrived != 0 { ready += 1 }
         }
         if ready == 0 { clock += nanoseconds }
         return note("wait", ready)
@@ -130,8 +170,8 @@ enum ScriptedCalls: SystemCalls {
 
     private static var current: Script { script.script }
 
-    static func openDatagram(isIPv6: Bool) -> Int64 { current.open(isIPv6 ? "udp6" : "udp") }
-    static func openStream() -> Int64 { current.open("unix") }
+    static func open(_ kind: SocketKind) -> Int64 { current.open("\(kind)") }
+    static func setNoDelay(_ descriptor: Int32) -> Int64 { current.setNoDelay() }
     static func connect(_ descriptor: Int32, _ address: SocketAddress) -> Int64 { current.connect(descriptor) }
     static func connect(_ descriptor: Int32, _ bytes: Span<UInt8>, path: ByteRange) -> Int64 {
         current.connect(descriptor)
@@ -141,9 +181,21 @@ enum ScriptedCalls: SystemCalls {
         copy.append(bytes, range)
         return current.send(copy)
     }
-    static func receive(
-        _ descriptor: Int32, into buffer: inout [UInt8], _ space: ByteRange, isDatagram: Bool
-    ) -> Int64 { current.receive(&buffer, space) }
+    static func sendMany(_ descriptor: Int32, _ bytes: Span<UInt8>, _ ranges: Span<ByteRange>) -> Int64 {
+        var copies: [[UInt8]] = []
+        for index in 0..<ranges.count {
+            var copy: [UInt8] = []
+            copy.append(bytes, ranges[index])
+            copies.append(copy)
+        }
+        return current.sendMany(copies)
+    }
+    static func receive(_ descriptor: Int32, into buffer: inout [UInt8], _ space: ByteRange) -> Int64 {
+        current.receive(&buffer, space)
+    }
+    static func receiveMany(
+        _ descriptor: Int32, into buffer: inout [UInt8], slot: Int, lengths: inout [UInt32]
+    ) -> Int64 { current.receiveMany(&buffer, slot, &lengths) }
     static func close(_ descriptor: Int32) -> Int64 { current.close(descriptor) }
     static func wait(_ entries: inout [PollEntry], nanoseconds: UInt64) -> Int64 {
         current.wait(&entries, nanoseconds)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -56,13 +57,20 @@ static inline int64_t cposix_random(uint8_t *bytes, size_t count)
     return got < 0 ? -(int64_t)errno : got;
 }
 
-/* A non-blocking, close-on-exec socket: a datagram one for IPv4 and IPv6, a stream for unix. */
-static inline int64_t cposix_socket(int kind)
+/* A non-blocking, close-on-exec socket: for IPv4 and IPv6 a datagram one or, where `stream`, TCP; for unix a stream. */
+static inline int64_t cposix_socket(int kind, bool stream)
 {
     int family = kind == CPOSIX_UNIX ? AF_UNIX : kind == CPOSIX_IPV6 ? AF_INET6 : AF_INET;
-    int type = kind == CPOSIX_UNIX ? SOCK_STREAM : SOCK_DGRAM;
+    int type = stream || kind == CPOSIX_UNIX ? SOCK_STREAM : SOCK_DGRAM;
     int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     return fd < 0 ? -(int64_t)errno : fd;
+}
+
+/* Small segments leave at once (TCP_NODELAY). */
+static inline int64_t cposix_no_delay(int fd)
+{
+    int on = 1;
+    return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ? -(int64_t)errno : 0;
 }
 
 static inline int64_t cposix_close(int fd) { return close(fd) < 0 ? -(int64_t)errno : 0; }
@@ -111,12 +119,27 @@ static inline int64_t cposix_send(int fd, const uint8_t *bytes, size_t count)
     return sent < 0 ? -(int64_t)errno : sent;
 }
 
-/* Of a datagram the length that it had, which may be more than `count`. */
-static inline int64_t cposix_receive(int fd, uint8_t *bytes, size_t count, bool datagram)
+static inline int64_t cposix_receive(int fd, uint8_t *bytes, size_t count)
 {
-    ssize_t got = recv(fd, bytes, count, MSG_DONTWAIT | (datagram ? MSG_TRUNC : 0));
+    ssize_t got = recv(fd, bytes, count, MSG_DONTWAIT);
     return got < 0 ? -(int64_t)errno : got;
 }
+
+/* A part of a buffer: its first byte's offset and its length. */
+typedef struct cposix_range {
+    ptrdiff_t start, count;
+} cposix_range;
+
+/* What one call of the two below takes at most. */
+enum { CPOSIX_BATCH = 16 };
+
+/* Sends parts of `bytes`, each as a datagram of its own; how many went, the first ones. Never raises SIGPIPE. A part
+ * that does not lie within the first `length` bytes: EINVAL. */
+int64_t cposix_send_many(int fd, const uint8_t *bytes, size_t length, const cposix_range *parts, size_t count);
+
+/* Receives what datagrams there are, the n-th to `bytes + n * slot`, cut off there; `lengths` says how long each was.
+ * How many came. */
+int64_t cposix_receive_many(int fd, uint8_t *bytes, size_t slot, uint32_t *lengths, size_t count);
 
 static inline int64_t cposix_poll(struct pollfd *entries, size_t count, uint64_t nanoseconds)
 {

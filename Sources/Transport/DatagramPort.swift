@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The one datagram socket that a process has for a node, and many datagrams with one system call.
+
+internal import Bytes
+
+/// Datagrams that are due at once: which commands, and where they stand.
+struct DatagramBatch: ~Copyable {
+    private(set) var commands: [Int] = []
+    private(set) var ranges: [ByteRange] = []
+
+    init() {
+        commands.reserveCapacity(Exchange.maximumWindow)
+        ranges.reserveCapacity(Exchange.maximumWindow)
+    }
+
+    var count: Int { commands.count }
+
+    mutating func gather(_ exchange: inout Exchange, now: UInt64) {
+        commands.removeAll(keepingCapacity: true)
+        ranges.removeAll(keepingCapacity: true)
+        while let command = exchange.due(now: now) {
+            commands.append(command)
+            ranges.append(exchange.wire(command))
+        }
+    }
+}
+
+/// A node's socket, open from its first use on.
+struct DatagramPort<Calls: SystemCalls>: ~Copyable {
+    private var socket: DatagramSocket<Calls>?
+    private var address: SocketAddress?
+    /// The last exchange over it did not complete: who knows whether the socket is to blame, say by a source address
+    /// that this host has lost.
+    var isSuspect = false
+
+    /// The descriptor, -1 where none is open.
+    var descriptor: Int32 {
+        switch socket {
+        case .some(let socket): socket.descriptor
+        case nil: -1
+        }
+    }
+
+    /// Sees to it that a socket to `address` is open, a new one where the old one is suspect and nobody uses it.
+    mutating func open(_ address: SocketAddress, isInUse: Bool) throws(SystemError) {
+        if descriptor >= 0, self.address == address, isInUse || !isSuspect { return }
+        close()
+        socket = try DatagramSocket(to: address)
+        self.address = address
+        isSuspect = false
+    }
+
+    mutating func close() { socket = nil }
+
+    /// Sends what is due of `exchange`, all with one call. An outcome ends the exchange. `hasSent` says, and learns,
+    /// whether something of this exchange has gone out.
+    mutating func sendDue(
+        _ exchange: inout Exchange, _ batch: inout DatagramBatch, now: UInt64, hasSent: inout Bool
+    ) -> ExchangeOutcome? {
+        batch.gather(&exchange, now: now)
+        var next = 0
+        var hasRetried = false
+        while next < batch.count {
+            let attempt = socket?.send(exchange.outgoing.span, batch.ranges.span.extracting(droppingFirst: next))
+            switch attempt ?? .later {
+            case .done(let count) where count > 0:
+                next &+= count
+                hasSent = true
+            case .done, .later, .failed(.noBuffers):
+                while next < batch.count {
+                    exchange.holdBack(batch.commands[next], now: now)
+                    next &+= 1
+                }
+            case .failed(.refused) where !hasSent && !hasRetried:
+                // An earlier exchange's news, which the kernel tells at the first opportunity.
+                hasRetried = true
+            case .failed(.refused) where exchange.answered > 0:
+                // It may be restarting: it gets the rest of the budget, and this datagram counts as lost.
+                next &+= 1
+            case .failed(let error): return ExchangeOutcome(error)
+            }
+        }
+        return nil
+    }
+
+    /// Sends one datagram, and nobody waits for an answer.
+    mutating func sendOnce(_ datagram: inout [UInt8]) -> Bool {
+        let whole = InlineArray<1, ByteRange>(repeating: datagram.span.all)
+        for _ in 0..<2 {
+            switch socket?.send(datagram.span, whole.span) ?? .later {
+            case .done(let count): return count > 0
+            case .failed(.refused): continue
+            case .later, .failed: return false
+            }
+        }
+        return false
+    }
+
+    mutating func receive(into arrivals: inout ArrivalBuffer) -> Attempt {
+        socket?.receive(into: &arrivals) ?? .later
+    }
+}

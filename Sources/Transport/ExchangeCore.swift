@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Starting and ending the exchanges of a group, over any system calls.
+
+internal import Bytes
+
+/// As `ExchangeGroup`, over any `SystemCalls`.
+struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
+    var members: Row<ExchangeMember<Calls>>
+    var nodes: Row<NodePort<Calls>>
+    /// Members that run, and perhaps some that no longer do.
+    var running: [Int] = []
+    /// Nodes that something may happen on, and perhaps some others.
+    var busy: [Int] = []
+    var entries: [PollEntry] = []
+    var sources: [EventSource] = []
+    var batch = DatagramBatch()
+    var arrivals = ArrivalBuffer()
+    /// Counts connections that broke.
+    var breaks: UInt64 = 0
+    private var parting = PartingStreams<Calls>()
+    private var single: [UInt8] = []
+    private var owner: Int64 = -1
+
+    init(members: Int, nodes: Int) {
+        self.members = Row(count: min(members, CookieTag.maximumMembers - 1)) { ExchangeMember($0) }
+        self.nodes = Row(count: nodes) { _ in NodePort() }
+        running.reserveCapacity(min(self.members.count, 64))
+        busy.reserveCapacity(min(self.nodes.count, 64))
+        entries.reserveCapacity(32)
+        sources.reserveCapacity(32)
+    }
+
+    // MARK: - Starting
+
+    mutating func start(_ member: Int, node: Int, address: SocketAddress) {
+        guard prepare(member, node) else { return }
+        switch members[member].exchange.framing {
+        case .datagram:
+            do throws(SystemError) {
+                try nodes[node].datagrams.open(address, isInUse: nodes[node].users > 1)
+            } catch {
+                return finish(member, .failed(error))
+            }
+        case .pipeline: if nodes[node].link.aim(at: address) { linkBroke(node, .reset, Calls.now()) }
+        case .stream: return finish(member, .failed(.invalid))
+        }
+        pump(member, Calls.now())
+    }
+
+    mutating func start(_ member: Int, node: Int, _ bytes: Span<UInt8>, path: ByteRange) {
+        guard prepare(member, node) else { return }
+        switch members[member].exchange.framing {
+        case .stream: members[member].streams.begin(bytes, path: path)
+        case .pipeline: if nodes[node].link.aim(at: bytes, path: path) { linkBroke(node, .reset, Calls.now()) }
+        case .datagram: return finish(member, .failed(.invalid))
+        }
+        pump(member, Calls.now())
+    }
+
+    private mutating func prepare(_ member: Int, _ node: Int) -> Bool {
+        guard members.contains(member) else { return false }
+        claim()
+        abandon(member)
+        members[member].begin(node: node)
+        if !members[member].isListed {
+            members[member].isListed = true
+            running.append(member)
+        }
+        guard nodes.contains(node) else {
+            finish(member, .failed(.invalid))
+            return false
+        }
+        giveUpForsaken(node)
+        nodes[node].users &+= 1
+        list(node)
+        return true
+    }
+
+    private mutating func list(_ node: Int) {
+        guard !nodes[node].isListed else { return }
+        nodes[node].isListed = true
+        busy.append(node)
+    }
+
+    /// Gives up a connection on which too many replies are awaited by nobody.
+    private mutating func giveUpForsaken(_ node: Int) {
+        if nodes[node].users == 0, nodes[node].link.waiting > StreamLink<Calls>.mostForsaken {
+            nodes[node].link.reset()
+        }
+    }
+
+    /// What was opened before a fork is closed in the child and opened anew: a shared socket would mix the replies of
+    /// two processes up.
+    private mutating func claim() {
+        let process = Calls.processID()
+        guard process != owner else { return }
+        owner = process
+        parting.close()
+        for node in 0..<nodes.count { nodes[node].closeAll() }
+        for member in 0..<members.count {
+            members[member].isRunning = false
+            members[member].isListed = false
+            members[member].streams.close()
+        }
+        running.removeAll(keepingCapacity: true)
+        busy.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: - Ending
+
+    mutating func takeOutcome(_ member: Int) -> ExchangeOutcome? {
+        let outcome = members[member].outcome
+        members[member].outcome = nil
+        return outcome
+    }
+
+    /// Ends the exchange of `member` without outcome. A late answer to it finds nobody.
+    mutating func abandon(_ member: Int) {
+        members[member].outcome = nil
+        guard members[member].isRunning else { return }
+        release(member)
+        let node = members[member].node
+        if members[member].exchange.framing == .datagram { nodes[node].datagrams.isSuspect = true }
+    }
+
+    mutating func finish(_ member: Int, _ outcome: ExchangeOutcome) {
+        guard members[member].isRunning else { return }
+        release(member)
+        members[member].outcome = outcome
+        let node = members[member].node
+        switch members[member].exchange.framing {
+        case .datagram: nodes[node].datagrams.isSuspect = outcome != .complete
+        case .stream: break
+        case .pipeline:
+            // A reply that comes after all would be taken for another one, and after nonsense nobody knows what is next.
+            if outcome == .timedOut || outcome == .malformed { linkBroke(node, .reset, Calls.now()) }
+        }
+    }
+
+    private mutating func release(_ member: Int) {
+        members[member].isRunning = false
+        members[member].wake = .max
+        if members[member].exchange.framing == .stream { members[member].streams.close() }
+        let node = members[member].node
+        if nodes.contains(node) { nodes[node].users &-= 1 }
+    }
+
+    // MARK: - One command that nobody waits for
+
+    mutating func sendOnce(
+        _ node: Int, address: SocketAddress, framing: Framing, _ bytes: Span<UInt8>, _ command: ByteRange,
+        _ cookies: inout CookieSource
+    ) -> Bool {
+        guard nodes.contains(node), !bytes.clamped(command).isEmpty else { return false }
+        claim()
+        single.removeAll(keepingCapacity: true)
+        switch framing {
+        case .datagram:
+            cookies.beginExchange()
+            guard cookies.append(to: &single, .nobody) else { return false }
+            single.append(0x20)
+            single.append(bytes, command)
+            do throws(SystemError) {
+                try nodes[node].datagrams.open(address, isInUse: true)
+            } catch {
+                return false
+            }
+            return nodes[node].datagrams.sendOnce(&single)
+        case .pipeline:
+            if nodes[node].link.aim(at: address) { linkBroke(node, .reset, Calls.now()) }
+            return enqueueOnce(node, bytes, command)
+        case .stream: return false
+        }
+    }
+
+    mutating func sendOnce(
+        _ node: Int, _ path: Span<UInt8>, path range: ByteRange, framing: Framing, _ bytes: Span<UInt8>,
+        _ command: ByteRange
+    ) -> Bool {
+        guard nodes.contains(node), !bytes.clamped(command).isEmpty else { return false }
+        claim()
+        switch framing {
+        case .stream:
+            single.removeAll(keepingCapacity: true)
+            single.append(bytes, command)
+            single.append(0x0A)
+            return parting.send(path, range, &single)
+        case .pipeline:
+            if nodes[node].link.aim(at: path, path: range) { linkBroke(node, .reset, Calls.now()) }
+            return enqueueOnce(node, bytes, command)
+        case .datagram: return false
+        }
+    }
+
+    private mutating func enqueueOnce(_ node: Int, _ bytes: Span<UInt8>, _ command: ByteRange) -> Bool {
+        giveUpForsaken(node)
+        nodes[node].link.enqueueOnce(bytes, command)
+        list(node)
+        let now = Calls.now()
+        do throws(SystemError) {
+            try nodes[node].link.flush(now: now)
+            return true
+        } catch {
+            linkBroke(node, error, now)
+            return false
+        }
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Persistent connections under the exchanges of a group: replies to their owners, and what happens when one breaks.
+
+internal import Bytes
+
+extension ExchangeCore {
+    private static var mostRounds: Int { 16 }
+
+    /// Writes what stands ready for a node's connection.
+    mutating func flush(_ node: Int, _ now: UInt64) {
+        do throws(SystemError) {
+            try nodes[node].link.flush(now: now)
+        } catch {
+            linkBroke(node, error, now)
+        }
+    }
+
+    /// Goes on with a node's connection after an event.
+    mutating func takeReplies(_ node: Int, _ events: Int16, _ now: UInt64) {
+        if events & PollEntry.writable != 0 { flush(node, now) }
+        guard events & ~PollEntry.writable != 0 else { return }
+        for _ in 0..<Self.mostRounds {
+            let (attempt, isDrained) = nodes[node].link.receive()
+            switch attempt {
+            case .later: return
+            case .failed(let error): return linkBroke(node, error, now)
+            case .done(0): return linkBroke(node, .reset, now)
+            case .done:
+                guard deliver(node, now) else { return linkBroke(node, .reset, now) }
+                if isDrained { return }
+            }
+        }
+    }
+
+    /// Hands whole replies to who waits for them; false where nobody knows what a reply belongs to.
+    private mutating func deliver(_ node: Int, _ now: UInt64) -> Bool {
+        while let reply = nodes[node].link.nextReply() {
+            guard let ticket = nodes[node].link.takeTicket() else { return false }
+            guard members.contains(ticket.member), members[ticket.member].holds(ticket) else { continue }
+            nodes[node].link.deliver(reply, to: &members[ticket.member].exchange, ticket.command, now: now)
+            members[ticket.member].wake = 0
+        }
+        return true
+    }
+
+    /// A connection is gone. Commands without an answer are sent again over a new one, once per exchange: the node may
+    /// have closed it while it was idle, or have been restarted. A command may thereby run twice, which does no harm:
+    /// U and L of the same tags give the same ports, Q only reads, and of a second D the `E50` is what a session that is
+    /// gone answers anyway.
+    mutating func linkBroke(_ node: Int, _ error: SystemError, _ now: UInt64) {
+        nodes[node].link.disconnect()
+        breaks &+= 1
+        let isBroken = error == .reset || error == .brokenPipe
+        var kept = 0
+        var index = nodes[node].link.head
+        while index < nodes[node].link.tickets.count {
+            let ticket = nodes[node].link.tickets[index]
+            if members.contains(ticket.member), members[ticket.member].holds(ticket),
+                survives(ticket.member, isBroken: isBroken, error)
+            {
+                nodes[node].link.requeue(index, kept: kept, of: &members[ticket.member].exchange)
+                kept &+= 1
+            }
+            index &+= 1
+        }
+        nodes[node].link.requeued(kept: kept)
+        guard kept > 0 else { return }
+        // A node that refuses is asked again after a pause. Otherwise the new connection is made at once, by `step`.
+        if !isBroken { nodes[node].link.connectLater(now: now) }
+    }
+
+    /// Whether an exchange goes on although a connection is gone. Where it does not, it is over.
+    private mutating func survives(_ member: Int, isBroken: Bool, _ error: SystemError) -> Bool {
+        if members[member].lastBreak != breaks {
+            members[member].lastBreak = breaks
+            if isBroken { members[member].breaks &+= 1 }
+        }
+        let goesOn = isBroken ? members[member].breaks <= 1 : error == .refused && members[member].exchange.answered > 0
+        if !goesOn { finish(member, ExchangeOutcome(error)) }
+        return goesOn
+    }
+}

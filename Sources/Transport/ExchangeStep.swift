@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The loop of a group: one wait, then what has arrived, then what is due.
+
+internal import Bytes
+
+/// What an entry of the wait belongs to.
+enum EventSource {
+    case datagrams(node: Int)
+    case link(node: Int)
+    case stream(member: Int, slot: Int)
+}
+
+extension ExchangeCore {
+    /// Receiving calls on one socket per step, so that a flood keeps no deadline from being seen.
+    private static var mostRounds: Int { 16 }
+
+    mutating func step(until deadline: UInt64) {
+        let wake = min(deadline, listEntries())
+        let before = Calls.now()
+        let attempt = Attempt(Calls.wait(&entries, nanoseconds: wake > before ? wake &- before : 0))
+        let now = Calls.now()
+        switch attempt {
+        case .failed(.interrupted), .later: break
+        case .failed(let error):
+            for position in running.indices { finish(running[position], .failed(error)) }
+            return
+        case .done(let count):
+            if count > 0 {
+                for position in entries.indices where entries[position].arrived != 0 {
+                    take(sources[position], entries[position].arrived, now)
+                }
+            }
+        }
+        for position in busy.indices where nodes[busy[position]].link.wake <= now { flush(busy[position], now) }
+        for position in running.indices where members[running[position]].wake <= now { pump(running[position], now) }
+    }
+
+    /// Lists what to wait for, and says until when. Members and nodes that are done with leave their lists.
+    private mutating func listEntries() -> UInt64 {
+        var wake = UInt64.max
+        entries.removeAll(keepingCapacity: true)
+        sources.removeAll(keepingCapacity: true)
+        var position = 0
+        while position < running.count {
+            let member = running[position]
+            guard members[member].isRunning else {
+                members[member].isListed = false
+                running.swapAt(position, running.count &- 1)
+                running.removeLast()
+                continue
+            }
+            wake = min(wake, members[member].wake)
+            if members[member].exchange.framing == .stream { listStreams(of: member) }
+            position &+= 1
+        }
+        position = 0
+        while position < busy.count {
+            let node = busy[position]
+            guard nodes[node].isBusy else {
+                nodes[node].isListed = false
+                busy.swapAt(position, busy.count &- 1)
+                busy.removeLast()
+                continue
+            }
+            wake = min(wake, nodes[node].link.wake)
+            let datagrams = nodes[node].datagrams.descriptor
+            if datagrams >= 0, nodes[node].users > 0 {
+                entries.append(PollEntry(descriptor: datagrams, events: PollEntry.readable))
+                sources.append(.datagrams(node: node))
+            }
+            if nodes[node].link.descriptor >= 0 {
+                entries.append(nodes[node].link.entry)
+                sources.append(.link(node: node))
+            }
+            position &+= 1
+        }
+        return wake
+    }
+
+    private mutating func listStreams(of member: Int) {
+        for slot in 0..<OneShotStreams<Calls>.count {
+            guard let entry = members[member].streams.entry(slot, members[member].exchange) else { continue }
+            entries.append(entry)
+            sources.append(.stream(member: member, slot: slot))
+        }
+    }
+
+    // MARK: - Out
+
+    /// Sends what is due of a member, and says when to look after it next.
+    mutating func pump(_ member: Int, _ now: UInt64) {
+        guard members[member].isRunning else { return }
+        let node = members[member].node
+        var outcome: ExchangeOutcome?
+        var wake = UInt64.max
+        switch members[member].exchange.framing {
+        case .datagram:
+            outcome = members[member].sendDue(over: &nodes[node].datagrams, &batch, now: now)
+        case .stream:
+            outcome = members[member].pumpStreams(now: now)
+            wake = members[member].streams.wake
+        case .pipeline:
+            let generation = members[member].generation
+            nodes[node].link.enqueueDue(&members[member].exchange, generation: generation, now: now)
+            if members[member].exchange.phase == .running { flush(node, now) }
+            // Its connection may have been its end.
+            guard members[member].isRunning else { return }
+        }
+        if let outcome = outcome ?? ExchangeOutcome(members[member].exchange.phase) { return finish(member, outcome) }
+        members[member].wake = min(wake, members[member].exchange.nextDeadline)
+    }
+
+    // MARK: - In
+
+    private mutating func take(_ source: EventSource, _ events: Int16, _ now: UInt64) {
+        switch source {
+        case .datagrams(let node): takeDatagrams(node, now)
+        case .link(let node): takeReplies(node, events, now)
+        case .stream(let member, let slot):
+            guard members[member].isRunning else { return }
+            if let outcome = members[member].advanceStream(slot, now: now) { return finish(member, outcome) }
+            members[member].wake = 0
+        }
+    }
+
+    private mutating func takeDatagrams(_ node: Int, _ now: UInt64) {
+        for _ in 0..<Self.mostRounds {
+            switch nodes[node].datagrams.receive(into: &arrivals) {
+            case .later: return
+            case .failed(let error):
+                for position in running.indices { fault(running[position], at: node, error) }
+                if error != .refused || nodes[node].users == 0 { return }
+            case .done(let count):
+                for index in 0..<min(count, ArrivalBuffer.capacity) { route(arrivals.range(index), from: node, now) }
+                if count < ArrivalBuffer.capacity { return }
+            }
+        }
+    }
+
+    /// Hands a datagram to the exchange that its cookie names; that one compares the cookie.
+    private mutating func route(_ datagram: ByteRange, from node: Int, _ now: UInt64) {
+        guard let tag = CookieSource.tag(arrivals.bytes.span, datagram), members.contains(tag.member),
+            members[tag.member].isRunning, members[tag.member].node == node
+        else { return }
+        members[tag.member].take(datagram, of: &arrivals, now: now)
+    }
+
+    /// What an error of a node's datagram socket means for a member. A node that refuses after it has answered may be
+    /// restarting: it gets the rest of the budget.
+    private mutating func fault(_ member: Int, at node: Int, _ error: SystemError) {
+        guard members[member].isRunning, members[member].node == node,
+            members[member].exchange.framing == .datagram,
+            error != .refused || members[member].exchange.answered == 0
+        else { return }
+        finish(member, ExchangeOutcome(error))
+    }
+}
