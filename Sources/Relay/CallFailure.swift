@@ -73,6 +73,14 @@ enum CallFailure: Error, Equatable {
     case unknownSet(Int64)
     case badSet
 
+    /// No node of this set, which exists, is up.
+    static func noNode(_ setID: UInt32) -> CallFailure { .noNode(setID: setID, setExists: true) }
+
+    var isNoNode: Bool {
+        if case .noNode = self { return true }
+        return false
+    }
+
     var returnCode: ReturnCode {
         switch self {
         case .alreadyMarked, .alreadyRewritten: .marked

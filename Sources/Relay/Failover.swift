@@ -17,6 +17,7 @@ extension Relay {
     /// Starts a call: no node has been tried, and the pool is that of now.
     mutating func beginCall() {
         tried.removeAll(keepingCapacity: true)
+        lastAsked = nil
         refreshDirectory()
     }
 
@@ -27,7 +28,7 @@ extension Relay {
 
     /// The next node to ask, which counts as tried from now on. At start-up it waits, no longer than one command may
     /// take, for nodes that have not answered yet.
-    mutating func nextNode<Host: CallHost>(_ host: Host) throws(CallFailure) -> Int {
+    mutating func nextNode<Host: CallHost>(_ host: Host, waiting: Bool = true) throws(CallFailure) -> Int {
         let setID = selectedSetID(host)
         guard let set = directory.position(ofSet: setID) else { throw .noNode(setID: setID, setExists: false) }
         var deadline: UInt64?
@@ -37,14 +38,14 @@ extension Relay {
                 table.withURL(node) { host.setInstance($0) }
                 return node
             }
-            guard hasUnproven(set) else { break }
+            guard waiting, hasUnproven(set) else { break }
             let now = MonotonicClock.now()
             let end = deadline ?? now.addingReportingOverflow(settings.budgetNanoseconds).partialValue
             deadline = end
             guard now < end else { break }
             MonotonicClock.sleep(nanoseconds: Self.unprovenPause)
         }
-        throw .noNode(setID: setID, setExists: true)
+        throw .noNode(setID)
     }
 
     /// The node of the set at `position` that the balancing rule gives the call, among those not tried yet.
@@ -143,6 +144,7 @@ extension Relay {
     mutating func drive(_ node: Int) -> ExchangeOutcome {
         let outcome = driveExchange(node)
         if let sample = exchange.roundTrip { table.sampleRoundTrip(node, nanoseconds: sample) }
+        if outcome == .complete { table.noteAnswer(node) }
         return outcome
     }
 

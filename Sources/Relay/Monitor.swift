@@ -76,7 +76,9 @@ extension Relay {
         case .unproven: true
         case .down(let recheck): recheck != NodeTable.never && ticks >= recheck
         // Enabled by the operator before it has ever answered: what it can do is not known yet.
-        case .up: table.capabilities(node) == 0 || (settings.pingSeconds > 0 && survey.pingAt[node] <= now)
+        case .up:
+            table.capabilities(node) == 0 || table.silences(node) > 0
+                || (settings.pingSeconds > 0 && survey.pingAt[node] <= now)
         case .disabled: false
         }
     }
@@ -174,6 +176,7 @@ extension Relay {
                 return found
             } ?? nil
         guard let found else { return failed(host, node, ExchangeOutcome.malformed.reason) }
+        table.noteAnswer(node)
         guard questions == Probe.count else { return }
         guard found.isSuperset(of: .required) else {
             return failed(host, node, "is too old: it lacks protocol 20040107 or 20050322")

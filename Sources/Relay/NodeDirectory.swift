@@ -30,13 +30,17 @@ struct NodeSet {
         changes = now
         take(table, reserves: false)
         if takers.isEmpty { take(table, reserves: true) }
+        // Those that have been silent for several calls are better than nobody.
+        if takers.isEmpty { take(table, reserves: false, suspects: true) }
+        if takers.isEmpty { take(table, reserves: true, suspects: true) }
     }
 
-    private mutating func take(_ table: borrowing NodeTable, reserves: Bool) {
+    private mutating func take(_ table: borrowing NodeTable, reserves: Bool, suspects: Bool = false) {
         takers.removeAll(keepingCapacity: true)
         sums.removeAll(keepingCapacity: true)
         var sum: UInt64 = 0
         for node in nodes where table.takesNewCalls(node) && (table.weight(node) == 0) == reserves {
+            guard (table.silences(node) >= NodeTable.suspicion) == suspects else { continue }
             sum = sum &+ (reserves ? 1 : UInt64(table.weight(node)))
             takers.append(node)
             sums.append(sum)

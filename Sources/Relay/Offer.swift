@@ -14,7 +14,7 @@ enum MediaRole {
 }
 
 /// One offer or answer on its way, once the message has been read.
-private struct MediaCall {
+struct MediaCall {
     var flags: CallFlags
     var words = SessionWords()
     /// What of the ip_address parameter is the new address; empty: it is not given.
@@ -194,63 +194,11 @@ extension Relay {
     }
 }
 
-// MARK: - Asking
+// MARK: - Commands and answers
 
 extension Relay {
-    /// Asks one node after the other until one has answered for every stream, and makes the edits.
-    private mutating func rewrite<Host: CallHost>(
-        _ host: Host, _ body: Span<UInt8>, _ call: MediaCall, _ address: Span<UInt8>
-    ) throws(CallFailure) {
-        beginCall()
-        var lastError: CallFailure?
-        while true {
-            let node: Int
-            do throws(CallFailure) {
-                node = try nextNode(host)
-            } catch {
-                throw lastError ?? error
-            }
-            if call.flags.repacketizationMilliseconds > 0, !capabilities(node).contains(.repacketization) {
-                warn(host, "is too old for flag 'z', which is left out")
-            }
-            beginExchange(node, budget: settings.budgetNanoseconds)
-            for stream in description.streams {
-                write(stream, call, host, body, capabilities(node))
-                try addCommand()
-            }
-            let outcome = drive(node)
-            guard outcome == .complete else {
-                lastError = nil
-                try nodeFailed(host, node, outcome)
-                continue
-            }
-            switch read(host, address, call.address) {
-            case .success:
-                do throws(CallFailure) {
-                    try makeEdits(body, call.options)
-                    guard host.apply(edits) else { throw .notApplied }
-                    remember(host, node)
-                    return
-                } catch {
-                    if call.createsSession { deleteCreated(node, call.words, budget: settings.budgetNanoseconds) }
-                    throw error
-                }
-            case .malformed:
-                try nodeFailed(host, node, .malformed)
-            case .failure(let failure, let hasCreated):
-                if call.createsSession, hasCreated {
-                    deleteCreated(node, call.words, budget: settings.budgetNanoseconds)
-                }
-                guard call.createsSession, case .relayError(let code) = failure, code.isWorthAnotherNode else {
-                    throw failure == .noPort && call.flags.looksUpOnly ? .unknownSession : failure
-                }
-                lastError = failure
-            }
-        }
-    }
-
     /// The command for one stream, in the words that `node` understands.
-    private mutating func write<Host: CallHost>(
+    mutating func write<Host: CallHost>(
         _ stream: MediaStream, _ call: MediaCall, _ host: Host, _ body: Span<UInt8>, _ node: Capabilities
     ) {
         command.removeAll(keepingCapacity: true)
@@ -286,7 +234,7 @@ extension Relay {
     }
 
     /// What the answers to all streams come to.
-    private enum Answers {
+    enum Answers {
         case success
         /// One is no protocol: the node has failed.
         case malformed
@@ -295,15 +243,15 @@ extension Relay {
     }
 
     /// Reads the answers; where all are ports, `destinations` says where each stream goes.
-    private mutating func read<Host: CallHost>(
-        _ host: Host, _ address: Span<UInt8>, _ range: ByteRange
+    mutating func read<Host: CallHost>(
+        _ member: Int, _ host: Host, _ address: Span<UInt8>, _ range: ByteRange
     ) -> Answers {
         destinations.removeAll(keepingCapacity: true)
         addresses.removeAll(keepingCapacity: true)
         var failure: CallFailure?
-        let incoming = exchange.incoming
-        for index in 0..<exchange.count {
-            guard let reply = exchange.reply(index) else { return .malformed }
+        let incoming = exchanges.incoming(member)
+        for index in 0..<exchanges.count(member) {
+            guard let reply = exchanges.reply(member, index) else { return .malformed }
             switch MediaReply.parse(incoming.span, reply) {
             case .address(let port, let replied, let family):
                 let start = addresses.count
@@ -332,7 +280,7 @@ extension Relay {
         return .failure(failure, hasCreated: !destinations.isEmpty)
     }
 
-    private mutating func makeEdits(_ body: Span<UInt8>, _ options: RewriteOptions) throws(CallFailure) {
+    mutating func makeEdits(_ body: Span<UInt8>, _ options: RewriteOptions) throws(CallFailure) {
         let (ends, texts, marker) = (destinations, addresses, settings.marker)
         do throws(SDPFault) {
             try edits.rewrite(

@@ -31,6 +31,8 @@ public struct Relay: ~Copyable {
     var description = SessionDescription()
     var edits = EditList()
     var tried: [Int] = []
+    /// The node whose answer a log line is about.
+    var lastAsked: Int?
     var line: [UInt8] = []
     var selection: SetSelection?
 
@@ -127,7 +129,7 @@ extension Relay {
     }
 
     private mutating func appendLastNode() {
-        guard let node = tried.last else { return }
+        guard let node = lastAsked ?? tried.last else { return }
         line.append("RTPProxy ")
         table.withURL(node) { line.append(printable: $0, $0.all, limit: 255) }
         line.append(" ")

@@ -59,6 +59,8 @@ struct NodeSlot: ~Copyable {
     /// Raw value of `NodeLife`.
     let life = Atomic<UInt32>(0)
     let isDraining = Atomic<UInt32>(0)
+    /// Calls in a row that did not wait for its answer any longer.
+    let silences = Atomic<UInt32>(0)
     let setID = Atomic<UInt32>(0)
     let weight = Atomic<UInt32>(0)
     let definitionIndex = Atomic<UInt32>(0)
@@ -73,6 +75,7 @@ struct NodeSlot: ~Copyable {
         if version != 0 { publish(NodeAddress(words: (0, 0, 0))) }
         roundTrip.reset()
         isDraining.store(0, ordering: .sequentiallyConsistent)
+        silences.store(0, ordering: .sequentiallyConsistent)
     }
 
     // MARK: Condition: bits 0..7 the kind, bits 32..63 the recheck tick.

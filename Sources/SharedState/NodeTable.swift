@@ -282,6 +282,27 @@ struct NodeTableHeader: ~Copyable {
         unsafe slot(index)?.pointee.roundTrip.sample(nanoseconds)
     }
 
+    /// Calls in a row from which a node is tried last.
+    public static var suspicion: UInt32 { 3 }
+
+    /// Calls in a row that did not wait for an answer of node `index` any longer.
+    public func silences(_ index: Int) -> UInt32 {
+        unsafe slot(index)?.pointee.silences.load(ordering: .relaxed) ?? 0
+    }
+
+    /// A call went on without an answer of node `index`.
+    public func noteSilence(_ index: Int) {
+        let now = unsafe slot(index)?.pointee.silences.wrappingAdd(1, ordering: .relaxed).newValue
+        if now == Self.suspicion { noteChange() }
+    }
+
+    /// Node `index` has answered.
+    public func noteAnswer(_ index: Int) {
+        guard silences(index) != 0 else { return }
+        let before = unsafe slot(index)?.pointee.silences.exchange(0, ordering: .relaxed) ?? 0
+        if before >= Self.suspicion { noteChange() }
+    }
+
     // MARK: What the module's own process writes
 
     /// Raw value of the capabilities that it has shown, 0 before.

@@ -11,7 +11,7 @@ public import Bytes
 /// the exchange by `withExchange`, `start` it, `step` until `takeOutcome` says how it ended, read the replies by
 /// `withExchange`. Members and nodes are numbered from 0; what is outside is refused and traps nothing.
 public struct ExchangeGroup: ~Copyable {
-    private var core: ExchangeCore<Kernel>
+    var core: ExchangeCore<Kernel>
 
     /// At most 131,071 members.
     public init(members: Int, nodes: Int) { core = ExchangeCore(members: members, nodes: nodes) }

@@ -36,21 +36,58 @@ import Testing
         }
     }
 
-    @Test func silentRelayIsDisabledAndTheOtherTakesOver() throws {
+    /// Ten seconds of patience, which must not be needed.
+    private static func patient(_ configuration: inout KamailioConfiguration) {
+        configuration.set("rtpproxy_tout", 5)
+        configuration.set("rtpproxy_retr", 2)
+    }
+
+    @Test func silentRelayGetsCompanyAndTheOtherTakesOver() throws {
         let relays = [try ScriptedRelay(), try ScriptedRelay()]
-        try Stage.own(relays, Self.impatient) { kamailio in
+        try Stage.own(relays, Self.patient) { kamailio in
             let call = try kamailio.call()
             call.choose(0, of: [1, 1])
             relays[0].on { $0.verb == "U" ? .drop : nil }
+            let start = ContinuousClock.now
             let invite = try call.invite(run: .offer())
+            #expect(ContinuousClock.now - start < .seconds(4))
             #expect(invite.returnCodes == [1])
             #expect(relays[1].texts(of: call.id, "U").count == 1)
             #expect(invite.instance == relays[1].url)
-            #expect(try kamailio.relays().map { $0["disabled"] } == ["1", "0"])
-            // From now on it is not asked, although the choice falls on it.
-            call.choose(0, of: [1, 1])
-            #expect(try call.invite(run: .offer()).returnCodes == [1])
-            #expect(relays[0].texts(of: call.id).isEmpty)
+            // What the slow one may have created is deleted, and the call stays with the one that answered.
+            #expect(waitUntil(2) { relays[0].texts(of: call.id, "D").count == 1 })
+            #expect(relays[1].texts(of: call.id, "D").isEmpty)
+            let reply = try call.reply(to: invite, sdp: SDPText.audio(), run: .answer())
+            #expect(reply.instance == relays[1].url)
+        }
+    }
+
+    @Test func relayThatIsSilentToAllIsTriedLastAndThenDisabled() throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        try Stage.own(relays, Self.impatient) { kamailio in
+            relays[0].on { _ in .drop }
+            var asked = 0
+            for _ in 0..<12 {
+                let call = try kamailio.call()
+                call.choose(0, of: [1, 1])
+                #expect(try call.invite(run: .offer()).instance == relays[1].url)
+                if !relays[0].texts(of: call.id).isEmpty { asked += 1 }
+            }
+            #expect(asked < 12)
+            #expect(try waitUntil(5, every: 50) { try kamailio.relays().map { $0["disabled"] } == ["1", "0"] })
+            #expect(kamailio.logLines(relays[0].url).filter { $0.contains("ERROR") }.count == 1)
+        }
+    }
+
+    @Test func relaysThatAreAllSilentCostOneBudgetInAll() throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay(), try ScriptedRelay()]
+        try Stage.own(relays, Self.impatient) { kamailio in
+            for relay in relays { relay.on { $0.verb == "U" ? .drop : nil } }
+            let call = try kamailio.call()
+            let start = ContinuousClock.now
+            #expect(try call.invite(run: .offer()).returnCodes == [-3])
+            #expect(ContinuousClock.now - start < .seconds(2.5))
+            for relay in relays { #expect(Set(relay.commands(of: call.id).map(\.cookie)).count >= 1) }
         }
     }
 

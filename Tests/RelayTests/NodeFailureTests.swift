@@ -23,22 +23,66 @@ import Testing
         #expect(call.body.contains("m=audio 35002 "))
     }
 
-    @Test func aSilentNodeIsDisabledAndTheNextOneIsAsked() throws {
+    @Test func aSilentNodeThatIsAloneIsDisabled() throws {
         let silent = try Responder { _ in nil }
-        let other = try Responder()
-        let worker = try SIPWorker(silent, other)
+        let worker = try SIPWorker(silent)
         let first = call()
-        #expect(worker.offer(first) == .done)
-        expectTakenOut(worker, first, silent.url, "does not answer in time")
+        #expect(worker.offer(first) == .noNode)
+        #expect(worker.condition(0) == .down(recheck: 1060))
+        #expect(
+            first.errors.first == "RTPProxy \(silent.url) (set 0) does not answer in time, disabled for 60 s")
         let commands = silent.commands.count
         // Nobody asks it again, also in other processes, and nobody says it twice.
         for next in [worker, try SIPWorker(beside: worker)] {
             let call = call()
-            #expect(next.offer(call) == .done)
-            #expect(call.lines.isEmpty)
-            #expect(call.instances == [other.url])
+            #expect(next.offer(call) == .noNode)
+            #expect(!call.errors.contains { $0.contains("in time") })
         }
         #expect(silent.commands.count == commands)
+    }
+
+    @Test func aSilentNodeGetsCompanyAndLosesTheCall() throws {
+        let silent = try Responder { _ in nil }
+        let other = try Responder()
+        let worker = try SIPWorker(silent, other)
+        let call = call()
+        #expect(worker.offer(call) == .done)
+        #expect(call.body.contains("m=audio 35002 "))
+        #expect(call.instances.last == other.url)
+        #expect(call.errors.isEmpty)
+        // Its verdict is out: it is up until somebody has waited for it in vain.
+        #expect(worker.condition(0) == .up(recheck: 0))
+        #expect(try worker.table().silences(0) == 1)
+        for _ in 0..<100 where silent.commands.last != "D b ft" { usleep(10_000) }
+        #expect(silent.commands.last == "D b ft")
+    }
+
+    @Test func aNodeThatWasSilentToSeveralCallsIsTriedLast() throws {
+        let silent = try Responder { _ in nil }
+        let other = try Responder()
+        let worker = try SIPWorker(silent, other)
+        for _ in 0..<NodeTable.suspicion { #expect(worker.offer(call()) == .done) }
+        let asked = silent.commands.count
+        #expect(worker.offer(call()) == .done)
+        #expect(silent.commands.count == asked)
+        // An answer clears it.
+        try worker.table().noteAnswer(0)
+        #expect(worker.offer(call()) == .done)
+        #expect(silent.commands.count > asked)
+    }
+
+    @Test func anAnswerToAnExistingSessionWaitsForItsOwnNode() throws {
+        let slow = try Responder { command in
+            usleep(400_000)
+            return command.hasPrefix("L") ? "35010 192.0.2.1" : "0"
+        }
+        let other = try Responder()
+        let worker = try SIPWorker(slow, other)
+        let reply = FakeCall(.invite, status: 200)
+        reply[.callID] = "b"
+        reply[.toTag] = "tt"
+        #expect(worker.answer(reply) == .done)
+        #expect(other.commands.isEmpty)
     }
 
     @Test func aNodeThatRefusesIsDisabledAtOnce() throws {
@@ -70,17 +114,14 @@ import Testing
         expectTakenOut(worker, call, wrong.url, "answers what is no control protocol")
     }
 
-    /// Two processes wait for the same node at once: both go on to the next one, and one of them writes the line.
+    /// Two processes wait for the same node at once: one of them writes the line.
     @Test func aFailureThatTwoProcessesSeeIsLoggedOnce() throws {
         let silent = try Responder { _ in nil }
-        let other = try Responder()
-        let worker = try SIPWorker(silent, other)
+        let worker = try SIPWorker(silent)
         nonisolated(unsafe) let workers = [worker, try SIPWorker(beside: worker)]
         nonisolated(unsafe) let calls = [call(), call()]
         DispatchQueue.concurrentPerform(iterations: 2) { _ = workers[$0].offer(calls[$0]) }
-        #expect(calls.map { $0.body.contains("m=audio 35002 ") } == [true, true])
-        #expect(calls.flatMap(\.errors).count == 1)
-        #expect(other.commands.count == 2)
+        #expect(calls.flatMap(\.errors).filter { $0.contains("in time") }.count == 1)
     }
 
     /// One node is short and the other one dead: what the last one tried has shown is what the script gets.
