@@ -8,8 +8,8 @@ extension ExchangeGroup {
     public mutating func begin(
         _ member: Int, now: UInt64, budget: UInt64, firstRetransmission: UInt64, framing: Framing
     ) {
-        guard core.members.contains(member) else { return }
-        core.members[member].exchange.begin(
+        guard core.value.members.contains(member) else { return }
+        core.value.members[member].exchange.begin(
             now: now, budget: budget, firstRetransmission: firstRetransmission, framing: framing)
     }
 
@@ -17,34 +17,34 @@ extension ExchangeGroup {
     public mutating func add(
         _ member: Int, _ command: Span<UInt8>, cookies: inout CookieSource
     ) throws(ExchangeError) {
-        guard core.members.contains(member) else { return }
-        try core.members[member].exchange.add(command, cookies: &cookies)
+        guard core.value.members.contains(member) else { return }
+        try core.value.members[member].exchange.add(command, cookies: &cookies)
     }
 
     /// Ends the exchange of `member` as refused, without asking: its node has no address.
     public mutating func refuse(_ member: Int) {
-        guard core.members.contains(member) else { return }
-        core.abandon(member)
-        core.members[member].outcome = .refused
+        guard core.value.members.contains(member) else { return }
+        core.value.abandon(member)
+        core.value.members[member].outcome = .refused
     }
 
     /// How many commands the exchange of `member` has.
     public func count(_ member: Int) -> Int {
-        core.members.contains(member) ? core.members[member].exchange.count : 0
+        core.value.members.contains(member) ? core.value.members[member].exchange.count : 0
     }
 
     /// The bytes that the replies of `member` are ranges of.
     public func incoming(_ member: Int) -> [UInt8] {
-        core.members.contains(member) ? core.members[member].exchange.incoming : []
+        core.value.members.contains(member) ? core.value.members[member].exchange.incoming : []
     }
 
     /// Where the reply to a command of `member` stands; nil while there is none.
     public func reply(_ member: Int, _ index: Int) -> ByteRange? {
-        core.members.contains(member) ? core.members[member].exchange.reply(index) : nil
+        core.value.members.contains(member) ? core.value.members[member].exchange.reply(index) : nil
     }
 
     /// How long `member`'s node took, in nanoseconds; see `Exchange.roundTrip`.
     public func roundTrip(_ member: Int) -> UInt64? {
-        core.members.contains(member) ? core.members[member].exchange.roundTrip : nil
+        core.value.members.contains(member) ? core.value.members[member].exchange.roundTrip : nil
     }
 }

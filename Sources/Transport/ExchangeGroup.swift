@@ -11,70 +11,70 @@ public import Bytes
 /// the exchange by `withExchange`, `start` it, `step` until `takeOutcome` says how it ended, read the replies by
 /// `withExchange`. Members and nodes are numbered from 0; what is outside is refused and traps nothing.
 public struct ExchangeGroup: ~Copyable {
-    var core: ExchangeCore<Kernel>
+    var core: Box<ExchangeCore<Kernel>>
 
     /// At most 131,071 members.
-    public init(members: Int, nodes: Int) { core = ExchangeCore(members: members, nodes: nodes) }
+    public init(members: Int, nodes: Int) { core = Box(ExchangeCore(members: members, nodes: nodes)) }
 
     /// Lends the exchange of `member`, for beginning it and adding commands, or for reading its replies; nil where
     /// there is no such member. Not to be begun anew while it runs.
     public mutating func withExchange<Result, Failure: Error>(
         _ member: Int, _ body: (inout Exchange) throws(Failure) -> Result
     ) throws(Failure) -> Result? {
-        guard core.members.contains(member) else { return nil }
-        return try body(&core.members[member].exchange)
+        guard core.value.members.contains(member) else { return nil }
+        return try body(&core.value.members[member].exchange)
     }
 
     /// Starts an exchange of framing `datagram` (UDP) or `pipeline` (TCP) with `node` at `address`, and sends what goes
     /// at once. One that runs is abandoned.
     public mutating func start(_ member: Int, node: Int, address: SocketAddress) {
-        core.start(member, node: node, address: address)
+        core.value.start(member, node: node, address: address)
     }
 
     /// Starts an exchange of framing `stream` or `pipeline` with `node`, whose unix socket is at `path`.
     public mutating func start(_ member: Int, node: Int, unixSocket bytes: Span<UInt8>, path: ByteRange) {
-        core.start(member, node: node, bytes, path: path)
+        core.value.start(member, node: node, bytes, path: path)
     }
 
     /// Whether an exchange of `member` is under way.
-    public func isRunning(_ member: Int) -> Bool { core.members[member].isRunning }
+    public func isRunning(_ member: Int) -> Bool { core.value.members[member].isRunning }
 
     /// How the exchange of `member` ended, once; nil while it runs or where none was started.
-    public mutating func takeOutcome(_ member: Int) -> ExchangeOutcome? { core.takeOutcome(member) }
+    public mutating func takeOutcome(_ member: Int) -> ExchangeOutcome? { core.value.takeOutcome(member) }
 
     /// Waits, once, until something arrives, something is to be sent, or `deadline` has come, and does what is to be
     /// done. What has arrived is taken before deadlines are looked at: a process that was held up condemns nobody.
-    public mutating func step(until deadline: UInt64) { core.step(until: deadline) }
+    public mutating func step(until deadline: UInt64) { core.value.step(until: deadline) }
 
     /// Ends the exchange of `member` without outcome; late answers to it are ignored.
-    public mutating func abandon(_ member: Int) { core.abandon(member) }
+    public mutating func abandon(_ member: Int) { core.value.abandon(member) }
 
     /// Sends one command to `node` at `address` and waits for nothing; false where that is known to have failed.
     public mutating func sendOnce(
         _ node: Int, address: SocketAddress, framing: Framing, _ command: Span<UInt8>, cookies: inout CookieSource
     ) -> Bool {
-        core.sendOnce(node, address: address, framing: framing, command, command.all, &cookies)
+        core.value.sendOnce(node, address: address, framing: framing, command, command.all, &cookies)
     }
 
     /// The same to a node whose unix socket is at `path`.
     public mutating func sendOnce(
         _ node: Int, unixSocket bytes: Span<UInt8>, path: ByteRange, framing: Framing, _ command: Span<UInt8>
     ) -> Bool {
-        core.sendOnce(node, bytes, path: path, framing: framing, command, command.all)
+        core.value.sendOnce(node, bytes, path: path, framing: framing, command, command.all)
     }
 }
 
 extension ExchangeGroup {
     /// Drives `exchange`, which the caller keeps, as member 0 until it ends. Blocks, never beyond its deadline.
     public mutating func drive(_ exchange: inout Exchange, node: Int, address: SocketAddress) -> ExchangeOutcome {
-        core.drive(&exchange, node: node, address: address)
+        core.value.drive(&exchange, node: node, address: address)
     }
 
     /// The same with a node whose unix socket is at `path`.
     public mutating func drive(
         _ exchange: inout Exchange, node: Int, unixSocket bytes: Span<UInt8>, path: ByteRange
     ) -> ExchangeOutcome {
-        core.drive(&exchange, node: node, bytes, path: path)
+        core.value.drive(&exchange, node: node, bytes, path: path)
     }
 }
 

@@ -64,12 +64,17 @@ struct OneShotStreams<Calls: SystemCalls>: ~Copyable {
     }
 }
 
+/// A place for one of `PartingStreams`.
+struct PartingStream<Calls: SystemCalls>: ~Copyable {
+    var socket: StreamSocket<Calls>?
+}
+
 /// Unix connections with one command each whose reply nobody waits for. They stay open for a while: RTPProxy does not
 /// run a command whose sender has closed before it came to read (confirmed with 3.x), and closes its own end once it has.
 struct PartingStreams<Calls: SystemCalls>: ~Copyable {
     static var count: Int { 16 }
 
-    private var sockets = InlineArray<16, StreamSocket<Calls>?> { _ in nil }
+    private var slots = Row(count: PartingStreams.count) { _ in PartingStream<Calls>() }
     private var next = 0
 
     /// Sends one command with its LF; the oldest of the connections gives way.
@@ -77,7 +82,7 @@ struct PartingStreams<Calls: SystemCalls>: ~Copyable {
         do throws(SystemError) {
             let socket = try StreamSocket<Calls>(path, path: range)
             let isSent = socket.send(wire.span, wire.span.all) == .done(wire.count)
-            sockets[next] = consume socket
+            slots[next].socket = consume socket
             next = (next &+ 1) % Self.count
             return isSent
         } catch {
@@ -86,6 +91,6 @@ struct PartingStreams<Calls: SystemCalls>: ~Copyable {
     }
 
     mutating func close() {
-        for slot in sockets.indices { sockets[slot] = nil }
+        for slot in 0..<slots.count { slots[slot].socket = nil }
     }
 }
