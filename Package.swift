@@ -57,9 +57,3 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
-
-// The compiler does not see across modules that the layout of an internal type has changed, and links what does not
-// fit any more: what imports a module is compiled anew with it.
-for target in package.targets where target.type != .system {
-    target.swiftSettings = (target.swiftSettings ?? []) + [.unsafeFlags(["-disable-incremental-imports"])]
-}

@@ -6,8 +6,6 @@
 // arm64: a compare-exchange in one process is one for all of them. Nothing in a slot is a reference or has an
 // invariant over two words, with one exception, the address, which has a version around it.
 //
-// The round trip is one word of its own, and a permit is one each; both say in their files what a death leaves.
-//
 // Who writes what: `state` any process, by compare-exchange; `capabilities` and the address only the module's own
 // process (`capabilities` first, then `state` becomes up); what the pool says of the node (set, weight, order, text of
 // the URL) the main process before the fork, and later whoever holds the pool's lock, while `life` is free or for
@@ -54,7 +52,6 @@ struct NodeSlot: ~Copyable {
     private let address2 = Atomic<UInt64>(0)
 
     let roundTrip = SharedRoundTrip()
-    let permits = Permits()
 
     /// Raw value of `NodeLife`.
     let life = Atomic<UInt32>(0)
