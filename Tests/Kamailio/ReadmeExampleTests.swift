@@ -86,7 +86,8 @@ import Testing
                 list == [
                     "0 2 udp:127.0.0.1:22222", "0 1 udp:127.0.0.1:22223", "1 1 udp:localhost:22224",
                     "1 0 udp:127.0.0.1", "2 1 \(relay.url)", "3 1 unix:/run/rtpproxy/control.sock",
-                    "3 3 /run/rtpproxy/other.sock",
+                    "3 3 /run/rtpproxy/other.sock", "4 1 cunix:/run/rtpproxy/lasting.sock",
+                    "4 1 tcp:127.0.0.1:22227", "4 1 tcp6:[::1]:22228",
                 ])
             let call = try kamailio.call()
             call.send(call.request("INVITE", sdp: SDPText.audio()))
