@@ -50,7 +50,7 @@ extension Relay {
             // Addresses given in digits first: a name server that hangs keeps no other node waiting at start-up.
             // One that is switched off gets its address, too: it may be switched on.
             for node in directory.listed {
-                let isReady = table.address(node) != nil || resolveNumeric(node)
+                let isReady = !needsLookUp(node) && (table.address(node) != nil || resolveNumeric(node))
                 if isReady, isProbeDue(node, host.ticks, survey, now) { probe(&survey, node) }
             }
             for node in 0..<table.count where isNamed(node) && isProbeDue(node, host.ticks, survey, now) {
@@ -136,8 +136,16 @@ extension Relay {
             failed(host, node, failure.text)
             return false
         }
-        table.publishAddress(node, NodeAddress(words: address.words))
+        if table.address(node)?.words ?? (0, 0, 0) != address.words {
+            table.publishAddress(node, NodeAddress(words: address.words))
+        }
         return true
+    }
+
+    /// Whether the name of a node is to be looked up before it is asked: what failed may have moved.
+    private func needsLookUp(_ node: Int) -> Bool {
+        guard case .down = table.condition(node) else { return false }
+        return isNamed(node)
     }
 
     /// Whether the address of a node came from a name, and may be another one by now.
@@ -192,7 +200,5 @@ extension Relay {
     private mutating func failed<Host: RelayHost>(_ host: Host, _ node: Int, _ reason: StaticString) {
         let recheck = recheckTick(host)
         if !takeOut(host, node, recheck, reason) { table.postpone(node, recheck: recheck) }
-        // A name may have moved: the next try looks it up again.
-        if isNamed(node) { table.forgetAddress(node) }
     }
 }

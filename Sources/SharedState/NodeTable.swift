@@ -313,8 +313,6 @@ struct NodeTableHeader: ~Copyable {
     public func address(_ index: Int) -> NodeAddress? { unsafe slot(index)?.pointee.address }
     /// Version of the address, 0 never published.
     public func addressVersion(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.version ?? 0 }
-    /// Leaves it without an address.
-    public func forgetAddress(_ index: Int) { publishAddress(index, NodeAddress(words: (0, 0, 0))) }
     /// Gives it an address, about which nothing is known yet.
     public func publishAddress(_ index: Int, _ address: NodeAddress) {
         unsafe slot(index)?.pointee.publish(address)

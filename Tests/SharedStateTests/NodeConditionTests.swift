@@ -157,14 +157,14 @@ enum Start: CaseIterable, Sendable {
         #expect(versions.count == 50)
     }
 
-    /// A name that may have moved: there is no address until the next publication, and the version goes on.
+    /// A slot that another node takes over: there is no address until the next publication, and the version goes on.
     @Test func aForgottenAddressIsNone() throws {
         let block = try Block([definition("a")])
         defer { withExtendedLifetime(block) {} }
         let table = try block.table()
         table.publishAddress(0, NodeAddress(words: (1, 2, 3)))
         let version = table.addressVersion(0)
-        table.forgetAddress(0)
+        table.publishAddress(0, NodeAddress(words: (0, 0, 0)))
         #expect(table.address(0) == nil)
         #expect(table.addressVersion(0) != version)
         table.publishAddress(0, NodeAddress(words: (1, 0, 0)))
