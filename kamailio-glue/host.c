@@ -210,10 +210,14 @@ static void hold_signals(int how)
 
 static bool host_is_wanted(void)
 {
+	/* The main process is the parent, number 1 in a container: without it nobody would end this one. */
+	static pid_t parent = 0;
+
 	hold_signals(SIG_UNBLOCK);
 	hold_signals(SIG_BLOCK);
-	/* The main process is the parent: without it nobody would end this one. */
-	return getppid() != 1;
+	if(parent == 0)
+		parent = getppid();
+	return getppid() == parent;
 }
 
 const rtpp_host rtpp_host_services = {

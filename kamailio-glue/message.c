@@ -103,7 +103,20 @@ bool rtpp_message_is_edited(void *context)
 	return false;
 }
 
-/* Takes every lump of ours that stands alone in the list out again: the way back when one could not be made. */
+/* Frees what is to be inserted behind a lump of ours: remove_lump takes the lump alone. */
+static void free_insertions(struct lump *lump)
+{
+	while(lump->after != NULL) {
+		struct lump *insertion = lump->after;
+
+		lump->after = insertion->after;
+		pkg_free(insertion->u.value);
+		pkg_free(insertion);
+	}
+}
+
+/* Takes every lump of ours out again: the way back when one could not be made. None is older than this call, for a
+ * message that has some is refused before. */
 static void remove_our_lumps(struct sip_msg *msg)
 {
 	struct lump *lump = msg->body_lumps;
@@ -111,8 +124,10 @@ static void remove_our_lumps(struct sip_msg *msg)
 	while(lump != NULL) {
 		struct lump *next = lump->next;
 
-		if(lump->type == RTPP_LUMP)
+		if(lump->type == RTPP_LUMP) {
+			free_insertions(lump);
 			remove_lump(msg, lump);
+		}
 		lump = next;
 	}
 }
