@@ -6,6 +6,17 @@ import TestSupport
 import Testing
 
 @Suite struct ExchangeTests {
+    /// The parent of the module's own process is process 1 there, which elsewhere means that the server has gone.
+    @Test(.enabled(if: Kamailio.canBeFirstProcess, "needs PID namespaces"))
+    func serverThatIsTheFirstProcessOfAContainerStays() throws {
+        let relay = try ScriptedRelay()
+        let configuration = try Stage.configuration {
+            $0.set("rtpproxy_sock", relay.url)
+            $0.isFirstProcess = true
+        }
+        #expect(try Kamailio.stays(configuration, milliseconds: 1500))
+    }
+
     @Test func commandsOfAllStreamsAreUnderWayTogether() throws {
         let stage = try Stage.shared()
         let call = try stage.call()

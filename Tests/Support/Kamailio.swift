@@ -39,7 +39,11 @@ public final class Kamailio: Sendable {
                 "-L", installation.modules, "-DD", "-E", "-m", "32", "-M", "8", "-Y", folder.path, "-f",
                 configurationPath,
             ])
-        process = try ChildProcess(program, arguments, output: folder.file("log"), folder: folder.path)
+        let namespace = ["--pid", "--fork", "--kill-child", "--mount-proc", program]
+        process = try ChildProcess(
+            configuration.isFirstProcess ? "unshare" : program,
+            configuration.isFirstProcess ? namespace + arguments : arguments, output: folder.file("log"),
+            folder: folder.path)
     }
 
     /// Starts one that must refuse its configuration, and returns its log. Throws where it starts, hangs, or dies by a
@@ -55,6 +59,20 @@ public final class Kamailio: Sendable {
             throw HarnessError("Kamailio ended with \(end) \(kamailio.diedBySignal):\n\(kamailio.log.suffix(2000))")
         }
         return kamailio.log
+    }
+
+    /// Whether this machine lets tests make PID namespaces.
+    public static let canBeFirstProcess: Bool =
+        (try? ChildProcess.run("sh", ["-c", "unshare --pid --fork --mount-proc true && echo yes"]).output)?
+        .contains("yes") ?? false
+
+    /// Whether a Kamailio that has started is still there, and answers, after some time.
+    public static func stays(_ configuration: KamailioConfiguration, milliseconds: UInt32) throws -> Bool {
+        let kamailio = try Kamailio(launching: configuration)
+        defer { kamailio.process.terminate(within: 5) }
+        waitUntil(20) { !kamailio.process.isRunning || kamailio.isReady }
+        usleep(milliseconds * 1000)
+        return try kamailio.process.isRunning && kamailio.kamcmd("core.ps").contains("RTPProxy monitor")
     }
 
     /// Whether a Kamailio starts with a configuration; it is stopped again. Throws where it hangs or dies by a signal.

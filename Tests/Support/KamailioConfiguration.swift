@@ -7,6 +7,8 @@ public struct KamailioConfiguration: Sendable {
     public var modules = [
         "kex", "tm", "tmx", "sl", "rr", "pv", "textops", "siputils", "maxfwd", "xlog", "corex", "ctl",
     ]
+    /// Whether it runs as process 1 of a PID namespace of its own, as in a container.
+    public var isFirstProcess = false
     /// Kamailio modules that need rtpproxy and are loaded behind it.
     public var modulesBehind: [String] = []
     /// `modparam` lines' three parts, the value as it stands in the file (quotes included, if it is a text).
