@@ -18,7 +18,8 @@ public final class UserAgent: Sendable {
     ) throws {
         self.name = name
         self.listener = listener
-        socket = try UDPSocket(at: Endpoint(address ?? family.loopback, 0))
+        // A port that nobody has had before: what a Kamailio of another test still sends again finds nobody.
+        socket = try UDPSocket(at: Endpoint(address ?? family.loopback, FreePort.next(in: 22_000...31_999)))
     }
 
     public var endpoint: Endpoint { socket.endpoint }
