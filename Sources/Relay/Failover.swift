@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Choosing a node for a call, talking to it, and what happens when it does not answer.
+// Choosing a node for a call, and what happens to one that does not answer.
 
 import Bytes
 import ControlProtocol
@@ -11,52 +11,37 @@ extension Relay {
     private static var firstWaitUnknown: UInt64 { 100_000_000 }
     /// The shortest such time, whatever the round trip.
     private static var shortestFirstWait: UInt64 { 10_000_000 }
-    /// Time between two looks at a node that has not yet answered since start, in nanoseconds.
-    private static var unprovenPause: UInt64 { 2_000_000 }
-
-    /// Starts a call: no node has been tried, and the pool is that of now.
-    mutating func beginCall() {
-        tried.removeAll(keepingCapacity: true)
-        lastAsked = nil
-        refreshDirectory()
-    }
-
     /// Derives the sets anew where the pool has changed.
     mutating func refreshDirectory() {
         if directory.membership != table.membership { directory = NodeDirectory(table) }
     }
 
-    /// The next node to ask, which counts as tried from now on. At start-up it waits, no longer than one command may
-    /// take, for nodes that have not answered yet.
-    mutating func nextNode<Host: CallHost>(_ host: Host, waiting: Bool = true) throws(CallFailure) -> Int {
-        let setID = selectedSetID(host)
-        guard let set = directory.position(ofSet: setID) else { throw .noNode(setID: setID, setExists: false) }
-        var deadline: UInt64?
-        while true {
-            if let node = remembered(host, setID) ?? choose(set) {
-                tried.append(node)
-                table.withURL(node) { host.setInstance($0) }
-                return node
-            }
-            guard waiting, hasUnproven(set) else { break }
-            let now = MonotonicClock.now()
-            let end = deadline ?? now.addingReportingOverflow(settings.budgetNanoseconds).partialValue
-            deadline = end
-            guard now < end else { break }
-            MonotonicClock.sleep(nanoseconds: Self.unprovenPause)
+    /// The next node to ask, which counts as tried from now on. Nil where there is none yet: one that has not answered
+    /// since start may still do so.
+    mutating func nextNode<Host: CallHost>(_ race: inout Race, _ host: Host) throws(CallFailure) -> Int? {
+        guard let set = directory.position(ofSet: race.setID) else {
+            throw .noNode(setID: race.setID, setExists: false)
         }
-        throw .noNode(setID)
+        if let node = remembered(race, host) ?? choose(race, set) {
+            race.tried.append(node)
+            race.latest = node
+            lastAsked = node
+            table.withURL(node) { host.setInstance($0) }
+            return node
+        }
+        guard hasUnproven(set) else { throw .noNode(race.setID) }
+        return nil
     }
 
     /// The node of the set at `position` that the balancing rule gives the call, among those not tried yet.
-    private mutating func choose(_ position: Int) -> Int? {
+    private mutating func choose(_ race: Race, _ position: Int) -> Int? {
         directory.refresh(position, table)
         let set = directory.sets[position]
-        if tried.isEmpty { return choose(set.takers, set.sums) }
+        if race.tried.isEmpty { return choose(set.takers, set.sums) }
         // After a failure, which is rare: the same rule among the rest.
         var (nodes, sums) = ([Int](), [UInt64]())
         for reserves in [false, true] where nodes.isEmpty {
-            for node in set.nodes where table.takesNewCalls(node) && !tried.contains(node) {
+            for node in set.nodes where table.takesNewCalls(node) && !race.tried.contains(node) {
                 guard (table.weight(node) == 0) == reserves else { continue }
                 nodes.append(node)
                 sums.append((sums.last ?? 0) &+ UInt64(max(table.weight(node), 1)))
@@ -97,20 +82,20 @@ extension Relay {
     }
 
     /// The node that holds the call, if it takes commands and has not been tried.
-    private func remembered<Host: RelayHost>(_ host: Host, _ setID: UInt32) -> Int? {
-        guard let node = calls?.node(for: callKey(setID), now: host.ticks), table.setID(node) == setID,
-            table.takesCommands(node), !tried.contains(node)
+    private func remembered<Host: RelayHost>(_ race: Race, _ host: Host) -> Int? {
+        guard let node = calls?.node(for: callKey(race.setID), now: host.ticks), table.setID(node) == race.setID,
+            table.takesCommands(node), !race.tried.contains(node)
         else { return nil }
         return node
     }
 
     /// Remembers that `node` holds the call.
-    func remember<Host: CallHost>(_ host: Host, _ node: Int) {
-        calls?.remember(callKey(selectedSetID(host)), node: node, now: host.ticks)
+    func remember<Host: RelayHost>(_ host: Host, _ node: Int, _ setID: UInt32) {
+        calls?.remember(callKey(setID), node: node, now: host.ticks)
     }
 
     /// Forgets the call.
-    func forget<Host: CallHost>(_ host: Host) { calls?.forget(callKey(selectedSetID(host))) }
+    func forget(_ setID: UInt32) { calls?.forget(callKey(setID)) }
 
     /// What `node` can do, as far as it has been asked.
     func capabilities(_ node: Int) -> Capabilities { Capabilities(rawValue: table.capabilities(node)) }
@@ -120,53 +105,6 @@ extension Relay {
     func firstWait(_ node: Int) -> UInt64 {
         let expected = table.roundTrip(node)?.timeoutNanoseconds ?? Self.firstWaitUnknown
         return min(max(expected, Self.shortestFirstWait), settings.longestFirstWait)
-    }
-
-    /// Begins an exchange with `node`.
-    mutating func beginExchange(_ node: Int, budget: UInt64) {
-        exchange.begin(
-            now: MonotonicClock.now(), budget: budget,
-            firstRetransmission: firstWait(node),
-            framing: directory.url(node)?.scheme.framing ?? .datagram)
-    }
-
-    /// Adds `command` to the exchange.
-    mutating func addCommand() throws(CallFailure) {
-        let text = command
-        do throws(ExchangeError) {
-            try exchange.add(text.span, cookies: &cookies)
-        } catch {
-            throw error == .tooLong ? .commandTooLong : .exchange(error)
-        }
-    }
-
-    /// Drives the exchange with `node` to its end.
-    mutating func drive(_ node: Int) -> ExchangeOutcome {
-        let outcome = driveExchange(node)
-        if let sample = exchange.roundTrip { table.sampleRoundTrip(node, nanoseconds: sample) }
-        if outcome == .complete { table.noteAnswer(node) }
-        return outcome
-    }
-
-    private mutating func driveExchange(_ node: Int) -> ExchangeOutcome {
-        guard let url = directory.url(node) else { return .refused }
-        if url.scheme.isUnix {
-            return table.withURL(node) { exchanges.drive(&exchange, node: node, unixSocket: $0, path: url.target) }
-        }
-        // Without an address its name has not been resolved.
-        guard let words = table.address(node)?.words, let address = SocketAddress(words: words) else {
-            return .refused
-        }
-        return exchanges.drive(&exchange, node: node, address: address)
-    }
-
-    /// Takes a node that failed out for all processes; the process that does it writes the line. Throws where the
-    /// fault is this machine's and not the node's.
-    mutating func nodeFailed<Host: RelayHost>(
-        _ host: Host, _ node: Int, _ outcome: ExchangeOutcome
-    ) throws(CallFailure) {
-        if case .failed(let error) = outcome, error.isLocal { throw .system(error) }
-        _ = takeOut(host, node, recheckTick(host), outcome.reason)
     }
 
     /// The tick at which a node that fails now is tried again.

@@ -72,7 +72,8 @@ extension Relay {
                 let range = try findSDP(host, body)
                 try read(role, host, &call)
                 try check(host, body, range, &call)
-                try rewrite(host, body, call, address)
+                var race = Race(.media(call), setID: selectedSetID(host))
+                try run(&race, host, body, address)
             }
             return .done
         } catch {

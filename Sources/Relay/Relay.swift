@@ -16,7 +16,8 @@ public struct Relay: ~Copyable {
     var directory: NodeDirectory
     /// What this process has open to the nodes.
     var exchanges: ExchangeGroup
-    var exchange = Exchange()
+    /// Members of the group that nobody uses.
+    var freeMembers: [Int]
     var cookies = CookieSource()
 
     // Memory of the call under way.
@@ -30,7 +31,6 @@ public struct Relay: ~Copyable {
     var destinations: [StreamDestination] = []
     var description = SessionDescription()
     var edits = EditList()
-    var tried: [Int] = []
     /// The node whose answer a log line is about.
     var lastAsked: Int?
     var line: [UInt8] = []
@@ -41,13 +41,11 @@ public struct Relay: ~Copyable {
         self.settings = settings
         self.calls = calls
         directory = NodeDirectory(table)
-        exchanges = ExchangeGroup(members: Self.mostAtOnce, nodes: table.capacity)
+        exchanges = ExchangeGroup(members: Legs.count, nodes: table.capacity)
+        freeMembers = Array(0..<Legs.count)
         self.table = table
         reserve()
     }
-
-    /// Exchanges that one call may have under way at once, each with another node.
-    static var mostAtOnce: Int { 4 }
 
     /// Room for an ordinary call, so that memory grows for extraordinary ones only.
     private mutating func reserve() {
@@ -59,7 +57,6 @@ public struct Relay: ~Copyable {
         prompt.reserveCapacity(256)
         addresses.reserveCapacity(1024)
         destinations.reserveCapacity(32)
-        tried.reserveCapacity(table.capacity)
         line.reserveCapacity(1024)
     }
 }
@@ -129,7 +126,7 @@ extension Relay {
     }
 
     private mutating func appendLastNode() {
-        guard let node = lastAsked ?? tried.last else { return }
+        guard let node = lastAsked else { return }
         line.append("RTPProxy ")
         table.withURL(node) { line.append(printable: $0, $0.all, limit: 255) }
         line.append(" ")

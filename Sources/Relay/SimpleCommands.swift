@@ -30,7 +30,7 @@ extension Relay {
             try identity.read(host, flags)
             let words = try identity.words(swapped: false, withToTag: !flags.deletesWholeCall)
             try command(.delete, words, host)
-            forget(host)
+            forget(selectedSetID(host))
             return .done
         } catch {
             return finish(host, error, isMedia: false)
@@ -88,40 +88,20 @@ extension Relay {
             if error != .relayError(.noSession) { _ = finish(host, error, isMedia: false) }
             return nil
         }
-        guard let reply = exchange.reply(0) else { return nil }
-        line.removeAll(keepingCapacity: true)
-        let incoming = exchange.incoming
-        line.append(incoming.span, reply)
+        // Where the judge has left the answer.
         return body(line.span)
     }
 
-    /// Sends one command to the call's node, or to the next where that fails; its reply is the exchange's first.
+    /// Sends one command to the call's node, or to the next where that fails.
     private mutating func command<Host: CallHost>(
         _ kind: SimpleCommand, _ words: SessionWords, _ host: Host
     ) throws(CallFailure) {
-        beginCall()
-        while true {
-            let node = try nextNode(host)
-            guard capabilities(node).isSuperset(of: kind.required) else { throw .unsupported(.prompt) }
-            beginExchange(node, budget: settings.budgetNanoseconds)
-            write(kind, words)
-            try addCommand()
-            var outcome = drive(node)
-            if outcome == .complete, let reply = exchange.reply(0) {
-                switch PlainReply.parse(exchange.incoming.span, reply) {
-                case .done: return
-                case .error(.noSession):
-                    if case .delete = kind { return }
-                    throw .relayError(.noSession)
-                case .error(let code): throw .relayError(code)
-                case .malformed: outcome = .malformed
-                }
-            }
-            try nodeFailed(host, node, outcome)
-        }
+        var race = Race(.simple(kind, words), setID: selectedSetID(host))
+        try run(&race, host, Span(), Span())
     }
 
-    private mutating func write(_ kind: SimpleCommand, _ words: SessionWords) {
+    /// Writes `command`.
+    mutating func write(_ kind: SimpleCommand, _ words: SessionWords) {
         command.removeAll(keepingCapacity: true)
         let memory = identity.text
         let text = memory.span
@@ -134,13 +114,5 @@ extension Relay {
         case .stop: Command.writeStop(identity: text, words: words, into: &command)
         case .record: Command.writeRecord(identity: text, words: words, into: &command)
         }
-    }
-
-    /// Deletes what an offer that failed has created on `node`; whether that works does not matter any more.
-    mutating func deleteCreated(_ node: Int, _ words: SessionWords, budget: UInt64) {
-        beginExchange(node, budget: budget)
-        write(.delete, words)
-        guard (try? addCommand()) != nil else { return }
-        _ = drive(node)
     }
 }

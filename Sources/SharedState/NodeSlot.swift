@@ -52,6 +52,7 @@ struct NodeSlot: ~Copyable {
     private let address2 = Atomic<UInt64>(0)
 
     let roundTrip = SharedRoundTrip()
+    let inFlight = CommandsInFlight()
 
     /// Raw value of `NodeLife`.
     let life = Atomic<UInt32>(0)
@@ -71,6 +72,7 @@ struct NodeSlot: ~Copyable {
         storedCapabilities.store(0, ordering: .sequentiallyConsistent)
         if version != 0 { publish(NodeAddress(words: (0, 0, 0))) }
         roundTrip.reset()
+        inFlight.reset()
         isDraining.store(0, ordering: .sequentiallyConsistent)
         silences.store(0, ordering: .sequentiallyConsistent)
     }

@@ -282,6 +282,16 @@ struct NodeTableHeader: ~Copyable {
         unsafe slot(index)?.pointee.roundTrip.sample(nanoseconds)
     }
 
+    /// Takes room for `commands` to node `index`; nil where so many are under way that its buffer may not hold them.
+    /// `now`: nanoseconds of the monotonic clock.
+    public func takeRoom(_ index: Int, commands: Int, now: UInt64) -> FlightRoom? {
+        guard let slot = unsafe slot(index) else { return FlightRoom(commands: 0, slot: 0) }
+        let limit = unsafe CommandsInFlight.limit(shortestRoundTrip: slot.pointee.roundTrip.shortest)
+        return unsafe slot.pointee.inFlight.take(UInt32(clamping: commands), limit: limit, now: now)
+    }
+    /// Gives room back once the commands have been answered.
+    public func giveBack(_ room: FlightRoom, _ index: Int) { unsafe slot(index)?.pointee.inFlight.giveBack(room) }
+
     /// Calls in a row from which a node is tried last.
     public static var suspicion: UInt32 { 3 }
 

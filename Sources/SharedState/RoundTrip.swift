@@ -54,9 +54,17 @@ public struct RoundTrip: Equatable, Sendable {
 /// The word in shared memory.
 struct SharedRoundTrip: ~Copyable {
     private let word = Atomic<UInt64>(0)
+    /// In microseconds, 0 for none.
+    private let shortestSample = Atomic<UInt32>(0)
 
     /// The estimate, nil without a sample.
     var value: RoundTrip? { RoundTrip(word: word.load(ordering: .relaxed)) }
+
+    /// The shortest sample, in microseconds: what the way takes, without any waiting. Nil without a sample.
+    var shortest: UInt32? {
+        let microseconds = shortestSample.load(ordering: .relaxed)
+        return microseconds > 0 ? microseconds : nil
+    }
 
     /// Takes a sample of a command that was sent once (Karn's rule is the caller's), in nanoseconds.
     func sample(_ nanoseconds: UInt64) {
@@ -64,8 +72,13 @@ struct SharedRoundTrip: ~Copyable {
         let next = RoundTrip(word: present)?.after(nanoseconds) ?? .first(nanoseconds)
         // A sample that another process overtakes is one of many: it may go.
         _ = word.compareExchange(expected: present, desired: next.word, ordering: .relaxed)
+        let microseconds = max(UInt32(clamping: nanoseconds / 1000), 1)
+        if microseconds < shortest ?? .max { shortestSample.store(microseconds, ordering: .relaxed) }
     }
 
     /// Forgets everything: the node has another address.
-    func reset() { word.store(0, ordering: .relaxed) }
+    func reset() {
+        word.store(0, ordering: .relaxed)
+        shortestSample.store(0, ordering: .relaxed)
+    }
 }

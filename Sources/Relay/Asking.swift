@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Asking RTPProxies what a call wants: one after the other, or the next one too where the first is slow.
+
+import Bytes
+import ControlProtocol
+import SDP
+import SharedState
+import Transport
+
+extension Relay {
+    /// Time between two looks at a node that has not yet answered since start, in nanoseconds.
+    private static var unprovenPause: UInt64 { 2_000_000 }
+    /// Time between two looks for room at a node, in nanoseconds.
+    private static var roomPause: UInt64 { 200_000 }
+    /// So long a call waits for room at a node, in nanoseconds; then it takes its chance.
+    private static var roomPatience: UInt64 { 250_000_000 }
+    /// Commands that one exchange has under way at once (control-protocol: Sizes).
+    private static var window: Int { 8 }
+
+    /// A node that has been silent for so long, in nanoseconds, gets company: four smoothed round trips, within bounds.
+    private func patience(_ node: Int) -> UInt64 {
+        let expected = table.roundTrip(node).map { 4_000 &* UInt64($0.smoothedMicroseconds) }
+        return min(max(expected ?? 250_000_000, 50_000_000), 250_000_000)
+    }
+
+    /// Moves a race on as far as that goes without waiting. An offer that creates a session asks the next node too
+    /// where the one before is silent, and takes whoever answers first; all of it within one budget. Any other call
+    /// asks one node after the other, each within a budget of its own.
+    mutating func advance<Host: CallHost>(
+        _ race: inout Race, _ host: Host, _ body: Span<UInt8>, _ address: Span<UInt8>
+    ) -> RaceProgress {
+        while true {
+            takeEnds(&race, host, body, address)
+            if let verdict = race.verdict {
+                if case .failed = verdict, race.legs.hasAny(isUndo: true) { return .waiting(until: .max) }
+                abandon(&race)
+                return .over(verdict)
+            }
+            let now = MonotonicClock.now()
+            let isAlone = !race.legs.hasAny(isUndo: false)
+            guard let place = race.legs.freePlace, isAlone || (race.errand.createsSession && now >= race.askNextAt)
+            else {
+                let hasCompany = race.errand.createsSession && race.legs.freePlace != nil
+                return .waiting(until: hasCompany ? race.askNextAt : .max)
+            }
+            do throws(CallFailure) {
+                if let wake = try askNext(&race, place, host, body, now: now, isAlone: isAlone) {
+                    return .waiting(until: wake)
+                }
+            } catch {
+                if error.isNoNode, !isAlone {
+                    // Nobody else to ask: those who have been asked may still answer.
+                    race.askNextAt = .max
+                } else {
+                    decide(&race, .failed(error.isNoNode ? race.failure ?? error : error))
+                }
+            }
+        }
+    }
+
+    /// Drives a race to its end. Blocks, never beyond its budget.
+    mutating func run<Host: CallHost>(
+        _ race: inout Race, _ host: Host, _ body: Span<UInt8>, _ address: Span<UInt8>
+    ) throws(CallFailure) {
+        refreshDirectory()
+        while true {
+            switch advance(&race, host, body, address) {
+            case .over(.done): return
+            case .over(.failed(let failure)): throw failure
+            case .waiting(let deadline): exchanges.step(until: deadline)
+            }
+        }
+    }
+
+    /// Asks the next node. A time: it is too early for that.
+    private mutating func askNext<Host: CallHost>(
+        _ race: inout Race, _ place: Int, _ host: Host, _ body: Span<UInt8>, now: UInt64, isAlone: Bool
+    ) throws(CallFailure) -> UInt64? {
+        let createsSession = race.errand.createsSession
+        if createsSession, let deadline = race.deadline, now >= deadline { throw .noNode(race.setID) }
+        let node: Int
+        if let chosen = race.chosen {
+            node = chosen
+        } else {
+            guard let next = try nextNode(&race, host) else {
+                guard isAlone, now < startDeadline(&race, now) else { throw .noNode(race.setID) }
+                return now &+ Self.unprovenPause
+            }
+            node = next
+            race.chosen = node
+            race.roomDeadline = now &+ Self.roomPatience
+        }
+        guard let member = freeMembers.last else { return now &+ Self.roomPause }
+        let end = now.addingReportingOverflow(settings.budgetNanoseconds).partialValue
+        let deadline = createsSession ? race.deadline ?? end : end
+        var room: FlightRoom?
+        if directory.url(node)?.scheme.framing == .datagram {
+            room = table.takeRoom(node, commands: min(commandCount(race.errand), Self.window), now: now)
+            guard room != nil || now >= race.roomDeadline else { return now &+ Self.roomPause }
+        }
+        race.chosen = nil
+        race.deadline = deadline
+        race.askNextAt = now &+ patience(node)
+        do throws(CallFailure) {
+            try ask(member, node, race.errand, host, body, from: now, until: deadline)
+        } catch {
+            if let room { table.giveBack(room, node) }
+            throw error
+        }
+        freeMembers.removeLast()
+        race.legs[place] = Leg(member: member, node: node, room: room)
+        return nil
+    }
+
+    private mutating func startDeadline(_ race: inout Race, _ now: UInt64) -> UInt64 {
+        let end = race.startDeadline ?? now.addingReportingOverflow(settings.budgetNanoseconds).partialValue
+        race.startDeadline = end
+        return end
+    }
+
+    private func commandCount(_ errand: Errand) -> Int {
+        if case .media = errand { return description.streams.count }
+        return 1
+    }
+
+    /// Sends the commands of an errand to `node`.
+    private mutating func ask<Host: CallHost>(
+        _ member: Int, _ node: Int, _ errand: Errand, _ host: Host, _ body: Span<UInt8>,
+        from start: UInt64, until deadline: UInt64
+    ) throws(CallFailure) {
+        let url = directory.url(node)
+        exchanges.begin(
+            member, now: start, budget: deadline > start ? deadline &- start : 1, firstRetransmission: firstWait(node),
+            framing: url?.scheme.framing ?? .datagram)
+        switch errand {
+        case .simple(let kind, let words):
+            guard capabilities(node).isSuperset(of: kind.required) else { throw .unsupported(.prompt) }
+            write(kind, words)
+            try addCommand(member)
+        case .media(let call):
+            if call.flags.repacketizationMilliseconds > 0, !capabilities(node).contains(.repacketization) {
+                warn(host, "is too old for flag 'z', which is left out")
+            }
+            for stream in description.streams {
+                write(stream, call, host, body, capabilities(node))
+                try addCommand(member)
+            }
+        }
+        startExchange(member, node)
+    }
+
+    private mutating func addCommand(_ member: Int) throws(CallFailure) {
+        let text = command
+        do throws(ExchangeError) {
+            try exchanges.add(member, text.span, cookies: &cookies)
+        } catch {
+            throw error == .tooLong ? .commandTooLong : .exchange(error)
+        }
+    }
+
+    /// Starts the exchange of `member`. One with a node whose name has no address ends at once.
+    private mutating func startExchange(_ member: Int, _ node: Int) {
+        guard let url = directory.url(node) else { return exchanges.refuse(member) }
+        if url.scheme.isUnix {
+            table.withURL(node) { exchanges.start(member, node: node, unixSocket: $0, path: url.target) }
+        } else if let words = table.address(node)?.words, let address = SocketAddress(words: words) {
+            exchanges.start(member, node: node, address: address)
+        } else {
+            exchanges.refuse(member)
+        }
+    }
+
+    // MARK: - Ends
+
+    /// Takes every leg that has ended, and what it comes to.
+    private mutating func takeEnds<Host: CallHost>(
+        _ race: inout Race, _ host: Host, _ body: Span<UInt8>, _ address: Span<UInt8>
+    ) {
+        for place in 0..<Legs.count {
+            guard let leg = race.legs[place], let outcome = ended(leg.member) else { continue }
+            if let room = leg.room, outcome == .complete { table.giveBack(room, leg.node) }
+            if let sample = exchanges.roundTrip(leg.member) { table.sampleRoundTrip(leg.node, nanoseconds: sample) }
+            race.legs[place] = nil
+            if !leg.isUndo, race.verdict == nil {
+                // Whoever failed makes room for the next at once.
+                race.askNextAt = 0
+                judge(&race, leg, outcome, host, body, address)
+            }
+            freeMembers.append(leg.member)
+        }
+    }
+
+    /// How the exchange of `member` ended, nil while it is under way.
+    private mutating func ended(_ member: Int) -> ExchangeOutcome? {
+        if let outcome = exchanges.takeOutcome(member) { return outcome }
+        return exchanges.isRunning(member) ? nil : .failed(.invalid)
+    }
+
+    /// How the race ends. Nobody else is waited for: what a node that was too slow may have created is deleted, and its
+    /// silence noted.
+    mutating func decide(_ race: inout Race, _ verdict: Race.Verdict) {
+        race.verdict = verdict
+        for place in 0..<Legs.count {
+            guard let leg = race.legs[place], !leg.isUndo else { continue }
+            race.legs[place] = nil
+            exchanges.abandon(leg.member)
+            freeMembers.append(leg.member)
+            table.noteSilence(leg.node)
+            if case .media(let call) = race.errand, call.createsSession { deleteOnce(leg.node, call.words) }
+        }
+    }
+
+    /// Ends whatever is under way: the race is over.
+    private mutating func abandon(_ race: inout Race) {
+        for place in 0..<Legs.count {
+            guard let leg = race.legs[place] else { continue }
+            race.legs[place] = nil
+            exchanges.abandon(leg.member)
+            freeMembers.append(leg.member)
+        }
+    }
+
+    /// Deletes what a call that has failed created on `node`, within what is left of its budget.
+    mutating func undo(_ race: inout Race, _ node: Int, _ words: SessionWords) {
+        let now = MonotonicClock.now()
+        guard let place = race.legs.freePlace, let member = freeMembers.last, let deadline = race.deadline,
+            deadline > now
+        else { return deleteOnce(node, words) }
+        exchanges.begin(
+            member, now: now, budget: deadline &- now, firstRetransmission: firstWait(node),
+            framing: directory.url(node)?.scheme.framing ?? .datagram)
+        write(.delete, words)
+        guard (try? addCommand(member)) != nil else { return }
+        freeMembers.removeLast()
+        race.legs[place] = Leg(member: member, node: node, room: nil, isUndo: true)
+        startExchange(member, node)
+    }
+
+    /// Sends a delete to `node` and waits for nothing.
+    private mutating func deleteOnce(_ node: Int, _ words: SessionWords) {
+        write(.delete, words)
+        guard let url = directory.url(node) else { return }
+        let text = command
+        if url.scheme.isUnix {
+            _ = table.withURL(node) {
+                exchanges.sendOnce(node, unixSocket: $0, path: url.target, framing: url.scheme.framing, text.span)
+            }
+        } else if let words = table.address(node)?.words, let address = SocketAddress(words: words) {
+            _ = exchanges.sendOnce(
+                node, address: address, framing: url.scheme.framing, text.span, cookies: &cookies)
+        }
+    }
+}
