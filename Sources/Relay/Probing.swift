@@ -54,7 +54,7 @@ extension Relay {
         } else if let words = table.address(node)?.words, let address = SocketAddress(words: words) {
             inquiry.exchanges.start(node, node: node, address: address)
         } else {
-            return "has no address, its name is not resolved"
+            return "has no address yet"
         }
         return nil
     }

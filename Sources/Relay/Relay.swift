@@ -18,6 +18,8 @@ public struct Relay: ~Copyable {
     var exchanges: ExchangeGroup
     var exchange = Exchange()
     var cookies = CookieSource()
+    /// What this process probes with on demand, made when that is first asked for.
+    var inquiry: Inquiry?
 
     // Memory of the call under way.
     var identity = CallIdentity()

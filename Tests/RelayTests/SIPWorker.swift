@@ -139,6 +139,13 @@ final class SIPWorker {
         return relay.setEnabled(url.span, isEnabled)
     }
 
+    /// What a probe of the nodes with this URL, nil: of all, found out.
+    func probe(_ url: String?, _ call: FakeCall = FakeCall()) -> [ProbeResult] {
+        guard let url else { return relay.probeAll(call) }
+        let bytes = Array(url.utf8)
+        return relay.probe(call, bytes.span)
+    }
+
     func url(_ position: Int) -> String { String(decoding: relay.urlMemory(position), as: UTF8.self) }
 }
 
