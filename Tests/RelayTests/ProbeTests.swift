@@ -193,6 +193,33 @@ import Transport
         #expect(responder.commands == ["V"])
     }
 
+    /// Its place in the table may be another node's by now.
+    @Test func whatIsFoundWhileThePoolChangesIsOnlyReported() throws {
+        let counter = Counter()
+        let slow = try Responder { command in
+            if counter.next() == 1 { usleep(300_000) }
+            return Responder.usual(command)
+        }
+        let worker = try SIPWorker(slow)
+        try takeOut(worker, 0, recheck: 7)
+        nonisolated(unsafe) let prober = worker
+        nonisolated(unsafe) var results: [ProbeResult] = []
+        let done = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            results = prober.probe(nil)
+            done.signal()
+        }
+        for _ in 0..<1000 where slow.commands.isEmpty { usleep(1000) }
+        let table = try worker.table()
+        let isLocked = table.lockPool(now: 1000, patience: 10)
+        table.unlockPool()
+        done.wait()
+        #expect(isLocked && texts(results) == ["0 up"])
+        #expect(worker.condition(0) == .down(recheck: 7))
+        #expect(texts(worker.probe(nil)) == ["0 up"])
+        #expect(worker.condition(0) == .up(recheck: 7))
+    }
+
     /// What a probe left open, late answers included, is nothing to a call, nor to the next probe.
     @Test func probesAndCallsDoNotMeet() throws {
         let counter = Counter()
