@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The module's own process: it alone asks RTPProxies whether they are there, and resolves their names.
+// The module's own process: it keeps asking RTPProxies whether they are there, and it alone resolves their names.
 
 import Bytes
 import ControlProtocol

@@ -146,6 +146,14 @@ final class SIPWorker {
         return relay.probe(call, bytes.span)
     }
 
+    /// Whether the process has made what it probes with.
+    var canProbe: Bool {
+        switch relay.inquiry {
+        case .some: true
+        case nil: false
+        }
+    }
+
     func url(_ position: Int) -> String { String(decoding: relay.urlMemory(position), as: UTF8.self) }
 }
 
