@@ -207,6 +207,22 @@ RTPP_API rtpp_status rtpp_enable(rtpp_module *module, rtpp_bytes url, bool enabl
 /* Every entry with this URL: no new calls while existing ones go on, or new calls again. RTPP_NOT_FOUND. */
 RTPP_API rtpp_status rtpp_drain(rtpp_module *module, rtpp_bytes url, bool draining);
 
+/* What rtpp_probe found out of one node. */
+typedef struct rtpp_probe_info {
+    rtpp_bytes url; /* borrowed while the module lives */
+    uint32_t set_id;
+    uint32_t index;
+    bool answered;          /* within the budget, and as an RTPProxy does */
+    uint32_t round_trip_us; /* 1 or more where it answered */
+    rtpp_bytes reason;      /* why it did not; borrowed while the module lives, absent where it did */
+} rtpp_probe_info;
+
+/* Asks every entry with this URL, or every one where `url` is absent, whether it is there, all side by side, and waits
+ * for the answers no longer than the budget. `*count`: how many were asked. RTPP_NOT_FOUND. */
+RTPP_API rtpp_status rtpp_probe(rtpp_module *module, rtpp_bytes url, size_t *count);
+/* What this process's last rtpp_probe found out, in the order of rtpp_node. */
+RTPP_API rtpp_status rtpp_probed(rtpp_module *module, size_t index, rtpp_probe_info *info);
+
 /* What a reload did, in nodes. */
 typedef struct rtpp_pool_change {
     uint32_t added;

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The RPC commands rtpproxy.list, .enable, .drain and .reload. */
+/* The RPC commands rtpproxy.list, .enable, .drain, .probe and .reload. */
 
 #include "glue.h"
+
+#include <limits.h>
 
 static const char *list_doc[] = {"Lists every RTPProxy: set, URL, index, disabled, weight, tick of the next try", NULL};
 static const char *enable_doc[] = {"Enables (1) or disables (0) every RTPProxy with the URL given", NULL};
 static const char *drain_doc[] = {
 		"Gives every RTPProxy with the URL given no new calls (1), or new calls again (0)", NULL};
+static const char *probe_doc[] = {
+		"Asks every RTPProxy, or those with the URL given, whether it is there: round trip in microseconds, or why not",
+		NULL};
 static const char *reload_doc[] = {"Reads the sets from the database again", NULL};
 
 static void rpc_list(rpc_t *rpc, void *context)
@@ -59,6 +64,46 @@ static void rpc_drain(rpc_t *rpc, void *context)
 		rpc->fault(context, 404, "RTPProxy not found");
 }
 
+static void rpc_probe(rpc_t *rpc, void *context)
+{
+	rtpp_bytes wanted = {NULL, 0};
+	size_t count = 0;
+	size_t i;
+	str url;
+
+	if(rpc->scan(context, "*.S", &url) > 0)
+		wanted = rtpp_bytes_of(&url);
+	if(rtpp_probe(rtpp_instance, wanted, &count) != RTPP_OK) {
+		rpc->fault(context, 404, "RTPProxy not found");
+		return;
+	}
+	for(i = 0; i < count; i++) {
+		rtpp_probe_info node;
+		void *entry;
+		str reason;
+		int result;
+
+		if(rtpp_probed(rtpp_instance, i, &node) != RTPP_OK)
+			continue;
+		url.s = (char *)node.url.data;
+		url.len = (int)node.url.length;
+		reason.s = (char *)node.reason.data;
+		reason.len = (int)node.reason.length;
+		result = rpc->add(context, "{", &entry);
+		if(result >= 0)
+			result = rpc->struct_add(entry, "Sddd", "url", &url, "setid", (int)node.set_id, "index", (int)node.index,
+					"answered", node.answered ? 1 : 0);
+		if(result >= 0)
+			result = node.answered ? rpc->struct_add(
+							 entry, "d", "rtt_us", (int)(node.round_trip_us < INT_MAX ? node.round_trip_us : INT_MAX))
+								   : rpc->struct_add(entry, "S", "reason", &reason);
+		if(result < 0) {
+			rpc->fault(context, 500, "Internal error creating the answer");
+			return;
+		}
+	}
+}
+
 static void rpc_reload(rpc_t *rpc, void *context)
 {
 	rtpp_pool_change change;
@@ -88,6 +133,7 @@ rpc_export_t rtpp_rpc[] = {
 		{"rtpproxy.list", rpc_list, list_doc, RET_ARRAY},
 		{"rtpproxy.enable", rpc_enable, enable_doc, 0},
 		{"rtpproxy.drain", rpc_drain, drain_doc, 0},
+		{"rtpproxy.probe", rpc_probe, probe_doc, RET_ARRAY},
 		{"rtpproxy.reload", rpc_reload, reload_doc, 0},
 		{0, 0, 0, 0},
 };

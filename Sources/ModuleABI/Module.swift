@@ -19,6 +19,8 @@ import SharedState
     /// The pool that a reload is gathering, and the rows that it leaves out.
     var reload: Settings?
     var skippedRows: UInt32 = 0
+    /// What the last probe on demand found.
+    var probed: [ProbeResult] = []
     /// Memory for handing edits to the host, kept from call to call.
     var edits: [rtpp_edit] = unsafe []
 

@@ -41,6 +41,54 @@ public func rtpp_drain(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isDraining
     return isFound ? .RTPP_OK : .RTPP_NOT_FOUND
 }
 
+// MARK: - Probe
+
+@c @implementation
+public func rtpp_probe(
+    _ handle: OpaquePointer?, _ url: rtpp_bytes, _ count: UnsafeMutablePointer<Int>?
+) -> rtpp_status {
+    guard let module = unsafe module(handle), let count = unsafe count, unsafe module.pointee.relay != nil else {
+        return .RTPP_BAD_ARGUMENT
+    }
+    let host = unsafe Host(module.pointee.host)
+    // SAFETY: the glue lends the URL for the call.
+    let found =
+        unsafe url.isPresent
+        ? module.pointee.relay?.probe(host, Span(_unsafeElements: url.buffer)) : module.pointee.relay?.probeAll(host)
+    let results = found ?? []
+    unsafe module.pointee.probed = results
+    unsafe count.pointee = results.count
+    return unsafe url.isPresent && results.isEmpty ? .RTPP_NOT_FOUND : .RTPP_OK
+}
+
+@c @implementation
+public func rtpp_probed(
+    _ handle: OpaquePointer?, _ index: Int, _ info: UnsafeMutablePointer<rtpp_probe_info>?
+) -> rtpp_status {
+    guard let module = unsafe module(handle), let info = unsafe info else { return .RTPP_BAD_ARGUMENT }
+    guard unsafe module.pointee.probed.indices.contains(index) else { return .RTPP_NOT_FOUND }
+    let result = unsafe module.pointee.probed[index]
+    guard let node = unsafe module.pointee.relay?.listing(result.position),
+        let url = unsafe module.pointee.relay?.urlMemory(result.position)
+    else { return .RTPP_NOT_FOUND }
+    var found = unsafe rtpp_probe_info()
+    unsafe found.url = rtpp_bytes(data: url.baseAddress, length: url.count)
+    unsafe found.set_id = node.setID
+    unsafe found.index = node.index
+    switch result.answer {
+    case .present(let microseconds):
+        unsafe found.answered = true
+        unsafe found.round_trip_us = microseconds
+    case .absent(let reason):
+        // SAFETY: a static text stays where it is while the library is loaded.
+        if reason.hasPointerRepresentation {
+            unsafe found.reason = rtpp_bytes(data: reason.utf8Start, length: reason.utf8CodeUnitCount)
+        }
+    }
+    unsafe info.pointee = found
+    return .RTPP_OK
+}
+
 // MARK: - Reload
 
 @c @implementation

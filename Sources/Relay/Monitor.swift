@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The module's own process: it alone asks RTPProxies whether they are there, and resolves their names.
+// The module's own process: it keeps asking RTPProxies whether they are there, and it alone resolves their names.
 
 import Bytes
 import ControlProtocol
@@ -8,7 +8,7 @@ import Transport
 
 /// What the module's own process remembers of the nodes.
 struct Survey: ~Copyable {
-    var exchanges: ExchangeGroup
+    var inquiry: Inquiry
     /// Until when a node that refuses may still be starting, by the monotonic clock in nanoseconds.
     let startDeadline: UInt64
     /// When each node may be asked again.
@@ -19,16 +19,13 @@ struct Survey: ~Copyable {
     var leavingSince: [UInt64]
     /// When the nodes that leave are looked at next.
     var sweepAt: UInt64 = 0
-    /// How many questions each node is asked just now.
-    var questions: [Int]
 
     init(nodeCount: Int, startDeadline: UInt64) {
-        exchanges = ExchangeGroup(members: nodeCount, nodes: nodeCount)
+        inquiry = Inquiry(nodeCount: nodeCount)
         self.startDeadline = startDeadline
         notBefore = [UInt64](repeating: 0, count: nodeCount)
         leavingSince = [UInt64](repeating: 0, count: nodeCount)
         pingAt = [UInt64](repeating: 0, count: nodeCount)
-        questions = [Int](repeating: 0, count: nodeCount)
     }
 }
 
@@ -51,25 +48,27 @@ extension Relay {
             // One that is switched off gets its address, too: it may be switched on.
             for node in directory.listed {
                 let isReady = !needsLookUp(node) && (table.address(node) != nil || resolveNumeric(node))
-                if isReady, isProbeDue(node, host.ticks, survey, now) { probe(&survey, node) }
+                if isReady, isProbeDue(node, host.ticks, survey, now) {
+                    _ = ask(&survey.inquiry, node, now: MonotonicClock.now())
+                }
             }
             for node in 0..<table.count where isNamed(node) && isProbeDue(node, host.ticks, survey, now) {
-                if resolve(host, node) { probe(&survey, node) }
+                if resolve(host, node) { _ = ask(&survey.inquiry, node, now: MonotonicClock.now()) }
             }
             if survey.sweepAt <= now {
                 releaseNodes(host, leavingSince: &survey.leavingSince, now: now)
                 survey.sweepAt = now &+ Self.sweepPause
             }
-            survey.exchanges.step(until: MonotonicClock.now() &+ Self.longestPause)
+            survey.inquiry.exchanges.step(until: MonotonicClock.now() &+ Self.longestPause)
             for node in 0..<table.count {
-                guard let outcome = survey.exchanges.takeOutcome(node) else { continue }
+                guard let outcome = survey.inquiry.exchanges.takeOutcome(node) else { continue }
                 judge(host, node, outcome, &survey)
             }
         }
     }
 
     private func isProbeDue(_ node: Int, _ ticks: UInt32, _ survey: borrowing Survey, _ now: UInt64) -> Bool {
-        guard table.life(node) != .free, !survey.exchanges.isRunning(node), survey.notBefore[node] <= now else {
+        guard table.life(node) != .free, !survey.inquiry.exchanges.isRunning(node), survey.notBefore[node] <= now else {
             return false
         }
         return switch table.condition(node) {
@@ -80,32 +79,6 @@ extension Relay {
             table.capabilities(node) == 0 || table.silences(node) > 0
                 || (settings.pingSeconds > 0 && survey.pingAt[node] <= now)
         case .disabled: false
-        }
-    }
-
-    private mutating func probe(_ survey: inout Survey, _ node: Int) {
-        guard let url = directory.url(node) else { return }
-        let budget = settings.budgetNanoseconds
-        let firstWait = firstWait(node)
-        // A node that is up is only asked whether it is there.
-        var questions = Probe.count
-        if case .up = table.condition(node), table.capabilities(node) != 0 { questions = 1 }
-        survey.questions[node] = questions
-        let isReady = survey.exchanges.withExchange(node) { exchange in
-            exchange.begin(
-                now: MonotonicClock.now(), budget: budget, firstRetransmission: firstWait, framing: url.scheme.framing)
-            for question in 0..<questions {
-                var text: [UInt8] = []
-                Probe.write(question, into: &text)
-                guard (try? exchange.add(text.span, cookies: &cookies)) != nil else { return false }
-            }
-            return true
-        }
-        guard isReady ?? false else { return }
-        if url.scheme.isUnix {
-            table.withURL(node) { survey.exchanges.start(node, node: node, unixSocket: $0, path: url.target) }
-        } else if let words = table.address(node)?.words, let address = SocketAddress(words: words) {
-            survey.exchanges.start(node, node: node, address: address)
         }
     }
 
@@ -133,7 +106,7 @@ extension Relay {
             }
         }
         guard let address else {
-            failed(host, node, failure.text)
+            conclude(host, node, .failed(failure.text))
             return false
         }
         if table.address(node)?.words ?? (0, 0, 0) != address.words {
@@ -163,42 +136,19 @@ extension Relay {
         let now = MonotonicClock.now()
         survey.notBefore[node] = now &+ Self.longestPause
         survey.pingAt[node] = now &+ UInt64(settings.pingSeconds) &* 1_000_000_000
-        let questions = survey.questions[node]
-        if case .failed(let error) = outcome, error.isLocal { return }
-        guard outcome == .complete else {
-            // At start-up both may be starting: one that is not there yet is asked again while the time lasts.
-            let isStarting = table.condition(node) == .unproven && now < survey.startDeadline
-            if isStarting, outcome != .timedOut, outcome != .malformed { return }
-            return failed(host, node, outcome.reason)
-        }
-        let found: Capabilities? =
-            survey.exchanges.withExchange(node) { exchange -> Capabilities? in
-                var found: Capabilities = []
-                for question in 0..<questions {
-                    guard let reply = exchange.reply(question),
-                        let capability = Probe.capability(question, exchange.incoming.span, reply)
-                    else { return nil }
-                    found.formUnion(capability)
-                }
-                if let sample = exchange.roundTrip { table.sampleRoundTrip(node, nanoseconds: sample) }
-                return found
-            } ?? nil
-        guard let found else { return failed(host, node, ExchangeOutcome.malformed.reason) }
-        table.noteAnswer(node)
-        guard questions == Probe.count else { return }
-        guard found.isSuperset(of: .required) else {
-            return failed(host, node, "is too old: it lacks protocol 20040107 or 20050322")
-        }
-        table.setCapabilities(node, found.rawValue)
-        guard let before = table.revive(node) else { return }
-        line.removeAll(keepingCapacity: true)
-        appendName(of: node)
-        if case .unproven = before { line.append("is up") } else { line.append("is back") }
-        host.log(.info, line.span)
+        // At start-up both may be starting: one that is not there yet is asked again while the time lasts.
+        let isStarting = table.condition(node) == .unproven && now < survey.startDeadline
+        if isStarting, outcome.isAbsence { return }
+        conclude(host, node, finding(survey.inquiry, node, outcome))
     }
+}
 
-    private mutating func failed<Host: RelayHost>(_ host: Host, _ node: Int, _ reason: StaticString) {
-        let recheck = recheckTick(host)
-        if !takeOut(host, node, recheck, reason) { table.postpone(node, recheck: recheck) }
+extension ExchangeOutcome {
+    /// Whether nothing was there to ask.
+    fileprivate var isAbsence: Bool {
+        switch self {
+        case .refused, .failed: true
+        case .complete, .timedOut, .malformed: false
+        }
     }
 }

@@ -19,6 +19,8 @@ public struct Relay: ~Copyable {
     /// Members of the group that nobody uses.
     var freeMembers: [Int]
     var cookies = CookieSource()
+    /// What this process probes with on demand, made when that is first asked for.
+    var inquiry: Inquiry?
 
     // Memory of the call under way.
     var identity = CallIdentity()

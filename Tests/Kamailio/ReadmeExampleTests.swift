@@ -161,6 +161,13 @@ import Testing
             let fault = try Readme.output(of: "$ kamcmd rtpproxy.enable udp:192.0.2.1:22222 1")
             let printed = try kamailio.kamcmd("rtpproxy.enable", "udp:192.0.2.1:22222", "1")
             #expect(printed.trimmingCharacters(in: .newlines) == fault)
+            other.on { _ in .drop }
+            let answer = try kamailio.kamcmd("rtpproxy.probe").replacingOccurrences(of: relay.url, with: Self.first)
+                .replacingOccurrences(of: other.url, with: Self.second)
+                .replacingOccurrences(of: "\t", with: "    ").trimmingCharacters(in: .newlines)
+            #expect(
+                try answer.filter { !$0.isNumber }
+                    == Readme.output(of: "$ kamcmd rtpproxy.probe").filter { !$0.isNumber })
             let line = try Readme.output(of: "$ kamcmd core.ps | grep -B1 RTPProxy").filter { !$0.isNumber }
             #expect(try kamailio.kamcmd("core.ps").contains(line))
         }

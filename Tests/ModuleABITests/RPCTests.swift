@@ -2,6 +2,7 @@
 // What RPC sees of the nodes and does to them, through the C entry points.
 
 import RTPProxyABI
+import TestSupport
 import Testing
 
 @Suite struct RPCTests {
@@ -55,6 +56,57 @@ import Testing
         #expect(rtpp_node(module.handle, position, &info) == .RTPP_NOT_FOUND)
         #expect(info.weight == 77)
         #expect(rtpp_node(module.handle, 0, nil) == .RTPP_BAD_ARGUMENT)
+    }
+
+    // MARK: - Probe
+
+    /// What a probe found, as `url set index answered time reason`, or its status.
+    private func probe(_ module: ModuleInstance, _ url: String?) -> [String] {
+        var count = 77
+        let status = lending(url) { rtpp_probe(module.handle, $0, &count) }
+        guard status == .RTPP_OK else { return ["\(status == .RTPP_NOT_FOUND ? "not found" : "error") \(count)"] }
+        return (0..<count).map { index in
+            var info = rtpp_probe_info()
+            guard rtpp_probed(module.handle, index, &info) == .RTPP_OK else { return "none" }
+            let time = info.round_trip_us > 0 ? "some time" : "0"
+            return "\(info.url.text) \(info.set_id) \(info.index) \(info.answered) \(time) \(info.reason.text)"
+        }
+    }
+
+    @Test func aProbeSaysWhoAnswers() throws {
+        let relay = try ScriptedRelay(.unix)
+        let module = ModuleInstance(["\(relay.url) unix:/nonexistent/probed", "9 == \(relay.url)"])
+        let lines = ["\(relay.url) 0 0 true some time ", "unix:/nonexistent/probed 0 1 false 0 no such socket"]
+        let last = "\(relay.url) 9 2 true some time "
+        #expect(probe(module, nil) == lines + [last])
+        #expect(probe(module, relay.url) == [lines[0], last])
+        #expect(probe(module, "unix:/nonexistent/probed") == [lines[1]])
+        #expect(rows(module)[1] == "unix:/nonexistent/probed 0 1 true 1 1060")
+        #expect(HostLog.lines(with: "unix:/nonexistent/probed (set 0) no such socket, disabled").count == 1)
+    }
+
+    @Test(arguments: ["unix:/", "unix:/ab", "UNIX:/a", ""])
+    func anotherURLIsNotProbed(_ url: String) {
+        let module = ModuleInstance(["unix:/a"])
+        #expect(probe(module, url) == ["not found 0"])
+        #expect(probe(ModuleInstance([]), url) == ["not found 0"])
+    }
+
+    @Test func aProbeOfNoNodesFindsNone() {
+        #expect(probe(ModuleInstance([]), nil) == [])
+    }
+
+    @Test(arguments: [1, Int.max, -1, Int.min])
+    func aResultOutsideIsNotFound(_ index: Int) {
+        let module = ModuleInstance(["unix:/nonexistent/b"])
+        var info = rtpp_probe_info()
+        info.round_trip_us = 77
+        #expect(rtpp_probed(module.handle, 0, &info) == .RTPP_NOT_FOUND)
+        #expect(probe(module, nil).count == 1)
+        #expect(rtpp_probed(module.handle, index, &info) == .RTPP_NOT_FOUND)
+        #expect(info.round_trip_us == 77)
+        #expect(rtpp_probed(module.handle, 0, nil) == .RTPP_BAD_ARGUMENT)
+        #expect(lending(nil) { rtpp_probe(module.handle, $0, nil) } == .RTPP_BAD_ARGUMENT)
     }
 
     @Test func withoutNodesTheListIsEmpty() {

@@ -139,6 +139,21 @@ final class SIPWorker {
         return relay.setEnabled(url.span, isEnabled)
     }
 
+    /// What a probe of the nodes with this URL, nil: of all, found out.
+    func probe(_ url: String?, _ call: FakeCall = FakeCall()) -> [ProbeResult] {
+        guard let url else { return relay.probeAll(call) }
+        let bytes = Array(url.utf8)
+        return relay.probe(call, bytes.span)
+    }
+
+    /// Whether the process has made what it probes with.
+    var canProbe: Bool {
+        switch relay.inquiry {
+        case .some: true
+        case nil: false
+        }
+    }
+
     func url(_ position: Int) -> String { String(decoding: relay.urlMemory(position), as: UTF8.self) }
 }
 

@@ -136,9 +136,16 @@ public final class Kamailio: Sendable {
     }
 
     /// `rtpproxy.list` as one dictionary per entry, in order.
-    public func relays() throws -> [[String: String]] {
+    public func relays() throws -> [[String: String]] { entries(try kamcmd("rtpproxy.list")) }
+
+    /// `rtpproxy.probe`, of one URL or of all, likewise.
+    public func probe(_ url: String? = nil) throws -> [[String: String]] {
+        entries(try kamcmd(["rtpproxy.probe"] + (url.map { [$0] } ?? [])))
+    }
+
+    private func entries(_ printed: String) -> [[String: String]] {
         var entries: [[String: String]] = []
-        for line in try kamcmd("rtpproxy.list").split(separator: "\n") {
+        for line in printed.split(separator: "\n") {
             let text = line.trimmingCharacters(in: .whitespaces)
             if text == "{" { entries.append([:]) }
             let parts = text.split(separator: ":", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }

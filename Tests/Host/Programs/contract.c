@@ -60,6 +60,7 @@ static void null_module_is_refused(void)
 {
 	rtpp_message message = invite(1);
 	rtpp_node_info info;
+	rtpp_probe_info probed;
 	uint8_t output[16];
 	size_t length;
 	int64_t one = 1;
@@ -84,6 +85,8 @@ static void null_module_is_refused(void)
 	EXPECT(rtpp_node_count(NULL) == 0);
 	EXPECT(rtpp_node(NULL, 0, &info) == RTPP_BAD_ARGUMENT);
 	EXPECT(rtpp_enable(NULL, text("udp:127.0.0.1"), true) == RTPP_BAD_ARGUMENT);
+	EXPECT(rtpp_probe(NULL, NOTHING, &length) == RTPP_BAD_ARGUMENT);
+	EXPECT(rtpp_probed(NULL, 0, &probed) == RTPP_BAD_ARGUMENT);
 	rtpp_run_monitor(NULL);
 	rtpp_destroy(NULL);
 }

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Asking RTPProxies whether they are there: the questions, and what the answers make of a node.
+
+import Bytes
+import ControlProtocol
+import SharedState
+import Transport
+
+/// The questions that a process has under way, each node's as an exchange of its own.
+struct Inquiry: ~Copyable {
+    var exchanges: ExchangeGroup
+    /// How many questions each node is asked just now.
+    var questions: [Int]
+
+    init(nodeCount: Int) {
+        exchanges = ExchangeGroup(members: nodeCount, nodes: nodeCount)
+        questions = [Int](repeating: 0, count: nodeCount)
+    }
+}
+
+/// What a node's answers to a probe come to.
+enum ProbeFinding {
+    /// It answers as it should: what it can do, where it was asked that, and how long it took in nanoseconds, where
+    /// that is known.
+    case present(Capabilities?, roundTrip: UInt64?)
+    /// It does not answer, or what it says is no use.
+    case failed(StaticString)
+    /// This process could not ask, which says nothing about the node.
+    case unknown(StaticString)
+}
+
+extension Relay {
+    /// Asks `node`, from `now` on and no longer than one command may take. Nil: it is under way; otherwise why not.
+    mutating func ask(_ inquiry: inout Inquiry, _ node: Int, now: UInt64) -> StaticString? {
+        guard let url = directory.url(node), inquiry.questions.indices.contains(node) else { return "is unknown" }
+        // A node that is up is only asked whether it is there.
+        var questions = Probe.count
+        if case .up = table.condition(node), table.capabilities(node) != 0 { questions = 1 }
+        inquiry.questions[node] = questions
+        inquiry.exchanges.begin(
+            node, now: now, budget: settings.budgetNanoseconds, firstRetransmission: firstWait(node),
+            framing: url.scheme.framing)
+        for question in 0..<questions {
+            var text: [UInt8] = []
+            Probe.write(question, into: &text)
+            do throws(ExchangeError) {
+                try inquiry.exchanges.add(node, text.span, cookies: &cookies)
+            } catch {
+                return error.text
+            }
+        }
+        if url.scheme.isUnix {
+            table.withURL(node) { inquiry.exchanges.start(node, node: node, unixSocket: $0, path: url.target) }
+        } else if let words = table.address(node)?.words, let address = SocketAddress(words: words) {
+            inquiry.exchanges.start(node, node: node, address: address)
+        } else {
+            return "has no address yet"
+        }
+        return nil
+    }
+
+    /// What the end of `node`'s exchange comes to.
+    func finding(_ inquiry: borrowing Inquiry, _ node: Int, _ outcome: ExchangeOutcome) -> ProbeFinding {
+        if case .failed(let error) = outcome, error.isLocal { return .unknown(error.text) }
+        guard outcome == .complete else { return .failed(outcome.reason) }
+        let incoming = inquiry.exchanges.incoming(node)
+        let questions = inquiry.questions[node]
+        var found: Capabilities = []
+        for question in 0..<questions {
+            guard let reply = inquiry.exchanges.reply(node, question),
+                let capability = Probe.capability(question, incoming.span, reply)
+            else { return .failed(ExchangeOutcome.malformed.reason) }
+            found.formUnion(capability)
+        }
+        let roundTrip = inquiry.exchanges.roundTrip(node)
+        guard questions == Probe.count else { return .present(nil, roundTrip: roundTrip) }
+        guard found.isSuperset(of: .required) else {
+            return .failed("is too old: it lacks protocol 20040107 or 20050322")
+        }
+        return .present(found, roundTrip: roundTrip)
+    }
+
+    /// Makes of a node, for all processes, what was found. Whoever changes its condition writes the line.
+    mutating func conclude<Host: RelayHost>(_ host: Host, _ node: Int, _ finding: ProbeFinding) {
+        switch finding {
+        case .unknown: return
+        case .failed(let reason):
+            let recheck = recheckTick(host)
+            if !takeOut(host, node, recheck, reason) { table.postpone(node, recheck: recheck) }
+        case .present(let capabilities, let roundTrip):
+            if let roundTrip { table.sampleRoundTrip(node, nanoseconds: roundTrip) }
+            table.noteAnswer(node)
+            guard let capabilities else { return }
+            table.setCapabilities(node, capabilities.rawValue)
+            guard let before = table.revive(node) else { return }
+            line.removeAll(keepingCapacity: true)
+            appendName(of: node)
+            if case .unproven = before { line.append("is up") } else { line.append("is back") }
+            host.log(.info, line.span)
+        }
+    }
+}
