@@ -42,7 +42,11 @@ extension Relay {
             nodeCount: table.capacity,
             startDeadline: start.addingReportingOverflow(settings.budgetNanoseconds).partialValue)
         while isWanted() {
-            refreshDirectory()
+            if table.membership != directory.membership {
+                refreshDirectory()
+                // What is under way may be about nodes whose places others have by now.
+                for node in 0..<table.count { survey.inquiry.exchanges.abandon(node) }
+            }
             let now = MonotonicClock.now()
             // Addresses given in digits first: a name server that hangs keeps no other node waiting at start-up.
             // One that is switched off gets its address, too: it may be switched on.

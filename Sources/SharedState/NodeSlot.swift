@@ -6,8 +6,8 @@
 // arm64: a compare-exchange in one process is one for all of them. Nothing in a slot is a reference or has an
 // invariant over two words, with one exception, the address, which has a version around it.
 //
-// Who writes what: `state` any process, by compare-exchange; `capabilities` and the address only the module's own
-// process (`capabilities` first, then `state` becomes up); what the pool says of the node (set, weight, order, text of
+// Who writes what: `state` any process, by compare-exchange; `capabilities` whoever probes (before `state` becomes up);
+// the address only the module's own process; what the pool says of the node (set, weight, order, text of
 // the URL) the main process before the fork, and later whoever holds the pool's lock, while `life` is free or for
 // words that stand alone. `life` becomes member last, so that who sees a member sees the rest.
 //

@@ -313,7 +313,7 @@ struct NodeTableHeader: ~Copyable {
         if before >= Self.suspicion { noteChange() }
     }
 
-    // MARK: What the module's own process writes
+    // MARK: What probes find out, and the address, which only the module's own process writes
 
     /// Raw value of the capabilities that it has shown, 0 before.
     public func capabilities(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.capabilities ?? 0 }
