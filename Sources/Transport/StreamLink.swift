@@ -92,9 +92,18 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
 
     // MARK: - Out
 
+    /// Closes a connection on which nothing is awaited and something has come all the same: its end, or a reply too
+    /// many, which would be taken for that of the next command.
+    private mutating func leaveIfStale() {
+        guard waiting == 0, socket != nil else { return }
+        if filled == 0, case .later = receive().attempt { return }
+        disconnect()
+    }
+
     /// Adds what is due of `exchange`; `flush` writes it.
     mutating func enqueueDue(_ exchange: inout Exchange, generation: UInt32, now: UInt64) {
         while let command = exchange.due(now: now) {
+            leaveIfStale()
             output.append(exchange.outgoing.span, exchange.wire(command))
             tickets.append(Ticket(member: exchange.member, generation: generation, command: command))
         }
@@ -102,6 +111,7 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
 
     /// Adds one command with its LF, for whose reply nobody waits.
     mutating func enqueueOnce(_ bytes: Span<UInt8>, _ command: ByteRange) {
+        leaveIfStale()
         output.append(bytes, command)
         output.append(0x0A)
         tickets.append(.nobody)

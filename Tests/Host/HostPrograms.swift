@@ -60,6 +60,8 @@ struct HostProgram {
     static let contract = Result { try linkedWithSwift("contract") }
     /// What processes see of each other.
     static let processes = Result { try linkedWithSwift("processes") }
+    /// What processes leave behind that are killed.
+    static let killed = Result { try linkedWithSwift("killed") }
     /// What calls allocate.
     static let allocations = Result { try linkedWithSwift("allocations") }
     /// Loads the module.

@@ -23,4 +23,8 @@ import Testing
     @Test func workersGetTheirOwnAnswers() throws {
         try HostProgram.processes.get().expect("workers-get-their-own-answers")
     }
+
+    @Test func processesKilledAtAnyMomentLeaveAllUsable() throws {
+        try HostProgram.killed.get().expect("processes-killed-at-any-moment-leave-all-usable")
+    }
 }

@@ -39,12 +39,28 @@ public final class Kamailio: Sendable {
                 "-L", installation.modules, "-DD", "-E", "-m", "32", "-M", "8", "-Y", folder.path, "-f",
                 configurationPath,
             ])
-        let namespace = ["--pid", "--fork", "--kill-child", "--mount-proc", program]
+        var command = [program] + arguments
+        if let hosts = configuration.hosts { command = Self.seeing(hosts: hosts, command) }
+        if configuration.isFirstProcess {
+            command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"] + command
+        }
         process = try ChildProcess(
-            configuration.isFirstProcess ? "unshare" : program,
-            configuration.isFirstProcess ? namespace + arguments : arguments, output: folder.file("log"),
-            folder: folder.path)
+            command[0], Array(command.dropFirst()), output: folder.file("log"), folder: folder.path)
     }
+
+    /// The command that runs `command` in a mount namespace with another /etc/hosts, as the same process.
+    private static func seeing(hosts: String, _ command: [String]) -> [String] {
+        ["unshare", "--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\"", hosts] + command
+    }
+
+    /// Whether this machine lets tests put another file in the place of /etc/hosts, and looks names up there.
+    public static let canHaveHosts: Bool = {
+        guard let folder = try? TemporaryFolder(),
+            let hosts = try? folder.write("127.0.0.9 moving.test\n", to: "hosts")
+        else { return false }
+        let command = seeing(hosts: hosts, ["getent", "ahostsv4", "moving.test"])
+        return (try? ChildProcess.run(command[0], Array(command.dropFirst())).output)?.contains("127.0.0.9") ?? false
+    }()
 
     /// Starts one that must refuse its configuration, and returns its log. Throws where it starts, hangs, or dies by a
     /// signal.

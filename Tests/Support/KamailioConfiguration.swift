@@ -9,6 +9,8 @@ public struct KamailioConfiguration: Sendable {
     ]
     /// Whether it runs as process 1 of a PID namespace of its own, as in a container.
     public var isFirstProcess = false
+    /// A file that it sees in the place of /etc/hosts; nil: the machine's own.
+    public var hosts: String?
     /// Kamailio modules that need rtpproxy and are loaded behind it.
     public var modulesBehind: [String] = []
     /// `modparam` lines' three parts, the value as it stands in the file (quotes included, if it is a text).

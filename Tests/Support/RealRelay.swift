@@ -2,8 +2,9 @@
 // The real RTPProxy, run by a Python launcher out of the wheel rtp.io.
 
 import Foundation
+import Synchronization
 
-/// A real RTPProxy with a udp and a unix control socket on loopback.
+/// A real RTPProxy on loopback with control sockets of several kinds.
 public final class RealRelay: Sendable {
     /// Where its udp control socket listens.
     public let control: Endpoint
@@ -11,8 +12,14 @@ public final class RealRelay: Sendable {
     public let url: String
     /// `unix:path`.
     public let unixURL: String
-    public let process: ChildProcess
+    /// `cunix:path`.
+    public let lastingURL: String
+    private let current: Mutex<ChildProcess>
+    private let arguments: [String]
     private let folder: TemporaryFolder
+
+    /// The process that runs now.
+    public var process: ChildProcess { current.withLock { $0 } }
 
     /// The Python of the virtual environment with the wheel: `RTPPROXY_PYTHON`, else `.cache/venv/bin/python`.
     private static var python: String {
@@ -28,18 +35,37 @@ public final class RealRelay: Sendable {
         control = Endpoint(.ipv4, try FreePort.next())
         url = "udp:\(control)"
         unixURL = "unix:\(folder.file("control"))"
+        lastingURL = "cunix:\(folder.file("lasting"))"
         // A range of its own, above the harness's ports and below those that the system gives out.
         let lowest = try FreePort.next(in: 20_000...31_000) & ~1
-        process = try ChildProcess(
-            Self.python,
-            [
-                "\(PackageFolder.root)/Tests/Relay/real-relay.py", address, String(lowest),
-                String(lowest + 999), url, unixURL,
-            ], output: folder.file("log"), folder: folder.path)
+        arguments = [
+            "\(PackageFolder.root)/Tests/Relay/real-relay.py", address, String(lowest), String(lowest + 999), url,
+            unixURL, lastingURL,
+        ]
+        current = Mutex(try Self.launch(arguments, folder))
+        try waitUntilItAnswers()
+    }
+
+    private static func launch(_ arguments: [String], _ folder: TemporaryFolder) throws -> ChildProcess {
+        try ChildProcess(python, arguments, output: folder.file("log"), folder: folder.path)
+    }
+
+    private func waitUntilItAnswers() throws {
+        let process = self.process
         let ready = waitUntil(20) { !process.isRunning || (try? command("V", patience: 100)) == "20040107" }
         guard ready, process.isRunning else {
             throw HarnessError("RTPProxy did not start: \(process.output.suffix(2000))")
         }
+    }
+
+    /// Kills it, as a crash would: what it knew is gone, and what it left lying about stays.
+    public func crash() { process.terminate(within: 0) }
+
+    /// Starts it again, with the same sockets, and waits until it answers `V`.
+    public func start() throws {
+        let started = try Self.launch(arguments, folder)
+        current.withLock { $0 = started }
+        try waitUntilItAnswers()
     }
 
     /// Sends one command over UDP and returns the answer without cookie and line end.

@@ -9,7 +9,7 @@ import Synchronization
 ///     let relay = try ScriptedRelay(.udp)
 ///     relay.on { command in command.verb == "U" && command.attempt == 1 ? .drop : nil }
 public final class ScriptedRelay: Sendable {
-    public enum Transport: Sendable { case udp, udp6, unix, cunix, tcp }
+    public enum Transport: CaseIterable, Sendable { case udp, udp6, unix, cunix, tcp, tcp6 }
     public typealias Rule = @Sendable (RelayCommand) -> RelayAnswer?
 
     public let transport: Transport
@@ -50,17 +50,19 @@ public final class ScriptedRelay: Sendable {
     private let otherPort: UDPSocket
     private let folder: TemporaryFolder?
 
-    /// `address` stands behind the port in answers to U and L; empty: the port alone.
+    /// `address` stands behind the port in answers to U and L; empty: the port alone. `place` says where it listens,
+    /// if that matters.
     public init(
-        _ transport: Transport = .udp, address: String = "192.0.2.77", capabilities: Set<String> = allCapabilities
+        _ transport: Transport = .udp, at place: Endpoint? = nil, address: String = "192.0.2.77",
+        capabilities: Set<String> = allCapabilities
     ) throws {
         self.transport = transport
         state = Mutex(State(sessions: RelaySessions(address: address, capabilities: capabilities)))
-        otherPort = try UDPSocket(transport == .udp6 ? .ipv6 : .ipv4)
+        let family = transport == .udp6 || transport == .tcp6 ? Family.ipv6 : .ipv4
+        otherPort = try UDPSocket(family)
         switch transport {
-        case .udp, .udp6, .tcp:
-            let family = transport == .udp6 ? Family.ipv6 : .ipv4
-            endpoint = Endpoint(family, try FreePort.next())
+        case .udp, .udp6, .tcp, .tcp6:
+            endpoint = try place ?? Endpoint(family, FreePort.next())
             path = ""
             folder = nil
             // The distribution's module takes IPv6 addresses only without brackets.

@@ -91,7 +91,10 @@ extension ScriptedRelay {
 
     func hangUp(_ connection: Int32) {
         state.withLock { state in
-            if state.connections.removeValue(forKey: connection) != nil { close(connection) }
+            guard state.connections.removeValue(forKey: connection) != nil else { return }
+            // The next connection may get the same descriptor: what was to be sent here is not for that one.
+            state.scheduled.removeAll { $0.channel == connection }
+            close(connection)
         }
     }
 }

@@ -126,10 +126,15 @@ rtpp_module *created(const char *sock)
 rtpp_module *shared(const char *sock)
 {
 	rtpp_module *module = created(sock);
+	share(module);
+	return module;
+}
+
+void share(rtpp_module *module)
+{
 	EXPECT(rtpp_configure(module) == RTPP_OK);
 	size_t size = rtpp_shared_size(module);
 	EXPECT(rtpp_share(module, shared_memory(size), size) == RTPP_OK);
-	return module;
 }
 
 rtpp_module *attached(const char *sock)
@@ -253,6 +258,16 @@ pid_t start_monitor(rtpp_module *module)
 	if(process == 0) {
 		EXPECT(rtpp_attach(module) == RTPP_OK);
 		rtpp_run_monitor(module);
+		_exit(1);
+	}
+	return process;
+}
+
+pid_t start(void (*body)(int index), int index)
+{
+	pid_t process = fork_bounded();
+	if(process == 0) {
+		body(index);
 		_exit(1);
 	}
 	return process;

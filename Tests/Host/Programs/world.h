@@ -33,7 +33,9 @@ int lines_with(const char *part);
 
 /* A module with `sock` as rtpproxy_sock, not yet configured; an answer is waited for one second, once. */
 rtpp_module *created(const char *sock);
-/* The same, configured and with its memory shared, ready to be attached to. */
+/* Configures a module and gives it memory that all processes share. */
+void share(rtpp_module *module);
+/* The same as `created`, configured and with its memory shared, ready to be attached to. */
 rtpp_module *shared(const char *sock);
 /* The same, attached to by this process. */
 rtpp_module *attached(const char *sock);
@@ -49,6 +51,8 @@ rtpp_message ok(int streams);
 pid_t start_rtpproxy(int *port);
 /* Starts the module's own process. */
 pid_t start_monitor(rtpp_module *module);
+/* Starts `body(index)` in a process of its own, which is to go on until it is stopped. */
+pid_t start(void (*body)(int index), int index);
 void stop(pid_t process);
 /* Runs `body(index)` in `count` processes and expects all of them to end well. */
 void in_processes(int count, void (*body)(int index));
