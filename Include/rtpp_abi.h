@@ -44,7 +44,8 @@ typedef enum RTPP_CLOSED rtpp_status {
     RTPP_BUSY = 9               /* another process is at it */
 } rtpp_status;
 
-/* What a script function returns: 1 done, -1 error, -2 marked or already rewritten, -3 no RTPProxy. Never 0. */
+/* What a script function returns: 1 done, -1 error, -2 marked or already rewritten, -3 no RTPProxy. 0, of the
+ * asynchronous ones alone: the transaction waits, and this run of the script is over. */
 typedef int32_t rtpp_code;
 
 typedef enum RTPP_CLOSED rtpp_level {
@@ -83,6 +84,20 @@ typedef enum RTPP_CLOSED rtpp_variable {
     RTPP_VARIABLE_TIMEOUT_TAG = 1,  /* timeout_tag_pv, as printed */
     RTPP_VARIABLE_ICE_PRIORITY = 2  /* ice_candidate_priority_avp, as printed */
 } rtpp_variable;
+
+/* What came of suspending a transaction. */
+typedef enum RTPP_CLOSED rtpp_suspension {
+    RTPP_SUSPENDED = 0,
+    RTPP_RETRANSMISSION = 1, /* it waits already: of this message nothing is left to do */
+    RTPP_NOT_SUSPENDED = 2   /* logged */
+} rtpp_suspension;
+
+/* What became of a transaction that waited. */
+typedef enum RTPP_CLOSED rtpp_resumption {
+    RTPP_TAKEN = 0,
+    RTPP_GONE = 1,       /* it had ended, or its message could not be changed: what was created is deleted */
+    RTPP_HANDED_OVER = 2 /* another process goes on; the record is the host's until rtpp_resumed */
+} rtpp_resumption;
 
 /* What a call needs out of a SIP message. A header that is absent or unreadable is an absent field. */
 typedef struct rtpp_message {
@@ -133,6 +148,16 @@ typedef struct rtpp_host {
     /* Asked by the module's own process between two pieces of work, ten times a second or more: lets signals in that
      * were held back meanwhile. false: the server has gone, rtpp_run_monitor is to return. */
     bool (*is_wanted)(void);
+    /* Shared memory, aligned to 8, zeroed or not; NULL: there is none left. */
+    void *(*allocate)(size_t size);
+    void (*release)(void *memory);
+    /* Bytes in which `suspend` notes what `resume` needs to know. */
+    size_t continuation_size;
+    rtpp_suspension (*suspend)(void *context, void *continuation);
+    /* Lets the transaction go on, once: with `code`, after all edits or none of its message. `instance`: URL of the
+     * RTPProxy, empty where none was chosen. May call any other entry point. */
+    rtpp_resumption (*resume)(void *record, void *continuation, rtpp_code code, const rtpp_edit *edits, size_t count,
+            rtpp_bytes instance);
 } rtpp_host;
 
 /* One line of rtpproxy.list. */
@@ -175,6 +200,12 @@ RTPP_API rtpp_status rtpp_attach(rtpp_module *module);
 /* Closes what this process opened and frees the module. */
 RTPP_API void rtpp_destroy(rtpp_module *module);
 
+/* How many asynchronous processes there are to be, and whether routes go on in workers of the host's instead. */
+RTPP_API size_t rtpp_async_processes(rtpp_module *module);
+RTPP_API bool rtpp_async_in_workers(rtpp_module *module);
+/* Asynchronous process number `process`, from 0: drives what is handed over until the process is ended. */
+RTPP_API void rtpp_run_async(rtpp_module *module, size_t process);
+
 /* The module's own process: probes until the process is ended. */
 RTPP_API void rtpp_run_monitor(rtpp_module *module);
 
@@ -185,6 +216,17 @@ RTPP_API rtpp_code rtpp_offer(rtpp_module *module, const rtpp_message *message, 
 RTPP_API rtpp_code rtpp_answer(rtpp_module *module, const rtpp_message *message, rtpp_bytes flags, rtpp_bytes address);
 RTPP_API rtpp_code rtpp_manage(rtpp_module *module, const rtpp_message *message, rtpp_bytes flags, rtpp_bytes address);
 RTPP_API rtpp_code rtpp_delete(rtpp_module *module, const rtpp_message *message, rtpp_bytes flags);
+/* The same without waiting: 0 and the transaction is suspended, or what can be said at once. */
+RTPP_API rtpp_code rtpp_offer_async(
+        rtpp_module *module, const rtpp_message *message, rtpp_bytes flags, rtpp_bytes address);
+RTPP_API rtpp_code rtpp_answer_async(
+        rtpp_module *module, const rtpp_message *message, rtpp_bytes flags, rtpp_bytes address);
+RTPP_API rtpp_code rtpp_manage_async(
+        rtpp_module *module, const rtpp_message *message, rtpp_bytes flags, rtpp_bytes address);
+/* Suspends nothing: 1 once the deletion is handed over. */
+RTPP_API rtpp_code rtpp_delete_async(rtpp_module *module, const rtpp_message *message, rtpp_bytes flags);
+/* What came of a record that `resume` had handed over: RTPP_TAKEN or RTPP_GONE. It is no longer the host's. */
+RTPP_API void rtpp_resumed(rtpp_module *module, void *record, rtpp_resumption resumption);
 /* Selects the set for the rest of this message's processing. */
 RTPP_API rtpp_code rtpp_select_set(rtpp_module *module, const rtpp_message *message, int64_t set_id);
 /* The same with the text of a variable: digits. */

@@ -6,6 +6,8 @@
 
 #include "core/sr_module.h"
 
+#include "core/action.h"
+#include "core/async_task.h"
 #include "core/cfg/cfg_struct.h"
 #include "core/data_lump.h"
 #include "core/dprint.h"
@@ -23,6 +25,7 @@
 #include "core/pvar.h"
 #include "core/route.h"
 #include "core/rpc.h"
+#include "core/sip_msg_clone.h"
 #include "core/timer.h"
 
 #endif

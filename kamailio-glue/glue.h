@@ -23,6 +23,21 @@ int rtpp_host_set_variable(const char *parameter, const char *name);
 void rtpp_message_init(rtpp_message *out, struct sip_msg *msg);
 bool rtpp_message_is_edited(void *context);
 bool rtpp_message_apply(void *context, const rtpp_edit *edits, size_t count);
+void rtpp_message_set_instance(void *context, rtpp_bytes url);
+
+/* async.c: transactions that wait for an asynchronous process. */
+#define RTPP_CONTINUATION_SIZE 128
+rtpp_suspension rtpp_suspend(void *context, void *continuation);
+rtpp_resumption rtpp_resume(
+		void *record, void *continuation, rtpp_code code, const rtpp_edit *edits, size_t count, rtpp_bytes instance);
+/* Where the next transaction to be suspended goes on: a route by its number or, under KEMI, a function by its name. */
+void rtpp_async_target(int route, const str *function);
+/* The message with which a transaction has just gone on, NULL elsewhere, and what its call came to. */
+const struct sip_msg *rtpp_resumed_message(void);
+rtpp_code rtpp_resumed_code(void);
+
+/* host.c: tm's functions, NULL where it is not loaded. */
+struct tm_binds *rtpp_tm(void);
 
 /* script.c */
 extern cmd_export_t rtpp_commands[];

@@ -91,6 +91,11 @@ void rtpp_host_bind_tm(void)
 		LM_WARN("tm is loaded, but its functions cannot be had: transactions are not recognised\n");
 }
 
+struct tm_binds *rtpp_tm(void)
+{
+	return tm_is_bound ? &tm : NULL;
+}
+
 static void host_log(rtpp_level level, rtpp_bytes line)
 {
 	int length = (int)line.length;
@@ -145,7 +150,7 @@ static bool host_variable(void *context, rtpp_variable which, rtpp_bytes *value,
 	return true;
 }
 
-static void host_set_instance(void *context, rtpp_bytes url)
+void rtpp_message_set_instance(void *context, rtpp_bytes url)
 {
 	pv_value_t value;
 
@@ -220,15 +225,30 @@ static bool host_is_wanted(void)
 	return getppid() == parent;
 }
 
+static void *host_allocate(size_t size)
+{
+	return shm_malloc(size);
+}
+
+static void host_release(void *memory)
+{
+	shm_free(memory);
+}
+
 const rtpp_host rtpp_host_services = {
 		.abi_version = RTPP_ABI_VERSION,
 		.log = host_log,
 		.ticks = host_ticks,
 		.variable = host_variable,
-		.set_instance = host_set_instance,
+		.set_instance = rtpp_message_set_instance,
 		.is_edited = rtpp_message_is_edited,
 		.apply_edits = rtpp_message_apply,
 		.transaction = host_transaction,
 		.mark_transaction = host_mark_transaction,
 		.is_wanted = host_is_wanted,
+		.allocate = host_allocate,
+		.release = host_release,
+		.continuation_size = RTPP_CONTINUATION_SIZE,
+		.suspend = rtpp_suspend,
+		.resume = rtpp_resume,
 };

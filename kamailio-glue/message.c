@@ -27,10 +27,13 @@ static rtpp_method method_of(int id)
 	}
 }
 
-static rtpp_route current_route(void)
+/* The core takes a request that goes on for one in a failure route. One that this module had suspended has not failed. */
+static rtpp_route current_route(const struct sip_msg *msg)
 {
 	int route = get_route_type();
 
+	if(msg == rtpp_resumed_message())
+		return RTPP_ROUTE_OTHER;
 	if(route & BRANCH_FAILURE_ROUTE)
 		return RTPP_ROUTE_BRANCH_FAILURE;
 	return (route & FAILURE_ROUTE) ? RTPP_ROUTE_FAILURE : RTPP_ROUTE_OTHER;
@@ -55,7 +58,7 @@ void rtpp_message_init(rtpp_message *out, struct sip_msg *msg)
 	out->process = msg->pid;
 	out->content_length = -1;
 	out->is_request = msg->first_line.type == SIP_REQUEST;
-	out->route = current_route();
+	out->route = current_route(msg);
 
 	/* Parses every header, once: what follows only looks. */
 	body = get_body(msg);

@@ -41,6 +41,9 @@ NUMBER_PARAMETER(rtpproxy_retr)
 NUMBER_PARAMETER(rtpproxy_ping_interval)
 NUMBER_PARAMETER(rtpproxy_call_table_size)
 TEXT_PARAMETER(rtpproxy_balancing)
+NUMBER_PARAMETER(rtpproxy_async_processes)
+NUMBER_PARAMETER(rtpproxy_async_max)
+TEXT_PARAMETER(rtpproxy_async_continue)
 NUMBER_PARAMETER(rewrite_origin)
 VARIABLE_PARAMETER(extra_id_pv)
 VARIABLE_PARAMETER(timeout_tag_pv)
@@ -61,6 +64,9 @@ static param_export_t parameters[] = {
 		FUNCTION(rtpproxy_ping_interval, PARAM_INT),
 		FUNCTION(rtpproxy_call_table_size, PARAM_INT),
 		FUNCTION(rtpproxy_balancing, PARAM_STRING),
+		FUNCTION(rtpproxy_async_processes, PARAM_INT),
+		FUNCTION(rtpproxy_async_max, PARAM_INT),
+		FUNCTION(rtpproxy_async_continue, PARAM_STRING),
 		FUNCTION(nortpproxy_str, PARAM_STRING),
 		FUNCTION(timeout_socket, PARAM_STRING),
 		FUNCTION(timeout_tag_pv, PARAM_STRING),
@@ -106,10 +112,14 @@ static int mod_init(void)
 	}
 	if(rtpp_configure(rtpp_instance) != RTPP_OK || result < 0)
 		return -1;
+	if(rtpp_async_in_workers(rtpp_instance) && !async_task_workers_active()) {
+		LM_ERR("parameter rtpproxy_async_continue: \"workers\": the core has none, async_workers is 0\n");
+		return -1;
+	}
 	if(share() < 0)
 		return -1;
-	register_procs(1);
-	cfg_register_child(1);
+	register_procs(1 + (int)rtpp_async_processes(rtpp_instance));
+	cfg_register_child(1 + (int)rtpp_async_processes(rtpp_instance));
 	return 0;
 }
 
@@ -129,13 +139,35 @@ static int start_monitor(void)
 	exit(0);
 }
 
+/* They run routes of the script, so every module is initialised in them as in the core's asynchronous workers. */
+static int start_async(void)
+{
+	size_t i;
+
+	for(i = 0; i < rtpp_async_processes(rtpp_instance); i++) {
+		int pid = fork_process(PROC_RPC, "RTPProxy async", 1);
+
+		if(pid < 0) {
+			LM_ERR("cannot start an asynchronous process\n");
+			return -1;
+		}
+		if(pid > 0)
+			continue;
+		if(cfg_child_init() < 0)
+			exit(1);
+		rtpp_run_async(rtpp_instance, i);
+		exit(0);
+	}
+	return 0;
+}
+
 static int child_init(int rank)
 {
 	if(rank == PROC_INIT) {
 		rtpp_host_bind_tm();
 		return 0;
 	}
-	if(rank == PROC_MAIN && start_monitor() < 0)
+	if(rank == PROC_MAIN && (start_monitor() < 0 || start_async() < 0))
 		return -1;
 	return rtpp_attach(rtpp_instance) == RTPP_OK ? 0 : -1;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The pseudo-variables $rtpstat and $rtppstat. */
+/* The pseudo-variables $rtpstat, $rtppstat and $rtpp_rc. */
 
 #include "glue.h"
 
@@ -19,8 +19,17 @@ static int get_statistics(struct sip_msg *msg, pv_param_t *param, pv_value_t *re
 	return pv_get_strval(msg, param, result, &value);
 }
 
+/* What the call came to, in the route that a transaction goes on in. */
+static int get_code(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
+{
+	if(msg == NULL || msg != rtpp_resumed_message())
+		return pv_get_null(msg, param, result);
+	return pv_get_sintval(msg, param, result, rtpp_resumed_code());
+}
+
 pv_export_t rtpp_variables[] = {
 		{STR_STATIC_INIT("rtppstat"), PVT_OTHER, get_statistics, 0, 0, 0, 0, 0},
+		{STR_STATIC_INIT("rtpp_rc"), PVT_OTHER, get_code, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpstat"), PVT_OTHER, get_statistics, 0, 0, 0, 0, 0},
 		{{0, 0}, 0, 0, 0, 0, 0, 0, 0},
 };

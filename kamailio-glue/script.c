@@ -70,6 +70,46 @@ static int fixup_prompt(void **param, int param_no)
 	return 0;
 }
 
+/* The name of the route to go on in; one that is written out has to be there when the server starts. */
+static int fixup_async(void **param, int param_no)
+{
+	const char *text = (const char *)*param;
+
+	if(rtpp_async_processes(rtpp_instance) == 0) {
+		LM_ERR("asynchronous functions need rtpproxy_async_processes to be 1 or more\n");
+		return E_CFG;
+	}
+	if(param_no == 1 && strchr(text, '$') == NULL && route_lookup(&main_rt, (char *)text) < 0) {
+		LM_ERR("there is no route[%s] to go on in\n", text);
+		return E_CFG;
+	}
+	return fixup_spve_null(param, 1);
+}
+
+static int fixup_destroy_async(void **param, int param_no)
+{
+	(void)param_no;
+	return param != NULL ? fixup_async(param, 2) : 0;
+}
+
+/* The index of a route by its name; -1, and a line in the log, where there is none. */
+static int route_of(rtpp_bytes name)
+{
+	char text[128];
+	int route = -1;
+
+	if(name.length > 0 && name.length < sizeof(text)) {
+		memcpy(text, name.data, name.length);
+		text[name.length] = '\0';
+		route = route_lookup(&main_rt, text);
+	}
+	if(route < 0 || main_rt.rlist[route] == NULL) {
+		LM_ERR("there is no route to go on in of the name that is given\n");
+		return -1;
+	}
+	return route;
+}
+
 /* --- offer, answer, manage, destroy --- */
 
 typedef rtpp_code (*media_function)(rtpp_module *, const rtpp_message *, rtpp_bytes flags, rtpp_bytes address);
@@ -116,6 +156,55 @@ MEDIA_FUNCTION(offer)
 MEDIA_FUNCTION(answer)
 MEDIA_FUNCTION(manage)
 
+static int media_async(struct sip_msg *msg, char *route, char *flags, char *address, media_function function)
+{
+	rtpp_bytes name;
+	int index;
+
+	if(text_of(msg, route, &name) < 0 || (index = route_of(name)) < 0)
+		return -1;
+	rtpp_async_target(index, NULL);
+	return media(msg, flags, address, function);
+}
+
+static int ki_media_async(
+		struct sip_msg *msg, const str *callback, const str *flags, const str *address, media_function function)
+{
+	rtpp_async_target(-1, callback);
+	return ki_media(msg, flags, address, function);
+}
+
+#define ASYNC_FUNCTION(name)                                                                      \
+	static int w_##name##_async(struct sip_msg *msg, char *route, char *flags, char *address)     \
+	{                                                                                             \
+		return media_async(msg, route, flags, address, rtpp_##name##_async);                      \
+	}                                                                                             \
+	static int w_##name##_async1(struct sip_msg *msg, char *route, char *unused)                  \
+	{                                                                                             \
+		(void)unused;                                                                             \
+		return media_async(msg, route, NULL, NULL, rtpp_##name##_async);                          \
+	}                                                                                             \
+	static int w_##name##_async2(struct sip_msg *msg, char *route, char *flags)                   \
+	{                                                                                             \
+		return media_async(msg, route, flags, NULL, rtpp_##name##_async);                         \
+	}                                                                                             \
+	static int ki_##name##_async0(struct sip_msg *msg, str *callback)                             \
+	{                                                                                             \
+		return ki_media_async(msg, callback, NULL, NULL, rtpp_##name##_async);                    \
+	}                                                                                             \
+	static int ki_##name##_async(struct sip_msg *msg, str *callback, str *flags)                  \
+	{                                                                                             \
+		return ki_media_async(msg, callback, flags, NULL, rtpp_##name##_async);                   \
+	}                                                                                             \
+	static int ki_##name##_async_ip(struct sip_msg *msg, str *callback, str *flags, str *address) \
+	{                                                                                             \
+		return ki_media_async(msg, callback, flags, address, rtpp_##name##_async);                \
+	}
+
+ASYNC_FUNCTION(offer)
+ASYNC_FUNCTION(answer)
+ASYNC_FUNCTION(manage)
+
 static int w_destroy(struct sip_msg *msg, char *flags, char *unused)
 {
 	rtpp_message message;
@@ -139,6 +228,31 @@ static int ki_destroy(struct sip_msg *msg, str *flags)
 static int ki_destroy0(struct sip_msg *msg)
 {
 	return ki_destroy(msg, NULL);
+}
+
+static int w_destroy_async(struct sip_msg *msg, char *flags, char *unused)
+{
+	rtpp_message message;
+	rtpp_bytes text;
+
+	(void)unused;
+	if(text_of(msg, flags, &text) < 0)
+		return -1;
+	rtpp_message_init(&message, msg);
+	return rtpp_delete_async(rtpp_instance, &message, text);
+}
+
+static int ki_destroy_async(struct sip_msg *msg, str *flags)
+{
+	rtpp_message message;
+
+	rtpp_message_init(&message, msg);
+	return rtpp_delete_async(rtpp_instance, &message, rtpp_bytes_of(flags));
+}
+
+static int ki_destroy_async0(struct sip_msg *msg)
+{
+	return ki_destroy_async(msg, NULL);
 }
 
 /* --- sets --- */
@@ -259,6 +373,9 @@ static int w_start_recording(struct sip_msg *msg, char *unused1, char *unused2)
 
 /* --- exports --- */
 
+/* Routes whose message tm can make wait. */
+#define WAITING_ROUTES (REQUEST_ROUTE | FAILURE_ROUTE | TM_ONREPLY_ROUTE)
+
 cmd_export_t rtpp_commands[] = {
 		{"set_rtp_proxy_set", (cmd_function)w_set, 1, fixup_set, 0, ANY_ROUTE},
 		{"rtpproxy_offer", (cmd_function)w_offer, 0, 0, 0, ANY_ROUTE},
@@ -274,6 +391,17 @@ cmd_export_t rtpp_commands[] = {
 		{"rtpproxy_destroy", (cmd_function)w_destroy, 1, fixup_spve_null, 0, ANY_ROUTE},
 		{"unforce_rtp_proxy", (cmd_function)w_destroy, 0, 0, 0, ANY_ROUTE},
 		{"unforce_rtp_proxy", (cmd_function)w_destroy, 1, fixup_spve_null, 0, ANY_ROUTE},
+		{"rtpproxy_offer_async", (cmd_function)w_offer_async1, 1, fixup_async, 0, WAITING_ROUTES},
+		{"rtpproxy_offer_async", (cmd_function)w_offer_async2, 2, fixup_async, 0, WAITING_ROUTES},
+		{"rtpproxy_offer_async", (cmd_function)(void *)w_offer_async, 3, fixup_async, 0, WAITING_ROUTES},
+		{"rtpproxy_answer_async", (cmd_function)w_answer_async1, 1, fixup_async, 0, WAITING_ROUTES},
+		{"rtpproxy_answer_async", (cmd_function)w_answer_async2, 2, fixup_async, 0, WAITING_ROUTES},
+		{"rtpproxy_answer_async", (cmd_function)(void *)w_answer_async, 3, fixup_async, 0, WAITING_ROUTES},
+		{"rtpproxy_manage_async", (cmd_function)w_manage_async1, 1, fixup_async, 0, WAITING_ROUTES},
+		{"rtpproxy_manage_async", (cmd_function)w_manage_async2, 2, fixup_async, 0, WAITING_ROUTES},
+		{"rtpproxy_manage_async", (cmd_function)(void *)w_manage_async, 3, fixup_async, 0, WAITING_ROUTES},
+		{"rtpproxy_destroy_async", (cmd_function)w_destroy_async, 0, fixup_destroy_async, 0, ANY_ROUTE},
+		{"rtpproxy_destroy_async", (cmd_function)w_destroy_async, 1, fixup_destroy_async, 0, ANY_ROUTE},
 		{"rtpproxy_stream2uac", (cmd_function)w_stream2uac, 2, fixup_prompt, 0, ANY_ROUTE},
 		{"rtpproxy_stream2uas", (cmd_function)w_stream2uas, 2, fixup_prompt, 0, ANY_ROUTE},
 		{"rtpproxy_stop_stream2uac", (cmd_function)w_stop_stream2uac, 0, 0, 0, ANY_ROUTE},
@@ -306,6 +434,17 @@ sr_kemi_t rtpp_kemi_exports[] = {
 	KEMI("rtpproxy_manage_ip", ki_manage_ip, TEXT, TEXT, NONE, NONE, NONE, NONE),
 	KEMI("rtpproxy_destroy0", ki_destroy0, NONE, NONE, NONE, NONE, NONE, NONE),
 	KEMI("rtpproxy_destroy", ki_destroy, TEXT, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_offer_async0", ki_offer_async0, TEXT, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_offer_async", ki_offer_async, TEXT, TEXT, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_offer_async_ip", ki_offer_async_ip, TEXT, TEXT, TEXT, NONE, NONE, NONE),
+	KEMI("rtpproxy_answer_async0", ki_answer_async0, TEXT, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_answer_async", ki_answer_async, TEXT, TEXT, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_answer_async_ip", ki_answer_async_ip, TEXT, TEXT, TEXT, NONE, NONE, NONE),
+	KEMI("rtpproxy_manage_async0", ki_manage_async0, TEXT, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_manage_async", ki_manage_async, TEXT, TEXT, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_manage_async_ip", ki_manage_async_ip, TEXT, TEXT, TEXT, NONE, NONE, NONE),
+	KEMI("rtpproxy_destroy_async0", ki_destroy_async0, NONE, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_destroy_async", ki_destroy_async, TEXT, NONE, NONE, NONE, NONE, NONE),
 	KEMI("set_rtpproxy_set", ki_set, NUMBER, NONE, NONE, NONE, NONE, NONE),
 	KEMI("start_recording", ki_start_recording, NONE, NONE, NONE, NONE, NONE, NONE),
 	KEMI("rtpproxy_stream2uac", ki_stream2uac, TEXT, NUMBER, NONE, NONE, NONE, NONE),

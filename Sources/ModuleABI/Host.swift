@@ -25,12 +25,14 @@ import SDP
 
     var ticks: UInt32 { services.ticks?() ?? 0 }
 
+    func release(_ record: JobRecord) { unsafe services.release?(record.base) }
+
     /// Whether the module's own process is to go on.
     var isWanted: Bool { services.is_wanted?() ?? false }
 }
 
 /// A message in the hands of the host.
-@safe struct Call: CallHost {
+@safe struct Call: SuspendableCall {
     private let services: rtpp_host
     private let message: UnsafePointer<rtpp_message>
     private let edits: UnsafeMutablePointer<[rtpp_edit]>
@@ -44,6 +46,12 @@ import SDP
         unsafe self.message = message
         unsafe self.edits = edits
         facts = unsafe MessageFacts(message.pointee)
+    }
+
+    /// The message of an entry point; nil for NULL.
+    init?(_ module: UnsafeMutablePointer<Module>, _ message: UnsafePointer<rtpp_message>?) {
+        guard let message = unsafe message else { return nil }
+        unsafe self.init(module.pointee.host, message, &module.pointee.edits)
     }
 
     func log(_ level: LogLevel, _ line: Span<UInt8>) { Host(services).log(level, line) }
@@ -90,19 +98,9 @@ import SDP
     var isEdited: Bool { unsafe services.is_edited?(message.pointee.context) ?? false }
 
     func apply(_ list: borrowing EditList) -> Bool {
-        unsafe edits.pointee.removeAll(keepingCapacity: true)
-        let text = list.text
-        return unsafe text.withUnsafeBufferPointer { memory in
-            for edit in list.edits {
-                // SAFETY: an edit's text lies within the list's text, checked here; the host reads it at once.
-                guard edit.text.end <= memory.count, let start = memory.baseAddress else { return false }
-                unsafe edits.pointee.append(
-                    rtpp_edit(
-                        offset: edit.offset, removed: edit.removed,
-                        text: rtpp_bytes(data: start + edit.text.start, length: edit.text.count)))
-            }
-            return unsafe services.apply_edits?(message.pointee.context, edits.pointee, edits.pointee.count) ?? false
-        }
+        unsafe lend(list, through: &edits.pointee) { edits, count in
+            unsafe services.apply_edits?(message.pointee.context, edits, count) ?? false
+        } ?? false
     }
 
     var transaction: TransactionState {
@@ -113,7 +111,41 @@ import SDP
         }
     }
 
+    var continuationSize: Int { services.continuation_size }
+
+    func allocate(_ size: Int) -> UnsafeMutableRawPointer? { services.allocate?(size) }
+
+    func release(_ record: JobRecord) { Host(services).release(record) }
+
+    func suspend(_ record: JobRecord) -> Suspension {
+        switch unsafe services.suspend?(message.pointee.context, record.continuation) ?? .RTPP_NOT_SUSPENDED {
+        case .RTPP_SUSPENDED: .suspended
+        case .RTPP_RETRANSMISSION: .retransmission
+        case .RTPP_NOT_SUSPENDED: .refused
+        }
+    }
+
     func markTransaction() { unsafe services.mark_transaction?(message.pointee.context) }
+}
+
+/// Lends edits as the contract has them; `memory` is used again. Nil where one does not lie within the list's text.
+func lend<Result>(
+    _ list: borrowing EditList, through memory: inout [rtpp_edit],
+    _ body: (UnsafePointer<rtpp_edit>?, Int) -> Result
+) -> Result? {
+    unsafe memory.removeAll(keepingCapacity: true)
+    let text = list.text
+    return unsafe text.withUnsafeBufferPointer { bytes in
+        for edit in list.edits {
+            // SAFETY: an edit's text lies within the list's text, checked here; the host reads it at once.
+            guard edit.text.end <= bytes.count, let start = bytes.baseAddress else { return nil }
+            unsafe memory.append(
+                rtpp_edit(
+                    offset: edit.offset, removed: edit.removed,
+                    text: rtpp_bytes(data: start + edit.text.start, length: edit.text.count)))
+        }
+        return unsafe memory.withUnsafeBufferPointer { unsafe body($0.baseAddress, $0.count) }
+    }
 }
 
 extension MessageFacts {

@@ -29,7 +29,8 @@ extension rtpp_host {
         let hasProcessServices = unsafe log != nil && ticks != nil && is_wanted != nil
         let hasMessageServices = unsafe variable != nil && set_instance != nil && is_edited != nil && apply_edits != nil
         let hasTransactions = unsafe transaction != nil && mark_transaction != nil
-        return hasProcessServices && hasMessageServices && hasTransactions
+        let canWait = unsafe allocate != nil && release != nil && suspend != nil && resume != nil
+        return hasProcessServices && hasMessageServices && hasTransactions && canWait
     }
 }
 
@@ -124,7 +125,10 @@ public func rtpp_share(_ handle: OpaquePointer?, _ block: UnsafeMutableRawPointe
     }
     do throws(SharedStateError) {
         // SAFETY: the glue gives a block of `size` bytes that stays mapped while the server runs.
-        unsafe try SharedBlock(module.pointee.settings).create(in: block, size: size, module.pointee.settings.nodes)
+        let bells = unsafe try SharedBlock(module.pointee.settings).create(
+            in: block, size: size, module.pointee.settings.nodes)
+        guard let bells else { return .RTPP_NO_MEMORY }
+        unsafe module.pointee.bells = bells
     } catch {
         return .RTPP_BAD_SHARED_MEMORY
     }
@@ -139,8 +143,11 @@ public func rtpp_attach(_ handle: OpaquePointer?) -> rtpp_status {
         return .RTPP_BAD_ARGUMENT
     }
     do throws(SharedStateError) {
-        unsafe module.pointee.relay = try SharedBlock(module.pointee.settings).attach(
-            block, size: module.pointee.blockSize, settings: module.pointee.settings)
+        let (parts, size) = unsafe (SharedBlock(module.pointee.settings), module.pointee.blockSize)
+        unsafe module.pointee.relay = Relay(
+            settings: module.pointee.settings, table: try parts.nodes(block, size: size),
+            calls: try parts.calls(block, size: size))
+        unsafe module.pointee.lines = try parts.lines(block, size: size, bells: module.pointee.bells)
     } catch {
         return .RTPP_BAD_SHARED_MEMORY
     }

@@ -16,6 +16,9 @@ import SharedState
     var block: UnsafeMutableRawPointer?
     var blockSize = 0
     var relay: Relay?
+    /// What the asynchronous processes' bells are found by.
+    var bells: [Int32] = []
+    var lines: JobLines?
     /// The pool that a reload is gathering, and the rows that it leaves out.
     var reload: Settings?
     var skippedRows: UInt32 = 0

@@ -5,19 +5,13 @@ import Bytes
 public import RTPProxyABI
 import Relay
 
-/// The message as the use cases want it; nil for NULL.
-private func call(_ module: UnsafeMutablePointer<Module>, _ message: UnsafePointer<rtpp_message>?) -> Call? {
-    guard let message = unsafe message else { return nil }
-    return unsafe Call(module.pointee.host, message, &module.pointee.edits)
-}
-
 private let error = ReturnCode.error
 
 @c @implementation
 public func rtpp_offer(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe call(module, message), unsafe flags.isPossible else {
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible else {
         return error.rawValue
     }
     // SAFETY (here and below): the glue lends every argument for the call.
@@ -31,7 +25,7 @@ public func rtpp_offer(
 public func rtpp_answer(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe call(module, message), unsafe flags.isPossible else {
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible else {
         return error.rawValue
     }
     let code = unsafe module.pointee.relay?.answer(
@@ -44,7 +38,7 @@ public func rtpp_answer(
 public func rtpp_manage(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe call(module, message), unsafe flags.isPossible else {
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible else {
         return error.rawValue
     }
     let code = unsafe module.pointee.relay?.manage(
@@ -57,7 +51,7 @@ public func rtpp_manage(
 public func rtpp_delete(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe call(module, message), unsafe flags.isPossible else {
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible else {
         return error.rawValue
     }
     let code = unsafe module.pointee.relay?.delete(call, flags: Span(_unsafeElements: flags.buffer))
@@ -68,7 +62,7 @@ public func rtpp_delete(
 public func rtpp_select_set(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ id: Int64
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe call(module, message) else { return error.rawValue }
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message) else { return error.rawValue }
     let code = unsafe module.pointee.relay?.selectSet(call, id: id)
     return (code ?? error).rawValue
 }
@@ -77,7 +71,7 @@ public func rtpp_select_set(
 public func rtpp_select_set_text(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ text: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe call(module, message) else { return error.rawValue }
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message) else { return error.rawValue }
     let code = unsafe module.pointee.relay?.selectSet(call, text: Span(_unsafeElements: text.buffer))
     return (code ?? error).rawValue
 }
@@ -87,7 +81,7 @@ public func rtpp_play(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ prompt: rtpp_bytes, _ count: Int64,
     _ toUAS: Bool
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe call(module, message) else { return error.rawValue }
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message) else { return error.rawValue }
     let code = unsafe module.pointee.relay?.play(
         call, prompt: Span(_unsafeElements: prompt.buffer), count: Int(count), toCallee: toUAS)
     return (code ?? error).rawValue
@@ -97,14 +91,14 @@ public func rtpp_play(
 public func rtpp_stop_play(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ toUAS: Bool
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe call(module, message) else { return error.rawValue }
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message) else { return error.rawValue }
     let code = unsafe module.pointee.relay?.stopPlay(call, toCallee: toUAS)
     return (code ?? error).rawValue
 }
 
 @c @implementation
 public func rtpp_record(_ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe call(module, message) else { return error.rawValue }
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message) else { return error.rawValue }
     let code = unsafe module.pointee.relay?.record(call)
     return (code ?? error).rawValue
 }
@@ -114,7 +108,7 @@ public func rtpp_statistics(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ output: UnsafeMutablePointer<UInt8>?,
     _ capacity: Int, _ length: UnsafeMutablePointer<Int>?
 ) -> rtpp_status {
-    guard let module = unsafe module(handle), let call = unsafe call(module, message), let output = unsafe output,
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message), let output = unsafe output,
         let length = unsafe length
     else { return .RTPP_BAD_ARGUMENT }
     let status = unsafe module.pointee.relay?.statistics(call) { text -> rtpp_status in

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// How the one block of shared memory is divided: the node table, and behind it the call table.
+// How the one block of shared memory is divided: the node table, the call table, and the lines to asynchronous processes.
 
 import Relay
 import SharedState
@@ -10,38 +10,53 @@ struct SharedBlock {
     private let callsSize: Int
     private let entries: Int
     private let capacity: Int
+    private let processes: Int
 
     init(_ settings: borrowing Settings) {
         // The second part begins at a cache line, too.
         capacity = settings.nodeCapacity
         nodesSize = (NodeTableLayout(capacity: capacity).size &+ 63) & ~63
         entries = settings.callTableSize
-        callsSize = CallTable.size(entries: entries)
+        callsSize = (CallTable.size(entries: entries) &+ 63) & ~63
+        processes = settings.asyncProcesses
     }
 
-    /// Bytes of both.
-    var size: Int { nodesSize &+ callsSize }
+    /// Bytes of all.
+    var size: Int { nodesSize &+ callsSize &+ JobLines.size(processes) }
 
-    /// Lays both out in `block`, which is zeroed and shared. Once, before the fork.
+    private var linesStart: Int { nodesSize &+ callsSize }
+
+    /// Lays all out in `block`, which is zeroed and shared. Once, before the fork. Returns what the asynchronous
+    /// processes' bells are found by; nil where the system has no descriptors left.
     func create(
         in block: UnsafeMutableRawPointer, size: Int, _ nodes: [NodeDefinition]
-    ) throws(SharedStateError) {
+    ) throws(SharedStateError) -> [Int32]? {
         guard size >= self.size else { throw .tooSmall }
-        // SAFETY: both parts lie within `size`, checked above.
+        // SAFETY: every part lies within `size`, checked above.
         unsafe try NodeTable.create(in: block, size: nodesSize, nodes, capacity: capacity)
-        guard callsSize > 0 else { return }
-        unsafe try CallTable.create(in: block + nodesSize, size: callsSize, entries: entries)
+        if callsSize > 0 { unsafe try CallTable.create(in: block + nodesSize, size: callsSize, entries: entries) }
+        return unsafe JobLines.create(in: block + linesStart, count: processes)
     }
 
-    /// One process's view of both.
-    func attach(
-        _ block: UnsafeMutableRawPointer, size: Int, settings: Settings
-    ) throws(SharedStateError) -> Relay {
+    /// One process's view of the nodes.
+    func nodes(_ block: UnsafeMutableRawPointer, size: Int) throws(SharedStateError) -> NodeTable {
         guard size >= self.size else { throw .tooSmall }
-        // SAFETY: both parts lie within `size`, checked above, and stay mapped while the server runs.
-        let table = unsafe try NodeTable(attaching: block, size: nodesSize)
-        guard callsSize > 0 else { return Relay(settings: settings, table: table) }
-        let calls = unsafe try CallTable(attaching: block + nodesSize, size: callsSize)
-        return Relay(settings: settings, table: table, calls: calls)
+        // SAFETY: it lies within `size`, checked above, and stays mapped while the server runs.
+        return unsafe try NodeTable(attaching: block, size: nodesSize)
+    }
+
+    /// One process's view of the calls; nil where they are not remembered.
+    func calls(_ block: UnsafeMutableRawPointer, size: Int) throws(SharedStateError) -> CallTable? {
+        guard size >= self.size else { throw .tooSmall }
+        guard callsSize > 0 else { return nil }
+        // SAFETY: as above.
+        return unsafe try CallTable(attaching: block + nodesSize, size: callsSize)
+    }
+
+    /// One process's end of the lines to the asynchronous processes.
+    func lines(_ block: UnsafeMutableRawPointer, size: Int, bells: [Int32]) throws(SharedStateError) -> JobLines {
+        guard size >= self.size else { throw .tooSmall }
+        // SAFETY: as above.
+        return unsafe JobLines(attaching: block + linesStart, bells: bells)
     }
 }

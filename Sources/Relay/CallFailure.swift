@@ -68,6 +68,12 @@ enum CallFailure: Error, Equatable {
     /// This machine is short of something; no node is to blame.
     case system(SystemError)
     case notApplied
+    /// Too many asynchronous calls are under way.
+    case tooManyCalls
+    /// No shared memory for a job.
+    case noMemory
+    /// The host cannot suspend this message.
+    case notSuspended
     /// manage has nothing to do here.
     case nothingToManage
     case unknownSet(Int64)
@@ -146,6 +152,9 @@ enum CallFailure: Error, Equatable {
             line.append(decimal: Int(error.code))
             line.append(")")
         case .notApplied: line.append("the message could not be changed, out of memory")
+        case .tooManyCalls: line.append("rtpproxy_async_max calls are under way")
+        case .noMemory: line.append("no shared memory to hand the call over")
+        case .notSuspended: line.append("its transaction cannot be suspended")
         case .nothingToManage: line.append("nothing to manage in this message")
         case .unknownSet(let id):
             line.append("there is no set ")

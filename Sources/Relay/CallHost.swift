@@ -20,7 +20,7 @@ public protocol RelayHost {
 }
 
 /// A method, as far as the module tells methods apart.
-public enum SIPMethod: Sendable {
+public enum SIPMethod: UInt8, Sendable {
     case invite, ack, bye, cancel, update, prack, other
 }
 

@@ -33,6 +33,11 @@ extension Relay {
         return nil
     }
 
+    /// Whether there is a node to ask, now or after it has answered for the first time.
+    mutating func hasNode<Host: CallHost>(_ race: Race, _ host: Host, _ set: Int) -> Bool {
+        remembered(race, host) != nil || choose(race, set) != nil || hasUnproven(set)
+    }
+
     /// The node of the set at `position` that the balancing rule gives the call, among those not tried yet.
     private mutating func choose(_ race: Race, _ position: Int) -> Int? {
         directory.refresh(position, table)

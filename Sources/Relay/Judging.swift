@@ -46,6 +46,7 @@ extension Relay {
                 return
             }
             if race.latest != leg.node { table.withURL(leg.node) { host.setInstance($0) } }
+            race.latest = leg.node
             remember(host, leg.node, race.setID)
             decide(&race, .done)
         case .failure(let failure, let hasCreated):

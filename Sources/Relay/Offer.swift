@@ -45,8 +45,7 @@ extension Relay {
     public mutating func manage<Host: CallHost>(
         _ host: Host, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
     ) -> ReturnCode {
-        let hasSDP = host.with(.body) { (try? findSDP(host, $0)) != nil }
-        switch host.facts.manageAction(hasSDP: hasSDP, transaction: { host.transaction }) {
+        switch manageAction(host) {
         case .nothing: return .done
         case .refuse: return finish(host, .nothingToManage, isMedia: true)
         case .delete: return delete(host, flags: flags)
@@ -58,20 +57,18 @@ extension Relay {
         }
     }
 
+    /// What manage becomes for this message.
+    func manageAction<Host: CallHost>(_ host: Host) -> ManageAction {
+        let hasSDP = host.with(.body) { (try? findSDP(host, $0)) != nil }
+        return host.facts.manageAction(hasSDP: hasSDP, transaction: { host.transaction })
+    }
+
     private mutating func media<Host: CallHost>(
         _ role: MediaRole, _ host: Host, _ flagText: Span<UInt8>, _ address: Span<UInt8>, _ hasAddress: Bool
     ) -> ReturnCode {
         do throws(CallFailure) {
-            var call = MediaCall(flags: try CallFlags.parse(flagText, for: .media, modifiers: &flagModifiers))
-            if hasAddress {
-                guard !address.isEmpty else { throw .emptyAddress }
-                guard address.firstUnfitForWord(in: address.all) == nil else { throw .unfit(.address) }
-                call.address = Self.withoutBrackets(address)
-            }
+            let call = try prepareMedia(role, host, flagText, address, hasAddress)
             try host.with(.body) { (body: Span<UInt8>) throws(CallFailure) in
-                let range = try findSDP(host, body)
-                try read(role, host, &call)
-                try check(host, body, range, &call)
                 var race = Race(.media(call), setID: selectedSetID(host))
                 try run(&race, host, body, address)
             }
@@ -79,6 +76,25 @@ extension Relay {
         } catch {
             return finish(host, error, isMedia: true)
         }
+    }
+
+    /// Reads a message for an offer or answer: everything that can be refused before anybody is asked. What the call's
+    /// commands and edits are made of stays in the relay's memory until the next message is read.
+    mutating func prepareMedia<Host: CallHost>(
+        _ role: MediaRole, _ host: Host, _ flagText: Span<UInt8>, _ address: Span<UInt8>, _ hasAddress: Bool
+    ) throws(CallFailure) -> MediaCall {
+        var call = MediaCall(flags: try CallFlags.parse(flagText, for: .media, modifiers: &flagModifiers))
+        if hasAddress {
+            guard !address.isEmpty else { throw .emptyAddress }
+            guard address.firstUnfitForWord(in: address.all) == nil else { throw .unfit(.address) }
+            call.address = Self.withoutBrackets(address)
+        }
+        try host.with(.body) { (body: Span<UInt8>) throws(CallFailure) in
+            let range = try findSDP(host, body)
+            try read(role, host, &call)
+            try check(host, body, range, &call)
+        }
+        return call
     }
 
     /// An IPv6 address may come in the brackets that it has in a URI; in SDP it has none.

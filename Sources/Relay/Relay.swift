@@ -36,15 +36,22 @@ public struct Relay: ~Copyable {
     /// The node whose answer a log line is about.
     var lastAsked: Int?
     var line: [UInt8] = []
+    var jobDraft = JobDraft()
     var selection: SetSelection?
 
     /// Attaches a process to the table. Opens nothing.
     public init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable? = nil) {
+        self.init(settings: settings, table: table, calls: calls, members: Legs.count)
+    }
+
+    /// `members`: exchanges that may be under way at once. A call needs one at a time, or a few where a node is slow.
+    init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable?, members: Int) {
         self.settings = settings
         self.calls = calls
         directory = NodeDirectory(table)
-        exchanges = ExchangeGroup(members: Legs.count, nodes: table.capacity)
-        freeMembers = Array(0..<Legs.count)
+        exchanges = ExchangeGroup(
+            members: members, nodes: table.capacity, reserves: members <= Legs.count)
+        freeMembers = Array((0..<members).reversed())
         self.table = table
         reserve()
     }

@@ -30,6 +30,12 @@ public struct Settings {
     public private(set) var pingSeconds = 10
     /// Calls whose node is remembered; 0: none.
     public private(set) var callTableSize = 65_536
+    /// Asynchronous processes.
+    public private(set) var asyncProcesses = 1
+    /// Asynchronous calls that one process may have under way, or waiting.
+    public private(set) var asyncMaximum = 10_000
+    /// Whether routes continue in the host's own workers instead of the asynchronous process.
+    public private(set) var continuesInWorkers = false
     /// How a new call's node is chosen.
     public private(set) var balancing = Balancing.callID
     /// The nodes, those of a set side by side, sets in the order of their first mention.
@@ -81,6 +87,11 @@ public struct Settings {
             } else {
                 fault("rtpproxy_balancing", value, value.all, "is neither callid nor rendezvous")
             }
+        } else if parameter.equals(parameter.all, "rtpproxy_async_continue") {
+            continuesInWorkers = value.equals(value.all, "workers")
+            if !continuesInWorkers, !value.equals(value.all, "process") {
+                fault("rtpproxy_async_continue", value, value.all, "is neither process nor workers")
+            }
         } else if parameter.equals(parameter.all, "db_url") {
             if !value.isEmpty { useDatabase() }
         } else {
@@ -104,6 +115,10 @@ public struct Settings {
             pingSeconds = inRange("rtpproxy_ping_interval", value, 0...86_400)
         } else if parameter.equals(parameter.all, "rtpproxy_call_table_size") {
             callTableSize = inRange("rtpproxy_call_table_size", value, 0...16_777_216)
+        } else if parameter.equals(parameter.all, "rtpproxy_async_processes") {
+            asyncProcesses = inRange("rtpproxy_async_processes", value, 0...16)
+        } else if parameter.equals(parameter.all, "rtpproxy_async_max") {
+            asyncMaximum = inRange("rtpproxy_async_max", value, 1...65_000)
         } else if parameter.equals(parameter.all, "rtpproxy_retr") {
             tries = inRange("rtpproxy_retr", value, 1...Int.max)
         } else if parameter.equals(parameter.all, "rewrite_origin") {

@@ -26,15 +26,19 @@ extension Relay {
     /// `rtpproxy_destroy`, `unforce_rtp_proxy`: the tags never change places.
     public mutating func delete<Host: CallHost>(_ host: Host, flags text: Span<UInt8>) -> ReturnCode {
         do throws(CallFailure) {
-            let flags = try CallFlags.parse(text, for: .delete, modifiers: &flagModifiers)
-            try identity.read(host, flags)
-            let words = try identity.words(swapped: false, withToTag: !flags.deletesWholeCall)
-            try command(.delete, words, host)
+            try command(.delete, prepareDelete(host, text), host)
             forget(selectedSetID(host))
             return .done
         } catch {
             return finish(host, error, isMedia: false)
         }
+    }
+
+    /// Reads a message for a delete: the words that name its call.
+    mutating func prepareDelete<Host: CallHost>(_ host: Host, _ text: Span<UInt8>) throws(CallFailure) -> SessionWords {
+        let flags = try CallFlags.parse(text, for: .delete, modifiers: &flagModifiers)
+        try identity.read(host, flags)
+        return try identity.words(swapped: false, withToTag: !flags.deletesWholeCall)
     }
 
     /// `rtpproxy_stream2uac`, `rtpproxy_stream2uas`: plays `name` `count` times, -1 without end.

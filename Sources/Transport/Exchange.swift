@@ -60,8 +60,10 @@ public struct Exchange: ~Copyable {
     /// An exchange without commands, with room for an ordinary one.
     public init() { self.init(member: 0) }
 
-    init(member: Int) {
+    /// `reserves`: with room for an ordinary exchange from the beginning.
+    init(member: Int, reserves: Bool = true) {
         self.member = member
+        guard reserves else { return }
         incoming.reserveCapacity(1024)
         outgoing.reserveCapacity(4096)
         commands.reserveCapacity(Self.maximumWindow)

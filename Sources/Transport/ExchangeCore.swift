@@ -15,14 +15,20 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
     var sources: [EventSource] = []
     var batch = DatagramBatch()
     var arrivals = ArrivalBuffer()
+    /// Members whose exchange has an outcome, since the last step began.
+    var finished: [Int] = []
+    /// What else to wait for: a descriptor that becomes readable; -1: nothing.
+    var watched: Int32 = -1
     /// Counts connections that broke.
     var breaks: UInt64 = 0
     private var parting = PartingStreams<Calls>()
     private var single: [UInt8] = []
     private var owner: Int64 = -1
 
-    init(members: Int, nodes: Int) {
-        self.members = Row(count: min(members, CookieTag.maximumMembers - 1)) { ExchangeMember($0) }
+    init(members: Int, nodes: Int, reserves: Bool = true) {
+        self.members = Row(count: min(members, CookieTag.maximumMembers - 1)) {
+            ExchangeMember($0, reserves: reserves)
+        }
         self.nodes = Row(count: nodes) { _ in NodePort() }
         running.reserveCapacity(min(self.members.count, 64))
         busy.reserveCapacity(min(self.nodes.count, 64))
@@ -127,6 +133,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
         guard members[member].isRunning else { return }
         release(member)
         members[member].outcome = outcome
+        finished.append(member)
         let node = members[member].node
         switch members[member].exchange.framing {
         case .datagram: nodes[node].datagrams.isSuspect = outcome != .complete

@@ -13,8 +13,10 @@ public import Bytes
 public struct ExchangeGroup: ~Copyable {
     var core: Box<ExchangeCore<Kernel>>
 
-    /// At most 131,071 members.
-    public init(members: Int, nodes: Int) { core = Box(ExchangeCore(members: members, nodes: nodes)) }
+    /// At most 131,071 members. `reserves`: each with room for an ordinary exchange; else they take it as they need it.
+    public init(members: Int, nodes: Int, reserves: Bool = true) {
+        core = Box(ExchangeCore(members: members, nodes: nodes, reserves: reserves))
+    }
 
     /// Lends the exchange of `member`, for beginning it and adding commands, or for reading its replies; nil where
     /// there is no such member. Not to be begun anew while it runs.
@@ -45,6 +47,12 @@ public struct ExchangeGroup: ~Copyable {
     /// Waits, once, until something arrives, something is to be sent, or `deadline` has come, and does what is to be
     /// done. What has arrived is taken before deadlines are looked at: a process that was held up condemns nobody.
     public mutating func step(until deadline: UInt64) { core.value.step(until: deadline) }
+
+    /// Has `step` end, too, when `bell` rings.
+    public mutating func watch(_ bell: borrowing Bell) { core.value.watched = bell.descriptor }
+
+    /// A member whose exchange has ended since the last step began, each once; nil where there is no other.
+    public mutating func takeFinished() -> Int? { core.value.finished.popLast() }
 
     /// Ends the exchange of `member` without outcome; late answers to it are ignored.
     public mutating func abandon(_ member: Int) { core.value.abandon(member) }

@@ -23,7 +23,7 @@ struct ExchangeMember<Calls: SystemCalls>: ~Copyable {
     var outcome: ExchangeOutcome?
     var streams = OneShotStreams<Calls>()
 
-    init(_ index: Int) { exchange = Exchange(member: index) }
+    init(_ index: Int, reserves: Bool) { exchange = Exchange(member: index, reserves: reserves) }
 
     mutating func begin(node: Int) {
         self.node = node

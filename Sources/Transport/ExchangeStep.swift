@@ -8,6 +8,7 @@ enum EventSource {
     case datagrams(node: Int)
     case link(node: Int)
     case stream(member: Int, slot: Int)
+    case watched
 }
 
 extension ExchangeCore {
@@ -15,6 +16,7 @@ extension ExchangeCore {
     private static var mostRounds: Int { 16 }
 
     mutating func step(until deadline: UInt64) {
+        finished.removeAll(keepingCapacity: true)
         let wake = min(deadline, listEntries())
         let before = Calls.now()
         let attempt = Attempt(Calls.wait(&entries, nanoseconds: wake > before ? wake &- before : 0))
@@ -74,6 +76,10 @@ extension ExchangeCore {
             }
             position &+= 1
         }
+        if watched >= 0 {
+            entries.append(PollEntry(descriptor: watched, events: PollEntry.readable))
+            sources.append(.watched)
+        }
         return wake
     }
 
@@ -114,6 +120,7 @@ extension ExchangeCore {
 
     private mutating func take(_ source: EventSource, _ events: Int16, _ now: UInt64) {
         switch source {
+        case .watched: break
         case .datagrams(let node): takeDatagrams(node, now)
         case .link(let node): takeReplies(node, events, now)
         case .stream(let member, let slot):

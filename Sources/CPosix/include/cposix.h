@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -55,6 +56,27 @@ static inline int64_t cposix_random(uint8_t *bytes, size_t count)
 {
     ssize_t got = getrandom(bytes, count, 0);
     return got < 0 ? -(int64_t)errno : got;
+}
+
+/* A counter that wakes up whoever waits for it to become readable. */
+static inline int64_t cposix_eventfd(void)
+{
+    int descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return descriptor < 0 ? -(int64_t)errno : descriptor;
+}
+
+/* Adds one to the counter; false where it cannot grow, which is as good. */
+static inline bool cposix_ring(int32_t descriptor)
+{
+    uint64_t one = 1;
+    return write(descriptor, &one, sizeof(one)) == (ssize_t)sizeof(one);
+}
+
+/* Takes the counter back to 0; false where it was. */
+static inline bool cposix_quieten(int32_t descriptor)
+{
+    uint64_t count;
+    return read(descriptor, &count, sizeof(count)) == (ssize_t)sizeof(count);
 }
 
 /* A non-blocking, close-on-exec socket: for IPv4 and IPv6 a datagram one or, where `stream`, TCP; for unix a stream. */

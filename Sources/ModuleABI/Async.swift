@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Entry points of the asynchronous functions, and of the processes that do their waiting.
+
+import Bytes
+public import RTPProxyABI
+import Relay
+import SDP
+import SharedState
+
+@c @implementation
+public func rtpp_async_processes(_ handle: OpaquePointer?) -> Int {
+    guard let module = unsafe module(handle) else { return 0 }
+    return unsafe module.pointee.settings.asyncProcesses
+}
+
+@c @implementation
+public func rtpp_async_in_workers(_ handle: OpaquePointer?) -> Bool {
+    guard let module = unsafe module(handle) else { return false }
+    return unsafe module.pointee.settings.continuesInWorkers
+}
+
+extension SubmissionResult {
+    fileprivate var code: rtpp_code {
+        switch self {
+        case .suspended: 0
+        case .code(let code): code.rawValue
+        }
+    }
+}
+
+private let error = ReturnCode.error.rawValue
+
+@c @implementation
+public func rtpp_offer_async(
+    _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
+) -> rtpp_code {
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible,
+        let lines = unsafe module.pointee.lines
+    else { return error }
+    // SAFETY (here and below): the glue lends every argument for the call.
+    let result = unsafe module.pointee.relay?.submitOffer(
+        call, lines, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
+        hasAddress: address.isPresent)
+    return result?.code ?? error
+}
+
+@c @implementation
+public func rtpp_answer_async(
+    _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
+) -> rtpp_code {
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible,
+        let lines = unsafe module.pointee.lines
+    else { return error }
+    let result = unsafe module.pointee.relay?.submitAnswer(
+        call, lines, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
+        hasAddress: address.isPresent)
+    return result?.code ?? error
+}
+
+@c @implementation
+public func rtpp_manage_async(
+    _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
+) -> rtpp_code {
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible,
+        let lines = unsafe module.pointee.lines
+    else { return error }
+    let result = unsafe module.pointee.relay?.submitManage(
+        call, lines, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
+        hasAddress: address.isPresent)
+    return result?.code ?? error
+}
+
+@c @implementation
+public func rtpp_delete_async(
+    _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes
+) -> rtpp_code {
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible,
+        let lines = unsafe module.pointee.lines
+    else { return error }
+    let code = unsafe module.pointee.relay?.submitDelete(call, lines, flags: Span(_unsafeElements: flags.buffer))
+    return code?.rawValue ?? error
+}
+
+// MARK: - The processes
+
+/// The host of an asynchronous process.
+@safe private struct DeskHost: JobHost {
+    let services: rtpp_host
+    /// Memory for handing edits over.
+    let edits: UnsafeMutablePointer<[rtpp_edit]>
+
+    func log(_ level: LogLevel, _ line: Span<UInt8>) { Host(services).log(level, line) }
+
+    var ticks: UInt32 { Host(services).ticks }
+
+    func release(_ record: JobRecord) { Host(services).release(record) }
+
+    func resume(
+        _ record: JobRecord, _ code: ReturnCode, _ list: borrowing EditList, instance: Span<UInt8>
+    ) -> Resumption {
+        let resumption = unsafe lend(list, through: &edits.pointee) { edits, count in
+            unsafe services.resume?(
+                record.base, record.continuation, code.rawValue, edits, count, rtpp_bytes(lending: instance))
+        }
+        return switch resumption.flatMap({ $0 }) ?? .RTPP_GONE {
+        case .RTPP_TAKEN: .taken
+        case .RTPP_GONE: .gone
+        case .RTPP_HANDED_OVER: .handedOver
+        }
+    }
+}
+
+@c @implementation
+public func rtpp_run_async(_ handle: OpaquePointer?, _ process: Int) {
+    guard let module = unsafe module(handle), let block = unsafe module.pointee.block,
+        let lines = unsafe module.pointee.lines
+    else { return }
+    let (settings, size) = unsafe (module.pointee.settings, module.pointee.blockSize)
+    let parts = SharedBlock(settings)
+    guard let table = unsafe try? parts.nodes(block, size: size) else { return }
+    let calls = unsafe (try? parts.calls(block, size: size)) ?? nil
+    var desk = AsyncDesk(process: process, settings: settings, table: table, calls: calls)
+    var edits: [rtpp_edit] = unsafe []
+    let services = unsafe module.pointee.host
+    unsafe withUnsafeMutablePointer(to: &edits) { memory in
+        let host = unsafe DeskHost(services: services, edits: memory)
+        desk.run(host, lines, while: { Host(services).isWanted })
+    }
+}
+
+@c @implementation
+public func rtpp_resumed(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?, _ resumption: rtpp_resumption) {
+    guard let module = unsafe module(handle), let memory = unsafe memory else { return }
+    let record = unsafe JobRecord(memory)
+    if case .RTPP_GONE = resumption, unsafe module.pointee.lines?.undo(record) ?? false { return }
+    unsafe Host(module.pointee.host).release(record)
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The module's asynchronous process: it drives the calls that SIP workers have handed over, thousands at once.
+
+import Bytes
+import ControlProtocol
+import SDP
+public import SharedState
+import Transport
+
+/// A call under way.
+private struct AsyncCall {
+    var record: JobRecord
+    var race: Race
+    /// When to look after it next if nothing arrives; nanoseconds of the monotonic clock.
+    var wake: UInt64 = 0
+    /// Where the list of those under way has it.
+    var place = 0
+}
+
+/// The calls of one process. It has a relay of its own: a route that goes on in this process may call the module's
+/// functions, and they use another one.
+public struct AsyncDesk: ~Copyable {
+    private var relay: Relay
+    private let process: Int
+    /// By number; numbers that are free stand in `free`.
+    private var calls: [AsyncCall?] = []
+    private var free: [Int] = []
+    /// The numbers of those under way, in no order.
+    private var active: [Int] = []
+    /// The call that a member of the exchange group works for.
+    private var owners: [Int]
+    /// The call whose message the relay has read, -1: none.
+    private var read = -1
+    private var arrivals: [JobRecord] = []
+
+    /// The longest time without a look at the queue and at whether the process is still wanted, in nanoseconds.
+    private static var longestPause: UInt64 { 50_000_000 }
+
+    /// `process`: which of the asynchronous ones this is, from 0.
+    public init(process: Int, settings: Settings, table: consuming NodeTable, calls: consuming CallTable?) {
+        // One exchange for each call, and some more for those that ask a second node.
+        let members = settings.asyncMaximum &+ settings.asyncMaximum / 8 &+ 64
+        relay = Relay(settings: settings, table: table, calls: calls, members: members)
+        owners = [Int](repeating: -1, count: members)
+        self.process = process
+    }
+
+    /// Drives calls until `isWanted` says no. They come by `lines`.
+    public mutating func run<Host: JobHost>(
+        _ host: Host, _ lines: JobLines, while isWanted: () -> Bool
+    ) {
+        let bell = lines.bell(process)
+        relay.exchanges.watch(bell)
+        var lookAt: UInt64 = 0
+        while true {
+            let now = MonotonicClock.now()
+            if lookAt <= now {
+                guard isWanted() else { return }
+                lookAt = now &+ Self.longestPause
+            }
+            takeJobs(host, lines)
+            while let member = relay.exchanges.takeFinished() {
+                let number = owners.indices.contains(member) ? owners[member] : -1
+                if number >= 0 { advance(number, host, lines) }
+            }
+            var wake = lookAt
+            var place = 0
+            while place < active.count {
+                let number = active[place]
+                if let call = calls[number], call.wake <= now { advance(number, host, lines) }
+                // The call that has taken the place of one that is over comes next.
+                guard place < active.count, active[place] == number else { continue }
+                wake = min(wake, calls[number]?.wake ?? .max)
+                place &+= 1
+            }
+            lines.queues.setUnderWay(process, active.count)
+            relay.exchanges.step(until: wake)
+            bell.quieten()
+        }
+    }
+
+    // MARK: - Coming and going
+
+    private mutating func takeJobs<Host: JobHost>(_ host: Host, _ lines: JobLines) {
+        guard var next = unsafe lines.queues.takeAll(process) else { return }
+        arrivals.removeAll(keepingCapacity: true)
+        while true {
+            unsafe arrivals.append(JobRecord(next))
+            guard let earlier = unsafe JobQueues.next(after: next) else { break }
+            unsafe next = earlier
+        }
+        relay.refreshDirectory()
+        // The newest came first.
+        while let record = arrivals.popLast() { begin(record, host, lines) }
+    }
+
+    private mutating func begin<Host: JobHost>(
+        _ record: JobRecord, _ host: Host, _ lines: JobLines
+    ) {
+        let number = free.popLast() ?? calls.count
+        if number == calls.count { calls.append(nil) }
+        do throws(CallFailure) {
+            let race = Race(try prepare(record, host), setID: record.header.setID)
+            read = number
+            calls[number] = AsyncCall(record: record, race: race, place: active.count)
+            active.append(number)
+            advance(number, host, lines)
+        } catch {
+            // The worker has read the same message, so nothing is wrong with it.
+            read = -1
+            free.append(number)
+            resume(record, host, relay.finish(JobCall(host, record), error, isMedia: true), node: -1)
+        }
+    }
+
+    /// Reads the message of a record into the relay's memory.
+    private mutating func prepare<Host: JobHost>(_ record: JobRecord, _ host: Host) throws(CallFailure) -> Errand {
+        let call = JobCall(host, record)
+        return try record.with(.flags) { (flags: Span<UInt8>) throws(CallFailure) in
+            try record.with(.address) { (address: Span<UInt8>) throws(CallFailure) in
+                let hasAddress = record.header.hasAddress
+                switch record.kind ?? .delete {
+                case .offer: return .media(try relay.prepareMedia(.offer, call, flags, address, hasAddress))
+                case .answer: return .media(try relay.prepareMedia(.answer, call, flags, address, hasAddress))
+                case .delete: return .simple(.delete, try relay.prepareDelete(call, flags))
+                case .undoOffer:
+                    let offer = try relay.prepareMedia(.offer, call, flags, address, hasAddress)
+                    return .simple(.delete, offer.words)
+                }
+            }
+        }
+    }
+
+    private mutating func advance<Host: JobHost>(_ number: Int, _ host: Host, _ lines: JobLines) {
+        guard calls.indices.contains(number), var call = calls[number] else { return }
+        if read != number {
+            read = number
+            // It has been read before.
+            guard (try? prepare(call.record, host)) != nil else { return }
+        }
+        let message = JobCall(host, call.record)
+        let progress = call.record.with(.body) { body in
+            call.record.with(.address) { relay.advance(&call.race, message, body, $0) }
+        }
+        switch progress {
+        case .waiting(let until):
+            for place in 0..<Legs.count {
+                if let leg = call.race.legs[place], owners.indices.contains(leg.member) { owners[leg.member] = number }
+            }
+            call.wake = until
+            calls[number] = call
+        case .over(let verdict):
+            end(number, call, verdict, host, lines)
+        }
+    }
+
+    private mutating func end<Host: JobHost>(
+        _ number: Int, _ call: AsyncCall, _ verdict: Race.Verdict, _ host: Host, _ lines: JobLines
+    ) {
+        let last = active.count &- 1
+        if let moved = active.last, moved != number {
+            active[call.place] = moved
+            calls[moved]?.place = call.place
+        }
+        if last >= 0 { active.removeLast() }
+        calls[number] = nil
+        free.append(number)
+        let message = JobCall(host, call.record)
+        guard call.record.hasContinuation, call.record.kind != .undoOffer else {
+            if case .failed(let failure) = verdict { _ = relay.finish(message, failure, isMedia: false) }
+            relay.forget(call.record.header.setID)
+            return host.release(call.record)
+        }
+        switch verdict {
+        case .failed(let failure):
+            resume(call.record, host, relay.finish(message, failure, isMedia: true), node: call.race.latest)
+        case .done:
+            let outcome = relay.table.withURL(call.race.latest) {
+                host.resume(call.record, .done, relay.edits, instance: $0)
+            }
+            switch outcome {
+            case .taken: host.release(call.record)
+            case .handedOver: break
+            case .gone: if !lines.undo(call.record) { host.release(call.record) }
+            }
+        }
+    }
+
+    private mutating func resume<Host: JobHost>(_ record: JobRecord, _ host: Host, _ code: ReturnCode, node: Int) {
+        guard record.hasContinuation, record.kind != .undoOffer else { return host.release(record) }
+        relay.edits.removeAll()
+        let outcome = relay.table.withURL(node) { host.resume(record, code, relay.edits, instance: $0) }
+        if case .handedOver = outcome { return }
+        host.release(record)
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The way from all processes to the asynchronous ones: a queue and a bell for each.
+
+import Bytes
+import SharedState
+import Transport
+
+/// One process's end of all lines.
+@safe public struct JobLines {
+    let queues: JobQueues
+    private let bells: [Int32]
+
+    /// Bytes of shared memory for so many lines.
+    public static func size(_ count: Int) -> Int { JobQueues.size(count: count) }
+
+    /// Lays the queues out in `block`, which is zeroed, aligned to 64 and shared, and makes the bells, by which
+    /// forked processes find them; nil where the system has no descriptor left. Once, before the fork.
+    public static func create(in block: UnsafeMutableRawPointer, count: Int) -> [Int32]? {
+        unsafe JobQueues.create(in: block, count: count)
+        var bells: [Int32] = []
+        for _ in 0..<max(count, 0) {
+            guard let bell = Bell() else { return nil }
+            bells.append(bell.number)
+        }
+        return bells
+    }
+
+    /// Attaches to what `create` has made.
+    public init(attaching block: UnsafeMutableRawPointer, bells: [Int32]) {
+        queues = unsafe JobQueues(attaching: block, count: bells.count)
+        self.bells = bells
+    }
+
+    var count: Int { bells.count }
+
+    func bell(_ index: Int) -> Bell { Bell(inherited: bells.indices.contains(index) ? bells[index] : -1) }
+
+    /// Hands a record to process `index`; false where that cannot be.
+    func push(_ record: JobRecord, to index: Int) -> Bool {
+        guard case .queued(let wasEmpty) = unsafe queues.push(record.base, to: index) else { return false }
+        if wasEmpty { bell(index).ring() }
+        return true
+    }
+
+    /// Calls that were refused since start because too many were under way.
+    public var refusals: UInt64 { queues.refusals }
+
+    /// A transaction for which an offer created something is gone: hands the record over once more, for deleting that.
+    /// False where that cannot be: the record is the caller's.
+    public func undo(_ record: JobRecord) -> Bool {
+        guard record.createsSession else { return false }
+        record.header.kind = JobKind.undoOffer.rawValue
+        return push(record, to: record.with(.callID) { Self.process(for: $0, of: count) })
+    }
+
+    /// The process for a Call-ID: always the same, so that a call's commands keep their order.
+    static func process(for callID: Span<UInt8>, of count: Int) -> Int {
+        guard count > 1 else { return 0 }
+        var hash = Hash64()
+        hash.combine(callID, callID.all)
+        return Int(truncatingIfNeeded: hash.value % UInt64(count))
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Handing a call over: what a SIP worker does of it before it goes on with other messages.
+
+import Bytes
+import ControlProtocol
+import SharedState
+
+/// What came of suspending a transaction.
+public enum Suspension: Sendable {
+    case suspended
+    /// The message is a retransmission: its transaction waits already.
+    case retransmission
+    case refused
+}
+
+/// A message whose transaction can wait.
+public protocol SuspendableCall: CallHost {
+    /// Bytes of the host's part of a record.
+    var continuationSize: Int { get }
+    /// Shared memory, aligned to 16; nil where there is none left.
+    func allocate(_ size: Int) -> UnsafeMutableRawPointer?
+    func release(_ record: JobRecord)
+    /// Suspends the transaction and notes in the record's continuation how it goes on.
+    func suspend(_ record: JobRecord) -> Suspension
+}
+
+/// What the script gets.
+public enum SubmissionResult: Sendable {
+    /// This run of the script is over, the transaction waits.
+    case suspended
+    case code(ReturnCode)
+}
+
+extension Relay {
+    /// `rtpproxy_offer_async`: as `offer`, the waiting done by another process.
+    public mutating func submitOffer<Host: SuspendableCall>(
+        _ host: Host, _ lines: JobLines, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
+    ) -> SubmissionResult {
+        submit(.offer, host, lines, flags, address, hasAddress)
+    }
+
+    /// `rtpproxy_answer_async`
+    public mutating func submitAnswer<Host: SuspendableCall>(
+        _ host: Host, _ lines: JobLines, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
+    ) -> SubmissionResult {
+        submit(.answer, host, lines, flags, address, hasAddress)
+    }
+
+    /// `rtpproxy_destroy_async`: the deletion goes on while the script does.
+    public mutating func submitDelete<Host: SuspendableCall>(
+        _ host: Host, _ lines: JobLines, flags: Span<UInt8>
+    ) -> ReturnCode {
+        do throws(CallFailure) {
+            _ = try prepareDelete(host, flags)
+            jobDraft.begin(.delete, host.facts, setID: selectedSetID(host))
+            try enqueue(.delete, host, lines, flags, Span())
+            return .done
+        } catch {
+            return finish(host, error, isMedia: false)
+        }
+    }
+
+    /// `rtpproxy_manage_async`: the one that the message asks for. A deletion suspends nothing.
+    public mutating func submitManage<Host: SuspendableCall>(
+        _ host: Host, _ lines: JobLines, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
+    ) -> SubmissionResult {
+        switch manageAction(host) {
+        case .nothing: return .code(.done)
+        case .refuse: return .code(finish(host, .nothingToManage, isMedia: true))
+        case .delete: return .code(submitDelete(host, lines, flags: flags))
+        case .answer: return submit(.answer, host, lines, flags, address, hasAddress)
+        case .offer:
+            if host.facts.isRequest, host.facts.method == .invite { host.markTransaction() }
+            return submit(.offer, host, lines, flags, address, hasAddress)
+        }
+    }
+
+    private mutating func submit<Host: SuspendableCall>(
+        _ kind: JobKind, _ host: Host, _ lines: JobLines, _ flags: Span<UInt8>, _ address: Span<UInt8>,
+        _ hasAddress: Bool
+    ) -> SubmissionResult {
+        do throws(CallFailure) {
+            let call = try prepareMedia(kind == .answer ? .answer : .offer, host, flags, address, hasAddress)
+            jobDraft.begin(kind, host.facts, setID: selectedSetID(host))
+            jobDraft.header.hasAddress = hasAddress
+            jobDraft.header.createsSession = call.createsSession
+            try enqueue(kind, host, lines, flags, address)
+            return .suspended
+        } catch {
+            return .code(finish(host, error, isMedia: true))
+        }
+    }
+
+    /// Queues a call whose message has been read, and whose draft has been begun.
+    private mutating func enqueue<Host: SuspendableCall>(
+        _ kind: JobKind, _ host: Host, _ lines: JobLines, _ flags: Span<UInt8>, _ address: Span<UInt8>
+    ) throws(CallFailure) {
+        try checkSomebodyIsThere(host, jobDraft.header.setID)
+        let process = host.with(.callID) { JobLines.process(for: $0, of: lines.count) }
+        // Before anything is suspended: what is suspended has to be resumed. A few more at the same moment do no harm.
+        guard lines.queues.hasRoom(process, limit: settings.asyncMaximum) else { throw .tooManyCalls }
+        draft(kind, host, flags, address)
+        let continuation = kind == .delete ? 0 : host.continuationSize
+        guard let memory = unsafe host.allocate(jobDraft.size(continuation: continuation)) else { throw .noMemory }
+        // SAFETY: the memory is as long as the draft has asked for.
+        let record = unsafe jobDraft.write(to: memory, continuation: continuation)
+        if kind != .delete {
+            switch host.suspend(record) {
+            case .suspended: break
+            case .retransmission: return host.release(record)
+            case .refused:
+                host.release(record)
+                throw .notSuspended
+            }
+        }
+        if !lines.push(record, to: process) { host.release(record) }
+    }
+
+    /// Throws where the call could only fail for want of a node.
+    private mutating func checkSomebodyIsThere<Host: CallHost>(_ host: Host, _ setID: UInt32) throws(CallFailure) {
+        refreshDirectory()
+        guard let set = directory.position(ofSet: setID) else { throw .noNode(setID: setID, setExists: false) }
+        let race = Race(.simple(.delete, .init()), setID: setID)
+        guard hasNode(race, host, set) else { throw .noNode(setID) }
+    }
+
+    private mutating func draft<Host: CallHost>(
+        _ kind: JobKind, _ host: Host, _ flags: Span<UInt8>, _ address: Span<UInt8>
+    ) {
+        for field in [MessageField.callID, .fromTag, .toTag, .via1Branch, .via2Branch, .source] {
+            host.with(field) { jobDraft.add(JobText(field), $0) }
+        }
+        jobDraft.add(.flags, flags)
+        host.withVariable(.extraID) { jobDraft.add(.extraID, $0, isNull: $1) }
+        guard kind != .delete else { return }
+        jobDraft.add(.address, address)
+        for field in [MessageField.contentType, .body, .received] {
+            host.with(field) { jobDraft.add(JobText(field), $0) }
+        }
+        host.withVariable(.timeoutTag) { jobDraft.add(.timeoutTag, $0, isNull: $1) }
+        host.withVariable(.icePriority) { jobDraft.add(.icePriority, $0, isNull: $1) }
+    }
+}

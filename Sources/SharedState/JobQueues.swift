@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Jobs from any process to the module's asynchronous ones: a stack of records per process, in shared memory.
+//
+// A record is memory that both see, whose first word is the stack's. Whoever has a job puts its record on top by one
+// compare-exchange; the process takes all of them by one exchange. There is no lock that somebody could die with: a
+// worker that is killed has either handed its record over or not. The word on top holds the address (48 bits) and how
+// many records there are (16 bits), so that the bound is exact. A record that is taken off is never looked at by one
+// who pushes, so that it does not matter that memory comes back at the same address.
+
+import Synchronization
+
+/// What became of a job.
+public enum JobPush: Equatable, Sendable {
+    /// It is queued. `wasEmpty`: the process has to be woken, for nobody else has done it.
+    case queued(wasEmpty: Bool)
+    /// It is not: more than 65,535 are queued, or its address has more than 48 bits.
+    case refused
+}
+
+/// One process's line in the block.
+struct JobQueue: ~Copyable {
+    private let top = Atomic<UInt64>(0)
+    let underWay = Atomic<UInt32>(0)
+    let refusals = Atomic<UInt32>(0)
+
+    private static let addressMask: UInt64 = (1 << 48) - 1
+    private static let mostQueued: UInt64 = 0xFFFF
+
+    init() {}
+
+    /// Puts a record on top.
+    func push(_ record: UnsafeMutableRawPointer) -> JobPush {
+        let address = UInt64(UInt(bitPattern: record))
+        var present = top.load(ordering: .relaxed)
+        while true {
+            let queued = present >> 48
+            guard address & ~Self.addressMask == 0, queued < Self.mostQueued else { return .refused }
+            // SAFETY: the record is the caller's until it is queued, and begins with the stack's word.
+            unsafe record.storeBytes(of: present & Self.addressMask, as: UInt64.self)
+            let (exchanged, original) = top.compareExchange(
+                expected: present, desired: address | (queued &+ 1) << 48, ordering: .acquiringAndReleasing)
+            if exchanged { return .queued(wasEmpty: queued == 0) }
+            present = original
+        }
+    }
+
+    /// Whether fewer than `limit` are queued and under way. Where not, that counts as a refusal.
+    func hasRoom(_ limit: Int) -> Bool {
+        let queued = Int(top.load(ordering: .relaxed) >> 48)
+        if queued &+ Int(underWay.load(ordering: .relaxed)) < limit { return true }
+        refusals.wrappingAdd(1, ordering: .relaxed)
+        return false
+    }
+
+    /// Takes all records: the one on top, the others behind it by `next`. Nil where there is none.
+    func takeAll() -> UnsafeMutableRawPointer? {
+        guard top.load(ordering: .relaxed) != 0 else { return nil }
+        let word = top.exchange(0, ordering: .acquiringAndReleasing)
+        return unsafe UnsafeMutableRawPointer(bitPattern: UInt(word & Self.addressMask))
+    }
+}
+
+/// The queues of all asynchronous processes, as one process sees them.
+@safe public struct JobQueues {
+    /// Bytes of one queue: a cache line.
+    private static let stride = 64
+    private let base: UnsafeMutableRawPointer
+    /// How many there are.
+    public let count: Int
+
+    /// Bytes that so many queues need.
+    public static func size(count: Int) -> Int { max(count, 0) &* stride }
+
+    /// Lays `count` queues out in `block`, which is zeroed, aligned to 64 and shared. Once, before the fork.
+    public static func create(in block: UnsafeMutableRawPointer, count: Int) {
+        for index in 0..<max(count, 0) {
+            // SAFETY: the caller's block has size(count:) bytes.
+            unsafe (block + index * stride).bindMemory(to: JobQueue.self, capacity: 1).initialize(to: JobQueue())
+        }
+    }
+
+    /// Attaches to a block that `create` has laid out.
+    public init(attaching block: UnsafeMutableRawPointer, count: Int) {
+        unsafe base = block
+        self.count = max(count, 0)
+    }
+
+    // SAFETY: create() has initialised `count` queues; an index outside gives nil.
+    private func queue(_ index: Int) -> UnsafeMutablePointer<JobQueue>? {
+        guard index >= 0, index < count else { return nil }
+        return unsafe (base + index * Self.stride).assumingMemoryBound(to: JobQueue.self)
+    }
+
+    /// Hands a record, which begins with a word for the queue, to process `index`.
+    public func push(_ record: UnsafeMutableRawPointer, to index: Int) -> JobPush {
+        unsafe queue(index)?.pointee.push(record) ?? .refused
+    }
+
+    /// Whether process `index` has room for another one; where it has not, that is counted.
+    public func hasRoom(_ index: Int, limit: Int) -> Bool { unsafe queue(index)?.pointee.hasRoom(limit) ?? false }
+
+    /// Takes all records for process `index`: the newest, and behind it the others by `next(after:)`.
+    public func takeAll(_ index: Int) -> UnsafeMutableRawPointer? { unsafe queue(index)?.pointee.takeAll() }
+
+    /// The record that was queued before this one.
+    public static func next(after record: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
+        // SAFETY: push() has written the word.
+        unsafe UnsafeMutableRawPointer(bitPattern: UInt(record.load(as: UInt64.self)))
+    }
+
+    /// Process `index` says how many it has under way.
+    public func setUnderWay(_ index: Int, _ calls: Int) {
+        unsafe queue(index)?.pointee.underWay.store(UInt32(clamping: calls), ordering: .relaxed)
+    }
+
+    /// How many process `index` has under way.
+    public func underWay(_ index: Int) -> Int {
+        Int(unsafe queue(index)?.pointee.underWay.load(ordering: .relaxed) ?? 0)
+    }
+
+    /// How many were refused since start, over all processes.
+    public var refusals: UInt64 {
+        var sum: UInt64 = 0
+        for index in 0..<count {
+            sum &+= UInt64(unsafe queue(index)?.pointee.refusals.load(ordering: .relaxed) ?? 0)
+        }
+        return sum
+    }
+}
