@@ -148,7 +148,8 @@ struct JobDraft {
         record.header = header
         unsafe texts.withUnsafeBytes {
             // SAFETY: the caller's memory is long enough for header and texts.
-            unsafe (memory + Self.textStart).copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(memory), byteCount: $0.count)
+            unsafe (memory + Self.textStart).copyMemory(
+                from: $0.baseAddress ?? UnsafeRawPointer(memory), byteCount: $0.count)
         }
         return record
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A host of the module in Swift: the services of rtpp_host, and messages in memory that C would lend.
 
+import Glibc
 import RTPProxyABI
 import Synchronization
 
@@ -36,6 +37,7 @@ final class Message {
     var variables: [rtpp_variable: String?] = [:]
     var isEdited = false
     var acceptsEdits = true
+    var suspension = rtpp_suspension.RTPP_SUSPENDED
     var transaction = rtpp_transaction.RTPP_TRANSACTION_NONE
     private(set) var edits: [(offset: Int, removed: Int, text: String)] = []
     private(set) var instances: [String] = []
@@ -126,7 +128,10 @@ func services() -> rtpp_host {
         is_edited: { Message.of($0)?.isEdited ?? false },
         apply_edits: { Message.of($0)?.take($1, $2) ?? false },
         transaction: { Message.of($0)?.transaction ?? .RTPP_TRANSACTION_NONE },
-        mark_transaction: { Message.of($0)?.mark() }, is_wanted: { true })
+        mark_transaction: { Message.of($0)?.mark() }, is_wanted: { true },
+        allocate: { malloc($0) }, release: { free($0) }, continuation_size: 64,
+        suspend: { context, _ in Message.of(context)?.suspension ?? .RTPP_NOT_SUSPENDED },
+        resume: { _, _, _, _, _, _ in .RTPP_GONE })
 }
 
 /// A module from create to destroy.

@@ -84,6 +84,19 @@ static void host_mark_transaction(void *context)
 	(void)context;
 }
 
+static rtpp_suspension host_suspend(void *context, void *continuation)
+{
+	(void)context, (void)continuation;
+	return RTPP_NOT_SUSPENDED;
+}
+
+static rtpp_resumption host_resume(
+		void *record, void *continuation, rtpp_code code, const rtpp_edit *edits, size_t count, rtpp_bytes instance)
+{
+	(void)record, (void)continuation, (void)code, (void)edits, (void)count, (void)instance;
+	return RTPP_GONE;
+}
+
 const rtpp_host services = {
 		.abi_version = RTPP_ABI_VERSION,
 		.log = host_log,
@@ -95,6 +108,11 @@ const rtpp_host services = {
 		.transaction = host_transaction,
 		.mark_transaction = host_mark_transaction,
 		.is_wanted = host_is_wanted,
+		.allocate = malloc,
+		.release = free,
+		.continuation_size = 64,
+		.suspend = host_suspend,
+		.resume = host_resume,
 };
 
 rtpp_bytes text(const char *string)
