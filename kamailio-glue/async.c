@@ -123,6 +123,13 @@ rtpp_suspension rtpp_suspend(void *context, void *memory)
 
 /* --- going on --- */
 
+/* What a request has been changed to, in shared memory. */
+typedef struct lumps {
+	struct lump *headers;
+	struct lump *bodies;
+	struct lump_rpl *replies;
+} lumps;
+
 /* What goes on just now in this process. */
 static struct {
 	const continuation *next;
@@ -133,6 +140,8 @@ static struct {
 	struct sip_msg *msg; /* while its route runs */
 	bool has_run;
 	bool was_cancelled;
+	bool has_changes; /* of a request */
+	lumps changes;
 } current;
 
 const struct sip_msg *rtpp_resumed_message(void)
@@ -145,28 +154,32 @@ rtpp_code rtpp_resumed_code(void)
 	return current.code;
 }
 
-/* tm branches that a failure route adds are made of the transaction's own copy of the request, so that has to have the
- * edits, too. The lumps that it had are freed once nothing refers to them any more. */
-static struct lump *save_lumps(struct cell *transaction, struct sip_msg *msg)
+/* Branches that a failure route adds later are made of the transaction's own copy of the request, which gets the changes
+ * of a request route when that first forwards, but none of a route that goes on. So it gets them here. */
+static bool copy_lumps(struct sip_msg *msg, lumps *copy)
 {
-	struct sip_msg *request = transaction->uas.request;
-	struct lump *headers = NULL, *bodies = NULL, *old;
-	struct lump_rpl *replies = NULL;
-
-	if(request == NULL || request->reply_lump != NULL || msg->reply_lump != NULL)
-		return NULL;
-	if(msg_lump_cloner(msg, &headers, &bodies, &replies) != 0) {
-		LM_WARN("branches of a failure_route will have the SDP as it came\n");
-		return NULL;
-	}
-	old = request->add_rm != NULL ? request->add_rm : request->body_lumps;
-	membar_write();
-	request->add_rm = headers;
-	request->body_lumps = bodies;
-	return old;
+	memset(copy, 0, sizeof(*copy));
+	/* What tm has added for the branch just sent is no change of the script's. */
+	free_via_clen_lump(&msg->add_rm);
+	return msg_lump_cloner(msg, &copy->headers, &copy->bodies, &copy->replies) == 0;
 }
 
-static struct lump *old_lumps = NULL;
+/* Under the transaction's reply lock: nobody else looks at its request meanwhile. */
+static void give_lumps(struct sip_msg *request, const lumps *copy)
+{
+	/* All three are in one block, which begins with the first of them. */
+	void *old = request->add_rm;
+
+	if(old == NULL)
+		old = request->body_lumps;
+	if(old == NULL)
+		old = request->reply_lump;
+	request->add_rm = copy->headers;
+	request->body_lumps = copy->bodies;
+	request->reply_lump = copy->replies;
+	if(old != NULL)
+		shm_free(old);
+}
 
 /* The first thing that a continued transaction does: the edits are made, then its route runs. */
 static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
@@ -179,12 +192,8 @@ static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
 
 	(void)unused1, (void)unused2;
 	current.has_run = true;
-	if(current.code == 1 && current.count > 0) {
-		if(!rtpp_message_apply(msg, current.edits, current.count))
-			current.code = -1;
-		else if(current.next->branch < 0)
-			old_lumps = save_lumps(transaction, msg);
-	}
+	if(current.code == 1 && current.count > 0 && !rtpp_message_apply(msg, current.edits, current.count))
+		current.code = -1;
 	if(current.instance.length > 0)
 		rtpp_message_set_instance(msg, current.instance);
 	if(current.was_cancelled)
@@ -205,6 +214,8 @@ static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
 	}
 	current.msg = NULL;
 	set_route_type(route_type);
+	if(current.next->branch < 0 && transaction->uas.request != NULL)
+		current.has_changes = copy_lumps(msg, &current.changes);
 	return 0;
 }
 
@@ -229,54 +240,62 @@ static void unlock_replies(struct cell *transaction)
 	}
 }
 
-static void run_request(struct tm_binds *tm, const continuation *next, struct action *action)
+/* Puts the clone of a reply where t_suspend would have left one. */
+static bool put_reply_in(struct cell *transaction, const continuation *next)
 {
-	tm->t_continue(next->hash_index, next->label, action);
-	if(old_lumps != NULL)
-		shm_free(old_lumps);
-	old_lumps = NULL;
+	struct ua_client *branch = &transaction->uac[next->branch];
+
+	/* A branch that has its final reply already wants no other. */
+	if(branch->reply != NULL)
+		return false;
+	next->reply->msg_flags |= FL_RPL_SUSPENDED;
+	branch->reply = next->reply;
+	branch->end_reply = (char *)next->reply + next->reply_length;
+	transaction->async_backup.backup_route = TM_ONREPLY_ROUTE;
+	transaction->async_backup.backup_branch = next->branch;
+	/* A 2xx that has crossed a CANCEL is relayed all the same. */
+	current.was_cancelled = (transaction->flags & T_CANCELED) != 0;
+	transaction->flags &= ~T_CANCELED;
+	transaction->flags |= T_ASYNC_SUSPENDED;
+	return true;
 }
 
-static void run_reply(struct tm_binds *tm, const continuation *next, struct action *action)
+static void take_reply_out(struct cell *transaction, const continuation *next)
+{
+	transaction->flags &= ~T_ASYNC_SUSPENDED;
+	if(current.was_cancelled)
+		transaction->flags |= T_CANCELED;
+	transaction->uac[next->branch].reply = NULL;
+	transaction->uac[next->branch].end_reply = NULL;
+}
+
+/* The reply lock is held from before tm looks until the changes are where tm will look for them. */
+static void run(struct tm_binds *tm, const continuation *next, struct action *action)
 {
 	struct cell *previous = tm->t_gett(), *transaction;
 	int previous_branch = tm->t_gett_branch();
-	bool is_put_in = false;
+	bool is_reply_used = false;
 
-	if(tm->t_lookup_ident(&transaction, next->hash_index, next->label) < 0) {
-		tm->t_sett(previous, previous_branch);
-		sip_msg_free(next->reply);
-		return;
-	}
-	lock_replies(transaction);
-	/* A branch that has its final reply already wants no other. */
-	if(transaction->uac[next->branch].reply == NULL) {
-		next->reply->msg_flags |= FL_RPL_SUSPENDED;
-		transaction->uac[next->branch].reply = next->reply;
-		transaction->uac[next->branch].end_reply = (char *)next->reply + next->reply_length;
-		transaction->async_backup.backup_route = TM_ONREPLY_ROUTE;
-		transaction->async_backup.backup_branch = next->branch;
-		/* A 2xx that has crossed a CANCEL is relayed all the same. */
-		current.was_cancelled = (transaction->flags & T_CANCELED) != 0;
-		transaction->flags &= ~T_CANCELED;
-		transaction->flags |= T_ASYNC_SUSPENDED;
-		is_put_in = true;
-		tm->t_continue(next->hash_index, next->label, action);
-		if(!current.has_run) {
-			/* It is on its way out: tm has not even looked at the reply. */
-			transaction->flags &= ~T_ASYNC_SUSPENDED;
-			if(current.was_cancelled)
-				transaction->flags |= T_CANCELED;
-			transaction->uac[next->branch].reply = NULL;
-			transaction->uac[next->branch].end_reply = NULL;
-			is_put_in = false;
+	if(tm->t_lookup_ident(&transaction, next->hash_index, next->label) >= 0) {
+		lock_replies(transaction);
+		if(next->branch < 0) {
+			if(transaction->flags & T_ASYNC_SUSPENDED)
+				tm->t_continue(next->hash_index, next->label, action);
+			if(current.has_changes)
+				give_lumps(transaction->uas.request, &current.changes);
+		} else if(put_reply_in(transaction, next)) {
+			/* Also where the transaction only waits for retransmissions: tm relays those of a 2xx to the end. */
+			tm->t_continue_skip_timer(next->hash_index, next->label, action);
+			is_reply_used = current.has_run;
+			if(!is_reply_used)
+				take_reply_out(transaction, next);
 		}
+		unlock_replies(transaction);
+		tm->unref_cell(transaction);
 	}
-	unlock_replies(transaction);
-	if(!is_put_in)
-		sip_msg_free(next->reply);
-	tm->unref_cell(transaction);
 	tm->t_sett(previous, previous_branch);
+	if(next->reply != NULL && !is_reply_used)
+		sip_msg_free(next->reply);
 }
 
 static rtpp_resumption resume_here(
@@ -301,10 +320,7 @@ static rtpp_resumption resume_here(
 	current.count = count;
 	current.instance = instance;
 	current.code = code;
-	if(next->branch < 0)
-		run_request(tm, next, &action);
-	else
-		run_reply(tm, next, &action);
+	run(tm, next, &action);
 	is_applied = current.code == code;
 	current.next = NULL;
 	return current.has_run && is_applied ? RTPP_TAKEN : RTPP_GONE;

@@ -11,6 +11,7 @@
 #include "core/cfg/cfg_struct.h"
 #include "core/data_lump.h"
 #include "core/dprint.h"
+#include "core/fix_lumps.h"
 #include "core/ip_addr.h"
 #include "core/kemi.h"
 #include "core/mem/mem.h"

@@ -63,7 +63,7 @@ extension Relay {
         return host.facts.manageAction(hasSDP: hasSDP, transaction: { host.transaction })
     }
 
-    private mutating func media<Host: CallHost>(
+    mutating func media<Host: CallHost>(
         _ role: MediaRole, _ host: Host, _ flagText: Span<UInt8>, _ address: Span<UInt8>, _ hasAddress: Bool
     ) -> ReturnCode {
         do throws(CallFailure) {

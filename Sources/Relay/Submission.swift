@@ -79,6 +79,10 @@ extension Relay {
         _ kind: JobKind, _ host: Host, _ lines: JobLines, _ flags: Span<UInt8>, _ address: Span<UInt8>,
         _ hasAddress: Bool
     ) -> SubmissionResult {
+        // An ACK has no transaction that could wait: it is answered as by the blocking function.
+        if host.facts.isRequest, host.facts.method == .ack {
+            return .code(media(kind == .answer ? .answer : .offer, host, flags, address, hasAddress))
+        }
         do throws(CallFailure) {
             let call = try prepareMedia(kind == .answer ? .answer : .offer, host, flags, address, hasAddress)
             jobDraft.begin(kind, host.facts, setID: selectedSetID(host))
