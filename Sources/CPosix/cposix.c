@@ -1,7 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* System calls whose types glibc declares under _GNU_SOURCE only: many datagrams with one call. */
+/* What needs a place of its own: types that glibc declares under _GNU_SOURCE only, and what is kept between calls. */
 #define _GNU_SOURCE
 #include "cposix.h"
+
+#include <pthread.h>
+
+static int64_t process_id = 0;
+static bool forks_are_noticed = false;
+
+static void forget_process_id(void) { process_id = 0; }
+
+int64_t cposix_process_id(void)
+{
+    if (process_id != 0)
+        return process_id;
+    if (!forks_are_noticed)
+        forks_are_noticed = pthread_atfork(NULL, NULL, forget_process_id) == 0;
+    if (forks_are_noticed)
+        process_id = getpid();
+    return getpid();
+}
 
 int64_t cposix_send_many(int fd, const uint8_t *bytes, size_t length, const cposix_range *parts, size_t count)
 {

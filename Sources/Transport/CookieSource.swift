@@ -34,7 +34,7 @@ public struct CookieSource: ~Copyable {
 
     public init() {}
 
-    /// Forgets what another process has drawn. One cheap system call; `Exchange.add` makes it.
+    /// Forgets what another process has drawn. `Exchange.add` does it.
     mutating func beginExchange(processID: Int64 = Kernel.processID()) {
         guard processID != owner else { return }
         owner = processID

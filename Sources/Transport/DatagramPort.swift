@@ -96,7 +96,7 @@ struct DatagramPort<Calls: SystemCalls>: ~Copyable {
         return false
     }
 
-    mutating func receive(into arrivals: inout ArrivalBuffer) -> Attempt {
-        socket?.receive(into: &arrivals) ?? .later
+    mutating func receive(into arrivals: inout ArrivalBuffer, atMost count: Int) -> Attempt {
+        socket?.receive(into: &arrivals, atMost: count) ?? .later
     }
 }

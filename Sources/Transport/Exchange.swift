@@ -124,6 +124,9 @@ public struct Exchange: ~Copyable {
         try add(command, command.all, cookies: &cookies)
     }
 
+    /// Commands that are on the wire and have no reply.
+    var awaited: Int { unsent &- answered }
+
     /// Commands that were added.
     public var count: Int { commands.count }
 

@@ -131,17 +131,29 @@ extension ExchangeCore {
     }
 
     private mutating func takeDatagrams(_ node: Int, _ now: UInt64) {
-        for _ in 0..<Self.mostRounds {
-            switch nodes[node].datagrams.receive(into: &arrivals) {
+        for round in 0..<Self.mostRounds {
+            // Asking for no more than there can be spares the kernel a look for one that is not there.
+            let awaited = awaitedReplies(of: node)
+            let most = round == 0 ? max(awaited, 1) : awaited
+            if most == 0 { return }
+            switch nodes[node].datagrams.receive(into: &arrivals, atMost: most) {
             case .later: return
             case .failed(let error):
                 for position in running.indices { fault(running[position], at: node, error) }
                 if error != .refused || nodes[node].users == 0 { return }
             case .done(let count):
                 for index in 0..<min(count, ArrivalBuffer.capacity) { route(arrivals.range(index), from: node, now) }
-                if count < ArrivalBuffer.capacity { return }
+                if count < most { return }
             }
         }
+    }
+
+    /// How many datagrams to ask a node's socket for at once: as many as its one exchange waits for, or what fits.
+    private func awaitedReplies(of node: Int) -> Int {
+        guard nodes[node].users == 1, running.count == 1, let member = running.first, members[member].node == node,
+            members[member].isRunning
+        else { return nodes[node].users > 0 ? ArrivalBuffer.capacity : 0 }
+        return min(members[member].exchange.awaited, ArrivalBuffer.capacity)
     }
 
     /// Hands a datagram to the exchange that its cookie names; that one compares the cookie.

@@ -86,12 +86,12 @@ struct DatagramSocket<Calls: SystemCalls>: ~Copyable {
         Attempt(uninterrupted { Calls.sendMany(descriptor, bytes, ranges) })
     }
 
-    /// Takes the datagrams that are there; `done` says how many.
-    func receive(into arrivals: inout ArrivalBuffer) -> Attempt {
+    /// Takes the datagrams that are there, at most `count`; `done` says how many.
+    func receive(into arrivals: inout ArrivalBuffer, atMost count: Int) -> Attempt {
         Attempt(
             uninterrupted {
                 Calls.receiveMany(
-                    descriptor, into: &arrivals.bytes, slot: ArrivalBuffer.slot, lengths: &arrivals.lengths)
+                    descriptor, into: &arrivals.bytes, slot: ArrivalBuffer.slot, lengths: &arrivals.lengths, atMost: count)
             })
     }
 }

@@ -19,10 +19,10 @@ protocol SystemCalls {
     static func sendMany(_ descriptor: Int32, _ bytes: Span<UInt8>, _ ranges: Span<ByteRange>) -> Int64
     /// Receives into `space` of `buffer`; how many bytes came, 0 at a stream's end.
     static func receive(_ descriptor: Int32, into buffer: inout [UInt8], _ space: ByteRange) -> Int64
-    /// Receives what datagrams there are into slots of `buffer`, at most as many as `lengths` has room for; how many
-    /// came. A length is what the datagram had, even where that is more than the slot.
+    /// Receives what datagrams there are into slots of `buffer`, at most `atMost` and as many as `lengths` has room for;
+    /// how many came. A length is what the datagram had, even where that is more than the slot.
     static func receiveMany(
-        _ descriptor: Int32, into buffer: inout [UInt8], slot: Int, lengths: inout [UInt32]
+        _ descriptor: Int32, into buffer: inout [UInt8], slot: Int, lengths: inout [UInt32], atMost: Int
     ) -> Int64
     static func close(_ descriptor: Int32) -> Int64
     /// Waits for `entries`, at most `nanoseconds`; how many have something to say.
@@ -109,10 +109,10 @@ enum Kernel: SystemCalls {
     }
 
     static func receiveMany(
-        _ descriptor: Int32, into buffer: inout [UInt8], slot: Int, lengths: inout [UInt32]
+        _ descriptor: Int32, into buffer: inout [UInt8], slot: Int, lengths: inout [UInt32], atMost: Int
     ) -> Int64 {
         guard slot > 0 else { return 0 }
-        let count = min(lengths.count, buffer.count / slot)
+        let count = min(lengths.count, buffer.count / slot, max(atMost, 0))
         // SAFETY: `count` slots fit the buffer, and as many lengths their array; nobody else touches them meanwhile.
         return unsafe buffer.withUnsafeMutableBufferPointer { target in
             unsafe lengths.withUnsafeMutableBufferPointer { lengths in

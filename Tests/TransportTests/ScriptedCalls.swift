@@ -104,9 +104,9 @@ final class Script {
 
     func receive(_ buffer: inout [UInt8], _ space: ByteRange) -> Int64 { note("recv", take(&buffer, space)) }
 
-    func receiveMany(_ buffer: inout [UInt8], _ slot: Int, _ lengths: inout [UInt32]) -> Int64 {
+    func receiveMany(_ buffer: inout [UInt8], _ slot: Int, _ lengths: inout [UInt32], _ atMost: Int) -> Int64 {
         var count = 0
-        while count < lengths.count {
+        while count < min(lengths.count, atMost) {
             // An error that comes after datagrams is told at the next call.
             if count > 0, hasArrivals, case .error = arrivals[taken] { break }
             let result = take(&buffer, ByteRange(start: count * slot, count: slot))
@@ -194,8 +194,8 @@ enum ScriptedCalls: SystemCalls {
         current.receive(&buffer, space)
     }
     static func receiveMany(
-        _ descriptor: Int32, into buffer: inout [UInt8], slot: Int, lengths: inout [UInt32]
-    ) -> Int64 { current.receiveMany(&buffer, slot, &lengths) }
+        _ descriptor: Int32, into buffer: inout [UInt8], slot: Int, lengths: inout [UInt32], atMost: Int
+    ) -> Int64 { current.receiveMany(&buffer, slot, &lengths, atMost) }
     static func close(_ descriptor: Int32) -> Int64 { current.close(descriptor) }
     static func wait(_ entries: inout [PollEntry], nanoseconds: UInt64) -> Int64 {
         current.wait(&entries, nanoseconds)

@@ -49,7 +49,8 @@ static inline uint64_t cposix_now(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static inline int64_t cposix_process_id(void) { return getpid(); }
+/* The number of this process. A system call the first time only: a fork is noticed by itself. */
+int64_t cposix_process_id(void);
 
 /* At most 256 bytes at once are all or nothing once the kernel's source is seeded (getrandom(2)). */
 static inline int64_t cposix_random(uint8_t *bytes, size_t count)
