@@ -154,10 +154,11 @@ typedef struct rtpp_host {
     /* Bytes in which `suspend` notes what `resume` needs to know. */
     size_t continuation_size;
     rtpp_suspension (*suspend)(void *context, void *continuation);
-    /* Lets the transaction go on, once: with `code`, after all edits or none of its message. `instance`: URL of the
-     * RTPProxy, empty where none was chosen. May call any other entry point. */
+    /* Lets the transaction go on, once: with `code`, after all edits or none of its message, which has to have the
+     * `body` that they are of. `instance`: URL of the RTPProxy, empty where none was chosen. `body` lives as long as
+     * the record. May call any other entry point. */
     rtpp_resumption (*resume)(void *record, void *continuation, rtpp_code code, const rtpp_edit *edits, size_t count,
-            rtpp_bytes instance);
+            rtpp_bytes body, rtpp_bytes instance);
 } rtpp_host;
 
 /* One line of rtpproxy.list. */
@@ -264,6 +265,15 @@ typedef struct rtpp_probe_info {
 RTPP_API rtpp_status rtpp_probe(rtpp_module *module, rtpp_bytes url, size_t *count);
 /* What this process's last rtpp_probe found out, in the order of rtpp_node. */
 RTPP_API rtpp_status rtpp_probed(rtpp_module *module, size_t index, rtpp_probe_info *info);
+
+/* Figures of the moment. */
+typedef enum RTPP_CLOSED rtpp_gauge {
+    RTPP_GAUGE_CALLS_REMEMBERED = 0, /* calls in the table */
+    RTPP_GAUGE_CALLS_FORGOTTEN = 1,  /* calls, since start, that gave way because the table was full */
+    RTPP_GAUGE_ASYNC_UNDER_WAY = 2,  /* calls that asynchronous processes are waiting for */
+    RTPP_GAUGE_ASYNC_REFUSED = 3     /* calls, since start, refused because too many were under way */
+} rtpp_gauge;
+RTPP_API uint64_t rtpp_gauge_value(rtpp_module *module, rtpp_gauge gauge);
 
 /* What a reload did, in nodes. */
 typedef struct rtpp_pool_change {

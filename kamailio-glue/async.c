@@ -135,6 +135,7 @@ static struct {
 	const continuation *next;
 	const rtpp_edit *edits;
 	size_t count;
+	rtpp_bytes body;
 	rtpp_bytes instance;
 	rtpp_code code;
 	struct sip_msg *msg; /* while its route runs */
@@ -181,6 +182,21 @@ static void give_lumps(struct sip_msg *request, const lumps *copy)
 		shm_free(old);
 }
 
+/* Makes the edits, if they are of this message: tm keeps requests as they were when their transaction was made, and the
+ * script may have put another body in since. */
+static bool apply(struct sip_msg *msg)
+{
+	rtpp_message message;
+
+	rtpp_message_init(&message, msg);
+	if(message.body.length != current.body.length
+			|| memcmp(message.body.data, current.body.data, current.body.length) != 0) {
+		LM_ERR("the body was changed after the transaction had been made: the SDP stays as it is\n");
+		return false;
+	}
+	return current.count == 0 || rtpp_message_apply(msg, current.edits, current.count);
+}
+
 /* The first thing that a continued transaction does: the edits are made, then its route runs. */
 static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
 {
@@ -192,7 +208,7 @@ static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
 
 	(void)unused1, (void)unused2;
 	current.has_run = true;
-	if(current.code == 1 && current.count > 0 && !rtpp_message_apply(msg, current.edits, current.count))
+	if(current.code == 1 && !apply(msg))
 		current.code = -1;
 	if(current.instance.length > 0)
 		rtpp_message_set_instance(msg, current.instance);
@@ -298,8 +314,8 @@ static void run(struct tm_binds *tm, const continuation *next, struct action *ac
 		sip_msg_free(next->reply);
 }
 
-static rtpp_resumption resume_here(
-		const continuation *next, rtpp_code code, const rtpp_edit *edits, size_t count, rtpp_bytes instance)
+static rtpp_resumption resume_here(const continuation *next, rtpp_code code, const rtpp_edit *edits, size_t count,
+		rtpp_bytes body, rtpp_bytes instance)
 {
 	static ksr_cmd_export_t command = {"rtpproxy_go_on", go_on, 0, 0, 0, ANY_ROUTE, 0, NULL};
 	struct tm_binds *tm = rtpp_tm();
@@ -318,6 +334,7 @@ static rtpp_resumption resume_here(
 	current.next = next;
 	current.edits = edits;
 	current.count = count;
+	current.body = body;
 	current.instance = instance;
 	current.code = code;
 	run(tm, next, &action);
@@ -335,6 +352,7 @@ typedef struct task {
 	const continuation *next;
 	rtpp_code code;
 	size_t count;
+	rtpp_bytes body;
 	rtpp_bytes instance;
 	rtpp_edit edits[];
 } task;
@@ -343,12 +361,12 @@ static void run_task(void *memory)
 {
 	task *work = memory;
 
-	rtpp_resumed(
-			rtpp_instance, work->record, resume_here(work->next, work->code, work->edits, work->count, work->instance));
+	rtpp_resumed(rtpp_instance, work->record,
+			resume_here(work->next, work->code, work->edits, work->count, work->body, work->instance));
 }
 
 static bool push_task(void *record, const continuation *next, rtpp_code code, const rtpp_edit *edits, size_t count,
-		rtpp_bytes instance)
+		rtpp_bytes body, rtpp_bytes instance)
 {
 	size_t size = sizeof(task) + count * sizeof(rtpp_edit) + instance.length;
 	uint8_t *text;
@@ -367,6 +385,7 @@ static bool push_task(void *record, const continuation *next, rtpp_code code, co
 	work->next = next;
 	work->code = code;
 	work->count = count;
+	work->body = body;
 	text = (uint8_t *)&work->edits[count];
 	for(i = 0; i < count; i++) {
 		work->edits[i] = edits[i];
@@ -384,12 +403,12 @@ static bool push_task(void *record, const continuation *next, rtpp_code code, co
 	return false;
 }
 
-rtpp_resumption rtpp_resume(
-		void *record, void *memory, rtpp_code code, const rtpp_edit *edits, size_t count, rtpp_bytes instance)
+rtpp_resumption rtpp_resume(void *record, void *memory, rtpp_code code, const rtpp_edit *edits, size_t count,
+		rtpp_bytes body, rtpp_bytes instance)
 {
 	continuation *next = memory;
 
-	if(rtpp_async_in_workers(rtpp_instance) && push_task(record, next, code, edits, count, instance))
+	if(rtpp_async_in_workers(rtpp_instance) && push_task(record, next, code, edits, count, body, instance))
 		return RTPP_HANDED_OVER;
-	return resume_here(next, code, edits, count, instance);
+	return resume_here(next, code, edits, count, body, instance);
 }

@@ -9,6 +9,7 @@
 #include "core/action.h"
 #include "core/async_task.h"
 #include "core/cfg/cfg_struct.h"
+#include "core/counters.h"
 #include "core/data_lump.h"
 #include "core/dprint.h"
 #include "core/fix_lumps.h"

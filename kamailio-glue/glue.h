@@ -28,8 +28,8 @@ void rtpp_message_set_instance(void *context, rtpp_bytes url);
 /* async.c: transactions that wait for an asynchronous process. */
 #define RTPP_CONTINUATION_SIZE 128
 rtpp_suspension rtpp_suspend(void *context, void *continuation);
-rtpp_resumption rtpp_resume(
-		void *record, void *continuation, rtpp_code code, const rtpp_edit *edits, size_t count, rtpp_bytes instance);
+rtpp_resumption rtpp_resume(void *record, void *continuation, rtpp_code code, const rtpp_edit *edits, size_t count,
+		rtpp_bytes body, rtpp_bytes instance);
 /* Where the next transaction to be suspended goes on: a route by its number or, under KEMI, a function by its name. */
 void rtpp_async_target(int route, const str *function);
 /* The message with which a transaction has just gone on, NULL elsewhere, and what its call came to. */
@@ -42,6 +42,9 @@ struct tm_binds *rtpp_tm(void);
 /* script.c */
 extern cmd_export_t rtpp_commands[];
 extern sr_kemi_t rtpp_kemi_exports[];
+
+/* counters.c: the group "rtpproxy" of Kamailio's counters. */
+int rtpp_counters_init(void);
 
 /* rpc.c, pvar.c */
 extern rpc_export_t rtpp_rpc[];

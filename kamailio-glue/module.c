@@ -116,7 +116,7 @@ static int mod_init(void)
 		LM_ERR("parameter rtpproxy_async_continue: \"workers\": the core has none, async_workers is 0\n");
 		return -1;
 	}
-	if(share() < 0)
+	if(share() < 0 || rtpp_counters_init() < 0)
 		return -1;
 	register_procs(1 + (int)rtpp_async_processes(rtpp_instance));
 	cfg_register_child(1 + (int)rtpp_async_processes(rtpp_instance));

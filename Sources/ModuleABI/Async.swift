@@ -99,8 +99,11 @@ public func rtpp_delete_async(
         _ record: JobRecord, _ code: ReturnCode, _ list: borrowing EditList, instance: Span<UInt8>
     ) -> Resumption {
         let resumption = unsafe lend(list, through: &edits.pointee) { edits, count in
-            unsafe services.resume?(
-                record.base, record.continuation, code.rawValue, edits, count, rtpp_bytes(lending: instance))
+            record.withBody { body in
+                unsafe services.resume?(
+                    record.base, record.continuation, code.rawValue, edits, count, rtpp_bytes(lending: body),
+                    rtpp_bytes(lending: instance))
+            }
         }
         return switch resumption.flatMap({ $0 }) ?? .RTPP_GONE {
         case .RTPP_TAKEN: .taken

@@ -135,8 +135,11 @@ public struct AsyncDesk: ~Copyable {
         guard calls.indices.contains(number), var call = calls[number] else { return }
         if read != number {
             read = number
-            // It has been read before.
-            guard (try? prepare(call.record, host)) != nil else { return }
+            do throws(CallFailure) {
+                _ = try prepare(call.record, host)
+            } catch {
+                relay.decide(&call.race, .failed(error))
+            }
         }
         let message = JobCall(host, call.record)
         let progress = call.record.with(.body) { body in

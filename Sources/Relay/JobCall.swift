@@ -94,6 +94,9 @@ extension JobText {
 }
 
 extension JobRecord {
+    /// Lends the body that the edits are of.
+    public func withBody<Result>(_ body: (Span<UInt8>) -> Result) -> Result { with(.body, body) }
+
     var kind: JobKind? { JobKind(rawValue: header.kind) }
 
     /// Whether a success creates a session.

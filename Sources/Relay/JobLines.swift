@@ -42,6 +42,13 @@ import Transport
         return true
     }
 
+    /// Calls that the processes have under way.
+    public var underWay: Int {
+        var sum = 0
+        for index in 0..<count { sum &+= queues.underWay(index) }
+        return sum
+    }
+
     /// Calls that were refused since start because too many were under way.
     public var refusals: UInt64 { queues.refusals }
 

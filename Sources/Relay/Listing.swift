@@ -17,6 +17,21 @@ public struct NodeListing: Sendable {
 }
 
 extension Relay {
+    /// Calls whose node is remembered.
+    public func rememberedCalls() -> Int {
+        switch calls {
+        case .some(let table): table.count
+        case nil: 0
+        }
+    }
+    /// Calls, since start, that gave way because the table was full.
+    public func forgottenCalls() -> UInt64 {
+        switch calls {
+        case .some(let table): table.evictions
+        case nil: 0
+        }
+    }
+
     /// Number of nodes.
     public mutating func nodeCount() -> Int {
         refreshDirectory()

@@ -91,7 +91,8 @@ struct DatagramSocket<Calls: SystemCalls>: ~Copyable {
         Attempt(
             uninterrupted {
                 Calls.receiveMany(
-                    descriptor, into: &arrivals.bytes, slot: ArrivalBuffer.slot, lengths: &arrivals.lengths, atMost: count)
+                    descriptor, into: &arrivals.bytes, slot: ArrivalBuffer.slot, lengths: &arrivals.lengths,
+                    atMost: count)
             })
     }
 }

@@ -17,6 +17,7 @@ func withAsyncStage<R>(
     let routes = try PackageFolder.fixture("kamailio/async.cfg")
     return try Stage.own(relays) {
         $0.routes = routes
+        $0.modules += ["textopsx", "kex"]
         $0.set("rtpproxy_async_continue", continuation.rawValue)
         $0.parameters.append(("tm", "fr_timer", "3000"))
         $0.parameters.append(("tm", "fr_inv_timer", "3000"))
@@ -173,6 +174,18 @@ func withAsyncStage<R>(
         }
     }
 
+    /// tm keeps a request as it was when its transaction was made.
+    @Test func bodyThatTheScriptHasReplacedSinceIsLeftAlone() throws {
+        let relay = try ScriptedRelay()
+        try withAsyncStage([relay]) { kamailio in
+            let call = try kamailio.call()
+            let invite = try call.invite(run: Run.offer().with("X-New-Body", "1"))
+            #expect(invite.returnCodes == [-1])
+            #expect(invite.text.hasSuffix(SDPText.audio()))
+            #expect(waitUntil(3) { relay.commands(of: call.id).map(\.verb) == ["U", "D"] })
+        }
+    }
+
     @Test func noMoreWaitThanMay() throws {
         let relay = try ScriptedRelay()
         try withAsyncStage([relay]) {
@@ -192,6 +205,8 @@ func withAsyncStage<R>(
                 codes += invite?.returnCodes ?? []
             }
             #expect(codes == [1, 1, 1, -1, -1, -1])
+            #expect(try kamailio.kamcmd("stats.get_statistics", "rtpproxy:").contains("async_refused = 3"))
+            #expect(try kamailio.kamcmd("stats.get_statistics", "rtpproxy:").contains("async_under_way = 0"))
         }
     }
 
@@ -200,6 +215,7 @@ func withAsyncStage<R>(
         let routes = try PackageFolder.fixture("kamailio/async.cfg")
         try Stage.own([relay]) {
             $0.routes = routes
+            $0.modules.append("textopsx")
         } _: { kamailio in
             relay.on { $0.verb == "U" ? .delay(3000, .normal) : nil }
             let calls = try (0..<20).map { _ in try kamailio.call() }

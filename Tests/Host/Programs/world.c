@@ -90,10 +90,10 @@ static rtpp_suspension host_suspend(void *context, void *continuation)
 	return RTPP_NOT_SUSPENDED;
 }
 
-static rtpp_resumption host_resume(
-		void *record, void *continuation, rtpp_code code, const rtpp_edit *edits, size_t count, rtpp_bytes instance)
+static rtpp_resumption host_resume(void *record, void *continuation, rtpp_code code, const rtpp_edit *edits,
+		size_t count, rtpp_bytes body, rtpp_bytes instance)
 {
-	(void)record, (void)continuation, (void)code, (void)edits, (void)count, (void)instance;
+	(void)record, (void)continuation, (void)code, (void)edits, (void)count, (void)body, (void)instance;
 	return RTPP_GONE;
 }
 
