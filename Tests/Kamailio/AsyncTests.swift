@@ -17,7 +17,7 @@ func withAsyncStage<R>(
     let routes = try PackageFolder.fixture("kamailio/async.cfg")
     return try Stage.own(relays) {
         $0.routes = routes
-        $0.modules += ["textopsx", "kex"]
+        $0.modules.append("textopsx")
         $0.set("rtpproxy_async_continue", continuation.rawValue)
         $0.parameters.append(("tm", "fr_timer", "3000"))
         $0.parameters.append(("tm", "fr_inv_timer", "3000"))
