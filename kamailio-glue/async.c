@@ -145,28 +145,37 @@ rtpp_code rtpp_resumed_code(void)
 	return current.code;
 }
 
+/* The lumps of the request that goes on: a block with the edits, and the block that it takes the place of. */
+static struct {
+	struct lump *headers, *bodies;
+	struct lump *old;
+	bool are_saved;
+} lumps;
+
+static void put_lumps(struct sip_msg *request)
+{
+	membar_write();
+	request->add_rm = lumps.headers;
+	request->body_lumps = lumps.bodies;
+}
+
 /* tm branches that a failure route adds are made of the transaction's own copy of the request, so that has to have the
- * edits, too. The lumps that it had are freed once nothing refers to them any more. */
-static struct lump *save_lumps(struct cell *transaction, struct sip_msg *msg)
+ * edits, too. */
+static void save_lumps(struct cell *transaction, struct sip_msg *msg)
 {
 	struct sip_msg *request = transaction->uas.request;
-	struct lump *headers = NULL, *bodies = NULL, *old;
 	struct lump_rpl *replies = NULL;
 
 	if(request == NULL || request->reply_lump != NULL || msg->reply_lump != NULL)
-		return NULL;
-	if(msg_lump_cloner(msg, &headers, &bodies, &replies) != 0) {
+		return;
+	if(msg_lump_cloner(msg, &lumps.headers, &lumps.bodies, &replies) != 0) {
 		LM_WARN("branches of a failure_route will have the SDP as it came\n");
-		return NULL;
+		return;
 	}
-	old = request->add_rm != NULL ? request->add_rm : request->body_lumps;
-	membar_write();
-	request->add_rm = headers;
-	request->body_lumps = bodies;
-	return old;
+	lumps.old = request->add_rm != NULL ? request->add_rm : request->body_lumps;
+	lumps.are_saved = true;
+	put_lumps(request);
 }
-
-static struct lump *old_lumps = NULL;
 
 /* The first thing that a continued transaction does: the edits are made, then its route runs. */
 static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
@@ -183,7 +192,7 @@ static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
 		if(!rtpp_message_apply(msg, current.edits, current.count))
 			current.code = -1;
 		else if(current.next->branch < 0)
-			old_lumps = save_lumps(transaction, msg);
+			save_lumps(transaction, msg);
 	}
 	if(current.instance.length > 0)
 		rtpp_message_set_instance(msg, current.instance);
@@ -231,10 +240,25 @@ static void unlock_replies(struct cell *transaction)
 
 static void run_request(struct tm_binds *tm, const continuation *next, struct action *action)
 {
+	struct cell *previous = tm->t_gett(), *transaction;
+	int previous_branch = tm->t_gett_branch();
+
+	if(tm->t_lookup_ident(&transaction, next->hash_index, next->label) < 0) {
+		tm->t_sett(previous, previous_branch);
+		return;
+	}
+	memset(&lumps, 0, sizeof(lumps));
 	tm->t_continue(next->hash_index, next->label, action);
-	if(old_lumps != NULL)
-		shm_free(old_lumps);
-	old_lumps = NULL;
+	if(lumps.are_saved) {
+		/* t_continue has brought the lumps back that the request had. Nothing refers to them once it is through. */
+		lock_replies(transaction);
+		put_lumps(transaction->uas.request);
+		unlock_replies(transaction);
+		if(lumps.old != NULL)
+			shm_free(lumps.old);
+	}
+	tm->unref_cell(transaction);
+	tm->t_sett(previous, previous_branch);
 }
 
 static void run_reply(struct tm_binds *tm, const continuation *next, struct action *action)
