@@ -248,15 +248,15 @@ static void run_request(struct tm_binds *tm, const continuation *next, struct ac
 		return;
 	}
 	memset(&lumps, 0, sizeof(lumps));
+	/* t_continue brings the lumps back that the request had, and a failure route must not see those: replies that come
+	 * meanwhile wait. Nothing refers to the old ones once it is through. */
+	lock_replies(transaction);
 	tm->t_continue(next->hash_index, next->label, action);
-	if(lumps.are_saved) {
-		/* t_continue has brought the lumps back that the request had. Nothing refers to them once it is through. */
-		lock_replies(transaction);
+	if(lumps.are_saved)
 		put_lumps(transaction->uas.request);
-		unlock_replies(transaction);
-		if(lumps.old != NULL)
-			shm_free(lumps.old);
-	}
+	unlock_replies(transaction);
+	if(lumps.old != NULL)
+		shm_free(lumps.old);
 	tm->unref_cell(transaction);
 	tm->t_sett(previous, previous_branch);
 }
