@@ -132,7 +132,9 @@ import Testing
         #expect(lines.contains { $0.contains(name) && $0.contains("\"\(value)\"") }, "\(log.suffix(2000))")
     }
 
-    @Test(arguments: ["rtpproxy_async_processes", "rtpproxy_async_max"]) func textForANumberIsRefused(name: String) throws {
+    @Test(arguments: ["rtpproxy_async_processes", "rtpproxy_async_max"]) func textForANumberIsRefused(name: String)
+        throws
+    {
         let (_, log) = try refusal { $0.set(name, "many") }
         #expect(log.split(separator: "\n").contains { $0.contains("ERROR") && $0.contains(name) })
     }
