@@ -62,4 +62,43 @@ import Testing
             }
         }
     }
+
+    /// Replies come while the processes that have sent the INVITE are still in their routes, and the other way round.
+    @Test(arguments: Continuation.allCases) func manyAtOnceThatAreRefusedAtOnce(continuation: Continuation) throws {
+        let relay = try ScriptedRelay()
+        let change = { (configuration: inout KamailioConfiguration) in
+            configuration.routes = Self.routes(before: "record_route();")
+            configuration.set("rtpproxy_async_processes", 2)
+            continuation.apply(&configuration)
+        }
+        try Stage.own([relay], change) { (kamailio) throws in
+            let (caller, callee) = (try UserAgent("alice"), try UserAgent("bob"))
+            let calls = try (0..<150).map { _ in
+                try Call(through: { kamailio.endpoint($0) }, caller: caller, callee: callee)
+            }
+            for call in calls {
+                var invite = call.request("INVITE", sdp: SDPText.audio())
+                invite["X-Retry"] = callee.uri
+                call.send(invite)
+            }
+            let ids = Set(calls.map(\.id))
+            var branches: [String: Set<String>] = [:]
+            // Two branches each, and what is sent again of them.
+            let deadline = monotonicMilliseconds() + 20_000
+            while branches.values.filter({ $0.count == 2 }).count < calls.count, monotonicMilliseconds() < deadline {
+                guard let got = callee.receive(2000, where: { $0.method == "INVITE" }) else { continue }
+                guard let call = calls.first(where: { $0.id == got.callID }) else { continue }
+                #expect(got.lines.contains("c=IN IP4 192.0.2.77"))
+                #expect(got.all("Record-Route").count == 1)
+                branches[call.id, default: []].insert(got["Via"] ?? "")
+                call.send(call.response(486, to: got), from: .callee)
+            }
+            #expect(branches.values.filter { $0.count == 2 }.count == calls.count)
+            var refused: Set<String> = []
+            while refused.count < calls.count, let got = caller.receive(5000, where: { $0.status == 486 }) {
+                refused.insert(got.callID)
+            }
+            #expect(refused == ids)
+        }
+    }
 }
