@@ -54,7 +54,13 @@ static bool note_target(continuation *next)
 static rtpp_suspension suspend_request(struct tm_binds *tm, struct sip_msg *msg, continuation *next)
 {
 	struct cell *transaction = tm->t_gett();
+	int route = get_route_type();
 
+	/* Elsewhere tm is in the middle of something, and takes no notice. */
+	if(route != REQUEST_ROUTE && route != FAILURE_ROUTE) {
+		LM_ERR("a request can wait in a request route or a failure_route only\n");
+		return RTPP_NOT_SUSPENDED;
+	}
 	if(transaction == NULL || transaction == T_UNDEFINED) {
 		int created = tm->t_newtran(msg);
 

@@ -70,15 +70,21 @@ static int fixup_prompt(void **param, int param_no)
 	return 0;
 }
 
+static bool has_async_processes(void)
+{
+	if(rtpp_async_processes(rtpp_instance) > 0)
+		return true;
+	LM_ERR("asynchronous functions need rtpproxy_async_processes to be 1 or more\n");
+	return false;
+}
+
 /* The name of the route to go on in; one that is written out has to be there when the server starts. */
 static int fixup_async(void **param, int param_no)
 {
 	const char *text = (const char *)*param;
 
-	if(rtpp_async_processes(rtpp_instance) == 0) {
-		LM_ERR("asynchronous functions need rtpproxy_async_processes to be 1 or more\n");
+	if(!has_async_processes())
 		return E_CFG;
-	}
 	if(param_no == 1 && strchr(text, '$') == NULL && route_lookup(&main_rt, (char *)text) < 0) {
 		LM_ERR("there is no route[%s] to go on in\n", text);
 		return E_CFG;
@@ -89,7 +95,10 @@ static int fixup_async(void **param, int param_no)
 static int fixup_destroy_async(void **param, int param_no)
 {
 	(void)param_no;
-	return param != NULL ? fixup_async(param, 2) : 0;
+	/* The core asks for a function without parameters, too. */
+	if(!has_async_processes())
+		return E_CFG;
+	return param != NULL ? fixup_spve_null(param, 1) : 0;
 }
 
 /* The index of a route by its name; -1, and a line in the log, where there is none. */

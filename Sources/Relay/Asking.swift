@@ -12,8 +12,8 @@ extension Relay {
     private static var unprovenPause: UInt64 { 2_000_000 }
     /// Time between two looks for room at a node, in nanoseconds.
     private static var roomPause: UInt64 { 200_000 }
-    /// So long a call waits for room at a node, in nanoseconds; then it takes its chance.
-    private static var roomPatience: UInt64 { 250_000_000 }
+    /// The longest time that a call waits for room at a node, in nanoseconds.
+    private static var longestRoomPatience: UInt64 { 1_000_000_000 }
     /// Commands that one exchange has under way at once (control-protocol: Sizes).
     private static var window: Int { 8 }
 
@@ -88,8 +88,10 @@ extension Relay {
             }
             node = next
             race.chosen = node
-            race.roomDeadline = now &+ Self.roomPatience
+            // After so long it takes its chance.
+            race.roomDeadline = now &+ min(settings.budgetNanoseconds / 4, Self.longestRoomPatience)
         }
+        // An asynchronous process may be short of members; a worker never is.
         guard let member = freeMembers.last else { return now &+ Self.roomPause }
         let end = now.addingReportingOverflow(settings.budgetNanoseconds).partialValue
         let deadline = createsSession ? race.deadline ?? end : end

@@ -7,13 +7,15 @@ import Testing
 
 /// A Kamailio whose routes are Tests/Fixtures/kamailio/kemi.js, with a relay in set 0, another in set 4, and an old one
 /// in set 20.
-private struct KEMIStage {
+struct KEMIStage {
     let kamailio: Kamailio
     let relay: ScriptedRelay
     let other: ScriptedRelay
     let old: ScriptedRelay
 
-    static func run(_ body: (KEMIStage) throws -> Void) throws {
+    static func run(
+        _ adjust: (inout KamailioConfiguration) -> Void = { _ in }, _ body: (KEMIStage) throws -> Void
+    ) throws {
         let relays = [
             try ScriptedRelay(), try ScriptedRelay(address: "192.0.2.88"),
             try ScriptedRelay(capabilities: ScriptedRelay.allCapabilities.subtracting(["20081102"])),
@@ -26,6 +28,7 @@ private struct KEMIStage {
             configuration.set("rtpproxy_sock", "4 == \(relays[1].url)")
             configuration.set("rtpproxy_sock", "20 == \(relays[2].url)")
             configuration.routes = "cfgengine \"jsdt\""
+            adjust(&configuration)
         }
         try Stage.own([], settled: false, change) { kamailio in
             waitUntil(15) { relays.allSatisfy { relay in relay.log.contains { $0.verb == "VF" } } }
@@ -37,7 +40,7 @@ private struct KEMIStage {
 }
 
 /// What the script shall do; see kemi.js.
-private func script(
+func script(
     _ function: String, flags: String? = nil, ip: String? = nil, set: Int? = nil, prompt: String? = nil,
     count: Int? = nil
 ) -> Run {
@@ -45,7 +48,7 @@ private func script(
 }
 
 @Suite struct KEMITests {
-    @Test func exportsTheStockNamesWithTheirParameters() throws {
+    @Test func exportsItsNamesWithTheirParameters() throws {
         try KEMIStage.run { stage in
             var found: [String] = []
             var fields: [String: String] = [:]
@@ -58,10 +61,15 @@ private func script(
                 }
             }
             let media = ["offer", "answer", "manage"].flatMap {
-                ["int rtpproxy_\($0)0(none)", "int rtpproxy_\($0)(str)", "int rtpproxy_\($0)_ip(str, str)"]
+                [
+                    "int rtpproxy_\($0)0(none)", "int rtpproxy_\($0)(str)", "int rtpproxy_\($0)_ip(str, str)",
+                    "int rtpproxy_\($0)_async0(str)", "int rtpproxy_\($0)_async(str, str)",
+                    "int rtpproxy_\($0)_async_ip(str, str, str)",
+                ]
             }
             let others = [
-                "rtpproxy_destroy0(none)", "rtpproxy_destroy(str)", "set_rtpproxy_set(int)", "start_recording(none)",
+                "rtpproxy_destroy0(none)", "rtpproxy_destroy(str)", "rtpproxy_destroy_async0(none)",
+                "rtpproxy_destroy_async(str)", "set_rtpproxy_set(int)", "start_recording(none)",
                 "rtpproxy_stream2uac(str, int)", "rtpproxy_stream2uas(str, int)", "rtpproxy_stop_stream2uac(none)",
                 "rtpproxy_stop_stream2uas(none)",
             ]

@@ -27,6 +27,8 @@ import Testing
     private func paths(_ name: String, _ folder: TemporaryFolder) throws -> [String: String] {
         switch name {
         case "kemi.cfg": ["/etc/kamailio/kemi.js": "\(PackageFolder.root)/Tests/Fixtures/readme/kemi.js"]
+        case "async-kemi.cfg":
+            ["/etc/kamailio/async-kemi.js": "\(PackageFolder.root)/Tests/Fixtures/readme/async-kemi.js"]
         case "database.cfg": ["/etc/kamailio/kamailio.sqlite": try database(in: folder)]
         default: [:]
         }
@@ -34,7 +36,7 @@ import Testing
 
     @Test func everyConfigurationStarts() throws {
         let names = try ReadmeExample.names().filter { $0.hasSuffix(".cfg") }
-        #expect(names.count >= 7)
+        #expect(names.count >= 10)
         for name in names {
             let folder = try TemporaryFolder()
             try Kamailio.with(ReadmeExample.configuration(name, paths(name, folder))) { kamailio in
@@ -169,7 +171,7 @@ import Testing
                 try answer.filter { !$0.isNumber }
                     == Readme.output(of: "$ kamcmd rtpproxy.probe").filter { !$0.isNumber })
             let line = try Readme.output(of: "$ kamcmd core.ps | grep -B1 RTPProxy").filter { !$0.isNumber }
-            #expect(try kamailio.kamcmd("core.ps").contains(line))
+            #expect(try kamailio.kamcmd("core.ps").filter { !$0.isNumber }.contains(line))
         }
     }
 

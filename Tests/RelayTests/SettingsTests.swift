@@ -28,6 +28,9 @@ import Testing
         #expect(String(decoding: settings.marker, as: UTF8.self) == "a=nortpproxy:yes")
         #expect(settings.timeoutSocket.isEmpty)
         #expect(!settings.rewritesOrigin)
+        #expect(settings.asyncProcesses == 1)
+        #expect(settings.asyncMaximum == 10_000)
+        #expect(!settings.continuesInWorkers)
         #expect(settings.nodes.isEmpty)
         #expect(settings.faults.isEmpty && settings.warnings.isEmpty)
     }
@@ -130,6 +133,50 @@ import Testing
     func intervalsAndSizesBelow0AreFaults(_ name: String, _ value: Int) {
         let settings = settings { $0.number(name, value) }
         #expect(settings.faultTexts == ["parameter \(name): \"\(value)\": is below 0"])
+    }
+
+    // MARK: - Asynchronous processes
+
+    @Test(arguments: [(0, 1), (3, 500), (16, 65_000)])
+    func asyncNumbersAreTakenUpToTheirEnds(_ processes: Int, _ maximum: Int) {
+        let settings = settings {
+            $0.number("rtpproxy_async_processes", processes)
+            $0.number("rtpproxy_async_max", maximum)
+        }
+        #expect(settings.faultTexts.isEmpty)
+        #expect(settings.asyncProcesses == processes)
+        #expect(settings.asyncMaximum == maximum)
+    }
+
+    @Test(arguments: [
+        ("rtpproxy_async_processes", -1, "is below 0"), ("rtpproxy_async_processes", 17, "is too large"),
+        ("rtpproxy_async_processes", Int.min, "is below 0"), ("rtpproxy_async_max", 0, "is below 1"),
+        ("rtpproxy_async_max", -1, "is below 1"), ("rtpproxy_async_max", 65_001, "is too large"),
+        ("rtpproxy_async_max", Int.max, "is too large"),
+    ])
+    func asyncNumbersOutOfRangeAreFaults(_ name: String, _ value: Int, _ reason: String) {
+        let settings = settings { $0.number(name, value) }
+        #expect(settings.faultTexts == ["parameter \(name): \"\(value)\": \(reason)"])
+    }
+
+    @Test func routesContinueWhereTheyAreTold() {
+        #expect(settings { $0.text("rtpproxy_async_continue", "workers") }.continuesInWorkers)
+        let last = settings {
+            $0.text("rtpproxy_async_continue", "workers")
+            $0.text("rtpproxy_async_continue", "process")
+        }
+        #expect(!last.continuesInWorkers && last.faults.isEmpty)
+    }
+
+    @Test(arguments: ["", "worker", "Workers", "process ", "workers\u{0}"])
+    func anUnknownPlaceToContinueIsAFault(_ text: String) {
+        let faults = settings { $0.text("rtpproxy_async_continue", text) }.faultTexts
+        #expect(faults.count == 1)
+        #expect(
+            faults.allSatisfy {
+                $0.hasPrefix("parameter rtpproxy_async_continue: \"")
+                    && $0.hasSuffix("\": is neither process nor workers")
+            }, "\(faults)")
     }
 
     @Test(arguments: ["", "hash", "Rendezvous", "callid "])
