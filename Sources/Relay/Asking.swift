@@ -231,9 +231,11 @@ extension Relay {
             framing: directory.url(node)?.scheme.framing ?? .datagram)
         write(.delete, words)
         guard (try? addCommand(member)) != nil else { return }
+        startExchange(member, node)
+        // One that has ended already never becomes news: nobody may wait for it.
+        guard exchanges.isRunning(member) else { return exchanges.abandon(member) }
         freeMembers.removeLast()
         race.legs[place] = Leg(member: member, node: node, room: nil, isUndo: true)
-        startExchange(member, node)
     }
 
     /// Sends a delete to `node` and waits for nothing.
