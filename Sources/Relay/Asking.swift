@@ -100,6 +100,8 @@ extension Relay {
         }
         race.chosen = nil
         race.deadline = deadline
+        race.subject = node
+        lastAsked = node
         race.askNextAt = now &+ patience(node)
         do throws(CallFailure) {
             try ask(member, node, race.errand, host, body, from: now, until: deadline)

@@ -165,6 +165,8 @@ public struct AsyncDesk: ~Copyable {
         if last >= 0 { active.removeLast() }
         calls[number] = nil
         free.append(number)
+        // Other calls have been driven since this one was.
+        relay.lastAsked = call.race.subject
         let message = JobCall(host, call.record)
         guard call.record.hasContinuation, call.record.kind != .undoOffer else {
             if case .failed(let failure) = verdict { _ = relay.finish(message, failure, isMedia: false) }
