@@ -114,6 +114,15 @@ extension Relay {
         return nil
     }
 
+    /// Has a race that has asked nobody begin with `node`, if that still takes commands.
+    func aim(_ race: inout Race, at node: Int) {
+        guard table.takesCommands(node), table.setID(node) == race.setID else { return }
+        race.tried.append(node)
+        race.latest = node
+        race.chosen = node
+        race.roomDeadline = MonotonicClock.now() &+ Self.roomPatience
+    }
+
     private mutating func startDeadline(_ race: inout Race, _ now: UInt64) -> UInt64 {
         let end = race.startDeadline ?? now.addingReportingOverflow(settings.budgetNanoseconds).partialValue
         race.startDeadline = end
