@@ -183,9 +183,10 @@ private func draft(_ call: FakeCall, _ kind: JobKind = .offer, setID: UInt32 = 0
 
     // MARK: - Nonsense
 
-    @Test(arguments: [
-        (0, 1 << 31), (1 << 31, 0), (UInt32.max, 1), (1, UInt32.max), (UInt32.max, UInt32.max), (0, UInt32.max),
-    ] as [(UInt32, UInt32)])
+    @Test(
+        arguments: [
+            (0, 1 << 31), (1 << 31, 0), (UInt32.max, 1), (1, UInt32.max), (UInt32.max, UInt32.max), (0, UInt32.max),
+        ] as [(UInt32, UInt32)])
     func aTextThatDoesNotLieInsideIsEmpty(_ start: UInt32, _ count: UInt32) {
         let memory = RecordMemory(draft(FakeCall()), continuation: 16)
         var header = memory.record.header
