@@ -30,7 +30,9 @@ extension rtpp_host {
         let hasMessageServices = unsafe variable != nil && set_instance != nil && is_edited != nil && apply_edits != nil
         let hasTransactions = unsafe transaction != nil && mark_transaction != nil
         let canWait = unsafe allocate != nil && release != nil && suspend != nil && resume != nil
-        return hasProcessServices && hasMessageServices && hasTransactions && canWait
+        // A record without a place for it is one that no transaction waits for.
+        let hasPlace = continuation_size > 0
+        return hasProcessServices && hasMessageServices && hasTransactions && canWait && hasPlace
     }
 }
 

@@ -102,6 +102,8 @@ extension Relay {
         }
         race.chosen = nil
         race.deadline = deadline
+        race.subject = node
+        lastAsked = node
         race.askNextAt = now &+ patience(node)
         do throws(CallFailure) {
             try ask(member, node, race.errand, host, body, from: now, until: deadline)
@@ -112,6 +114,15 @@ extension Relay {
         freeMembers.removeLast()
         race.legs[place] = Leg(member: member, node: node, room: room)
         return nil
+    }
+
+    /// Has a race that has asked nobody begin with `node`, if that still takes commands.
+    func aim(_ race: inout Race, at node: Int) {
+        guard table.takesCommands(node), table.setID(node) == race.setID else { return }
+        race.tried.append(node)
+        race.latest = node
+        race.chosen = node
+        race.roomDeadline = MonotonicClock.now() &+ Self.roomPatience
     }
 
     private mutating func startDeadline(_ race: inout Race, _ now: UInt64) -> UInt64 {
@@ -233,9 +244,11 @@ extension Relay {
             framing: directory.url(node)?.scheme.framing ?? .datagram)
         write(.delete, words)
         guard (try? addCommand(member)) != nil else { return }
+        startExchange(member, node)
+        // One that has ended already never becomes news: nobody may wait for it.
+        guard exchanges.isRunning(member) else { return exchanges.abandon(member) }
         freeMembers.removeLast()
         race.legs[place] = Leg(member: member, node: node, room: nil, isUndo: true)
-        startExchange(member, node)
     }
 
     /// Sends a delete to `node` and waits for nothing.

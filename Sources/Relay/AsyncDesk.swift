@@ -100,7 +100,8 @@ public struct AsyncDesk: ~Copyable {
         let number = free.popLast() ?? calls.count
         if number == calls.count { calls.append(nil) }
         do throws(CallFailure) {
-            let race = Race(try prepare(record, host), setID: record.header.setID)
+            var race = Race(try prepare(record, host), setID: record.header.setID)
+            if record.kind == .undoOffer { relay.aim(&race, at: Int(record.header.node)) }
             read = number
             calls[number] = AsyncCall(record: record, race: race, place: active.count)
             active.append(number)
@@ -168,6 +169,8 @@ public struct AsyncDesk: ~Copyable {
         if last >= 0 { active.removeLast() }
         calls[number] = nil
         free.append(number)
+        // Other calls have been driven since this one was.
+        relay.lastAsked = call.race.subject
         let message = JobCall(host, call.record)
         guard call.record.hasContinuation, call.record.kind != .undoOffer else {
             if case .failed(let failure) = verdict { _ = relay.finish(message, failure, isMedia: false) }
@@ -178,6 +181,7 @@ public struct AsyncDesk: ~Copyable {
         case .failed(let failure):
             resume(call.record, host, relay.finish(message, failure, isMedia: true), node: call.race.latest)
         case .done:
+            call.record.header.node = Int32(clamping: call.race.latest)
             let outcome = relay.table.withURL(call.race.latest) {
                 host.resume(call.record, .done, relay.edits, instance: $0)
             }

@@ -45,6 +45,8 @@ struct JobHeader {
     var process: Int32 = 0
     var status: Int32 = 0
     var setID: UInt32 = 0
+    /// The node that has what an offer created; -1: none.
+    var node: Int32 = -1
     /// -1: no such header.
     var contentLength: Int64 = -1
     /// Where each text stands, in bytes from the beginning of the record.

@@ -14,6 +14,7 @@ extension Relay {
         _ address: Span<UInt8>
     ) {
         lastAsked = leg.node
+        race.subject = leg.node
         guard outcome == .complete else { return nodeFailed(&race, leg.node, outcome, host) }
         table.noteAnswer(leg.node)
         switch race.errand {

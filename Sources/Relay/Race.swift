@@ -82,6 +82,8 @@ struct Race {
     var tried = TriedNodes()
     /// The node that was tried last.
     var latest = -1
+    /// The node that the call's log line is about, if it is about one.
+    var subject: Int?
     var legs = Legs()
     /// A node that has been chosen and waits for room, and until when it does.
     var chosen: Int?

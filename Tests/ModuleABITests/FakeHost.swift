@@ -140,16 +140,16 @@ final class ModuleInstance {
     private(set) var block: UnsafeMutableRawPointer?
     private(set) var size = 0
 
-    init() {
-        var host = services()
+    init(host: rtpp_host = services()) {
+        var host = host
         var made: OpaquePointer?
         _ = rtpp_create(&host, &made)
         handle = made
     }
 
     /// Configured with these values of rtpproxy_sock, shared, attached, and every node of it switched on.
-    convenience init(_ sockets: [String], texts: [String: String] = [:]) {
-        self.init()
+    convenience init(_ sockets: [String], texts: [String: String] = [:], host: rtpp_host = services()) {
+        self.init(host: host)
         _ = set("rtpproxy_tout", 1)
         _ = set("rtpproxy_retr", 1)
         for (name, value) in texts { _ = set(name, value) }

@@ -3,6 +3,7 @@
 
 import Foundation
 import SharedState
+import TestSupport
 import Testing
 
 @testable import Relay
@@ -200,6 +201,24 @@ import Testing
         call.ticks = .max - 3
         #expect(worker.offer(call) == .noNode)
         #expect(worker.condition(0) == .down(recheck: .max))
+    }
+
+    /// It refuses the second stream, and is gone before what the first one got is deleted: nobody is waited for.
+    @Test func aNodeThatIsGoneBeforeTheDeleteHoldsNobodyUp() throws {
+        let relay = try ScriptedRelay(.unix)
+        let path = String(relay.url.dropFirst("unix:".count))
+        relay.on { command in
+            guard command.verb == "U", Responder.stream(command.text) == 2 else { return nil }
+            unlink(path)
+            return .reply("E1")
+        }
+        nonisolated(unsafe) let worker = try SIPWorker([relay.url])
+        let isOver = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            #expect(worker.offer(FakeCall(body: Body.audioVideo)) == .error)
+            isOver.signal()
+        }
+        #expect(isOver.wait(timeout: .now() + 15) == .success)
     }
 
     // MARK: - Start-up
