@@ -58,7 +58,8 @@ final class KamailioProcess {
         let (program, arguments) = installation.benchCommand(
             "kamailio",
             allocator + [
-                "-L", installation.modules, "-DD", "-E", "-m", String(settings.sharedMegabytes), "-M", "16", "-Y", folder.path,
+                "-L", installation.modules, "-DD", "-E", "-m", String(settings.sharedMegabytes), "-M", "16", "-Y",
+                folder.path,
                 "-f", path,
             ])
         let launched = bench_now()

@@ -33,8 +33,11 @@ enum Script: Sendable {
     /// The same, going on in async workers.
     case inWorkers
 
-    /// Lines of the core's parameters.
-    var core: [String] { self == .inWorkers ? ["async_workers=2"] : [] }
+    /// Lines of the core's parameters. Hundreds of requests have room in the socket while workers wait.
+    var core: [String] {
+        guard self != .stateless else { return [] }
+        return ["maxbuffer=4194304"] + (self == .inWorkers ? ["async_workers=2"] : [])
+    }
 
     var modules: [String] { self == .stateless ? [] : ["tm.so", "tmx.so", "ctl.so"] }
 

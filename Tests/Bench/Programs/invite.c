@@ -46,8 +46,7 @@ static void make(struct request *request, const char *method, const char *user, 
 		request->numbers[request->number_count++] = at - request->text;
 }
 
-void make_invite(
-		struct request *request, uint16_t local, uint16_t port, unsigned run, int streams, const char *user)
+void make_invite(struct request *request, uint16_t local, uint16_t port, unsigned run, int streams, const char *user)
 {
 	char body[6000];
 	int length = snprintf(

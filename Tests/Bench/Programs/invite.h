@@ -31,8 +31,7 @@ enum outcome {
 
 /// Makes an INVITE to sip:`user`@ the local port, through the Kamailio at `port`; the script calls the module for all
 /// users but "plain". `run` keeps Call-IDs of several programs apart.
-void make_invite(
-		struct request *request, uint16_t local, uint16_t port, unsigned run, int streams, const char *user);
+void make_invite(struct request *request, uint16_t local, uint16_t port, unsigned run, int streams, const char *user);
 
 /// Makes the ACK for the answers to such INVITEs, without the tag that the answer brings.
 void make_ack(struct request *ack, uint16_t local, uint16_t port, unsigned run, const char *user);

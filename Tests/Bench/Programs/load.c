@@ -143,9 +143,9 @@ int bench_load(int argc, char **argv)
 			send(socket, request.text, request.length, 0);
 		}
 		int more = calls.sent < most && now < start + longest;
+		wake = give_up(now, patience, is_options);
 		if(!more && !calls.in_flight)
 			break;
-		wake = give_up(now, patience, is_options);
 		if(more && calls.in_flight < window && due < wake)
 			wake = due;
 		if(more && start + longest < wake)
