@@ -79,7 +79,7 @@ extension Figure {
         hasAsynchronous: true,
         parameters: {
             "2 workers, 2 relays, 200 OPTIONS/s for \($0.size(1.0, quick: 0.5)) s; one not answered within "
-                + "\($0.size(15, quick: 4)) s is lost and counts as so long; rtpproxy_tout 1, rtpproxy_retr 2"
+                + "\($0.size(15, quick: 3)) s is lost and counts as so long; rtpproxy_tout 1, rtpproxy_retr 2"
         }
     ) { session in
         var percentile = Row("99th percentile", "ms")
@@ -89,7 +89,7 @@ extension Figure {
         let offers = 500
         let options = Load(
             kind: .options, inFlight: 4000, seconds: session.size(1, quick: 0.5), perSecond: 200,
-            patience: session.size(15, quick: 4))
+            patience: session.size(15, quick: 3))
         try session.inTurn([Way.stock, .blocking, .asynchronous]) { way in
             try session.with(way) {
                 KamailioSettings(
@@ -127,14 +127,21 @@ extension Figure {
             let calls = $0.waitingCalls
             return
                 "\(calls) transactions suspended by tmx's t_suspend(), then \(calls) by rtpproxy_offer_async(): what "
-                + "the second need more, in shared memory (core.shmmem, real_used) and in all processes (Pss_Anon)"
+                + "the second need more, in shared memory (core.shmmem, real_used) and in all processes (Pss_Anon); at "
+                + "start: with the asynchronous process less without, for rtpproxy_async_max calls (10000)"
         }
     ) { session in
         var shared = Row("shared memory, tm's transaction aside", "KiB")
         var own = Row("memory of the processes, likewise", "KiB")
-        var transaction = Row("shared memory of a transaction suspended by tm", "KiB")
+        var atStart = Row("memory of the processes at start", "MiB")
+        var transaction = Row("shared memory of a suspended transaction", "KiB")
         let calls = session.waitingCalls
         try session.inTurn([Way.asynchronous]) { way in
+            let without = try session.with(Way.blocking) {
+                KamailioSettings(relays: $0.urls(1), workers: 2, parameters: [("rtpproxy_async_processes", 0)])
+            } _: {
+                $0.bed.kamailio.privateMemory()
+            }
             try session.with(way) {
                 KamailioSettings(relays: $0.urls(1), workers: 2, parameters: [("rtpproxy_tout", 5)])
             } _: { one in
@@ -142,6 +149,7 @@ extension Figure {
                 // No load before: what is counted is what was asked for, not how the allocator fills the gaps that
                 // earlier calls have left.
                 session.awaitNoTransactions(one)
+                atStart.add(Double(kamailio.privateMemory() - without) / 1024 / 1024, way)
                 try one.bed.relay.silence(0)
                 func need(_ kind: Load.Kind) throws -> (shared: Double, own: Double) {
                     let before = (try kamailio.sharedMemory(), kamailio.privateMemory(), try kamailio.transactions())
@@ -161,7 +169,7 @@ extension Figure {
                 transaction.add(alone.shared / 1024, way)
             }
         }
-        return [shared, own, transaction]
+        return [shared, own, atStart, transaction]
     }
 
     /// Calls and transactions that get lost, if only a few do.
