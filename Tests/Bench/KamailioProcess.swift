@@ -134,6 +134,17 @@ final class KamailioProcess {
         return time
     }
 
+    /// Where its processes are that do not end, as far as the machine's tools can say.
+    private var processesThatHang: String {
+        let script = """
+            for pid in $(pgrep -g "$0"); do
+                echo "process $pid: $(cat /proc/$pid/wchan 2>&1)"
+                command -v gdb >/dev/null && gdb -p $pid -batch -ex bt 2>/dev/null | grep '^#'
+            done
+            """
+        return (try? ChildProcess.run("sh", ["-c", script, String(process.pid)], within: 60).output) ?? ""
+    }
+
     /// Ends it. What is returned is wrong with how it ended or with how it lived; nil where nothing is.
     func stop() -> String? {
         process.signal(SIGTERM)
@@ -143,9 +154,10 @@ final class KamailioProcess {
             _ = process.wait(5)
         }
         let isLate = process.poll() == nil
+        let hanging = isLate ? processesThatHang : ""
         process.terminate(within: 0)
         let died = process.output.split(separator: "\n").first { $0.contains("child process") && $0.contains("signal") }
-        return died.map(String.init) ?? (isLate ? "Kamailio did not end within 8 s" : nil)
+        return died.map(String.init) ?? (isLate ? "Kamailio did not end within 8 s: \(hanging)" : nil)
     }
 }
 
