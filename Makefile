@@ -6,6 +6,7 @@
 #   KAMAILIO_SRC  a source tree to take the headers from, of exactly that version, instead of Debian's source package
 #   DESTDIR       a folder to install below, for packaging
 #   FIGURES, RUNS, QUICK, AGAINST    for `make bench`, explained by `make bench FIGURES=help`
+#   ASYNC         1: `make demo` places its call with the asynchronous functions
 #   STRICT        0: warnings of this compiler do not stop the build
 
 KAMAILIO ?=
@@ -16,6 +17,7 @@ FIGURES ?=
 RUNS ?=
 QUICK ?=
 AGAINST ?=
+ASYNC ?=
 
 # A module fits one exact Kamailio, so each Kamailio has an output folder of its own.
 OUT := build$(if $(KAMAILIO),/$(patsubst kamailio-%,%,$(notdir $(abspath $(KAMAILIO)))))
@@ -119,9 +121,9 @@ compare: setup ## the same messages through the distribution's module and this o
 	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' \
 		swift run compare $(if $(CASE),--show '$(CASE)')
 
-demo: setup ## place a call through Kamailio and a real RTPProxy, and show it
+demo: setup ## place a call through Kamailio and a real RTPProxy, and show it; ASYNC=1: asynchronously
 	@$(MAKE) --no-print-directory module
-	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' swift run demo
+	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' swift run demo $(if $(filter-out 0,$(ASYNC)),async)
 
 bench: setup ## measure the packaged module and this one in turn; `make bench FIGURES=help` says more
 	@$(MAKE) --no-print-directory module

@@ -21,7 +21,7 @@ extension Session {
         let goes = 4
         for _ in 0..<goes {
             let first = try bed.kamailio.processorTime()
-            check(try Load(isOffer: false, streams: streams, inFlight: 1, calls: calls / goes).run(bed.kamailio), bed)
+            check(try Load(kind: .plain, streams: streams, inFlight: 1, calls: calls / goes).run(bed.kamailio), bed)
             let second = try bed.kamailio.processorTime()
             check(try Load(streams: streams, inFlight: 1, calls: calls / goes).run(bed.kamailio), bed)
             let third = try bed.kamailio.processorTime()

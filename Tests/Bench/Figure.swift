@@ -8,6 +8,8 @@ struct Figure: Sendable {
     /// Whether everything runs on one core. Where the scheduler chooses, waking a process on another, idle core can cost
     /// the waker as much as the rest of a call, or not, for minutes.
     var isOnOneCore = false
+    /// Whether our asynchronous functions have a column.
+    var hasAsynchronous = false
     /// The numbers that the figure depends on, as text.
     let parameters: @Sendable (Session) -> String
     let measure: @Sendable (Session) throws -> [Row]
@@ -15,5 +17,6 @@ struct Figure: Sendable {
     /// All of them, in the order of the table.
     static let all = [
         latency, throughput, loss, failover, retry, startUp, startUpCommands, processorTime, manyRelays, callTable,
+        callsInFlight, silentRelays, waitingMemory, manyCalls,
     ]
 }

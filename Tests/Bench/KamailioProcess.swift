@@ -20,6 +20,9 @@ struct KamailioSettings {
     var allocator: String?
     /// Whether it counts as started only when the module has worked on an INVITE.
     var waitsForOffer = true
+    var script = Script.stateless
+    /// Kamailio's shared memory.
+    var sharedMegabytes = 128
 }
 
 /// A Kamailio that did not answer in time.
@@ -29,7 +32,7 @@ struct NotStarted: Error, CustomStringConvertible {
     let description: String
 }
 
-/// A running Kamailio that forwards `sip:offer@` through the module and `sip:plain@` past it.
+/// A running Kamailio. What its script does, `Script` says.
 final class KamailioProcess {
     let port: UInt16
     /// Seconds from its launch until its script answered a request.
@@ -42,7 +45,8 @@ final class KamailioProcess {
     init(module: String, _ settings: KamailioSettings) throws {
         folder = try TemporaryFolder()
         port = try FreePort.next()
-        let text = KamailioProcess.configuration(module: module, port: port, settings)
+        let text = KamailioProcess.configuration(
+            module: module, port: port, settings, control: folder.file("ctl"))
         let path = try folder.write(text, to: "kamailio.cfg")
         let installation = try KamailioInstallation.find()
         let first = try ChildProcess(
@@ -52,8 +56,10 @@ final class KamailioProcess {
 
         let allocator = settings.allocator.map { ["-x", $0, "-X", $0] } ?? []
         let (program, arguments) = installation.benchCommand(
+            "kamailio",
             allocator + [
-                "-L", installation.modules, "-DD", "-E", "-m", "128", "-M", "16", "-Y", folder.path,
+                "-L", installation.modules, "-DD", "-E", "-m", String(settings.sharedMegabytes), "-M", "16", "-Y",
+                folder.path,
                 "-f", path,
             ])
         let launched = bench_now()
@@ -73,31 +79,50 @@ final class KamailioProcess {
         firstOffer = Double(times[1] - launched) / 1e9
     }
 
-    private static func configuration(module: String, port: UInt16, _ settings: KamailioSettings) -> String {
+    private static func configuration(
+        module: String, port: UInt16, _ settings: KamailioSettings, control: String
+    ) -> String {
         var lines = ["#!KAMAILIO", "debug=0", "log_stderror=yes", "fork=yes", "children=\(settings.workers)"]
         lines += ["disable_tcp=yes", "auto_aliases=no", "dns=no", "rev_dns=no", "listen=udp:127.0.0.1:\(port)"]
-        lines += ["loadmodule \"pv.so\"", "loadmodule \"sl.so\"", "loadmodule \"\(module)\""]
+        lines += settings.script.core
+        lines += (["pv.so", "sl.so"] + settings.script.modules + [module]).map { "loadmodule \"\($0)\"" }
+        lines += settings.script.parameters(control: control)
         for start in stride(from: 0, to: settings.relays.count, by: 20) {
             let some = settings.relays[start..<min(start + 20, settings.relays.count)]
             lines.append("modparam(\"rtpproxy\", \"rtpproxy_sock\", \"\(some.joined(separator: " "))\")")
         }
         lines += settings.parameters.map { "modparam(\"rtpproxy\", \"\($0.name)\", \($0.value))" }
-        return lines.joined(separator: "\n") + """
+        return lines.joined(separator: "\n") + "\n" + settings.script.routes
+    }
 
-            request_route {
-                if (method == "OPTIONS") {
-                    sl_send_reply("200", "OK");
-                    exit;
-                }
-                if ($rU == "offer" && !rtpproxy_offer()) {
-                    sl_send_reply("503", "No relay");
-                    exit;
-                }
-                forward();
-                exit;
-            }
+    /// A number that an RPC command answers with, as in `used: 17`.
+    func number(_ name: String, of command: String) throws -> Int {
+        let (program, arguments) = try KamailioInstallation.find().benchCommand(
+            "kamcmd", ["-s", "unix:\(folder.file("ctl"))", command])
+        let said = try ChildProcess.run(program, arguments).output
+        for line in said.split(separator: "\n") {
+            let parts = line.split(separator: ":").map { $0.trimmingCharacters(in: .whitespaces) }
+            if parts.count == 2, parts[0] == name, let number = Int(parts[1]) { return number }
+        }
+        throw HarnessError("\(command) does not say \(name): \(said)")
+    }
 
-            """
+    /// Transactions that there are.
+    func transactions() throws -> Int { try number("current", of: "tm.stats") }
+
+    /// Bytes of shared memory that are in use.
+    func sharedMemory() throws -> Int { try number("real_used", of: "core.shmmem") }
+
+    /// Bytes of memory that its processes have each for themselves; what a fork has not parted yet counts once.
+    func privateMemory() -> Int {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        var sum = 0
+        for pid in names.compactMap({ Int32($0) }) where getpgid(pid) == process.pid {
+            let text = (try? String(contentsOfFile: "/proc/\(pid)/smaps_rollup", encoding: .utf8)) ?? ""
+            let line = text.split(separator: "\n").first { $0.hasPrefix("Pss_Anon:") } ?? ""
+            sum += (line.split(separator: " ").compactMap { Int($0) }.first ?? 0) * 1024
+        }
+        return sum
     }
 
     /// Nanoseconds of processor time that all its processes have used so far.
@@ -109,6 +134,17 @@ final class KamailioProcess {
         return time
     }
 
+    /// Where its processes are that do not end, as far as the machine's tools can say.
+    private var processesThatHang: String {
+        let script = """
+            for pid in $(pgrep -g "$0"); do
+                echo "process $pid: $(cat /proc/$pid/wchan 2>&1)"
+                command -v gdb >/dev/null && gdb -p $pid -batch -ex bt 2>/dev/null | grep '^#'
+            done
+            """
+        return (try? ChildProcess.run("sh", ["-c", script, String(process.pid)], within: 60).output) ?? ""
+    }
+
     /// Ends it. What is returned is wrong with how it ended or with how it lived; nil where nothing is.
     func stop() -> String? {
         process.signal(SIGTERM)
@@ -118,26 +154,27 @@ final class KamailioProcess {
             _ = process.wait(5)
         }
         let isLate = process.poll() == nil
+        let hanging = isLate ? processesThatHang : ""
         process.terminate(within: 0)
         let died = process.output.split(separator: "\n").first { $0.contains("child process") && $0.contains("signal") }
-        return died.map(String.init) ?? (isLate ? "Kamailio did not end within 8 s" : nil)
+        return died.map(String.init) ?? (isLate ? "Kamailio did not end within 8 s: \(hanging)" : nil)
     }
 }
 
 extension KamailioInstallation {
-    /// Program and arguments that run Kamailio itself; one that was only unpacked runs through its own loader.
-    func benchCommand(_ arguments: [String]) -> (String, [String]) {
-        if root.isEmpty { return ("kamailio", arguments) }
+    /// Program and arguments that run one of Kamailio's programs; one that was only unpacked runs through its own loader.
+    func benchCommand(_ program: String, _ arguments: [String]) -> (String, [String]) {
+        if root.isEmpty { return (program, arguments) }
         let libraries = modules.split(separator: "/").dropLast(2).reduce("") { "\($0)/\($1)" }
         let loader = ["ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"].map { "\(libraries)/\($0)" }
             .first { FileManager.default.fileExists(atPath: $0) }
-        let path = ["--library-path", "\(libraries):\(libraries)/kamailio", "\(root)/usr/sbin/kamailio"]
+        let path = ["--library-path", "\(libraries):\(libraries)/kamailio", "\(root)/usr/sbin/\(program)"]
         return (loader ?? "ld-linux-x86-64.so.2", path + arguments)
     }
 
     /// Its version, as it says it itself.
     var version: String {
-        let (program, arguments) = benchCommand(["-v"])
+        let (program, arguments) = benchCommand("kamailio", ["-v"])
         let said = (try? ChildProcess.run(program, arguments).output) ?? ""
         let line = said.prefix { $0 != "\n" }
         return line.split(separator: " ").dropFirst().prefix(2).joined(separator: " ")

@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// INVITEs through a Kamailio, and what came of them.
+// Requests through a Kamailio, and what came of them.
 
 import Foundation
 import TestSupport
 
 /// What the load generator is to do.
 struct Load {
-    var isOffer = true
+    /// The user that the requests are for, by which the script goes, or an OPTIONS (load.c).
+    enum Kind: String {
+        /// Forwarded without and with the module.
+        case plain, offer
+        /// Answered by the script after an offer, and acknowledged.
+        case call
+        /// Suspended by tm alone and never answered.
+        case suspend
+        case options
+    }
+
+    var kind = Kind.offer
     var streams = 1
     var inFlight = 4
     /// Calls at most.
@@ -24,7 +35,7 @@ struct Load {
             process: try ChildProcess(
                 Program.path,
                 [
-                    "load", String(kamailio.port), isOffer ? "offer" : "plain", String(streams), String(inFlight),
+                    "load", String(kamailio.port), kind.rawValue, String(streams), String(inFlight),
                     String(calls), String(Int(seconds * 1000)), String(perSecond), String(Int(patience * 1000)),
                 ]), bound: seconds + patience + 10)
     }

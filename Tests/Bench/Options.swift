@@ -62,7 +62,7 @@ enum Help {
             the same load and the same relay, and prints one table. Nothing leaves the loopback interface.
 
               FIGURES   what to measure, all of it if not said
-              RUNS      how often; both modules have their turn in each run (default 5, some seven minutes; with QUICK 1)
+              RUNS      how often; both modules have their turn in each run (default 5, some ten minutes; with QUICK 1)
               QUICK=1   small numbers, under a minute: shows that everything works, the figures mean little
               AGAINST   another build to compare with, instead of the distribution's
 
@@ -74,8 +74,12 @@ enum Help {
             forwarded INVITE is checked: the relay's address, and the right port for every stream. Both programs are C,
             take a few microseconds per call, and share the machine's cores with Kamailio.
 
+            For the figures that begin with "async" Kamailio has tm, and its script answers the INVITE with 200 when
+            the offer is made: after rtpproxy_offer() ("stock", "ours"), and in the route that the transaction goes on
+            in after rtpproxy_offer_async() ("ours, asynchronous"). A call is over with that answer; it is acknowledged.
+
             How to read it. A figure is the median of the runs, with the smallest and the biggest in parentheses; the
-            ratio is ours by stock's. "Worst" is the worst call of a run. Processor time is what the kernel has charged
+            ratio is ours by stock's, the asynchronous one by stock's where there is one. "Worst" is the worst call of a run. Processor time is what the kernel has charged
             to all processes of Kamailio, user and system, less what the same number of INVITEs took that the script
             forwarded without calling the module. Everything runs on one core then, and Kamailio
             with its allocator fm: the default one, qm, takes its time by how much was configured. Times depend on the machine and on what else it does; ratios less so.

@@ -62,11 +62,14 @@ final class Session {
         for figure in options.figures {
             print("\(figure.name): \(figure.title)")
             print("  (\(figure.parameters(self)))")
+            if figure.hasAsynchronous {
+                print(Table.line(["", "", "stock", "ours", "ours, asynchronous", "ratio"]))
+            }
             fflush(nil)
             bench_use_one_core(figure.isOnOneCore ? 1 : 0)
             defer { bench_use_one_core(0) }
             do {
-                for row in try figure.measure(self) { print(Table.line(row)) }
+                for row in try figure.measure(self) { print(Table.line(row, hasAsynchronous: figure.hasAsynchronous)) }
             } catch {
                 flag("\(figure.name) could not be measured: \(error)", isFailure: true)
             }

@@ -9,6 +9,8 @@ struct Row {
     var unit: String
     var stock: [Double] = []
     var ours: [Double] = []
+    /// Ours with its asynchronous functions.
+    var asynchronous: [Double] = []
     /// What is shown where there are no values.
     var absence = "-"
 
@@ -22,9 +24,19 @@ struct Row {
         if module.isOurs { ours.append(value) } else { stock.append(value) }
     }
 
-    /// Ours by stock's.
+    mutating func add(_ value: Double, _ way: Way) {
+        switch way {
+        case .stock: stock.append(value)
+        case .blocking: ours.append(value)
+        case .asynchronous, .inWorkers: asynchronous.append(value)
+        }
+    }
+
+    /// Ours by stock's; the asynchronous one's where there is one.
     var ratio: String {
-        guard let a = stock.median, let b = ours.median, a > 0 else { return "-" }
+        guard let a = stock.median, let b = (asynchronous.isEmpty ? ours : asynchronous).median, a > 0 else {
+            return "-"
+        }
         return String(format: b / a < 0.1 ? "%.3f" : "%.2f", b / a)
     }
 }
@@ -61,17 +73,18 @@ extension String {
 /// Lines of a table under its heads, the first two columns flush left.
 enum Table {
     static let widths = [46, 5, 24, 24, 7]
+    /// The same with a third column of numbers.
+    static let widthsOfThree = [46, 5, 24, 24, 24, 7]
 
     static func line(_ columns: [String]) -> String {
-        zip(columns, widths).enumerated().map { index, column in
+        let widths = columns.count == Self.widths.count ? Self.widths : widthsOfThree
+        return zip(columns, widths).enumerated().map { index, column in
             column.0.padding(column.1, onLeft: index > 1)
         }.joined(separator: "  ")
     }
 
-    static func line(_ row: Row) -> String {
-        line([
-            "  " + row.label, row.unit, row.stock.text(absence: row.absence), row.ours.text(absence: row.absence),
-            row.ratio,
-        ])
+    static func line(_ row: Row, hasAsynchronous: Bool) -> String {
+        let numbers = [row.stock, row.ours] + (hasAsynchronous ? [row.asynchronous] : [])
+        return line(["  " + row.label, row.unit] + numbers.map { $0.text(absence: row.absence) } + [row.ratio])
     }
 }

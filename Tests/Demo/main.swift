@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Places a call through Kamailio with this module and a real RTPProxy, and shows what happened.
+// Places a call through Kamailio with this module and a real RTPProxy, and shows what happened. `demo async`: with the
+// asynchronous functions.
 
 import Foundation
 import TestSupport
@@ -11,7 +12,7 @@ func heading(_ text: String) -> String {
 }
 
 do {
-    let report = try DemoCall.run()
+    let report = try DemoCall.run(asynchronously: CommandLine.arguments.dropFirst() == ["async"])
     print(report.text(heading: heading))
     if report.problems.isEmpty {
         print("All is well: the call's audio went through RTPProxy both ways, and BYE deleted the session.")

@@ -25,23 +25,28 @@ static void make(struct request *request, const char *method, const char *user, 
 		unsigned run, const char *body)
 {
 	request->length = 0;
-	add(request, "%s sip:%s@127.0.0.1:%u SIP/2.0\r\n", method, user, method[0] == 'I' ? local : port);
+	add(request, "%s sip:%s@127.0.0.1:%u SIP/2.0\r\n", method, user, method[0] == 'O' ? port : local);
 	add(request, "Via: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK-%08x-" NUMBER "\r\n", local, run);
 	add(request, "From: \"Alice\" <sip:alice@example.com>;tag=a-%08x-" NUMBER "\r\n", run);
-	add(request, "To: <sip:%s@example.com>\r\n", user);
+	if(strcmp(method, "ACK"))
+		add(request, "To: <sip:%s@example.com>\r\n", user);
 	add(request, "Call-ID: %08x-" NUMBER "@192.0.2.10\r\n", run);
 	add(request, "CSeq: 1 %s\r\nMax-Forwards: 70\r\nContact: <sip:alice@127.0.0.1:%u>\r\n", method, local);
-	add(request, "User-Agent: a telephone\r\nAllow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, PRACK\r\n");
-	if(*body)
-		add(request, "Content-Type: application/sdp\r\n");
-	add(request, "Content-Length: %zu\r\n\r\n%s", strlen(body), body);
+	if(strcmp(method, "ACK")) {
+		add(request, "User-Agent: a telephone\r\nAllow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, PRACK\r\n");
+		if(*body)
+			add(request, "Content-Type: application/sdp\r\n");
+		add(request, "Content-Length: %zu\r\n\r\n%s", strlen(body), body);
+	} else {
+		add(request, "Content-Length: 0\r\nTo: <sip:%s@example.com>", user);
+	}
 
 	request->number_count = 0;
 	for(char *at = request->text; (at = strstr(at, NUMBER)); at += strlen(NUMBER))
 		request->numbers[request->number_count++] = at - request->text;
 }
 
-void make_invite(struct request *request, uint16_t local, uint16_t port, unsigned run, int streams, int is_offer)
+void make_invite(struct request *request, uint16_t local, uint16_t port, unsigned run, int streams, const char *user)
 {
 	char body[6000];
 	int length = snprintf(
@@ -52,8 +57,26 @@ void make_invite(struct request *request, uint16_t local, uint16_t port, unsigne
 				"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=sendrecv\r\n",
 				offered_port + 2 * i);
 	request->streams = streams;
-	request->is_offer = is_offer;
-	make(request, "INVITE", is_offer ? "offer" : "plain", local, port, run, body);
+	request->is_offer = strcmp(user, "plain") != 0;
+	make(request, "INVITE", user, local, port, run, body);
+}
+
+void make_ack(struct request *ack, uint16_t local, uint16_t port, unsigned run, const char *user)
+{
+	make(ack, "ACK", user, local, port, run, "");
+}
+
+int complete_ack(struct request *ack, const char *answer)
+{
+	const char *to = strstr(answer, "\r\nTo: "), *end = to ? strstr(to + 2, "\r\n") : NULL;
+	const char *tag = to ? strstr(to, ";tag=") : NULL;
+	if(!tag || !end || tag > end || ack->length + (end - tag) + 5 > (int)sizeof ack->text)
+		return 0;
+	int length = ack->length;
+	memcpy(ack->text + length, tag, end - tag);
+	length += end - tag;
+	memcpy(ack->text + length, "\r\n\r\n", 4);
+	return length + 4;
 }
 
 void make_options(struct request *request, uint16_t local, uint16_t port, unsigned run)

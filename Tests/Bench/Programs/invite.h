@@ -29,15 +29,21 @@ enum outcome {
 	outcome_other,
 };
 
-/// Makes an INVITE to sip:offer@ or sip:plain@ the local port, through the Kamailio at `port`; the script calls the
-/// module for the first. `run` keeps Call-IDs of several programs apart.
-void make_invite(struct request *request, uint16_t local, uint16_t port, unsigned run, int streams, int is_offer);
+/// Makes an INVITE to sip:`user`@ the local port, through the Kamailio at `port`; the script calls the module for all
+/// users but "plain". `run` keeps Call-IDs of several programs apart.
+void make_invite(struct request *request, uint16_t local, uint16_t port, unsigned run, int streams, const char *user);
+
+/// Makes the ACK for the answers to such INVITEs, without the tag that the answer brings.
+void make_ack(struct request *ack, uint16_t local, uint16_t port, unsigned run, const char *user);
 
 /// Makes an OPTIONS that the script answers itself.
 void make_options(struct request *request, uint16_t local, uint16_t port, unsigned run);
 
 /// Writes the number of the request.
 void number_request(struct request *request, unsigned number);
+
+/// Completes the ACK with the tag of an answer; returns its length, 0 where the answer has none.
+int complete_ack(struct request *ack, const char *answer);
 
 /// Looks at what came back; `*number` is set except for `outcome_other`.
 enum outcome check_answer(const struct request *request, char *bytes, size_t length, unsigned run, unsigned *number);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The load generator: keeps a number of INVITEs in flight, and says how long each took.
+// The load generator: keeps a number of requests in flight, and says how long each took.
 
 #include "common.h"
 #include "invite.h"
@@ -47,7 +47,7 @@ static void wait_for(int socket, int64_t nanoseconds)
 }
 
 // Takes what has come in.
-static void receive(int socket, const struct request *request, unsigned run)
+static void receive(int socket, const struct request *request, struct request *ack, unsigned run)
 {
 	static char bytes[65536];
 	ssize_t length;
@@ -62,14 +62,20 @@ static void receive(int socket, const struct request *request, unsigned run)
 		took[calls.answered++] = now - sent_at[number];
 		sent_at[number] = 0;
 		calls.in_flight--;
+		int length_of_ack = ack ? complete_ack(ack, bytes) : 0;
+		if(length_of_ack > 0) {
+			number_request(ack, number);
+			send(socket, ack->text, length_of_ack, 0);
+		}
 		calls.right += outcome == outcome_right;
 		calls.wrong += outcome == outcome_wrong;
 		calls.refused += outcome == outcome_refused;
 	}
 }
 
-// Gives up calls that have waited too long; returns when the next one will have, INT64_MAX if there is none.
-static int64_t give_up(int64_t now, int64_t patience)
+// Gives up calls that have waited too long; returns when the next one will have, INT64_MAX if there is none. Where it
+// `counts`, they are among the times.
+static int64_t give_up(int64_t now, int64_t patience, int counts)
 {
 	for(; calls.oldest < calls.sent; calls.oldest++) {
 		int64_t at = sent_at[calls.oldest];
@@ -80,6 +86,8 @@ static int64_t give_up(int64_t now, int64_t patience)
 		sent_at[calls.oldest] = 0;
 		calls.in_flight--;
 		calls.lost++;
+		if(counts)
+			took[calls.answered++] = patience;
 	}
 	return INT64_MAX;
 }
@@ -98,9 +106,10 @@ static long long percentile(double part)
 	return took[index < calls.answered ? index : calls.answered - 1];
 }
 
-// usage: load PORT offer|plain STREAMS IN_FLIGHT CALLS MILLISECONDS PER_SECOND PATIENCE_MS
+// usage: load PORT offer|plain|call|suspend|options STREAMS IN_FLIGHT CALLS MILLISECONDS PER_SECOND PATIENCE_MS
 //
-// Ends after CALLS or MILLISECONDS, whichever comes first, when all are answered or given up. PER_SECOND 0: as fast as
+// An INVITE for the user of that name, or an OPTIONS. offer and plain are forwarded, call and OPTIONS are answered by
+// the script, suspend never is. Ends after CALLS or MILLISECONDS, whichever comes first, when all are answered or given up. PER_SECOND 0: as fast as
 // the calls in flight allow.
 int bench_load(int argc, char **argv)
 {
@@ -115,7 +124,14 @@ int bench_load(int argc, char **argv)
 	int socket = open_socket(kamailio, &local);
 	unsigned run = getpid() ^ (unsigned)bench_now() << 8;
 	static struct request request;
-	make_invite(&request, local, kamailio, run, atoi(argv[3]), !strcmp(argv[2], "offer"));
+	static struct request ack;
+	int is_options = !strcmp(argv[2], "options"), is_acknowledged = !strcmp(argv[2], "call");
+	if(is_options)
+		make_options(&request, local, kamailio, run);
+	else
+		make_invite(&request, local, kamailio, run, atoi(argv[3]), argv[2]);
+	if(is_acknowledged)
+		make_ack(&ack, local, kamailio, run, argv[2]);
 
 	int64_t start = bench_now(), now = start, due = start, wake;
 	for(;;) {
@@ -127,15 +143,15 @@ int bench_load(int argc, char **argv)
 			send(socket, request.text, request.length, 0);
 		}
 		int more = calls.sent < most && now < start + longest;
+		wake = give_up(now, patience, is_options);
 		if(!more && !calls.in_flight)
 			break;
-		wake = give_up(now, patience);
 		if(more && calls.in_flight < window && due < wake)
 			wake = due;
 		if(more && start + longest < wake)
 			wake = start + longest;
 		wait_for(socket, wake - now);
-		receive(socket, &request, run);
+		receive(socket, &request, is_acknowledged ? &ack : NULL, run);
 		now = bench_now();
 	}
 	int64_t end = now;
@@ -162,7 +178,7 @@ int bench_first(int argc, char **argv)
 	static char bytes[65536];
 	int64_t answered[2] = {0};
 	make_options(&requests[0], local, kamailio, run);
-	make_invite(&requests[1], local, kamailio, run + 1, 1, 1);
+	make_invite(&requests[1], local, kamailio, run + 1, 1, "offer");
 	printf("sending\n");
 	fflush(stdout);
 

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the measured Kamailio does with requests.
+
+/// How calls are carried.
+enum Way: Sendable {
+    /// The distribution's module.
+    case stock
+    /// Ours: a worker waits for RTPProxy.
+    case blocking
+    /// Ours with its asynchronous functions.
+    case asynchronous
+    /// The same, transactions going on in Kamailio's async workers.
+    case inWorkers
+
+    var script: Script {
+        switch self {
+        case .stock, .blocking: .blocking
+        case .asynchronous: .asynchronous
+        case .inWorkers: .inWorkers
+        }
+    }
+}
+
+/// A script. All of them answer OPTIONS without tm and forward `sip:offer@` statelessly, edited by the module.
+enum Script: Sendable {
+    /// Forwards `sip:plain@` past the module. No tm.
+    case stateless
+    /// Answers `sip:call@` 200 when the module has made the offer, and holds a transaction meanwhile; leaves
+    /// `sip:suspend@` suspended by tm alone.
+    case blocking
+    /// The same, no worker waiting.
+    case asynchronous
+    /// The same, going on in async workers.
+    case inWorkers
+
+    /// Lines of the core's parameters. Hundreds of requests have room in the socket while workers wait.
+    var core: [String] {
+        guard self != .stateless else { return [] }
+        return ["maxbuffer=4194304"] + (self == .inWorkers ? ["async_workers=2"] : [])
+    }
+
+    var modules: [String] { self == .stateless ? [] : ["tm.so", "tmx.so", "ctl.so"] }
+
+    /// A transaction that is over stays a second instead of five, so that those of ten thousand calls fit in.
+    func parameters(control: String) -> [String] {
+        guard self != .stateless else { return [] }
+        let common = [
+            "modparam(\"ctl\", \"binrpc\", \"unix:\(control)\")", "modparam(\"tm\", \"wt_timer\", 1000)",
+        ]
+        return common
+            + (self == .inWorkers ? ["modparam(\"rtpproxy\", \"rtpproxy_async_continue\", \"workers\")"] : [])
+    }
+
+    var routes: String {
+        switch self {
+        case .stateless: Script.statelessRoutes
+        case .blocking: Script.beginning + Script.blockingEnd
+        case .asynchronous, .inWorkers: Script.beginning + Script.asynchronousEnd
+        }
+    }
+
+    private static let statelessRoutes = """
+        request_route {
+            if (method == "OPTIONS") {
+                sl_send_reply("200", "OK");
+                exit;
+            }
+            if ($rU == "offer" && !rtpproxy_offer()) {
+                sl_send_reply("503", "No relay");
+                exit;
+            }
+            forward();
+            exit;
+        }
+
+        """
+
+    private static let beginning = """
+        request_route {
+            if (method == "OPTIONS") {
+                sl_send_reply("200", "OK");
+                exit;
+            }
+            if (method == "ACK") {
+                t_check_trans();
+                exit;
+            }
+            t_newtran();
+            if ($rU == "suspend") {
+                t_suspend();
+                exit;
+            }
+
+        """
+
+    private static let blockingEnd = """
+            $var(rc) = rtpproxy_offer();
+            if ($var(rc) != 1) t_reply("503", "No relay");
+            else if ($rU == "call") t_reply("200", "OK");
+            else {
+                forward();
+                t_release();
+            }
+            exit;
+        }
+
+        """
+
+    private static let asynchronousEnd = """
+            rtpproxy_offer_async("OFFERED");
+            t_reply("503", "No relay");
+            exit;
+        }
+
+        route[OFFERED] {
+            if ($rtpp_rc != 1) t_reply("503", "No relay");
+            else if ($rU == "call") t_reply("200", "OK");
+            else {
+                forward();
+                t_release();
+            }
+            exit;
+        }
+
+        """
+}
