@@ -11,7 +11,7 @@ extension Relay {
     /// Time between two looks at a node that has not yet answered since start, in nanoseconds.
     private static var unprovenPause: UInt64 { 2_000_000 }
     /// Time between two looks for room at a node, in nanoseconds.
-    private static var roomPause: UInt64 { 200_000 }
+    static var roomPause: UInt64 { 200_000 }
     /// The longest time that a call waits for room at a node, in nanoseconds.
     private static var longestRoomPatience: UInt64 { 1_000_000_000 }
     /// Commands that one exchange has under way at once (control-protocol: Sizes).
@@ -88,8 +88,7 @@ extension Relay {
             }
             node = next
             race.chosen = node
-            // After so long it takes its chance.
-            race.roomDeadline = now &+ min(settings.budgetNanoseconds / 4, Self.longestRoomPatience)
+            race.roomDeadline = roomDeadline(now)
         }
         // An asynchronous process may be short of members; a worker never is.
         guard let member = freeMembers.last else { return now &+ Self.roomPause }
@@ -97,8 +96,15 @@ extension Relay {
         let deadline = createsSession ? race.deadline ?? end : end
         var room: FlightRoom?
         if directory.url(node)?.scheme.framing == .datagram {
-            room = table.takeRoom(node, commands: min(commandCount(race.errand), Self.window), now: now)
-            guard room != nil || now >= race.roomDeadline else { return now &+ Self.roomPause }
+            race.roomCommands = min(commandCount(race.errand), Self.window)
+            room = race.room
+            race.room = nil
+            let isCrowded = roomLines?.isCrowded(node) ?? false
+            if room == nil, !isCrowded { room = table.takeRoom(node, commands: race.roomCommands, now: now) }
+            guard room != nil || now >= race.roomDeadline else {
+                // Who stands in line is called.
+                return roomLines == nil ? now &+ Self.roomPause : race.roomDeadline
+            }
         }
         race.chosen = nil
         race.deadline = deadline
@@ -122,7 +128,12 @@ extension Relay {
         race.tried.append(node)
         race.latest = node
         race.chosen = node
-        race.roomDeadline = MonotonicClock.now() &+ Self.roomPatience
+        race.roomDeadline = roomDeadline(MonotonicClock.now())
+    }
+
+    /// Until when a call waits for room; then it takes its chance.
+    private func roomDeadline(_ now: UInt64) -> UInt64 {
+        now &+ min(settings.budgetNanoseconds / 4, Self.longestRoomPatience)
     }
 
     private mutating func startDeadline(_ race: inout Race, _ now: UInt64) -> UInt64 {

@@ -15,6 +15,10 @@ private struct AsyncCall {
     var wake: UInt64 = 0
     /// Where the list of those under way has it.
     var place = 0
+    /// Tells it from others that have had its number.
+    let serial: UInt64
+    /// Whether it stands in a line for room.
+    var isInLine = false
 }
 
 /// The calls of one process. It has a relay of its own: a route that goes on in this process may call the module's
@@ -32,6 +36,10 @@ public struct AsyncDesk: ~Copyable {
     /// The call whose message the relay has read, -1: none.
     private var read = -1
     private var arrivals: [JobRecord] = []
+    /// Calls that there have been.
+    private var serial: UInt64 = 0
+    /// No call has to be looked after before this time.
+    private var nextWake: UInt64 = .max
 
     /// The longest time without a look at the queue and at whether the process is still wanted, in nanoseconds.
     private static var longestPause: UInt64 { 50_000_000 }
@@ -41,6 +49,7 @@ public struct AsyncDesk: ~Copyable {
         // One exchange for each call, and some more for those that ask a second node.
         let members = settings.asyncMaximum &+ settings.asyncMaximum / 8 &+ 64
         relay = Relay(settings: settings, table: table, calls: calls, members: members)
+        relay.roomLines = RoomLines(nodes: relay.table.capacity)
         owners = [Int](repeating: -1, count: members)
         self.process = process
     }
@@ -58,25 +67,52 @@ public struct AsyncDesk: ~Copyable {
                 guard isWanted() else { return }
                 lookAt = now &+ Self.longestPause
             }
-            takeJobs(host, lines)
             while let member = relay.exchanges.takeFinished() {
                 let number = owners.indices.contains(member) ? owners[member] : -1
                 if number >= 0 { advance(number, host, lines) }
             }
-            var wake = lookAt
-            var place = 0
-            while place < active.count {
-                let number = active[place]
-                if let call = calls[number], call.wake <= now { advance(number, host, lines) }
-                // The call that has taken the place of one that is over comes next.
-                guard place < active.count, active[place] == number else { continue }
-                wake = min(wake, calls[number]?.wake ?? .max)
-                place &+= 1
-            }
+            serveLines(now, host, lines)
+            takeJobs(host, lines)
+            if nextWake <= now { wakeCalls(now, host, lines) }
             lines.queues.setUnderWay(process, active.count)
-            relay.exchanges.step(until: wake)
+            let isCrowded = relay.roomLines?.nodes.isEmpty == false
+            relay.exchanges.step(until: min(lookAt, nextWake, isCrowded ? now &+ Relay.roomPause : .max))
             bell.quieten()
         }
+    }
+
+    /// Looks after every call whose time has come.
+    private mutating func wakeCalls<Host: JobHost>(_ now: UInt64, _ host: Host, _ lines: JobLines) {
+        nextWake = .max
+        var place = 0
+        while place < active.count {
+            let number = active[place]
+            if let call = calls[number], call.wake <= now { advance(number, host, lines) }
+            // The call that has taken the place of one that is over comes next.
+            guard place < active.count, active[place] == number else { continue }
+            nextWake = min(nextWake, calls[number]?.wake ?? .max)
+            place &+= 1
+        }
+    }
+
+    /// Lets those go on who are first in line where there is room.
+    private mutating func serveLines<Host: JobHost>(_ now: UInt64, _ host: Host, _ lines: JobLines) {
+        for node in relay.roomLines?.nodes ?? [] {
+            while let ticket = relay.roomLines?.first(node) {
+                guard let call = calls[ticket.call], call.serial == ticket.serial, call.isInLine,
+                    call.race.chosen == node
+                else {
+                    relay.roomLines?.removeFirst(node)
+                    continue
+                }
+                guard let room = relay.table.takeRoom(node, commands: call.race.roomCommands, now: now) else { break }
+                relay.roomLines?.removeFirst(node)
+                calls[ticket.call]?.race.room = room
+                calls[ticket.call]?.isInLine = false
+                advance(ticket.call, host, lines)
+            }
+        }
+        relay.roomLines?.tidy()
     }
 
     // MARK: - Coming and going
@@ -103,7 +139,8 @@ public struct AsyncDesk: ~Copyable {
             var race = Race(try prepare(record, host), setID: record.header.setID)
             if record.kind == .undoOffer { relay.aim(&race, at: Int(record.header.node)) }
             read = number
-            calls[number] = AsyncCall(record: record, race: race, place: active.count)
+            serial &+= 1
+            calls[number] = AsyncCall(record: record, race: race, place: active.count, serial: serial)
             active.append(number)
             advance(number, host, lines)
         } catch {
@@ -152,6 +189,13 @@ public struct AsyncDesk: ~Copyable {
                 if let leg = call.race.legs[place], owners.indices.contains(leg.member) { owners[leg.member] = number }
             }
             call.wake = until
+            nextWake = min(nextWake, until)
+            if let node = call.race.chosen, call.race.roomCommands > 0 {
+                if !call.isInLine { relay.roomLines?.append(RoomTicket(call: number, serial: call.serial), node) }
+                call.isInLine = true
+            } else {
+                call.isInLine = false
+            }
             calls[number] = call
         case .over(let verdict):
             end(number, call, verdict, host, lines)

@@ -29,13 +29,7 @@ struct JobHeader {
     var continuationSize: UInt32 = 0
     /// `JobKind`
     var kind: UInt8 = 0
-    var isRequest = true
-    var hasBody = false
-    var hasContentType = false
-    /// Whether the ip_address parameter was given.
-    var hasAddress = false
-    /// Whether a success creates a session.
-    var createsSession = false
+    private var facts: UInt8 = 1
     var method: UInt8 = 0
     /// Bit `JobText.rawValue`: of a variable, that one is configured.
     var configured: UInt16 = 0
@@ -51,6 +45,33 @@ struct JobHeader {
     var contentLength: Int64 = -1
     /// Where each text stands, in bytes from the beginning of the record.
     var texts: InlineArray<14, JobSpan> = .init(repeating: JobSpan())
+
+    private func has(_ bit: UInt8) -> Bool { facts & bit != 0 }
+    private mutating func set(_ bit: UInt8, _ isSet: Bool) { facts = isSet ? facts | bit : facts & ~bit }
+
+    // Bits of a byte: whatever stands in the memory, each is one of two values.
+    var isRequest: Bool {
+        get { has(1) }
+        set { set(1, newValue) }
+    }
+    var hasBody: Bool {
+        get { has(2) }
+        set { set(2, newValue) }
+    }
+    var hasContentType: Bool {
+        get { has(4) }
+        set { set(4, newValue) }
+    }
+    /// Whether the ip_address parameter was given.
+    var hasAddress: Bool {
+        get { has(8) }
+        set { set(8, newValue) }
+    }
+    /// Whether a success creates a session.
+    var createsSession: Bool {
+        get { has(16) }
+        set { set(16, newValue) }
+    }
 }
 
 /// Where a text stands.

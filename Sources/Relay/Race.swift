@@ -88,6 +88,10 @@ struct Race {
     /// A node that has been chosen and waits for room, and until when it does.
     var chosen: Int?
     var roomDeadline: UInt64 = 0
+    /// How many commands it waits with.
+    var roomCommands = 0
+    /// Room that it has been given.
+    var room: FlightRoom?
     /// When the budget is over, nil before anybody has been asked. Times are nanoseconds of the monotonic clock.
     var deadline: UInt64?
     /// Until when a node that has not answered since start is waited for.

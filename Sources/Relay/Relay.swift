@@ -16,6 +16,8 @@ public struct Relay: ~Copyable {
     var directory: NodeDirectory
     /// What this process has open to the nodes.
     var exchanges: ExchangeGroup
+    /// Who waits for room at a node; nil where only one call at a time is under way.
+    var roomLines: RoomLines?
     /// Members of the group that nobody uses.
     var freeMembers: [Int]
     var cookies = CookieSource()

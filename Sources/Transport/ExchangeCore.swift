@@ -15,7 +15,8 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
     var sources: [EventSource] = []
     var batch = DatagramBatch()
     var arrivals = ArrivalBuffer()
-    /// Members whose exchange has an outcome, since the last step began.
+    /// Members whose exchange has an outcome, since the last step began; where a bell is watched, that is where many
+    /// are under way.
     var finished: [Int] = []
     /// What else to wait for: a descriptor that becomes readable; -1: nothing.
     var watched: Int32 = -1
@@ -133,7 +134,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
         guard members[member].isRunning else { return }
         release(member)
         members[member].outcome = outcome
-        finished.append(member)
+        if watched >= 0 { finished.append(member) }
         let node = members[member].node
         switch members[member].exchange.framing {
         case .datagram: nodes[node].datagrams.isSuspect = outcome != .complete

@@ -51,7 +51,7 @@ public struct ExchangeGroup: ~Copyable {
     /// Has `step` end, too, when `bell` rings.
     public mutating func watch(_ bell: borrowing Bell) { core.value.watched = bell.descriptor }
 
-    /// A member whose exchange has ended since the last step began, each once; nil where there is no other.
+    /// Where a bell is watched: a member whose exchange has ended since the last step began, each once; nil where there is no other.
     public mutating func takeFinished() -> Int? { core.value.finished.popLast() }
 
     /// Ends the exchange of `member` without outcome; late answers to it are ignored.

@@ -47,9 +47,8 @@ import Testing
                 let first = try call.deliver(invite)
                 call.send(call.response(486, to: first), from: .callee)
                 let second = try #require(next.receive { $0.method == "INVITE" && $0.callID == call.id })
-                // What the continued route itself has changed is not in the transaction's copy of the request.
-                #expect(first.all("X-After") == ["1"])
                 for message in [first, second] {
+                    #expect(message.all("X-After") == ["1"])
                     #expect(message.lines.contains("c=IN IP4 192.0.2.77"))
                     #expect(message.lines.filter { $0 == "a=nortpproxy:yes" }.count == 1)
                     #expect(message.all("X-Before") == (before.contains("X-Before") ? ["1"] : []))

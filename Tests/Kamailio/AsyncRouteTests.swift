@@ -20,7 +20,7 @@ import Testing
         }
         """
 
-    @Test(arguments: ["rtpproxy_answer_async", "rtpproxy_manage_async"]) func acknowledgementCannotWait(
+    @Test(arguments: ["rtpproxy_answer_async", "rtpproxy_manage_async"]) func acknowledgementIsAnsweredAtOnce(
         function: String
     ) throws {
         try run(
@@ -34,11 +34,12 @@ import Testing
             """
         ) { kamailio, relay in
             let call = try kamailio.call()
+            relay.on(call: call.id) { $0.verb == "L" ? .reply("40000 192.0.2.77") : nil }
             let ack = try call.ack(sdp: SDPText.audio())
-            #expect(ack.returnCodes == [-1])
+            #expect(ack.returnCodes == [1])
             #expect(ack["X-Resumed"] == nil)
-            #expect(ack.text == SDPText.audio())
-            #expect(relay.commands(of: call.id).isEmpty)
+            #expect(ack.lines.contains("c=IN IP4 192.0.2.77"))
+            #expect(relay.commands(of: call.id).map(\.verb) == ["L"])
         }
     }
 

@@ -4,11 +4,6 @@
 import TestSupport
 import Testing
 
-/// Where routes go on.
-enum Continuation: String, CaseIterable {
-    case process, workers
-}
-
 /// Runs `body` with a Kamailio whose script is async.cfg. No transaction may be left afterwards that still waits.
 func withAsyncStage<R>(
     _ relays: [ScriptedRelay], _ continuation: Continuation = .process,
@@ -18,11 +13,10 @@ func withAsyncStage<R>(
     return try Stage.own(relays) {
         $0.routes = routes
         $0.modules.append("textopsx")
-        $0.set("rtpproxy_async_continue", continuation.rawValue)
+        continuation.apply(&$0)
         $0.parameters.append(("tm", "fr_timer", "3000"))
         $0.parameters.append(("tm", "fr_inv_timer", "3000"))
         $0.parameters.append(("tm", "wt_timer", "1000"))
-        if continuation == .workers { $0.preamble += "async_workers=2\n" }
         change(&$0)
     } _: { kamailio in
         let result = try body(kamailio)

@@ -68,7 +68,7 @@ private enum AsyncHost {
                 return $0.looks > 0 && $0.live.count > ($0.outcome == .RTPP_HANDED_OVER ? $0.resumed.count : 0)
             }
         }
-        host.resume = { record, continuation, code, edits, count, instance in
+        host.resume = { record, continuation, code, edits, count, _, instance in
             let resumed = Resumed(
                 code: code, edits: UnsafeBufferPointer(start: edits, count: count).map(\.text.text),
                 instance: instance.text, note: continuation?.load(as: UInt64.self) ?? 0,

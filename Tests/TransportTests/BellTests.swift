@@ -114,7 +114,9 @@ import Testing
         try withDatagramResponder { number, datagram in
             number % 5 == 0 ? [] : [Loopback.cookie(datagram) + " re" + Loopback.command(datagram) + "\n"]
         } _: { address, _ in
+            guard let bell = Bell() else { throw POSIXError(.EMFILE) }
             var group = ExchangeGroup(members: 6, nodes: 1, reserves: reserves)
+            group.watch(bell)
             for round in 0..<3 {
                 for member in 0..<6 { try start(&group, member, address, 1 + round * member) }
                 // Nobody is told of this one.
@@ -161,7 +163,9 @@ import Testing
     @Test(arguments: [true, false])
     func oneThatEndsAtItsStartIsToldWithoutAStep(_ reserves: Bool) throws {
         let address = try #require(SocketAddress(words: (4 | 9 << 16, 0x7F00_0001, 0)))
+        guard let bell = Bell() else { throw POSIXError(.EMFILE) }
         var group = ExchangeGroup(members: 2, nodes: 1, reserves: reserves)
+        group.watch(bell)
         try start(&group, 1, node: 7, address)
         let told = (group.takeFinished(), group.takeFinished())
         #expect(told == (1, nil))
