@@ -396,12 +396,14 @@ static bool push_task(void *record, const continuation *next, rtpp_code code, co
 	for(i = 0; i < count; i++) {
 		work->edits[i] = edits[i];
 		work->edits[i].text.data = text;
-		memcpy(text, edits[i].text.data, edits[i].text.length);
+		if(edits[i].text.length > 0)
+			memcpy(text, edits[i].text.data, edits[i].text.length);
 		text += edits[i].text.length;
 	}
 	work->instance.data = text;
 	work->instance.length = instance.length;
-	memcpy(text, instance.data, instance.length);
+	if(instance.length > 0)
+		memcpy(text, instance.data, instance.length);
 	/* The worker frees it when it has run it. */
 	if(async_task_push(&work->base) >= 0)
 		return true;

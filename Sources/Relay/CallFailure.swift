@@ -68,6 +68,8 @@ enum CallFailure: Error, Equatable {
     /// This machine is short of something; no node is to blame.
     case system(SystemError)
     case notApplied
+    /// rtpproxy_async_processes is 0.
+    case noAsyncProcess
     /// Too many asynchronous calls are under way.
     case tooManyCalls
     /// No shared memory for a job.
@@ -152,6 +154,7 @@ enum CallFailure: Error, Equatable {
             line.append(decimal: Int(error.code))
             line.append(")")
         case .notApplied: line.append("the message could not be changed, out of memory")
+        case .noAsyncProcess: line.append("there is no asynchronous process, rtpproxy_async_processes is 0")
         case .tooManyCalls: line.append("rtpproxy_async_max calls are under way")
         case .noMemory: line.append("no shared memory to hand the call over")
         case .notSuspended: line.append("its transaction cannot be suspended")

@@ -94,7 +94,7 @@ struct JobSpan {
         nonmutating set { unsafe base.storeBytes(of: newValue, as: JobHeader.self) }
     }
 
-    /// Where the host's own part stands: as long as the host has asked for, aligned to 16.
+    /// Where the host's own part stands: as long as the host has asked for, aligned to 8.
     public var continuation: UnsafeMutableRawPointer { unsafe base + Int(header.continuation) }
 
     /// Whether a transaction waits for it.
@@ -161,7 +161,7 @@ struct JobDraft {
 
     private var continuationStart: Int { (Self.textStart &+ texts.count &+ 15) & ~15 }
 
-    /// Writes the record into memory of `size(continuation:)` bytes, aligned to 16.
+    /// Writes the record into memory of `size(continuation:)` bytes, aligned to 8.
     func write(to memory: UnsafeMutableRawPointer, continuation: Int) -> JobRecord {
         var header = header
         header.size = UInt32(truncatingIfNeeded: size(continuation: continuation))

@@ -17,7 +17,7 @@ public enum Suspension: Sendable {
 public protocol SuspendableCall: CallHost {
     /// Bytes of the host's part of a record.
     var continuationSize: Int { get }
-    /// Shared memory, aligned to 16; nil where there is none left.
+    /// Shared memory, aligned to 8; nil where there is none left.
     func allocate(_ size: Int) -> UnsafeMutableRawPointer?
     func release(_ record: JobRecord)
     /// Suspends the transaction and notes in the record's continuation how it goes on.
@@ -101,6 +101,7 @@ extension Relay {
     ) throws(CallFailure) {
         try checkSomebodyIsThere(host, jobDraft.header.setID)
         let process = host.with(.callID) { JobLines.process(for: $0, of: lines.count) }
+        guard lines.count > 0 else { throw .noAsyncProcess }
         // Before anything is suspended: what is suspended has to be resumed. A few more at the same moment do no harm.
         guard lines.queues.hasRoom(process, limit: settings.asyncMaximum) else { throw .tooManyCalls }
         draft(kind, host, flags, address)
