@@ -138,7 +138,7 @@ public struct AsyncDesk: ~Copyable {
             do throws(CallFailure) {
                 _ = try prepare(call.record, host)
             } catch {
-                relay.decide(&call.race, .failed(error))
+                relay.decide(&call.race, host, .failed(error))
             }
         }
         let message = JobCall(host, call.record)
@@ -178,11 +178,15 @@ public struct AsyncDesk: ~Copyable {
         case .failed(let failure):
             resume(call.record, host, relay.finish(message, failure, isMedia: true), node: call.race.latest)
         case .done:
+            // Before it is the host's: who counts the bodies asks for it.
+            call.record.header.isRewritten = true
             let outcome = relay.table.withURL(call.race.latest) {
                 host.resume(call.record, .done, relay.edits, instance: $0)
             }
             switch outcome {
-            case .taken: host.release(call.record)
+            case .taken:
+                host.count(.bodiesRewritten)
+                host.release(call.record)
             case .handedOver: break
             case .gone: if !lines.undo(call.record) { host.release(call.record) }
             }

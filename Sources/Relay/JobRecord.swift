@@ -36,6 +36,8 @@ struct JobHeader {
     var hasAddress = false
     /// Whether a success creates a session.
     var createsSession = false
+    /// Whether its edits have been made, or are with the host.
+    var isRewritten = false
     var method: UInt8 = 0
     /// Bit `JobText.rawValue`: of a variable, that one is configured.
     var configured: UInt16 = 0
@@ -73,6 +75,9 @@ struct JobSpan {
 
     /// Where the host's own part stands: as long as the host has asked for, aligned to 16.
     public var continuation: UnsafeMutableRawPointer { unsafe base + Int(header.continuation) }
+
+    /// Whether its transaction was given a changed body to go on with.
+    public var isRewritten: Bool { header.isRewritten }
 
     /// Whether a transaction waits for it.
     public var hasContinuation: Bool { header.continuationSize > 0 }
