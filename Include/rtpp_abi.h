@@ -128,11 +128,45 @@ typedef struct rtpp_edit {
     rtpp_bytes text;
 } rtpp_edit;
 
+/* What is counted over all processes. */
+typedef enum RTPP_CLOSED rtpp_counter {
+    RTPP_COUNT_COMMANDS_SENT = 0,
+    RTPP_COUNT_COMMANDS_ANSWERED = 1,
+    RTPP_COUNT_COMMANDS_TIMED_OUT = 2,
+    RTPP_COUNT_RETRANSMISSIONS = 3,
+    RTPP_COUNT_ERRORS_COMMAND = 4,
+    RTPP_COUNT_ERRORS_INTERNAL = 5,
+    RTPP_COUNT_ERRORS_SESSION = 6,
+    RTPP_COUNT_ERRORS_FUNCTION = 7,
+    RTPP_COUNT_ERRORS_PORTS = 8,
+    RTPP_COUNT_ERRORS_MEMORY = 9,
+    RTPP_COUNT_ERRORS_OVERLOAD = 10,
+    RTPP_COUNT_ERRORS_DRAINING = 11,
+    RTPP_COUNT_ERRORS_OTHER = 12,
+    RTPP_COUNT_FAILOVERS = 13,
+    RTPP_COUNT_HEDGES = 14,
+    RTPP_COUNT_NODE_FAILURES = 15,
+    RTPP_COUNT_SESSIONS_CREATED = 16,
+    RTPP_COUNT_SESSIONS_DELETED = 17,
+    RTPP_COUNT_STREAMS = 18,
+    RTPP_COUNT_BODIES_REWRITTEN = 19,
+    RTPP_COUNT_REFUSED_NO_BODY = 20,
+    RTPP_COUNT_REFUSED_NOT_SDP = 21,
+    RTPP_COUNT_REFUSED_MALFORMED = 22,
+    RTPP_COUNT_REFUSED_MARKED = 23,
+    RTPP_COUNT_REFUSED_REWRITTEN = 24,
+    RTPP_COUNT_REFUSED_PARAMETERS = 25,
+    RTPP_COUNT_REFUSED_HEADERS = 26,
+    RTPP_COUNT_WITHOUT_NODE = 27
+} rtpp_counter;
+#define RTPP_COUNTERS 28
+
 /* Services of the host. All are called in the process that called the entry point, and none is kept waiting. */
 typedef struct rtpp_host {
     uint32_t abi_version; /* RTPP_ABI_VERSION of the glue */
     void (*log)(rtpp_level level, rtpp_bytes line);
     uint32_t (*ticks)(void); /* seconds since start, the clock of `recheck` */
+    void (*count)(rtpp_counter which, uint32_t amount); /* costs next to nothing: calls count all they do */
     /* The text of a variable, borrowed until the next call; false where it is not configured or cannot be read.
      * `*is_null` is set where it is configured but unset. */
     bool (*variable)(void *context, rtpp_variable which, rtpp_bytes *value, bool *is_null);
@@ -266,12 +300,40 @@ RTPP_API rtpp_status rtpp_probe(rtpp_module *module, rtpp_bytes url, size_t *cou
 /* What this process's last rtpp_probe found out, in the order of rtpp_node. */
 RTPP_API rtpp_status rtpp_probed(rtpp_module *module, size_t index, rtpp_probe_info *info);
 
+/* What has been counted of one node, since start or rtpp_reset_statistics. */
+typedef struct rtpp_node_figures {
+    rtpp_bytes url; /* borrowed while the module lives */
+    uint32_t set_id;
+    rtpp_bytes state;       /* starting, up, suspect, draining, down or disabled; borrowed while the module lives */
+    uint32_t state_seconds; /* for how long */
+    uint64_t commands;      /* of calls, each once */
+    uint64_t answered;      /* of these, errors among the answers */
+    uint64_t errors;        /* answers that are errors */
+    uint64_t timeouts;      /* commands without an answer in time */
+    uint64_t retransmissions;
+    uint32_t round_trip_us; /* smoothed; this and the percentiles: 0 without a sample */
+    uint32_t round_trip_p50_us;
+    uint32_t round_trip_p90_us;
+    uint32_t round_trip_p99_us;
+    uint8_t last_error[96]; /* what went wrong last, in words */
+    size_t last_error_length; /* 0: nothing did */
+    uint32_t last_error_seconds; /* how long ago */
+} rtpp_node_figures;
+
+/* Of the node at `position`, counted as by rtpp_node. RTPP_NO_VALUE: `url` is given, and the node has another one. */
+RTPP_API rtpp_status rtpp_node_statistics(
+        rtpp_module *module, size_t position, rtpp_bytes url, rtpp_node_figures *figures);
+/* Sets what has been counted of every node back to nothing. */
+RTPP_API void rtpp_reset_statistics(rtpp_module *module);
+
 /* Figures of the moment. */
 typedef enum RTPP_CLOSED rtpp_gauge {
     RTPP_GAUGE_CALLS_REMEMBERED = 0, /* calls in the table */
     RTPP_GAUGE_CALLS_FORGOTTEN = 1,  /* calls, since start, that gave way because the table was full */
     RTPP_GAUGE_ASYNC_UNDER_WAY = 2,  /* calls that asynchronous processes are waiting for */
-    RTPP_GAUGE_ASYNC_REFUSED = 3     /* calls, since start, refused because too many were under way */
+    RTPP_GAUGE_ASYNC_REFUSED = 3,    /* calls, since start, refused because too many were under way */
+    RTPP_GAUGE_NODES = 4,            /* nodes of the pool */
+    RTPP_GAUGE_NODES_UP = 5          /* those that take commands */
 } rtpp_gauge;
 RTPP_API uint64_t rtpp_gauge_value(rtpp_module *module, rtpp_gauge gauge);
 

@@ -239,6 +239,7 @@ const rtpp_host rtpp_host_services = {
 		.abi_version = RTPP_ABI_VERSION,
 		.log = host_log,
 		.ticks = host_ticks,
+		.count = rtpp_count,
 		.variable = host_variable,
 		.set_instance = rtpp_message_set_instance,
 		.is_edited = rtpp_message_is_edited,

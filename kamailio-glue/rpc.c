@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The RPC commands rtpproxy.list, .enable, .drain, .probe and .reload. */
+/* The RPC commands rtpproxy.list, .enable, .drain, .probe, .reload, .stats and .reset_stats. */
 
 #include "glue.h"
 
@@ -13,6 +13,10 @@ static const char *probe_doc[] = {
 		"Asks every RTPProxy, or those with the URL given, whether it is there: round trip in microseconds, or why not",
 		NULL};
 static const char *reload_doc[] = {"Reads the sets from the database again", NULL};
+static const char *stats_doc[] = {"What has been counted of every RTPProxy, or of those with the URL given: state, "
+								  "commands, round trips, last error",
+		NULL};
+static const char *reset_stats_doc[] = {"Sets what has been counted back to 0", NULL};
 
 static void rpc_list(rpc_t *rpc, void *context)
 {
@@ -129,11 +133,81 @@ static void rpc_reload(rpc_t *rpc, void *context)
 		rpc->fault(context, 500, "Internal error creating the answer");
 }
 
+/* RPC has no number of 64 bits that all versions know: what goes beyond 31 is a double, exact up to 53. */
+static int add_count(rpc_t *rpc, void *entry, char *name, uint64_t value)
+{
+	if(value <= INT_MAX)
+		return rpc->struct_add(entry, "d", name, (int)value);
+	return rpc->struct_add(entry, "f", name, (double)value);
+}
+
+static int add_figures(rpc_t *rpc, void *context, const rtpp_node_figures *node)
+{
+	void *entry;
+	str url = {(char *)node->url.data, (int)node->url.length};
+	str state = {(char *)node->state.data, (int)node->state.length};
+	str error = {(char *)node->last_error, (int)node->last_error_length};
+
+	if(rpc->add(context, "{", &entry) < 0
+			|| rpc->struct_add(entry, "SdS", "url", &url, "setid", (int)node->set_id, "state", &state) < 0
+			|| add_count(rpc, entry, "since", node->state_seconds) < 0
+			|| add_count(rpc, entry, "commands", node->commands) < 0
+			|| add_count(rpc, entry, "answered", node->answered) < 0
+			|| add_count(rpc, entry, "errors", node->errors) < 0
+			|| add_count(rpc, entry, "timeouts", node->timeouts) < 0
+			|| add_count(rpc, entry, "retransmissions", node->retransmissions) < 0
+			|| add_count(rpc, entry, "rtt_us", node->round_trip_us) < 0
+			|| add_count(rpc, entry, "rtt_p50_us", node->round_trip_p50_us) < 0
+			|| add_count(rpc, entry, "rtt_p90_us", node->round_trip_p90_us) < 0
+			|| add_count(rpc, entry, "rtt_p99_us", node->round_trip_p99_us) < 0)
+		return -1;
+	if(error.len == 0)
+		return 0;
+	return rpc->struct_add(entry, "S", "last_error", &error) < 0
+						   || add_count(rpc, entry, "last_error_ago", node->last_error_seconds) < 0
+				   ? -1
+				   : 0;
+}
+
+static void rpc_stats(rpc_t *rpc, void *context)
+{
+	size_t count = rtpp_node_count(rtpp_instance);
+	rtpp_bytes wanted = {NULL, 0};
+	bool is_found = false;
+	size_t i;
+	str url;
+
+	if(rpc->scan(context, "*.S", &url) > 0)
+		wanted = rtpp_bytes_of(&url);
+	for(i = 0; i < count; i++) {
+		rtpp_node_figures node;
+
+		if(rtpp_node_statistics(rtpp_instance, i, wanted, &node) != RTPP_OK)
+			continue;
+		is_found = true;
+		if(add_figures(rpc, context, &node) < 0) {
+			rpc->fault(context, 500, "Internal error creating the answer");
+			return;
+		}
+	}
+	if(wanted.data != NULL && !is_found)
+		rpc->fault(context, 404, "RTPProxy not found");
+}
+
+static void rpc_reset_stats(rpc_t *rpc, void *context)
+{
+	(void)rpc, (void)context;
+	rtpp_reset_statistics(rtpp_instance);
+	rtpp_counters_reset();
+}
+
 rpc_export_t rtpp_rpc[] = {
 		{"rtpproxy.list", rpc_list, list_doc, RET_ARRAY},
 		{"rtpproxy.enable", rpc_enable, enable_doc, 0},
 		{"rtpproxy.drain", rpc_drain, drain_doc, 0},
 		{"rtpproxy.probe", rpc_probe, probe_doc, RET_ARRAY},
 		{"rtpproxy.reload", rpc_reload, reload_doc, 0},
+		{"rtpproxy.stats", rpc_stats, stats_doc, RET_ARRAY},
+		{"rtpproxy.reset_stats", rpc_reset_stats, reset_stats_doc, 0},
 		{0, 0, 0, 0},
 };

@@ -19,6 +19,43 @@ public struct ErrorCode: Equatable, Sendable {
         default: false
         }
     }
+
+    /// What the error is about.
+    public var group: ErrorGroup {
+        switch number {
+        case 0...6, 11...19, 25, 26, 31...37: .command
+        case 7...10: .inside
+        case 50: .session
+        case 60, 62, 65, 68, 75: .function
+        case 71, 72: .ports
+        case 81...89: .memory
+        case 98: .overload
+        case 99: .draining
+        default: .other
+        }
+    }
+}
+
+/// Groups of error replies (control-protocol: Errors).
+public enum ErrorGroup: Sendable {
+    /// The command was not understood, or its reply would be too long.
+    case command
+    /// Faults inside RTPProxy 1.x.
+    case inside
+    /// There is no such session.
+    case session
+    /// Playing, statistics, copying or notification did not work.
+    case function
+    /// No ports or descriptors are left.
+    case ports
+    /// No memory is left.
+    case memory
+    /// It has too much to do.
+    case overload
+    /// It takes no new sessions.
+    case draining
+    /// A code that is not documented.
+    case other
 }
 
 /// The answer to `U` or `L` (control-protocol: Commands).

@@ -93,6 +93,8 @@ public func rtpp_delete_async(
 
     var ticks: UInt32 { Host(services).ticks }
 
+    func count(_ which: RelayCounter, _ amount: UInt32) { Host(services).count(which, amount) }
+
     func release(_ record: JobRecord) { Host(services).release(record) }
 
     func resume(
@@ -136,5 +138,7 @@ public func rtpp_resumed(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPoi
     guard let module = unsafe module(handle), let memory = unsafe memory else { return }
     let record = unsafe JobRecord(memory)
     if case .RTPP_GONE = resumption, unsafe module.pointee.lines?.undo(record) ?? false { return }
-    unsafe Host(module.pointee.host).release(record)
+    let host = unsafe Host(module.pointee.host)
+    if case .RTPP_TAKEN = resumption, record.isRewritten { host.count(.bodiesRewritten, 1) }
+    host.release(record)
 }

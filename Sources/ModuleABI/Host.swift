@@ -25,6 +25,8 @@ import SDP
 
     var ticks: UInt32 { services.ticks?() ?? 0 }
 
+    func count(_ which: RelayCounter, _ amount: UInt32) { services.count?(rtpp_counter(which), amount) }
+
     func release(_ record: JobRecord) { unsafe services.release?(record.base) }
 
     /// Whether the module's own process is to go on.
@@ -57,6 +59,8 @@ import SDP
     func log(_ level: LogLevel, _ line: Span<UInt8>) { Host(services).log(level, line) }
 
     var ticks: UInt32 { services.ticks?() ?? 0 }
+
+    func count(_ which: RelayCounter, _ amount: UInt32) { services.count?(rtpp_counter(which), amount) }
 
     func with<Result, Failure: Error>(
         _ field: MessageField, _ body: (Span<UInt8>) throws(Failure) -> Result

@@ -26,7 +26,7 @@ public func rtpp_create(
 extension rtpp_host {
     /// Whether every service is there.
     fileprivate var isComplete: Bool {
-        let hasProcessServices = unsafe log != nil && ticks != nil && is_wanted != nil
+        let hasProcessServices = unsafe log != nil && ticks != nil && count != nil && is_wanted != nil
         let hasMessageServices = unsafe variable != nil && set_instance != nil && is_edited != nil && apply_edits != nil
         let hasTransactions = unsafe transaction != nil && mark_transaction != nil
         let canWait = unsafe allocate != nil && release != nil && suspend != nil && resume != nil

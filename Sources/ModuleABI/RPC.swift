@@ -28,16 +28,20 @@ public func rtpp_node(
 @c @implementation
 public func rtpp_enable(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isEnabled: Bool) -> rtpp_status {
     guard let module = unsafe module(handle) else { return .RTPP_BAD_ARGUMENT }
+    let host = unsafe Host(module.pointee.host)
     // SAFETY: the glue lends the URL for the call.
-    let isFound = unsafe module.pointee.relay?.setEnabled(Span(_unsafeElements: url.buffer), isEnabled) ?? false
+    let isFound =
+        unsafe module.pointee.relay?.setEnabled(host, Span(_unsafeElements: url.buffer), isEnabled) ?? false
     return isFound ? .RTPP_OK : .RTPP_NOT_FOUND
 }
 
 @c @implementation
 public func rtpp_drain(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isDraining: Bool) -> rtpp_status {
     guard let module = unsafe module(handle) else { return .RTPP_BAD_ARGUMENT }
+    let host = unsafe Host(module.pointee.host)
     // SAFETY: the glue lends the URL for the call.
-    let isFound = unsafe module.pointee.relay?.setDraining(Span(_unsafeElements: url.buffer), isDraining) ?? false
+    let isFound =
+        unsafe module.pointee.relay?.setDraining(host, Span(_unsafeElements: url.buffer), isDraining) ?? false
     return isFound ? .RTPP_OK : .RTPP_NOT_FOUND
 }
 
@@ -80,10 +84,7 @@ public func rtpp_probed(
         unsafe found.answered = true
         unsafe found.round_trip_us = microseconds
     case .absent(let reason):
-        // SAFETY: a static text stays where it is while the library is loaded.
-        if reason.hasPointerRepresentation {
-            unsafe found.reason = rtpp_bytes(data: reason.utf8Start, length: reason.utf8CodeUnitCount)
-        }
+        unsafe found.reason = rtpp_bytes(static: reason)
     }
     unsafe info.pointee = found
     return .RTPP_OK
@@ -137,5 +138,7 @@ public func rtpp_gauge_value(_ handle: OpaquePointer?, _ gauge: rtpp_gauge) -> U
     case .RTPP_GAUGE_CALLS_FORGOTTEN: unsafe module.pointee.relay?.forgottenCalls() ?? 0
     case .RTPP_GAUGE_ASYNC_UNDER_WAY: UInt64(clamping: unsafe module.pointee.lines?.underWay ?? 0)
     case .RTPP_GAUGE_ASYNC_REFUSED: unsafe module.pointee.lines?.refusals ?? 0
+    case .RTPP_GAUGE_NODES: UInt64(clamping: unsafe module.pointee.relay?.nodesConfigured() ?? 0)
+    case .RTPP_GAUGE_NODES_UP: UInt64(clamping: unsafe module.pointee.relay?.nodesUp() ?? 0)
     }
 }

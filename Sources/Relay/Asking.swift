@@ -33,7 +33,7 @@ extension Relay {
             takeEnds(&race, host, body, address)
             if let verdict = race.verdict {
                 if case .failed = verdict, race.legs.hasAny(isUndo: true) { return .waiting(until: .max) }
-                abandon(&race)
+                abandon(&race, host)
                 return .over(verdict)
             }
             let now = MonotonicClock.now()
@@ -52,7 +52,7 @@ extension Relay {
                     // Nobody else to ask: those who have been asked may still answer.
                     race.askNextAt = .max
                 } else {
-                    decide(&race, .failed(error.isNoNode ? race.failure ?? error : error))
+                    decide(&race, host, .failed(error.isNoNode ? race.failure ?? error : error))
                 }
             }
         }
@@ -119,6 +119,7 @@ extension Relay {
         }
         freeMembers.removeLast()
         race.legs[place] = Leg(member: member, node: node, room: room)
+        if race.tried.count > 1 { host.count(isAlone ? .failovers : .hedges) }
         return nil
     }
 
@@ -203,6 +204,7 @@ extension Relay {
         for place in 0..<Legs.count {
             guard let leg = race.legs[place], let outcome = ended(leg.member) else { continue }
             if let room = leg.room, outcome == .complete { table.giveBack(room, leg.node) }
+            account(host, leg.member, leg.node, outcome)
             if let sample = exchanges.roundTrip(leg.member) { table.sampleRoundTrip(leg.node, nanoseconds: sample) }
             race.legs[place] = nil
             if !leg.isUndo, race.verdict == nil {
@@ -222,34 +224,36 @@ extension Relay {
 
     /// How the race ends. Nobody else is waited for: what a node that was too slow may have created is deleted, and its
     /// silence noted.
-    mutating func decide(_ race: inout Race, _ verdict: Race.Verdict) {
+    mutating func decide<Host: RelayHost>(_ race: inout Race, _ host: Host, _ verdict: Race.Verdict) {
         race.verdict = verdict
         for place in 0..<Legs.count {
             guard let leg = race.legs[place], !leg.isUndo else { continue }
             race.legs[place] = nil
+            account(host, leg.member, leg.node, nil)
             exchanges.abandon(leg.member)
             freeMembers.append(leg.member)
-            table.noteSilence(leg.node)
-            if case .media(let call) = race.errand, call.createsSession { deleteOnce(leg.node, call.words) }
+            noteSilence(host, leg.node)
+            if case .media(let call) = race.errand, call.createsSession { deleteOnce(host, leg.node, call.words) }
         }
     }
 
     /// Ends whatever is under way: the race is over.
-    private mutating func abandon(_ race: inout Race) {
+    private mutating func abandon<Host: RelayHost>(_ race: inout Race, _ host: Host) {
         for place in 0..<Legs.count {
             guard let leg = race.legs[place] else { continue }
             race.legs[place] = nil
+            account(host, leg.member, leg.node, nil)
             exchanges.abandon(leg.member)
             freeMembers.append(leg.member)
         }
     }
 
     /// Deletes what a call that has failed created on `node`, within what is left of its budget.
-    mutating func undo(_ race: inout Race, _ node: Int, _ words: SessionWords) {
+    mutating func undo<Host: RelayHost>(_ race: inout Race, _ host: Host, _ node: Int, _ words: SessionWords) {
         let now = MonotonicClock.now()
         guard let place = race.legs.freePlace, let member = freeMembers.last, let deadline = race.deadline,
             deadline > now
-        else { return deleteOnce(node, words) }
+        else { return deleteOnce(host, node, words) }
         exchanges.begin(
             member, now: now, budget: deadline &- now, firstRetransmission: firstWait(node),
             framing: directory.url(node)?.scheme.framing ?? .datagram)
@@ -263,17 +267,19 @@ extension Relay {
     }
 
     /// Sends a delete to `node` and waits for nothing.
-    private mutating func deleteOnce(_ node: Int, _ words: SessionWords) {
+    private mutating func deleteOnce<Host: RelayHost>(_ host: Host, _ node: Int, _ words: SessionWords) {
         write(.delete, words)
         guard let url = directory.url(node) else { return }
         let text = command
+        var isSent = false
         if url.scheme.isUnix {
-            _ = table.withURL(node) {
+            isSent = table.withURL(node) {
                 exchanges.sendOnce(node, unixSocket: $0, path: url.target, framing: url.scheme.framing, text.span)
             }
         } else if let words = table.address(node)?.words, let address = SocketAddress(words: words) {
-            _ = exchanges.sendOnce(
+            isSent = exchanges.sendOnce(
                 node, address: address, framing: url.scheme.framing, text.span, cookies: &cookies)
         }
+        if isSent { accountUnawaited(host, node) }
     }
 }

@@ -176,7 +176,7 @@ public struct AsyncDesk: ~Copyable {
             do throws(CallFailure) {
                 _ = try prepare(call.record, host)
             } catch {
-                relay.decide(&call.race, .failed(error))
+                relay.decide(&call.race, host, .failed(error))
             }
         }
         let message = JobCall(host, call.record)
@@ -226,11 +226,15 @@ public struct AsyncDesk: ~Copyable {
             resume(call.record, host, relay.finish(message, failure, isMedia: true), node: call.race.latest)
         case .done:
             call.record.header.node = Int32(clamping: call.race.latest)
+            // Before it is the host's: who counts the bodies asks for it.
+            call.record.header.isRewritten = true
             let outcome = relay.table.withURL(call.race.latest) {
                 host.resume(call.record, .done, relay.edits, instance: $0)
             }
             switch outcome {
-            case .taken: host.release(call.record)
+            case .taken:
+                host.count(.bodiesRewritten)
+                host.release(call.record)
             case .handedOver: break
             case .gone: if !lines.undo(call.record) { host.release(call.record) }
             }

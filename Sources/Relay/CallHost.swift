@@ -17,6 +17,8 @@ public protocol RelayHost {
     func log(_ level: LogLevel, _ line: Span<UInt8>)
     /// Seconds since start.
     var ticks: UInt32 { get }
+    /// Adds `amount` to what is counted over all processes. Costs next to nothing: calls count all they do.
+    func count(_ which: RelayCounter, _ amount: UInt32)
 }
 
 /// A method, as far as the module tells methods apart.

@@ -121,9 +121,12 @@ extension Relay {
 
     /// Takes a node out, and writes the line if it was this process that did. False where it was out already.
     mutating func takeOut<Host: RelayHost>(
-        _ host: Host, _ node: Int, _ recheck: UInt32, _ reason: StaticString
+        _ host: Host, _ node: Int, _ recheck: UInt32, _ reason: StaticString, _ fault: NodeFault
     ) -> Bool {
+        table.noteFault(node, fault, tick: host.ticks)
         guard table.fail(node, recheck: recheck) else { return false }
+        table.noteCondition(node, tick: host.ticks)
+        host.count(.nodeFailures)
         line.removeAll(keepingCapacity: true)
         appendName(of: node)
         line.append(reason)

@@ -40,6 +40,8 @@ struct JobCall<Host: RelayHost>: CallHost {
 
     var ticks: UInt32 { host.ticks }
 
+    func count(_ which: RelayCounter, _ amount: UInt32) { host.count(which, amount) }
+
     func with<Result, Failure: Error>(
         _ field: MessageField, _ body: (Span<UInt8>) throws(Failure) -> Result
     ) throws(Failure) -> Result {

@@ -72,6 +72,11 @@ struct JobHeader {
         get { has(16) }
         set { set(16, newValue) }
     }
+    /// Whether its edits have been made, or are with the host.
+    var isRewritten: Bool {
+        get { has(32) }
+        set { set(32, newValue) }
+    }
 }
 
 /// Where a text stands.
@@ -96,6 +101,9 @@ struct JobSpan {
 
     /// Where the host's own part stands: as long as the host has asked for, aligned to 8.
     public var continuation: UnsafeMutableRawPointer { unsafe base + Int(header.continuation) }
+
+    /// Whether its transaction was given a changed body to go on with.
+    public var isRewritten: Bool { header.isRewritten }
 
     /// Whether a transaction waits for it.
     public var hasContinuation: Bool { header.continuationSize > 0 }

@@ -16,7 +16,7 @@ extension Relay {
         lastAsked = leg.node
         race.subject = leg.node
         guard outcome == .complete else { return nodeFailed(&race, leg.node, outcome, host) }
-        table.noteAnswer(leg.node)
+        noteAnswer(host, leg.node)
         switch race.errand {
         case .media(let call): judgeMedia(&race, leg, call, host, body, address)
         case .simple(let kind, _): judgeSimple(&race, leg, kind, host)
@@ -27,36 +27,38 @@ extension Relay {
     private mutating func nodeFailed<Host: CallHost>(
         _ race: inout Race, _ node: Int, _ outcome: ExchangeOutcome, _ host: Host
     ) {
-        if case .failed(let error) = outcome, error.isLocal { return decide(&race, .failed(.system(error))) }
-        _ = takeOut(host, node, recheckTick(host), outcome.reason)
+        if case .failed(let error) = outcome, error.isLocal { return decide(&race, host, .failed(.system(error))) }
+        _ = takeOut(host, node, recheckTick(host), outcome.reason, outcome.fault)
         race.failure = nil
     }
 
     private mutating func judgeMedia<Host: CallHost>(
         _ race: inout Race, _ leg: Leg, _ call: MediaCall, _ host: Host, _ body: Span<UInt8>, _ address: Span<UInt8>
     ) {
-        switch read(leg.member, host, address, call.address) {
+        switch read(leg.member, leg.node, host, address, call.address) {
         case .malformed: nodeFailed(&race, leg.node, .malformed, host)
         case .success:
             do throws(CallFailure) {
                 try makeEdits(body, call.options)
                 guard host.apply(edits) else { throw .notApplied }
             } catch {
-                decide(&race, .failed(error))
-                if call.createsSession { undo(&race, leg.node, call.words) }
+                decide(&race, host, .failed(error))
+                if call.createsSession { undo(&race, host, leg.node, call.words) }
                 return
             }
             if race.latest != leg.node { table.withURL(leg.node) { host.setInstance($0) } }
             race.latest = leg.node
             remember(host, leg.node, race.setID)
-            decide(&race, .done)
+            if call.createsSession { host.count(.sessionsCreated) }
+            host.count(.streams, UInt32(clamping: destinations.count))
+            decide(&race, host, .done)
         case .failure(let failure, let hasCreated):
             if call.createsSession, case .relayError(let code) = failure, code.isWorthAnotherNode {
                 race.failure = failure
             } else {
-                decide(&race, .failed(failure == .noPort && call.flags.looksUpOnly ? .unknownSession : failure))
+                decide(&race, host, .failed(failure == .noPort && call.flags.looksUpOnly ? .unknownSession : failure))
             }
-            if call.createsSession, hasCreated { undo(&race, leg.node, call.words) }
+            if call.createsSession, hasCreated { undo(&race, host, leg.node, call.words) }
         }
     }
 
@@ -69,12 +71,14 @@ extension Relay {
         case .malformed: nodeFailed(&race, leg.node, .malformed, host)
         case .error(let code):
             // A session that is gone is as good as deleted.
-            if case .delete = kind, code == .noSession { return decide(&race, .done) }
-            decide(&race, .failed(.relayError(code)))
+            if case .delete = kind, code == .noSession { return decide(&race, host, .done) }
+            account(host, leg.node, code)
+            decide(&race, host, .failed(.relayError(code)))
         case .done:
+            if case .delete = kind { host.count(.sessionsDeleted) }
             line.removeAll(keepingCapacity: true)
             line.append(incoming.span, reply)
-            decide(&race, .done)
+            decide(&race, host, .done)
         }
     }
 }

@@ -39,7 +39,7 @@ extension Relay {
     }
 
     /// The node at `position` of the list: set by set, in order of definition.
-    private func listedNode(_ position: Int) -> Int? {
+    func listedNode(_ position: Int) -> Int? {
         position >= 0 && position < directory.listed.count ? directory.listed[position] : nil
     }
 
@@ -65,22 +65,24 @@ extension Relay {
     }
 
     /// Enables, or disables for good, every entry with this URL, exactly as configured. False where there is none.
-    public mutating func setEnabled(_ url: Span<UInt8>, _ isEnabled: Bool) -> Bool {
-        forEach(url) { table, node in table.setEnabled(node, isEnabled) }
+    public mutating func setEnabled<Host: RelayHost>(_ host: Host, _ url: Span<UInt8>, _ isEnabled: Bool) -> Bool {
+        forEach(host, url) { table, node in table.setEnabled(node, isEnabled) }
     }
 
     /// Gives every entry with this URL no new calls, or new calls again. False where there is none.
-    public mutating func setDraining(_ url: Span<UInt8>, _ isDraining: Bool) -> Bool {
-        forEach(url) { table, node in table.setDraining(node, isDraining) }
+    public mutating func setDraining<Host: RelayHost>(_ host: Host, _ url: Span<UInt8>, _ isDraining: Bool) -> Bool {
+        forEach(host, url) { table, node in table.setDraining(node, isDraining) }
     }
 
-    private mutating func forEach(
-        _ url: Span<UInt8>, _ body: (borrowing NodeTable, Int) -> Void
+    private mutating func forEach<Host: RelayHost>(
+        _ host: Host, _ url: Span<UInt8>, _ body: (borrowing NodeTable, Int) -> Void
     ) -> Bool {
         refreshDirectory()
         var isFound = false
         for node in directory.listed where table.withURL(node, { $0.equals($0.all, url, url.all) }) {
+            let before = standing(node)
             body(table, node)
+            if standing(node) != before { table.noteCondition(node, tick: host.ticks) }
             isFound = true
         }
         return isFound

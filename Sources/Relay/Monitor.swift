@@ -110,7 +110,7 @@ extension Relay {
             }
         }
         guard let address else {
-            conclude(host, node, .failed(failure.text))
+            conclude(host, node, .failed(failure.text, .unresolved))
             return false
         }
         if table.address(node)?.words ?? (0, 0, 0) != address.words {

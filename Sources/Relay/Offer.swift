@@ -72,6 +72,7 @@ extension Relay {
                 var race = Race(.media(call), setID: selectedSetID(host))
                 try run(&race, host, body, address)
             }
+            host.count(.bodiesRewritten)
             return .done
         } catch {
             return finish(host, error, isMedia: true)
@@ -261,7 +262,7 @@ extension Relay {
 
     /// Reads the answers; where all are ports, `destinations` says where each stream goes.
     mutating func read<Host: CallHost>(
-        _ member: Int, _ host: Host, _ address: Span<UInt8>, _ range: ByteRange
+        _ member: Int, _ node: Int, _ host: Host, _ address: Span<UInt8>, _ range: ByteRange
     ) -> Answers {
         destinations.removeAll(keepingCapacity: true)
         addresses.removeAll(keepingCapacity: true)
@@ -289,7 +290,9 @@ extension Relay {
                     StreamDestination(
                         address: ByteRange(from: start, to: addresses.count), family: newFamily, port: port))
             case .noSession, .badPort: failure = failure ?? .noPort
-            case .error(let code): failure = failure ?? .relayError(code)
+            case .error(let code):
+                account(host, node, code)
+                failure = failure ?? .relayError(code)
             case .malformed: return .malformed
             }
         }

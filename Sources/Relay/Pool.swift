@@ -45,15 +45,24 @@ extension Relay {
                 continue
             }
             isTaken[node] = true
+            let before = standing(node)
             if table.life(node) == .member { change.kept &+= 1 } else { change.added &+= 1 }
             table.update(node, definition)
+            if standing(node) != before { table.noteCondition(node, tick: host.ticks) }
         }
         for node in 0..<table.count where !isTaken[node] && table.life(node) == .member {
+            let before = standing(node)
             table.retire(node)
+            if standing(node) != before { table.noteCondition(node, tick: host.ticks) }
             change.removed &+= 1
         }
         for definition in newcomers {
-            if table.add(definition) == nil { change.refused &+= 1 } else { change.added &+= 1 }
+            guard let node = table.add(definition) else {
+                change.refused &+= 1
+                continue
+            }
+            table.noteCondition(node, tick: host.ticks)
+            change.added &+= 1
         }
         return change
     }

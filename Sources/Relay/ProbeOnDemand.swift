@@ -86,7 +86,7 @@ extension ProbeFinding {
     fileprivate func answer(after elapsed: UInt64) -> ProbeResult.Answer {
         switch self {
         case .present(_, let roundTrip): .present(microseconds: UInt32(clamping: max((roundTrip ?? elapsed) / 1000, 1)))
-        case .failed(let reason), .unknown(let reason): .absent(reason)
+        case .failed(let reason, _), .unknown(let reason): .absent(reason)
         }
     }
 }

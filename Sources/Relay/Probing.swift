@@ -24,7 +24,7 @@ enum ProbeFinding {
     /// that is known.
     case present(Capabilities?, roundTrip: UInt64?)
     /// It does not answer, or what it says is no use.
-    case failed(StaticString)
+    case failed(StaticString, NodeFault)
     /// This process could not ask, which says nothing about the node.
     case unknown(StaticString)
 }
@@ -62,20 +62,20 @@ extension Relay {
     /// What the end of `node`'s exchange comes to.
     func finding(_ inquiry: borrowing Inquiry, _ node: Int, _ outcome: ExchangeOutcome) -> ProbeFinding {
         if case .failed(let error) = outcome, error.isLocal { return .unknown(error.text) }
-        guard outcome == .complete else { return .failed(outcome.reason) }
+        guard outcome == .complete else { return .failed(outcome.reason, outcome.fault) }
         let incoming = inquiry.exchanges.incoming(node)
         let questions = inquiry.questions[node]
         var found: Capabilities = []
         for question in 0..<questions {
             guard let reply = inquiry.exchanges.reply(node, question),
                 let capability = Probe.capability(question, incoming.span, reply)
-            else { return .failed(ExchangeOutcome.malformed.reason) }
+            else { return .failed(ExchangeOutcome.malformed.reason, .malformed) }
             found.formUnion(capability)
         }
         let roundTrip = inquiry.exchanges.roundTrip(node)
         guard questions == Probe.count else { return .present(nil, roundTrip: roundTrip) }
         guard found.isSuperset(of: .required) else {
-            return .failed("is too old: it lacks protocol 20040107 or 20050322")
+            return .failed("is too old: it lacks protocol 20040107 or 20050322", .tooOld)
         }
         return .present(found, roundTrip: roundTrip)
     }
@@ -84,15 +84,16 @@ extension Relay {
     mutating func conclude<Host: RelayHost>(_ host: Host, _ node: Int, _ finding: ProbeFinding) {
         switch finding {
         case .unknown: return
-        case .failed(let reason):
+        case .failed(let reason, let fault):
             let recheck = recheckTick(host)
-            if !takeOut(host, node, recheck, reason) { table.postpone(node, recheck: recheck) }
+            if !takeOut(host, node, recheck, reason, fault) { table.postpone(node, recheck: recheck) }
         case .present(let capabilities, let roundTrip):
             if let roundTrip { table.sampleRoundTrip(node, nanoseconds: roundTrip) }
-            table.noteAnswer(node)
+            noteAnswer(host, node)
             guard let capabilities else { return }
             table.setCapabilities(node, capabilities.rawValue)
             guard let before = table.revive(node) else { return }
+            table.noteCondition(node, tick: host.ticks)
             line.removeAll(keepingCapacity: true)
             appendName(of: node)
             if case .unproven = before { line.append("is up") } else { line.append("is back") }

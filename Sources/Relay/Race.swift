@@ -58,7 +58,8 @@ struct Legs {
 /// The nodes that a call has tried. The first few cost no memory of their own.
 struct TriedNodes {
     private var nodes: InlineArray<4, Int> = .init(repeating: -1)
-    private var count = 0
+    /// How many they are.
+    private(set) var count = 0
     private var others: [Int] = []
 
     var isEmpty: Bool { count == 0 }

@@ -110,6 +110,7 @@ extension Relay {
 
     /// Writes the one log line of a function that failed, and says what the script gets.
     mutating func finish<Host: CallHost>(_ host: Host, _ failure: CallFailure, isMedia: Bool) -> ReturnCode {
+        if let counter = failure.counter { host.count(counter) }
         if failure.isLogged {
             line.removeAll(keepingCapacity: true)
             line.append("call ")

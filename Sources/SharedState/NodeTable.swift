@@ -35,15 +35,17 @@ public struct NodeDefinition: Equatable, Sendable {
     }
 }
 
-/// How a table lies in its block: header, slots, texts of the URLs.
+/// How a table lies in its block: header, slots, texts of the URLs, figures.
 public struct NodeTableLayout: Sendable {
     /// Longest URL that is taken, in bytes.
     public static let maximumURLLength = 255
     static let magic: UInt64 = 0x7274_7070_6E6F_6465
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
     static let headerSize = 64
     static var slotStride: Int { (MemoryLayout<NodeSlot>.stride &+ 63) & ~63 }
     static let textStride = 256
+    /// Beside the slots: what calls look at for choosing a node stays close together.
+    static var figuresStride: Int { (MemoryLayout<NodeFigures>.stride &+ 63) & ~63 }
 
     /// How many nodes the table holds.
     public let capacity: Int
@@ -51,9 +53,11 @@ public struct NodeTableLayout: Sendable {
     public init(capacity: Int) { self.capacity = capacity > 0 ? capacity : 0 }
 
     /// Bytes that the block needs.
-    public var size: Int { Self.headerSize &+ capacity &* (Self.slotStride &+ Self.textStride) }
+    public var size: Int { Self.headerSize &+ capacity &* (Self.slotStride &+ Self.textStride &+ Self.figuresStride) }
 
     var textStart: Int { Self.headerSize &+ capacity &* Self.slotStride }
+
+    var figuresStart: Int { textStart &+ capacity &* Self.textStride }
 }
 
 struct NodeTableHeader: ~Copyable {
@@ -69,6 +73,7 @@ struct NodeTableHeader: ~Copyable {
     let membership = Atomic<UInt64>(1)
     /// Tick plus one at which the pool's lock was taken; 0: nobody has it.
     let lock = Atomic<UInt64>(0)
+    var figuresStride: UInt32
 }
 
 /// The table as one process sees it. Looks are bounded: an index outside is an absent node.
@@ -89,11 +94,14 @@ struct NodeTableHeader: ~Copyable {
             to: NodeTableHeader(
                 magic: NodeTableLayout.magic, version: NodeTableLayout.version,
                 slotStride: UInt32(truncatingIfNeeded: NodeTableLayout.slotStride),
-                capacity: UInt32(truncatingIfNeeded: layout.capacity)))
+                capacity: UInt32(truncatingIfNeeded: layout.capacity),
+                figuresStride: UInt32(truncatingIfNeeded: NodeTableLayout.figuresStride)))
         for index in 0..<layout.capacity {
-            // SAFETY: index < capacity, so the slot lies within layout.size.
+            // SAFETY: index < capacity, so slot and figures lie within layout.size.
             unsafe (block + NodeTableLayout.headerSize + index * NodeTableLayout.slotStride)
                 .bindMemory(to: NodeSlot.self, capacity: 1).initialize(to: NodeSlot())
+            unsafe (block + layout.figuresStart + index * NodeTableLayout.figuresStride)
+                .bindMemory(to: NodeFigures.self, capacity: 1).initialize(to: NodeFigures())
         }
         let table = unsafe try NodeTable(attaching: block, size: size)
         for definition in definitions { _ = table.add(definition) }
@@ -108,6 +116,7 @@ struct NodeTableHeader: ~Copyable {
         guard unsafe header.pointee.magic == NodeTableLayout.magic,
             unsafe header.pointee.version == NodeTableLayout.version,
             unsafe header.pointee.slotStride == UInt32(truncatingIfNeeded: NodeTableLayout.slotStride),
+            unsafe header.pointee.figuresStride == UInt32(truncatingIfNeeded: NodeTableLayout.figuresStride),
             unsafe header.pointee.used.load(ordering: .acquiring) <= header.pointee.capacity
         else { throw .foreign }
         guard size >= layout.size else { throw .tooSmall }
@@ -131,6 +140,13 @@ struct NodeTableHeader: ~Copyable {
         guard index >= 0, index < capacity else { return nil }
         return unsafe (base + NodeTableLayout.headerSize + index * NodeTableLayout.slotStride)
             .assumingMemoryBound(to: NodeSlot.self)
+    }
+
+    // SAFETY: as for the slots.
+    func figuresMemory(_ index: Int) -> UnsafeMutablePointer<NodeFigures>? {
+        guard index >= 0, index < capacity else { return nil }
+        return unsafe (base + layout.figuresStart + index * NodeTableLayout.figuresStride)
+            .assumingMemoryBound(to: NodeFigures.self)
     }
 
     // MARK: What the pool says of a node
@@ -199,6 +215,7 @@ struct NodeTableHeader: ~Copyable {
             unsafe slot.pointee.urlLength.store(UInt32(truncatingIfNeeded: length), ordering: .relaxed)
             unsafe slot.pointee.setID.store(definition.setID, ordering: .relaxed)
             unsafe slot.pointee.reset(definition.startsDisabled ? .disabled : .unproven)
+            unsafe figuresMemory(index)?.pointee.reset()
             update(index, definition)
             if count <= index {
                 unsafe header.pointee.used.store(UInt32(truncatingIfNeeded: index &+ 1), ordering: .releasing)
@@ -280,6 +297,7 @@ struct NodeTableHeader: ~Copyable {
     /// Takes the time, in nanoseconds, that a command took which was sent once.
     public func sampleRoundTrip(_ index: Int, nanoseconds: UInt64) {
         unsafe slot(index)?.pointee.roundTrip.sample(nanoseconds)
+        unsafe figuresMemory(index)?.pointee.roundTrips.count(nanoseconds: nanoseconds)
     }
 
     /// Takes room for `commands` to node `index`; nil where so many are under way that its buffer may not hold them.
@@ -300,17 +318,23 @@ struct NodeTableHeader: ~Copyable {
         unsafe slot(index)?.pointee.silences.load(ordering: .relaxed) ?? 0
     }
 
-    /// A call went on without an answer of node `index`.
-    public func noteSilence(_ index: Int) {
+    /// A call went on without an answer of node `index`. True: from now on it is tried last.
+    @discardableResult
+    public func noteSilence(_ index: Int) -> Bool {
         let now = unsafe slot(index)?.pointee.silences.wrappingAdd(1, ordering: .relaxed).newValue
-        if now == Self.suspicion { noteChange() }
+        guard now == Self.suspicion else { return false }
+        noteChange()
+        return true
     }
 
-    /// Node `index` has answered.
-    public func noteAnswer(_ index: Int) {
-        guard silences(index) != 0 else { return }
+    /// Node `index` has answered. True: it was tried last, and is no longer.
+    @discardableResult
+    public func noteAnswer(_ index: Int) -> Bool {
+        guard silences(index) != 0 else { return false }
         let before = unsafe slot(index)?.pointee.silences.exchange(0, ordering: .relaxed) ?? 0
-        if before >= Self.suspicion { noteChange() }
+        guard before >= Self.suspicion else { return false }
+        noteChange()
+        return true
     }
 
     // MARK: What probes find out, and the address, which only the module's own process writes

@@ -43,8 +43,27 @@ extension ExchangeGroup {
         core.value.members.contains(member) ? core.value.members[member].exchange.reply(index) : nil
     }
 
+    /// What the exchange of `member` has put on the wire and got back.
+    public func tally(_ member: Int) -> ExchangeTally {
+        guard core.value.members.contains(member) else { return ExchangeTally(sent: 0, retransmitted: 0, answered: 0) }
+        return ExchangeTally(
+            sent: core.value.members[member].exchange.sent,
+            retransmitted: core.value.members[member].exchange.retransmitted,
+            answered: core.value.members[member].exchange.answered)
+    }
+
     /// How long `member`'s node took, in nanoseconds; see `Exchange.roundTrip`.
     public func roundTrip(_ member: Int) -> UInt64? {
         core.value.members.contains(member) ? core.value.members[member].exchange.roundTrip : nil
     }
+}
+
+/// How much an exchange has put on the wire, and how much came back.
+public struct ExchangeTally: Equatable, Sendable {
+    /// Datagrams and stream commands, retransmissions among them.
+    public let sent: Int
+    /// Those that were sent before.
+    public let retransmitted: Int
+    /// Commands that have their reply.
+    public let answered: Int
 }

@@ -70,6 +70,14 @@ import Testing
         for command in commands { #expect(examples.contains("$ kamcmd \(command)")) }
     }
 
+    @Test func everyCounterIsInTheTableAndNoOther() throws {
+        let counters = try Readme.matches(#"(?:COUNTER|GAUGE)\("(\w+)""#, in: glue("counters.c"))
+        #expect(counters.count > 30)
+        let text = try Readme.text()
+        let chapter = text.components(separatedBy: "\n## Counters\n").last?.components(separatedBy: "\n## ").first ?? ""
+        #expect(try Readme.matches(#"(?m)^\| `(\w+)` \|"#, in: chapter) == counters)
+    }
+
     @Test func everyKEMINameIsListed() throws {
         let names = try Readme.matches(#"KEMI\("(\w+)""#, in: glue("script.c"))
         #expect(names.count >= 17)

@@ -19,6 +19,17 @@ enum HostLog {
     }
 }
 
+/// What all tests together have counted.
+enum HostCounts {
+    private static let storage = Mutex<[rtpp_counter: UInt64]>([:])
+
+    static func add(_ which: rtpp_counter, _ amount: UInt32) {
+        storage.withLock { $0[which, default: 0] += UInt64(amount) }
+    }
+
+    static func value(_ which: rtpp_counter) -> UInt64 { storage.withLock { $0[which] ?? 0 } }
+}
+
 extension rtpp_bytes {
     static var absent: rtpp_bytes { rtpp_bytes(data: nil, length: 0) }
     var text: String { String(decoding: UnsafeBufferPointer(start: data, count: length), as: UTF8.self) }
@@ -118,6 +129,7 @@ func services() -> rtpp_host {
         abi_version: UInt32(RTPP_ABI_VERSION),
         log: { HostLog.append($0, $1) },
         ticks: { 1000 },
+        count: { HostCounts.add($0, $1) },
         variable: { context, which, value, isNull in
             guard let message = Message.of(context), let text = message.variables[which] else { return false }
             value?.pointee = message.own(text ?? "<null>")

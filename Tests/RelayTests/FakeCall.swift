@@ -19,6 +19,8 @@ final class FakeCall: CallHost {
     private(set) var lines: [(level: LogLevel, text: String)] = []
     private(set) var instances: [String] = []
     private(set) var marks = 0
+    /// What was counted while this message was at work.
+    private(set) var counts: [RelayCounter: Int] = [:]
     /// Times that edits came in.
     private(set) var applications = 0
 
@@ -65,6 +67,8 @@ final class FakeCall: CallHost {
         bytes.append(line)
         lines.append((level, String(decoding: bytes, as: UTF8.self)))
     }
+
+    func count(_ which: RelayCounter, _ amount: UInt32) { counts[which, default: 0] += Int(amount) }
 
     func with<Result, Failure: Error>(
         _ field: MessageField, _ body: (Span<UInt8>) throws(Failure) -> Result

@@ -136,8 +136,26 @@ final class SIPWorker {
 
     func setEnabled(_ url: String, _ isEnabled: Bool) -> Bool {
         let url = Array(url.utf8)
-        return relay.setEnabled(url.span, isEnabled)
+        return relay.setEnabled(FakeCall(), url.span, isEnabled)
     }
+
+    func setDraining(_ url: String, _ isDraining: Bool, at tick: UInt32 = 1000) -> Bool {
+        let (url, host) = (Array(url.utf8), FakeCall())
+        host.ticks = tick
+        return relay.setDraining(host, url.span, isDraining)
+    }
+
+    /// What rtpproxy.stats shows of a node at `tick`.
+    func nodeStatistics(_ position: Int = 0, at tick: UInt32 = 1000) throws -> NodeStatistics {
+        let host = FakeCall()
+        host.ticks = tick
+        _ = relay.nodeCount()
+        let found = relay.nodeStatistics(host, position)
+        return try #require(found)
+    }
+
+    func resetStatistics() { relay.resetStatistics() }
+    var nodesUp: Int { relay.nodesUp() }
 
     /// What a probe of the nodes with this URL, nil: of all, found out.
     func probe(_ url: String?, _ call: FakeCall = FakeCall()) -> [ProbeResult] {

@@ -159,6 +159,11 @@ public final class Kamailio: Sendable {
         entries(try kamcmd(["rtpproxy.probe"] + (url.map { [$0] } ?? [])))
     }
 
+    /// `rtpproxy.stats`, of one URL or of all, likewise.
+    public func statistics(_ url: String? = nil) throws -> [[String: String]] {
+        entries(try kamcmd(["rtpproxy.stats"] + (url.map { [$0] } ?? [])))
+    }
+
     private func entries(_ printed: String) -> [[String: String]] {
         var entries: [[String: String]] = []
         for line in printed.split(separator: "\n") {

@@ -44,6 +44,12 @@ static uint32_t host_ticks(void)
 	return (uint32_t)now.tv_sec;
 }
 
+static void host_count(rtpp_counter which, uint32_t amount)
+{
+	EXPECT((unsigned)which < RTPP_COUNTERS);
+	atomic_fetch_add(&the_world->counts[which], amount);
+}
+
 static bool host_variable(void *context, rtpp_variable which, rtpp_bytes *value, bool *is_null)
 {
 	(void)context, (void)which, (void)value, (void)is_null;
@@ -101,6 +107,7 @@ const rtpp_host services = {
 		.abi_version = RTPP_ABI_VERSION,
 		.log = host_log,
 		.ticks = host_ticks,
+		.count = host_count,
 		.variable = host_variable,
 		.set_instance = host_set_instance,
 		.is_edited = host_is_edited,

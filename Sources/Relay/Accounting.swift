@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Counting what came of exchanges: per node in shared memory, over all nodes with the host. No lock, no system call.
+
+import ControlProtocol
+import SharedState
+import Transport
+
+extension Relay {
+    /// Counts the commands of the exchange of `member` with `node`, which is over. `outcome` nil: nobody waits for it
+    /// any longer.
+    func account<Host: RelayHost>(_ host: Host, _ member: Int, _ node: Int, _ outcome: ExchangeOutcome?) {
+        let tally = exchanges.tally(member)
+        var counts = ExchangeCounts()
+        counts.commands = UInt32(clamping: tally.sent &- tally.retransmitted)
+        counts.answered = min(UInt32(clamping: tally.answered), counts.commands)
+        counts.retransmissions = UInt32(clamping: tally.retransmitted)
+        if outcome == .timedOut { counts.timeouts = counts.commands &- counts.answered }
+        account(host, node, counts)
+    }
+
+    /// Counts a command to `node` that nobody waits for.
+    func accountUnawaited<Host: RelayHost>(_ host: Host, _ node: Int) {
+        var counts = ExchangeCounts()
+        counts.commands = 1
+        account(host, node, counts)
+    }
+
+    private func account<Host: RelayHost>(_ host: Host, _ node: Int, _ counts: ExchangeCounts) {
+        table.count(counts, node)
+        if counts.commands > 0 { host.count(.commandsSent, counts.commands) }
+        if counts.answered > 0 { host.count(.commandsAnswered, counts.answered) }
+        if counts.timeouts > 0 { host.count(.commandsTimedOut, counts.timeouts) }
+        if counts.retransmissions > 0 { host.count(.retransmissions, counts.retransmissions) }
+    }
+
+    /// Counts an answer of `node` that is an error.
+    func account<Host: RelayHost>(_ host: Host, _ node: Int, _ code: ErrorCode) {
+        host.count(RelayCounter(code.group))
+        table.noteFault(node, .errorReply(code.number), tick: host.ticks)
+    }
+
+    /// Notes that a call did not wait for `node` any longer.
+    func noteSilence<Host: RelayHost>(_ host: Host, _ node: Int) {
+        if table.noteSilence(node), table.takesNewCalls(node) { table.noteCondition(node, tick: host.ticks) }
+    }
+
+    /// Notes that `node` has answered.
+    func noteAnswer<Host: RelayHost>(_ host: Host, _ node: Int) {
+        if table.noteAnswer(node), table.takesNewCalls(node) { table.noteCondition(node, tick: host.ticks) }
+    }
+}
+
+extension ExchangeOutcome {
+    /// What an operator sees as the node's last error.
+    var fault: NodeFault {
+        switch self {
+        case .complete, .malformed: .malformed
+        case .timedOut: .timeout
+        case .refused: .refused
+        case .failed(let error): .system(UInt32(truncatingIfNeeded: error.code))
+        }
+    }
+}

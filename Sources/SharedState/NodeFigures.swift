@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What all processes have counted of one node: commands, answers, failures, round trips.
+//
+// Why this is sound. Each figure is a word of its own, added to atomically and in no order: two processes that count at
+// once are both counted, and one that dies has counted or has not. Nothing is decided by these figures, so that it
+// does no harm that a reader sees one of them a moment before another. The last error and its time, which belong
+// together, are one word. `since` is written behind the change of the condition that it is of: whoever dies in between
+// leaves the time of the change before, which is wrong by as much and mended by the next change.
+
+import Synchronization
+
+/// What went wrong with a node.
+public enum NodeFault: Equatable, Sendable {
+    /// It answered with this `E` code.
+    case errorReply(UInt32)
+    /// No answer within the budget.
+    case timeout
+    /// Nothing listens there, or it has no address.
+    case refused
+    /// An answer that is no control protocol.
+    case malformed
+    /// The system said no: errno(3).
+    case system(UInt32)
+    /// It lacks what is required.
+    case tooOld
+    /// Its name does not resolve.
+    case unresolved
+
+    /// Bits 0..7 which, bits 8..31 the number.
+    var word: UInt64 {
+        switch self {
+        case .errorReply(let code): 1 | UInt64(code & 0xFF_FFFF) << 8
+        case .timeout: 2
+        case .refused: 3
+        case .malformed: 4
+        case .system(let code): 5 | UInt64(code & 0xFF_FFFF) << 8
+        case .tooOld: 6
+        case .unresolved: 7
+        }
+    }
+
+    init?(word: UInt64) {
+        let number = UInt32(truncatingIfNeeded: word >> 8) & 0xFF_FFFF
+        switch word & 0xFF {
+        case 1: self = .errorReply(number)
+        case 2: self = .timeout
+        case 3: self = .refused
+        case 4: self = .malformed
+        case 5: self = .system(number)
+        case 6: self = .tooOld
+        case 7: self = .unresolved
+        default: return nil
+        }
+    }
+}
+
+/// What of an exchange is counted.
+public struct ExchangeCounts: Equatable, Sendable {
+    /// Commands that went out, each once.
+    public var commands: UInt32 = 0
+    /// Of these, those that were answered, be it with an error.
+    public var answered: UInt32 = 0
+    /// Of these, those that were given up because they had no answer in time.
+    public var timeouts: UInt32 = 0
+    /// Times that a command went out again.
+    public var retransmissions: UInt32 = 0
+
+    public init() {}
+}
+
+/// The figures of a node, as of one look.
+public struct NodeFigureValues: Sendable {
+    /// Commands of calls that went out, each once.
+    public var commands: UInt64 = 0
+    /// Commands that were answered, be it with an error.
+    public var answered: UInt64 = 0
+    /// Answers that were an `E` code.
+    public var errors: UInt64 = 0
+    /// Commands that were given up because they had no answer in time.
+    public var timeouts: UInt64 = 0
+    /// Times that a command went out again.
+    public var retransmissions: UInt64 = 0
+    /// How the round trips are spread.
+    public var roundTrips = RoundTripPercentiles(samples: 0)
+    /// What went wrong last, and the tick at which it did; nil: nothing has.
+    public var lastFault: (fault: NodeFault, tick: UInt32)?
+    /// The tick since which its condition is what it is.
+    public var since: UInt32 = 0
+}
+
+/// The record in shared memory. Its stride is the layout's, checked at attach.
+struct NodeFigures: ~Copyable {
+    private let commands = Atomic<UInt64>(0)
+    private let answered = Atomic<UInt64>(0)
+    private let errors = Atomic<UInt64>(0)
+    private let timeouts = Atomic<UInt64>(0)
+    private let retransmissions = Atomic<UInt64>(0)
+    /// `NodeFault.word`, the tick in bits 32..63; 0: none.
+    private let lastFault = Atomic<UInt64>(0)
+    private let since = Atomic<UInt32>(0)
+    let roundTrips = RoundTripHistogram()
+
+    init() {}
+
+    /// Counts what came of an exchange.
+    func count(_ counts: ExchangeCounts) {
+        // Most often two of them are 0, and adding that costs as much.
+        if counts.commands > 0 { commands.add(UInt64(counts.commands), ordering: .relaxed) }
+        if counts.answered > 0 { answered.add(UInt64(counts.answered), ordering: .relaxed) }
+        if counts.timeouts > 0 { timeouts.add(UInt64(counts.timeouts), ordering: .relaxed) }
+        if counts.retransmissions > 0 { retransmissions.add(UInt64(counts.retransmissions), ordering: .relaxed) }
+    }
+
+    /// Notes what went wrong; an `E` code is counted as well.
+    func note(_ fault: NodeFault, tick: UInt32) {
+        if case .errorReply = fault { errors.add(1, ordering: .relaxed) }
+        lastFault.store(fault.word | UInt64(tick) << 32, ordering: .relaxed)
+    }
+
+    /// Notes that the condition has changed.
+    func changed(tick: UInt32) { since.store(tick, ordering: .relaxed) }
+
+    var values: NodeFigureValues {
+        var values = NodeFigureValues()
+        values.commands = commands.load(ordering: .relaxed)
+        values.answered = answered.load(ordering: .relaxed)
+        values.errors = errors.load(ordering: .relaxed)
+        values.timeouts = timeouts.load(ordering: .relaxed)
+        values.retransmissions = retransmissions.load(ordering: .relaxed)
+        values.roundTrips = roundTrips.percentiles
+        values.since = since.load(ordering: .relaxed)
+        let word = lastFault.load(ordering: .relaxed)
+        if let fault = NodeFault(word: word) {
+            values.lastFault = (fault, UInt32(truncatingIfNeeded: word >> 32))
+        }
+        return values
+    }
+
+    /// Back to nothing, but for since when the condition is what it is. What is counted meanwhile is there afterwards
+    /// or is not.
+    func reset() {
+        commands.store(0, ordering: .relaxed)
+        answered.store(0, ordering: .relaxed)
+        errors.store(0, ordering: .relaxed)
+        timeouts.store(0, ordering: .relaxed)
+        retransmissions.store(0, ordering: .relaxed)
+        lastFault.store(0, ordering: .relaxed)
+        roundTrips.reset()
+    }
+}
+
+extension NodeTable {
+    /// What has been counted of node `index`.
+    public func figures(_ index: Int) -> NodeFigureValues {
+        unsafe figuresMemory(index)?.pointee.values ?? NodeFigureValues()
+    }
+    /// Counts what came of an exchange with node `index`.
+    public func count(_ counts: ExchangeCounts, _ index: Int) { unsafe figuresMemory(index)?.pointee.count(counts) }
+    /// Notes at `tick` what went wrong with node `index`.
+    public func noteFault(_ index: Int, _ fault: NodeFault, tick: UInt32) {
+        unsafe figuresMemory(index)?.pointee.note(fault, tick: tick)
+    }
+    /// Notes that the condition of node `index`, as an operator sees it, has become another one at `tick`.
+    public func noteCondition(_ index: Int, tick: UInt32) { unsafe figuresMemory(index)?.pointee.changed(tick: tick) }
+    /// Sets what has been counted of every node back to nothing.
+    public func resetFigures() {
+        for index in 0..<capacity { unsafe figuresMemory(index)?.pointee.reset() }
+    }
+}
