@@ -94,7 +94,8 @@ private struct RoutedCall {
         #expect(names.count == 8)
         let readme = try Readme.text()
         for name in names {
-            #expect(readme.contains("`examples/\(name)`"), "\(name) is not in README.md")
+            let isListed = readme.contains("`examples/\(name)`")
+            #expect(isListed, "\(name) is not in README.md")
             let lines = try Example.text(name).components(separatedBy: "\n")
             let comment = lines.prefix { $0.hasPrefix("#") }.joined(separator: " ").replacingOccurrences(
                 of: "# ", with: "")
@@ -175,6 +176,7 @@ private struct RoutedCall {
             switch (command.verb, command.modifiers.prefix(2)) {
             case ("U", "IE"), ("U", "EE"): .reply("40000 2001:db8::77 6")
             case ("L", "EI"), ("L", "EE"): .reply("40002 2001:db8::77 6")
+            case ("L", "IE"): .reply("40002 192.0.2.77")
             default: nil
             }
         }

@@ -135,8 +135,8 @@ done
 mkdir -p "$work/source/debian"
 echo "Source: $package" >"$work/source/debian/control"
 libraries=$(cd "$work/source" && dpkg-shlibdeps -O "$tree$target" 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
-# Kamailio compares versions itself when it loads the module. Debian's later fixes of the same revision (+deb12u1)
-# keep version and layout; another revision or release may not.
+# Of Kamailio that revision, and Debian's later fixes of it (+deb12u1), which must not wait for a new module: they are
+# the same release, built with the same flags, and both are what Kamailio compares when it loads a module.
 cat >"$tree/DEBIAN/control" <<END
 Package: $package
 Version: $version
