@@ -266,9 +266,11 @@ private struct RoutedCall {
         let relay = try ScriptedRelay()
         relay.on { "UL".contains($0.verb) ? .delay(100, .normal) : nil }
         try Example.run("asynchronous.cfg", relays: [relay]) { kamailio in
+            var phones: [UserAgent] = []
             for late in [false, true] {
                 let made = try kamailio.call()
                 try Example.register(made.callee, kamailio)
+                phones.append(made.callee)
                 let call = try RoutedCall(made, late: late)
                 #expect(call.answer.lines.contains(Self.rewritten))
                 let offer = late ? try call.deliver("ACK", sdp: SDPText.audio()) : call.invite
@@ -276,11 +278,19 @@ private struct RoutedCall {
                 try call.hangUp()
                 #expect(waitUntil { relay.commands(of: made.id).map(\.verb) == ["U", "L", "D"] })
             }
+            // By now three phones are registered for the same name: all of them ring.
             let refused = try kamailio.call()
             try Example.register(refused.callee, kamailio)
-            try refused.reply(486, to: refused.invite())
+            refused.send(refused.request("INVITE", sdp: SDPText.audio()))
+            for phone in phones + [refused.callee] {
+                let invite = try #require(phone.receive { $0.method == "INVITE" && $0.callID == refused.id })
+                #expect(invite.lines.contains(Self.rewritten))
+                phone.send(refused.response(486, to: invite), to: kamailio.endpoint())
+            }
+            #expect(refused.caller.receive { $0.status >= 300 && $0.callID == refused.id }?.status == 486)
             #expect(waitUntil { relay.commands(of: refused.id).map(\.verb) == ["U", "D"] })
-            #expect(try kamailio.kamcmd("stats.get_statistics", "rtpproxy:").contains("async_under_way = 0"))
+            let isIdle = { try kamailio.kamcmd("stats.get_statistics", "rtpproxy:").contains("async_under_way = 0") }
+            #expect(try waitUntil { try isIdle() })
         }
     }
 

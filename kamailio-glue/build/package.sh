@@ -112,6 +112,8 @@ pack() { # NAME
 	sed -i "s/^Description:/Installed-Size: $size\n&/" "$tree/DEBIAN/control"
 	find "$tree" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 	file=$folder/$1_${version}_$architecture.deb
+	# One version is there at a time, so that ./build/NAME_*.deb names one file.
+	rm -f "$folder/$1"_*.deb
 	dpkg-deb --root-owner-group --build "$tree" "$file" >/dev/null
 	echo "$file"
 }
