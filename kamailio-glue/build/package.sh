@@ -45,7 +45,9 @@ else
 	built_for=$(dpkg-query -W -f '${Version}' kamailio)
 fi
 target=$modules/rtpproxy.so
+# Without what Debian adds when it builds the same again (+b1) or fixes it later (+deb12u1).
 built_for=${built_for%+b[0-9]*}
+built_for=${built_for%+deb[0-9]*}
 upstream=${built_for#*:}
 upstream=${upstream%%[-+~]*}
 
