@@ -10,7 +10,8 @@
 # of files, and dpkg-deb packs it without debhelper and without being root. The debug symbols go into a package of
 # their own, named and laid out as Debian's, where gdb finds them by the build id of the module.
 #
-# The same commit gives the same bytes: all times are SOURCE_DATE_EPOCH, by default that of the last commit.
+# The same module gives the same bytes: all times are SOURCE_DATE_EPOCH, by default that of the last commit. The module
+# itself is another with each compilation from scratch: the compiler's objects of Transport differ in some bytes.
 set -eu
 module=$(realpath "$1")
 folder=$(mkdir -p "$2" && cd "$2" && pwd)

@@ -136,7 +136,7 @@ dpkg_inside -i /packages/kamailio.deb >/dev/null 2>&1
 cp -p "$tree$target" "$work/stock.so"
 ends_well "before: Kamailio's own module loads, and knows nothing of our parameters" stock
 files >"$work/before"
-ends_well "the same commit gives the same packages" diff -r "$work/first" "$work/again"
+ends_well "the same module gives the same packages" diff -r "$work/first" "$work/again"
 ends_well "it installs" dpkg_inside -i /packages/first.deb /packages/first-dbgsym.deb
 ends_well "installed: the module is ours, Kamailio loads it" ours
 for example in "$tree"/usr/share/doc/$package/examples/*.cfg; do
