@@ -5,6 +5,7 @@
 #   KAMAILIO      an unpacked Kamailio to build for and test with, instead of the one installed
 #   KAMAILIO_SRC  a source tree to take the headers from, of exactly that version, instead of Debian's source package
 #   DESTDIR       a folder to install below, for packaging
+#   PACKAGE_VERSION    the version of the Debian package, instead of the one made of CHANGELOG.md and the last commit
 #   FIGURES, RUNS, QUICK, AGAINST    for `make bench`, explained by `make bench FIGURES=help`
 #   ASYNC         1: `make demo` places its call with the asynchronous functions
 #   STRICT        0: warnings of this compiler do not stop the build
@@ -12,6 +13,7 @@
 KAMAILIO ?=
 KAMAILIO_SRC ?=
 DESTDIR ?=
+PACKAGE_VERSION ?=
 STRICT ?= 1
 FIGURES ?=
 RUNS ?=
@@ -45,7 +47,7 @@ LINK := swiftc -emit-library -static-stdlib -no-toolchain-stdlib-rpath \
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
-.PHONY: module help setup test test-db check compare format demo bench install uninstall clean kamailio-6.0 FORCE
+.PHONY: module help setup test test-db check compare format demo bench install uninstall package test-package clean kamailio-6.0 FORCE
 FORCE:
 
 module: $(MODULE) ## build build/rtpproxy.so (the default)
@@ -61,7 +63,7 @@ setup: ## install what building and testing need (apt, a Python venv in .cache)
 $(MODULE): $(OBJECTS) $(ARCHIVE) kamailio-glue/exports.map | $(MODULE_STRINGS)
 	$(LINK) -o $@.linked $(OBJECTS) $(ARCHIVE)
 	objcopy --only-keep-debug $@.linked $@.debug
-	strip --strip-unneeded $@.linked
+	strip --strip-unneeded --remove-section=.comment $@.linked
 	cd $(OUT) && objcopy --add-gnu-debuglink=rtpproxy.so.debug rtpproxy.so.linked
 	@$(SUPPORT)/check-strings.sh $@.linked $(MODULE_STRINGS) $(KAMAILIO)
 	mv $@.linked $@
@@ -146,6 +148,14 @@ install: $(if $(wildcard $(MODULE)),,module) ## put the module where the install
 
 uninstall: ## take it away again and bring the packaged module back
 	@$(SUPPORT)/install.sh uninstall $(MODULE) '$(DESTDIR)'
+
+package: module ## make a Debian package of it, and one of its debug symbols, beside the module
+	@$(SUPPORT)/package.sh $(MODULE) $(OUT) '$(KAMAILIO)' '$(PACKAGE_VERSION)'
+
+test-package: ## install, upgrade, remove and purge the package in a Debian of its own below .cache (as root), lintian
+	@$(SUPPORT)/setup.sh packages
+	@$(MAKE) --no-print-directory module
+	@$(SUPPORT)/test-package.sh $(MODULE)
 
 clean: ## remove what was built; .cache stays
 	rm -rf build .build

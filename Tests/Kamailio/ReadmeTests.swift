@@ -100,7 +100,7 @@ import Testing
     }
 
     @Test func everyFileAndFolderThatIsNamedExists() throws {
-        let roots = "(?:Sources|Tests|Include|kamailio-glue|\\.ci)"
+        let roots = "(?:Sources|Tests|Include|examples|kamailio-glue|\\.ci)"
         let named = try Readme.matches("[` (](\(roots)/[A-Za-z0-9_./-]*)", in: Readme.text())
         #expect(named.count > 10)
         for path in Set(named) {

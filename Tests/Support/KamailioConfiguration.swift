@@ -49,21 +49,32 @@ public struct KamailioConfiguration: Sendable {
     /// A complete kamailio.cfg, as a user would write it; nil: one is made of the parts above.
     public var complete: String?
 
-    /// A complete kamailio.cfg to run as it is, but for what the harness must decide: `listen` lines, the path of
-    /// rtpproxy.so, and where the control socket is (the file must load ctl, or the harness does).
+    /// A complete kamailio.cfg to run as it is, but for what the harness must decide: the ports of `listen` lines, and
+    /// their hosts unless they are loopback addresses, the path of rtpproxy.so, and where the control socket is (the
+    /// file must load ctl, or the harness does).
     public init(complete text: String) {
         self.init()
         complete = text
     }
 
+    /// The host of `listen=udp:HOST:PORT` where it is a loopback address, else 127.0.0.1.
+    private static func loopback(ofListenLine line: String) -> String {
+        let parts = line.split(separator: ":").dropFirst().dropLast()
+        let host = parts.joined(separator: ":")
+        if line.contains("[::1]") { return "[::1]" }
+        return host.hasPrefix("127.") ? host : "127.0.0.1"
+    }
+
     private func adapted(_ complete: String, port: UInt16, control: String, modulePath: String) -> String {
         let loadsControl = complete.contains("ctl.so")
-        var listens = false
+        var hosts: [String] = []
         return complete.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line -> [String] in
             let start = line.drop { $0 == " " || $0 == "\t" }
             if start.hasPrefix("listen") {
-                defer { listens = true }
-                return listens ? [] : ["listen=udp:127.0.0.1:\(port)", "log_stderror=yes"]
+                let host = Self.loopback(ofListenLine: String(line))
+                if hosts.contains(host) { return [] }
+                hosts.append(host)
+                return ["listen=udp:\(host):\(port)"] + (hosts.count == 1 ? ["log_stderror=yes"] : [])
             }
             let setting = "modparam(\"ctl\", \"binrpc\", \"unix:\(control)\")"
             if start.hasPrefix("modparam(\"ctl\"") { return [] }

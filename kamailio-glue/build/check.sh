@@ -31,16 +31,16 @@ c_format() {
 }
 
 shell_syntax() {
-	for script in .ci/run kamailio-glue/build/*.sh; do
+	for script in .ci/run kamailio-glue/build/*.sh kamailio-glue/package/preinst kamailio-glue/package/postrm; do
 		"$(sed -n '1s/^#!//p' "$script" | grep . || echo /bin/sh)" -n "$script" || return 1
 	done
 }
 
 # Each source file says its licence in its first lines.
 licence_lines() {
-	find Makefile Package.swift .ci Sources Include Tests kamailio-glue -type f \
+	find Makefile Package.swift .ci Sources Include Tests kamailio-glue examples -type f \
 		\( -name '*.swift' -o -name '*.[ch]' -o -name '*.sh' -o -name '*.map' -o -name '*.py' -o -name '*.lua' \
-		-o -name '*.sql' -o -name Makefile -o -path .ci/run \) -print |
+		-o -name '*.sql' -o -name Makefile -o -path .ci/run -o -path 'kamailio-glue/package/p*' -o -path 'examples/*.cfg' \) -print |
 		while read -r file; do
 			head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-or-later' || echo "$file"
 		done

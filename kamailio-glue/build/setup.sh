@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Installs what building and testing need: Debian packages, and a real RTPProxy in a Python venv in .cache/venv.
 #
-# usage: setup.sh [databases]
-# databases: what `make test-db` needs as well.
+# usage: setup.sh [databases|packages]
+# databases: what `make test-db` needs as well. packages: what `make test-package` needs as well.
 # Asks nothing. Run again it looks, finds everything there, and says nothing.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -15,6 +15,8 @@ packages='kamailio kamailio-sqlite-modules sqlite3 sip-tester iproute2 python3-v
 	clang-format'
 # PostgreSQL, and MariaDB's programs without its service.
 databases='kamailio-mysql-modules kamailio-postgres-modules mariadb-server-core mariadb-client postgresql util-linux'
+# A Debian to install a package in, and what looks at packages.
+packaging='mmdebstrap lintian'
 # RTPProxy 3.x with its control sockets, as a Python module.
 relay='rtp.io==1.1.1'
 
@@ -30,9 +32,10 @@ if ! command -v dpkg-query >/dev/null; then
 	echo "error: this is no Debian; install the likes of these, then run make module:" $packages >&2
 	exit 1
 fi
-if [ "${1:-}" = databases ]; then
-	packages="$packages $databases"
-fi
+case ${1:-} in
+	databases) packages="$packages $databases" ;;
+	packages) packages="$packages $packaging" ;;
+esac
 installed=" $(dpkg-query -W -f '${db:Status-Status}=${Package} ' 2>/dev/null) "
 missing=
 for package in $packages; do
