@@ -67,7 +67,11 @@ import Testing
             if count != 1 { configuration.set("rtpproxy_async_processes", count) }
         }
         try Stage.own([], settled: false, change) { (kamailio) throws in
-            #expect(try kamailio.processes().filter { $0.name == "RTPProxy async" }.count == count)
+            // They are listed as soon as they have got so far.
+            let all = try waitUntil(10) {
+                try kamailio.processes().filter { $0.name == "RTPProxy async" }.count == count
+            }
+            #expect(all)
         }
     }
 

@@ -106,6 +106,7 @@ private struct FakeJobHost: JobHost {
 
     func log(_ level: LogLevel, _ line: Span<UInt8>) { world.log(level, line) }
     var ticks: UInt32 { 1000 }
+    func count(_ which: RelayCounter, _ amount: UInt32) {}
     func release(_ record: JobRecord) { world.release(record) }
     func resume(
         _ record: JobRecord, _ code: ReturnCode, _ edits: borrowing EditList, instance: Span<UInt8>
@@ -127,6 +128,7 @@ final class AsyncCall: SuspendableCall {
         self.world = world
     }
 
+    func count(_ which: RelayCounter, _ amount: UInt32) { message.count(which, amount) }
     func allocate(_ size: Int) -> UnsafeMutableRawPointer? { world.allocate(size) }
     func release(_ record: JobRecord) { world.release(record) }
     func suspend(_ record: JobRecord) -> Suspension {

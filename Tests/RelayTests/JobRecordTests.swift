@@ -11,6 +11,7 @@ import Testing
 private struct Bystander: RelayHost {
     func log(_ level: LogLevel, _ line: Span<UInt8>) {}
     var ticks: UInt32 { 77 }
+    func count(_ which: RelayCounter, _ amount: UInt32) {}
 }
 
 /// Memory of a record, between two fences, with the record that `draft` writes into it.
