@@ -8,12 +8,8 @@ import Testing
 @Suite struct BurstTests {
     /// How many datagrams the kernel has thrown away for want of room in the buffer of the socket at `port`.
     private func drops(_ port: UInt16) throws -> Int? {
-        // A file without a size: it is read to its end.
-        let file = try FileHandle(forReadingFrom: URL(filePath: "/proc/net/udp"))
-        let table = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
         let local = "0100007F:" + String(format: "%04X", port)
-        for line in table.split(separator: "\n") {
-            let words = line.split(separator: " ")
+        for words in try systemUDPSockets() {
             if words.count > 12, words[1] == local { return Int(words[words.count - 1]) }
         }
         return nil

@@ -44,9 +44,10 @@ import Testing
     private static func process(_ kamailio: Kamailio, sendingFrom port: Int) throws -> pid_t? {
         let place = String(format: "0100007F:%04X", port)
         let anyPlace = String(format: "00000000:%04X", port)
-        let sockets = try String(contentsOfFile: "/proc/net/udp", encoding: .utf8).split(separator: "\n")
-        let fields = sockets.map { $0.split(separator: " ") }
-        guard let inode = fields.first(where: { $0.count > 9 && ($0[1] == place || $0[1] == anyPlace) })?[9] else {
+        guard
+            let inode = try systemUDPSockets().first(where: { $0.count > 9 && ($0[1] == place || $0[1] == anyPlace) })?[
+                9]
+        else {
             return nil
         }
         return try kamailio.processes().map(\.pid).first { pid in
@@ -60,7 +61,7 @@ import Testing
 
     /// Offers a call to a relay that holds its answer back, and kills the worker that waits for it.
     private static func killWorker(_ kamailio: Kamailio, _ call: Call, _ relay: ScriptedRelay) throws {
-        relay.on(call: call.id) { $0.verb == "U" ? .delay(1500, .normal) : nil }
+        relay.on(call: call.id) { $0.verb == "U" ? .delay(2500, .normal) : nil }
         call.send(call.request("INVITE", sdp: SDPText.audio(), run: .offer()))
         try #require(waitUntil(5) { !relay.commands(of: call.id, "U").isEmpty })
         let sender = try #require(relay.commands(of: call.id, "U").first).sender

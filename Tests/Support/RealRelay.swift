@@ -36,8 +36,8 @@ public final class RealRelay: Sendable {
         url = "udp:\(control)"
         unixURL = "unix:\(folder.file("control"))"
         lastingURL = "cunix:\(folder.file("lasting"))"
-        // A range of its own, above the harness's ports and below those that the system gives out.
-        let lowest = try FreePort.next(in: 20_000...31_000) & ~1
+        // Where the system gives ports out itself: it and RTPProxy both pass over those in use, user agents could not.
+        let lowest = try FreePort.next(in: 34_000...59_000) & ~1
         arguments = [
             "\(PackageFolder.root)/Tests/Relay/real-relay.py", address, String(lowest), String(lowest + 999), url,
             unixURL, lastingURL,
