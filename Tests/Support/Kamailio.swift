@@ -119,7 +119,7 @@ public final class Kamailio: Sendable {
     }
 
     /// Waits for a log line with all of the texts; nil where none came.
-    public func waitForLog(_ texts: String..., seconds: Double = 5) -> String? {
+    public func waitForLog(_ texts: String..., seconds: Double = 20) -> String? {
         var found: String?
         waitUntil(seconds, every: 25) {
             found = log.split(separator: "\n").map(String.init).first { line in
