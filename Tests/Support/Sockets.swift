@@ -91,7 +91,13 @@ public final class UDPSocket: Sendable {
         guard made >= 0 else { throw HarnessError.system("socket") }
         var size: Int32 = 1 << 20
         setsockopt(made, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
-        let bound = wanted.withSocketAddress { bind(made, $0, $1) }
+        // A process that is just being started holds whatever probed for a free port until it has become its program.
+        var bound: Int32 = -1
+        for _ in 0..<200 {
+            bound = wanted.withSocketAddress { bind(made, $0, $1) }
+            guard bound != 0, errno == EADDRINUSE else { break }
+            usleep(10_000)
+        }
         guard bound == 0 else {
             let error = HarnessError.system("bind to \(wanted)")
             close(made)
