@@ -300,10 +300,14 @@ RTPP_API rtpp_status rtpp_probe(rtpp_module *module, rtpp_bytes url, size_t *cou
 /* What this process's last rtpp_probe found out, in the order of rtpp_node. */
 RTPP_API rtpp_status rtpp_probed(rtpp_module *module, size_t index, rtpp_probe_info *info);
 
+#define RTPP_SPREAD 22
+
 /* What has been counted of one node, since start or rtpp_reset_statistics. */
 typedef struct rtpp_node_figures {
     rtpp_bytes url; /* borrowed while the module lives */
     uint32_t set_id;
+    uint32_t index;
+    uint32_t weight;
     rtpp_bytes state;       /* starting, up, suspect, draining, down or disabled; borrowed while the module lives */
     uint32_t state_seconds; /* for how long */
     uint64_t commands;      /* of calls, each once */
@@ -315,6 +319,8 @@ typedef struct rtpp_node_figures {
     uint32_t round_trip_p50_us;
     uint32_t round_trip_p90_us;
     uint32_t round_trip_p99_us;
+    /* Round trips below 32 us, then by powers of two from 2^5 us on; the last: 2^25 us and above. */
+    uint64_t round_trips[RTPP_SPREAD];
     uint8_t last_error[96]; /* what went wrong last, in words */
     size_t last_error_length; /* 0: nothing did */
     uint32_t last_error_seconds; /* how long ago */
@@ -323,6 +329,8 @@ typedef struct rtpp_node_figures {
 /* Of the node at `position`, counted as by rtpp_node. RTPP_NO_VALUE: `url` is given, and the node has another one. */
 RTPP_API rtpp_status rtpp_node_statistics(
         rtpp_module *module, size_t position, rtpp_bytes url, rtpp_node_figures *figures);
+/* The figures of all nodes in the text format of Prometheus. RTPP_TOO_SMALL: `length` says how much is needed. */
+RTPP_API rtpp_status rtpp_metrics(rtpp_module *module, uint8_t *output, size_t capacity, size_t *length);
 /* Sets what has been counted of every node back to nothing. */
 RTPP_API void rtpp_reset_statistics(rtpp_module *module);
 

@@ -89,3 +89,18 @@ int rtpp_counters_init(void)
 	}
 	return 0;
 }
+
+size_t rtpp_counters_count(void)
+{
+	return sizeof(definitions) / sizeof(definitions[0]) - 1;
+}
+
+uint64_t rtpp_counters_value(size_t position, char **name)
+{
+	const counter_def_t *definition = &definitions[position];
+
+	*name = (char *)definition->name;
+	if(definition->handle != NULL)
+		return (uint64_t)counter_get_val(*definition->handle);
+	return (uint64_t)definition->get_cbk((counter_handle_t){0}, definition->get_cbk_param);
+}

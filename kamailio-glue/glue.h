@@ -49,6 +49,9 @@ int rtpp_counters_init(void);
 void rtpp_count(rtpp_counter which, uint32_t amount);
 /* Those that count go back to 0; figures of the moment stay. */
 void rtpp_counters_reset(void);
+/* All of the group by position, for those that show them: the value, and the name in `*name`. */
+size_t rtpp_counters_count(void);
+uint64_t rtpp_counters_value(size_t position, char **name);
 
 /* rpc.c, pvar.c */
 extern rpc_export_t rtpp_rpc[];

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The pseudo-variables $rtpstat, $rtppstat and $rtpp_rc. */
+/* The pseudo-variables $rtpstat, $rtppstat, $rtpp_rc and $rtpp_metrics. */
 
 #include "glue.h"
+
+#include <limits.h>
+#include <stdlib.h>
 
 static int get_statistics(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
 {
@@ -27,8 +30,38 @@ static int get_code(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
 	return pv_get_sintval(msg, param, result, rtpp_resumed_code());
 }
 
+/* The figures of all RTPProxies for Prometheus. They grow with the number of RTPProxies, and so does the memory. */
+static int get_metrics(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
+{
+	static char *text = NULL;
+	static size_t capacity = 0;
+	rtpp_status status = RTPP_TOO_SMALL;
+	size_t length = 16384;
+	int i;
+	str value;
+
+	/* They may grow between two looks. */
+	for(i = 0; i < 3 && status == RTPP_TOO_SMALL; i++) {
+		if(length > capacity) {
+			char *larger = realloc(text, length + length / 4);
+
+			if(larger == NULL)
+				return pv_get_null(msg, param, result);
+			text = larger;
+			capacity = length + length / 4;
+		}
+		status = rtpp_metrics(rtpp_instance, (uint8_t *)text, capacity, &length);
+	}
+	if(status != RTPP_OK || length > INT_MAX)
+		return pv_get_null(msg, param, result);
+	value.s = text;
+	value.len = (int)length;
+	return pv_get_strval(msg, param, result, &value);
+}
+
 pv_export_t rtpp_variables[] = {
 		{STR_STATIC_INIT("rtppstat"), PVT_OTHER, get_statistics, 0, 0, 0, 0, 0},
+		{STR_STATIC_INIT("rtpp_metrics"), PVT_OTHER, get_metrics, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_rc"), PVT_OTHER, get_code, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpstat"), PVT_OTHER, get_statistics, 0, 0, 0, 0, 0},
 		{{0, 0}, 0, 0, 0, 0, 0, 0, 0},

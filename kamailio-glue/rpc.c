@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The RPC commands rtpproxy.list, .enable, .drain, .probe, .reload, .stats and .reset_stats. */
+/* The RPC commands rtpproxy.list, .enable, .drain, .probe, .reload, .stats, .status and .reset_stats. */
 
 #include "glue.h"
 
 #include <limits.h>
+#include <time.h>
+
+#include "core/globals.h"
 
 static const char *list_doc[] = {"Lists every RTPProxy: set, URL, index, disabled, weight, tick of the next try", NULL};
 static const char *enable_doc[] = {"Enables (1) or disables (0) every RTPProxy with the URL given", NULL};
@@ -16,6 +19,8 @@ static const char *reload_doc[] = {"Reads the sets from the database again", NUL
 static const char *stats_doc[] = {"What has been counted of every RTPProxy, or of those with the URL given: state, "
 								  "commands, round trips, last error",
 		NULL};
+static const char *status_doc[] = {
+		"Everything that is known of the RTPProxies and the counters, for a page to show", NULL};
 static const char *reset_stats_doc[] = {"Sets what has been counted back to 0", NULL};
 
 static void rpc_list(rpc_t *rpc, void *context)
@@ -141,15 +146,13 @@ static int add_count(rpc_t *rpc, void *entry, char *name, uint64_t value)
 	return rpc->struct_add(entry, "f", name, (double)value);
 }
 
-static int add_figures(rpc_t *rpc, void *context, const rtpp_node_figures *node)
+static int fill_figures(rpc_t *rpc, void *entry, const rtpp_node_figures *node)
 {
-	void *entry;
 	str url = {(char *)node->url.data, (int)node->url.length};
 	str state = {(char *)node->state.data, (int)node->state.length};
 	str error = {(char *)node->last_error, (int)node->last_error_length};
 
-	if(rpc->add(context, "{", &entry) < 0
-			|| rpc->struct_add(entry, "SdS", "url", &url, "setid", (int)node->set_id, "state", &state) < 0
+	if(rpc->struct_add(entry, "SdS", "url", &url, "setid", (int)node->set_id, "state", &state) < 0
 			|| add_count(rpc, entry, "since", node->state_seconds) < 0
 			|| add_count(rpc, entry, "commands", node->commands) < 0
 			|| add_count(rpc, entry, "answered", node->answered) < 0
@@ -167,6 +170,13 @@ static int add_figures(rpc_t *rpc, void *context, const rtpp_node_figures *node)
 						   || add_count(rpc, entry, "last_error_ago", node->last_error_seconds) < 0
 				   ? -1
 				   : 0;
+}
+
+static int add_figures(rpc_t *rpc, void *context, const rtpp_node_figures *node)
+{
+	void *entry;
+
+	return rpc->add(context, "{", &entry) < 0 || fill_figures(rpc, entry, node) < 0 ? -1 : 0;
 }
 
 static void rpc_stats(rpc_t *rpc, void *context)
@@ -194,6 +204,59 @@ static void rpc_stats(rpc_t *rpc, void *context)
 		rpc->fault(context, 404, "RTPProxy not found");
 }
 
+static int add_status(rpc_t *rpc, void *nodes, const rtpp_node_figures *node)
+{
+	size_t i;
+	void *entry;
+	void *counts;
+
+	if(rpc->array_add(nodes, "{", &entry) < 0 || fill_figures(rpc, entry, node) < 0
+			|| rpc->struct_add(
+					   entry, "dd[", "index", (int)node->index, "weight", (int)node->weight, "round_trips", &counts)
+					   < 0)
+		return -1;
+	for(i = 0; i < RTPP_SPREAD; i++) {
+		int result = node->round_trips[i] <= INT_MAX ? rpc->array_add(counts, "d", (int)node->round_trips[i])
+													 : rpc->array_add(counts, "f", (double)node->round_trips[i]);
+
+		if(result < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void rpc_status(rpc_t *rpc, void *context)
+{
+	size_t count = rtpp_node_count(rtpp_instance);
+	rtpp_bytes any = {NULL, 0};
+	size_t i;
+	void *answer;
+	void *counters;
+	void *nodes;
+
+	if(rpc->add(context, "{", &answer) < 0 || add_count(rpc, answer, "uptime", (uint64_t)(time(NULL) - up_since)) < 0
+			|| rpc->struct_add(answer, "{", "counters", &counters) < 0)
+		goto failed;
+	for(i = 0; i < rtpp_counters_count(); i++) {
+		char *name;
+		uint64_t value = rtpp_counters_value(i, &name);
+
+		if(add_count(rpc, counters, name, value) < 0)
+			goto failed;
+	}
+	if(rpc->struct_add(answer, "[", "nodes", &nodes) < 0)
+		goto failed;
+	for(i = 0; i < count; i++) {
+		rtpp_node_figures node;
+
+		if(rtpp_node_statistics(rtpp_instance, i, any, &node) == RTPP_OK && add_status(rpc, nodes, &node) < 0)
+			goto failed;
+	}
+	return;
+failed:
+	rpc->fault(context, 500, "Internal error creating the answer");
+}
+
 static void rpc_reset_stats(rpc_t *rpc, void *context)
 {
 	(void)rpc, (void)context;
@@ -208,6 +271,7 @@ rpc_export_t rtpp_rpc[] = {
 		{"rtpproxy.probe", rpc_probe, probe_doc, RET_ARRAY},
 		{"rtpproxy.reload", rpc_reload, reload_doc, 0},
 		{"rtpproxy.stats", rpc_stats, stats_doc, RET_ARRAY},
+		{"rtpproxy.status", rpc_status, status_doc, 0},
 		{"rtpproxy.reset_stats", rpc_reset_stats, reset_stats_doc, 0},
 		{0, 0, 0, 0},
 };

@@ -128,7 +128,8 @@ public func rtpp_share(_ handle: OpaquePointer?, _ block: UnsafeMutableRawPointe
     do throws(SharedStateError) {
         // SAFETY: the glue gives a block of `size` bytes that stays mapped while the server runs.
         let bells = unsafe try SharedBlock(module.pointee.settings).create(
-            in: block, size: size, module.pointee.settings.nodes)
+            in: block, size: size, module.pointee.settings.nodes,
+            tick: Host(module.pointee.host).ticks)
         guard let bells else { return .RTPP_NO_MEMORY }
         unsafe module.pointee.bells = bells
     } catch {

@@ -26,14 +26,14 @@ struct SharedBlock {
 
     private var linesStart: Int { nodesSize &+ callsSize }
 
-    /// Lays all out in `block`, which is zeroed and shared. Once, before the fork. Returns what the asynchronous
+    /// Lays all out in `block`, which is zeroed and shared, at `tick`. Once, before the fork. Returns what the asynchronous
     /// processes' bells are found by; nil where the system has no descriptors left.
     func create(
-        in block: UnsafeMutableRawPointer, size: Int, _ nodes: [NodeDefinition]
+        in block: UnsafeMutableRawPointer, size: Int, _ nodes: [NodeDefinition], tick: UInt32
     ) throws(SharedStateError) -> [Int32]? {
         guard size >= self.size else { throw .tooSmall }
         // SAFETY: every part lies within `size`, checked above.
-        unsafe try NodeTable.create(in: block, size: nodesSize, nodes, capacity: capacity)
+        unsafe try NodeTable.create(in: block, size: nodesSize, nodes, capacity: capacity, tick: tick)
         if callsSize > 0 { unsafe try CallTable.create(in: block + nodesSize, size: callsSize, entries: entries) }
         return unsafe JobLines.create(in: block + linesStart, count: processes)
     }

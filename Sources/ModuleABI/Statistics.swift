@@ -68,6 +68,8 @@ public func rtpp_node_statistics(
     var node = unsafe rtpp_node_figures()
     unsafe node.url = rtpp_bytes(data: memory.baseAddress, length: memory.count)
     unsafe node.set_id = found.setID
+    unsafe node.index = found.index
+    unsafe node.weight = found.weight
     unsafe node.state = rtpp_bytes(static: found.standing.text)
     unsafe node.state_seconds = found.standingSeconds
     unsafe node.commands = found.figures.commands
@@ -79,6 +81,12 @@ public func rtpp_node_statistics(
     unsafe node.round_trip_p50_us = found.figures.roundTrips.p50Microseconds
     unsafe node.round_trip_p90_us = found.figures.roundTrips.p90Microseconds
     unsafe node.round_trip_p99_us = found.figures.roundTrips.p99Microseconds
+    unsafe withUnsafeMutableBytes(of: &node.round_trips) { output in
+        for part in 0..<RoundTripSpread.parts {
+            unsafe output.storeBytes(
+                of: found.spread.counts[part], toByteOffset: part &* MemoryLayout<UInt64>.stride, as: UInt64.self)
+        }
+    }
     if let (fault, _) = found.figures.lastFault {
         var text: [UInt8] = []
         fault.describe(into: &text)
@@ -90,6 +98,24 @@ public func rtpp_node_statistics(
         }
     }
     unsafe figures.pointee = node
+    return .RTPP_OK
+}
+
+@c @implementation
+public func rtpp_metrics(
+    _ handle: OpaquePointer?, _ output: UnsafeMutablePointer<UInt8>?, _ capacity: Int,
+    _ length: UnsafeMutablePointer<Int>?
+) -> rtpp_status {
+    guard let module = unsafe module(handle), let output = unsafe output, let length = unsafe length else {
+        return .RTPP_BAD_ARGUMENT
+    }
+    // Asked for once in some seconds: memory of its own, which goes again.
+    var text: [UInt8] = []
+    unsafe module.pointee.relay?.writeMetrics(Host(module.pointee.host), into: &text)
+    unsafe length.pointee = text.count
+    guard text.count <= capacity else { return .RTPP_TOO_SMALL }
+    // SAFETY: `output` has room for `capacity` bytes, and that is enough.
+    for index in text.indices { unsafe output[index] = text[index] }
     return .RTPP_OK
 }
 

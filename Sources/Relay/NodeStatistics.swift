@@ -6,7 +6,7 @@ public import SharedState
 import Transport
 
 /// How a node stands, as an operator sees it.
-public enum NodeStanding: Equatable, Sendable {
+public enum NodeStanding: Equatable, CaseIterable, Sendable {
     /// Not yet answered since start.
     case starting
     /// Gets calls.
@@ -36,11 +36,16 @@ public enum NodeStanding: Equatable, Sendable {
 /// One entry of rtpproxy.stats.
 public struct NodeStatistics: Sendable {
     public let setID: UInt32
+    /// Position in order of definition, from 0.
+    public let index: UInt32
+    public let weight: UInt32
     public let standing: NodeStanding
     /// Seconds for which it has stood so.
     public let standingSeconds: UInt32
     /// What has been counted.
     public let figures: NodeFigureValues
+    /// How its round trips are spread.
+    public let spread: RoundTripSpread
     /// The smoothed round trip in microseconds, 0 without a sample.
     public let smoothedMicroseconds: UInt32
     /// Seconds since the last fault, nil where there was none.
@@ -75,8 +80,10 @@ extension Relay {
         let figures = table.figures(node)
         let now = host.ticks
         return NodeStatistics(
-            setID: table.setID(node), standing: standing(node),
+            setID: table.setID(node), index: table.definitionIndex(node), weight: table.weight(node),
+            standing: standing(node),
             standingSeconds: Self.seconds(from: figures.since, to: now), figures: figures,
+            spread: table.spread(node),
             smoothedMicroseconds: table.roundTrip(node)?.smoothedMicroseconds ?? 0,
             lastFaultSeconds: figures.lastFault.map { Self.seconds(from: $0.tick, to: now) })
     }

@@ -28,6 +28,9 @@ enum RoundTripBucket {
         return 32 &+ (power &- 5) &* 16 &+ Int(truncatingIfNeeded: place)
     }
 
+    /// Which part of a `RoundTripSpread` a bucket belongs to.
+    static func part(_ index: Int) -> Int { index < 32 ? 0 : min((index &- 32) / 16 &+ 1, RoundTripSpread.parts &- 1) }
+
     /// What stands for all samples of a bucket: its middle, in microseconds.
     static func middle(_ index: Int) -> UInt32 {
         guard index >= 32, index < count else { return UInt32(clamping: index) }
@@ -54,6 +57,18 @@ struct RoundTripHistogram: ~Copyable {
     /// Back to nothing. What is counted meanwhile is there afterwards or is not.
     func reset() {
         for index in buckets.indices { buckets[index].store(0, ordering: .relaxed) }
+    }
+
+    /// How many round trips are in each power of two, and their sum.
+    var spread: RoundTripSpread {
+        var spread = RoundTripSpread()
+        for index in buckets.indices {
+            let samples = buckets[index].load(ordering: .relaxed)
+            guard samples > 0 else { continue }
+            spread.counts[RoundTripBucket.part(index)] &+= samples
+            spread.sumMicroseconds &+= samples &* UInt64(RoundTripBucket.middle(index))
+        }
+        return spread
     }
 
     /// The round trips below which 50, 90 and 99 of a hundred are.
@@ -99,4 +114,22 @@ public struct RoundTripPercentiles: Equatable, Sendable {
     public internal(set) var p99Microseconds: UInt32 = 0
 
     init(samples: UInt64) { self.samples = samples }
+}
+
+/// How round trips are spread over powers of two.
+public struct RoundTripSpread: Sendable {
+    /// How many parts there are.
+    public static let parts = 22
+
+    /// Part 0: below 32 us. Part n: from 2^(n+4) us to below 2^(n+5) us. The last one: 2^25 us and above.
+    public internal(set) var counts = InlineArray<22, UInt64>(repeating: 0)
+    /// The sum of all round trips in microseconds, within 5 %.
+    public internal(set) var sumMicroseconds: UInt64 = 0
+
+    init() {}
+
+    /// The end of a part in microseconds, nil for the last one, which has none.
+    public static func end(ofPart part: Int) -> UInt64? {
+        part >= 0 && part < parts &- 1 ? 1 << UInt64(truncatingIfNeeded: part &+ 5) : nil
+    }
 }

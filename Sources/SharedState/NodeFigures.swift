@@ -154,6 +154,10 @@ extension NodeTable {
     public func figures(_ index: Int) -> NodeFigureValues {
         unsafe figuresMemory(index)?.pointee.values ?? NodeFigureValues()
     }
+    /// How the round trips of node `index` are spread.
+    public func spread(_ index: Int) -> RoundTripSpread {
+        unsafe figuresMemory(index)?.pointee.roundTrips.spread ?? RoundTripSpread()
+    }
     /// Counts what came of an exchange with node `index`.
     public func count(_ counts: ExchangeCounts, _ index: Int) { unsafe figuresMemory(index)?.pointee.count(counts) }
     /// Notes at `tick` what went wrong with node `index`.

@@ -82,9 +82,10 @@ struct NodeTableHeader: ~Copyable {
     private let layout: NodeTableLayout
 
     /// Lays `definitions` out in `block`, which is zeroed and shared, with room for `capacity` nodes (at least as
-    /// many as there are). Once, before the fork.
+    /// many as there are). `tick`: now. Once, before the fork.
     public static func create(
-        in block: UnsafeMutableRawPointer, size: Int, _ definitions: [NodeDefinition], capacity: Int = 0
+        in block: UnsafeMutableRawPointer, size: Int, _ definitions: [NodeDefinition], capacity: Int = 0,
+        tick: UInt32 = 0
     ) throws(SharedStateError) {
         let layout = NodeTableLayout(capacity: max(capacity, definitions.count))
         guard size >= layout.size else { throw .tooSmall }
@@ -104,7 +105,9 @@ struct NodeTableHeader: ~Copyable {
                 .bindMemory(to: NodeFigures.self, capacity: 1).initialize(to: NodeFigures())
         }
         let table = unsafe try NodeTable(attaching: block, size: size)
-        for definition in definitions { _ = table.add(definition) }
+        for definition in definitions {
+            if let node = table.add(definition) { table.noteCondition(node, tick: tick) }
+        }
     }
 
     /// Attaches to a block that `create` has laid out; it stays mapped as long as the table lives.
