@@ -6,11 +6,11 @@ import TestSupport
 import Testing
 
 /// A file in examples/.
-private enum Example {
+enum Example {
     static var folder: String { "\(PackageFolder.root)/examples" }
 
     static func names() throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+        try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".cfg") }.sorted()
     }
 
     static func text(_ name: String) throws -> String {
@@ -50,7 +50,7 @@ private enum Example {
 }
 
 /// A call whose requests take the route that was recorded.
-private struct RoutedCall {
+struct RoutedCall {
     let call: Call
     private let routes: [String]
     let invite: SIPMessage
@@ -91,7 +91,7 @@ private struct RoutedCall {
 
     @Test func eachSaysWhatItIsForWhatToChangeAndWhichModulesItNeeds() throws {
         let names = try Example.names()
-        #expect(names.count == 8)
+        #expect(names.count == 9)
         let readme = try Readme.text()
         for name in names {
             let isListed = readme.contains("`examples/\(name)`")

@@ -15,11 +15,15 @@ import Testing
     }
 
     @Test func everyExampleStandsInAFileThatATestRuns() throws {
-        let files = try ReadmeExample.names().map { "\n" + (try PackageFolder.fixture("readme/\($0)")) + "\n" }
+        let files =
+            try ReadmeExample.names().map { "\n" + (try PackageFolder.fixture("readme/\($0)")) + "\n" }
+            + Example.names().map { "\n" + (try Example.text($0)) + "\n" }
         let blocks = try Readme.blocks().filter { Self.code.contains($0.language) }
         #expect(blocks.count > 20)
         for block in blocks {
-            #expect(files.contains { $0.contains("\n\(block.text)\n") }, "\(block): not in Tests/Fixtures/readme")
+            #expect(
+                files.contains { $0.contains("\n\(block.text)\n") },
+                "\(block): not in Tests/Fixtures/readme or examples")
         }
     }
 

@@ -67,14 +67,15 @@ public struct KamailioConfiguration: Sendable {
 
     private func adapted(_ complete: String, port: UInt16, control: String, modulePath: String) -> String {
         let loadsControl = complete.contains("ctl.so")
-        var hosts: [String] = []
+        var listeners: [String] = []
         return complete.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line -> [String] in
             let start = line.drop { $0 == " " || $0 == "\t" }
             if start.hasPrefix("listen") {
                 let host = Self.loopback(ofListenLine: String(line))
-                if hosts.contains(host) { return [] }
-                hosts.append(host)
-                return ["listen=udp:\(host):\(port)"] + (hosts.count == 1 ? ["log_stderror=yes"] : [])
+                let listener = "\(line.contains("tcp:") ? "tcp" : "udp"):\(host):\(port)"
+                if listeners.contains(listener) { return [] }
+                listeners.append(listener)
+                return ["listen=\(listener)"] + (listeners.count == 1 ? ["log_stderror=yes"] : [])
             }
             let setting = "modparam(\"ctl\", \"binrpc\", \"unix:\(control)\")"
             if start.hasPrefix("modparam(\"ctl\"") { return [] }

@@ -12,7 +12,7 @@ venv=$root/.cache/venv
 # Kamailio and what the tests drive it with; what compiles and links; what `make check` needs.
 packages='kamailio kamailio-sqlite-modules sqlite3 sip-tester iproute2 python3-venv
 	gcc g++ libc6-dev binutils make dpkg-dev ca-certificates
-	clang-format'
+	clang-format curl chromium'
 # PostgreSQL, and MariaDB's programs without its service.
 databases='kamailio-mysql-modules kamailio-postgres-modules mariadb-server-core mariadb-client postgresql util-linux'
 # A Debian to install a package in, and what looks at packages.
@@ -36,6 +36,8 @@ case ${1:-} in
 	databases) packages="$packages $databases" ;;
 	packages) packages="$packages $packaging" ;;
 esac
+# Programs out of packages that are not installed, for these would start a service: promtool.
+unpacked=prometheus
 installed=" $(dpkg-query -W -f '${db:Status-Status}=${Package} ' 2>/dev/null) "
 missing=
 for package in $packages; do
@@ -56,6 +58,18 @@ if [ -n "$missing" ]; then
 	# shellcheck disable=SC2086
 	apt-get -qq install --yes --no-install-recommends $missing </dev/null
 fi
+
+for package in $unpacked; do
+	folder=$root/.cache/$package
+	[ ! -d "$folder" ] || continue
+	echo "unpacking $package into .cache/$package"
+	mkdir -p "$folder.new"
+	# Where the lists of packages are old or missing: once more with new ones, if that is permitted.
+	(cd "$folder.new" && { apt-get -qq download "$package" || { apt-get -qq update && apt-get -qq download "$package"; }; } </dev/null)
+	dpkg -x "$folder.new/$package"_*.deb "$folder.new"
+	rm "$folder.new/$package"_*.deb
+	mv "$folder.new" "$folder"
+done
 
 if [ ! -x "$venv/bin/python" ] || [ "$(cat "$venv/relay" 2>/dev/null)" != "$relay" ]; then
 	echo "installing $relay into .cache/venv"

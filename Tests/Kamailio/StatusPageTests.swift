@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The status page and the metrics of examples/status-page.cfg, as a browser and Prometheus see them.
+
+import Foundation
+import TestSupport
+import Testing
+
+/// What one HTTP request brought.
+private struct Answer {
+    let status: Int
+    let type: String
+    let body: String
+
+    /// Asks with curl, which knows chunks and lengths.
+    init(_ kamailio: Kamailio, _ path: String, _ arguments: [String] = []) throws {
+        let url = "http://\(kamailio.endpoint())\(path)"
+        let (end, output) = try ChildProcess.run(
+            "/usr/bin/curl", ["-s", "-m", "5", "-w", "\n%{http_code} %{content_type}"] + arguments + [url])
+        guard end == .exited(0), let last = output.lastIndex(of: "\n") else {
+            throw HarnessError("no answer to \(path): \(output)")
+        }
+        let words = output[output.index(after: last)...].split(separator: " ", maxSplits: 1)
+        body = String(output[..<last])
+        status = words.first.flatMap { Int($0) } ?? 0
+        type = words.count > 1 ? String(words[1]) : ""
+    }
+
+    /// `result` of an answer of JSON-RPC.
+    func result() throws -> [String: Any] {
+        let object = try JSONSerialization.jsonObject(with: Data(body.utf8)) as? [String: Any]
+        return try #require(object?["result"] as? [String: Any])
+    }
+}
+
+@Suite struct StatusPageTests {
+    private static let browser = "/usr/bin/chromium"
+    private static let promtool = "\(PackageFolder.root)/.cache/prometheus/usr/bin/promtool"
+    private static var folder: String { "\(Example.folder)/prometheus" }
+
+    /// Runs the example with two relays and one call through it.
+    private func run(_ body: (Kamailio, [ScriptedRelay]) throws -> Void) throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        try Example.run("status-page.cfg", relays: relays) { kamailio in
+            let made = try kamailio.call()
+            try Example.register(made.callee, kamailio)
+            try RoutedCall(made).hangUp()
+            try body(kamailio, relays)
+        }
+    }
+
+    @Test func statusHasEveryNodeWithItsHistogramAndEveryCounter() throws {
+        try run { kamailio, relays in
+            let status = try Answer(kamailio, "/status.json").result()
+            #expect((status["uptime"] as? Int ?? -1) >= 0 && (status["uptime"] as? Int ?? .max) < 600)
+            let counters = try #require(status["counters"] as? [String: Int])
+            #expect(counters["sessions_created"] == 1 && counters["nodes"] == 2 && counters["bodies_rewritten"] == 2)
+            let nodes = try #require(status["nodes"] as? [[String: Any]])
+            #expect(nodes.map { $0["url"] as? String } == relays.map(\.url))
+            #expect(nodes.map { $0["state"] as? String } == ["up", "up"])
+            #expect(nodes.map { $0["commands"] as? Int } == [3, 0])
+            #expect(nodes.map { $0["weight"] as? Int } == [1, 0])
+            for node in nodes {
+                let trips = try #require(node["round_trips"] as? [Int])
+                #expect(trips.count == 22 && trips.reduce(0, +) >= 1)
+                #expect((node["since"] as? Int ?? .max) < 600, "since the start, not since Kamailio's first tick")
+            }
+            #expect(nodes[0]["last_error"] == nil)
+        }
+    }
+
+    @Test func pageShowsInABrowserWhatStatusSays() throws {
+        guard FileManager.default.isExecutableFile(atPath: Self.browser) else {
+            return skipped("there is no \(Self.browser)")
+        }
+        try run { kamailio, relays in
+            let (end, page) = try ChildProcess.run(
+                Self.browser,
+                [
+                    "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom",
+                    "http://\(kamailio.endpoint())/",
+                ], within: 60)
+            #expect(end == .exited(0))
+            for relay in relays { #expect(page.contains(">\(relay.url)</div>")) }
+            #expect(page.contains("2 of 2 up") && page.contains("class=\"node up\""))
+            #expect(page.contains("<span>sessions_created</span><span>1</span>"))
+            #expect(page.contains("<rect") && page.contains("<path d=\"M"))
+            #expect(page.contains("role=\"status\"></span>"), "the page says that Kamailio does not answer")
+        }
+    }
+
+    @Test func pageIsSelfContainedAndOnlyReads() throws {
+        try run { kamailio, _ in
+            let page = try Answer(kamailio, "/")
+            #expect(page.status == 200 && page.type == "text/html; charset=utf-8")
+            #expect(page.body.hasPrefix("<!DOCTYPE html>") && page.body.hasSuffix("</html>\n"))
+            for outside in ["src=", "href=", "@import", "url("] { #expect(!page.body.contains(outside)) }
+            #expect(try Answer(kamailio, "/", ["-d", "x"]).status == 405)
+            #expect(try Answer(kamailio, "/RPC").status == 404)
+            #expect(try Answer(kamailio, "/status.json?method=rtpproxy.enable").status == 404)
+        }
+    }
+
+    @Test func metricsAreWhatPrometheusReads() throws {
+        try run { kamailio, relays in
+            let nodes = try Answer(kamailio, "/metrics/nodes")
+            #expect(nodes.status == 200 && nodes.type == "text/plain; version=0.0.4")
+            let label = "{url=\"\(relays[0].url)\",set=\"0\",index=\"0\""
+            let lines = nodes.body.components(separatedBy: "\n")
+            #expect(lines.contains("rtpproxy_node_up\(label)} 1"))
+            #expect(lines.contains("rtpproxy_node_commands_total\(label)} 3"))
+            #expect(lines.contains("rtpproxy_node_state\(label),state=\"up\"} 1"))
+            #expect(lines.contains { $0.hasPrefix("rtpproxy_node_round_trip_seconds_bucket\(label),le=\"+Inf\"} ") })
+            let counters = try Answer(kamailio, "/metrics")
+            #expect(counters.body.contains("kamailio_rtpproxy_sessions_created 1 "))
+            guard FileManager.default.isExecutableFile(atPath: Self.promtool) else {
+                return skipped("there is no promtool: make setup")
+            }
+            #expect(try Self.check(nodes.body) == "")
+            // Kamailio's xhttp_prom writes no help.
+            let faults = try Self.check(counters.body).components(separatedBy: "\n")
+            #expect(faults.allSatisfy { $0.isEmpty || $0.hasSuffix(" no help text") })
+        }
+    }
+
+    /// What promtool has to say of metrics.
+    private static func check(_ metrics: String) throws -> String {
+        let folder = try TemporaryFolder()
+        try metrics.write(toFile: "\(folder.path)/metrics", atomically: true, encoding: .utf8)
+        let command = "\(promtool) check metrics <\(folder.path)/metrics 2>&1; true"
+        return try ChildProcess.run("/bin/sh", ["-c", command]).output
+    }
+
+    @Test func rulesAndScrapeConfigurationAreInOrderAndTheAlertsAreRaised() throws {
+        guard FileManager.default.isExecutableFile(atPath: Self.promtool) else {
+            return skipped("there is no promtool: make setup")
+        }
+        for arguments in [
+            ["check", "rules", "\(Self.folder)/alerts.yml"], ["check", "config", "\(Self.folder)/prometheus.yml"],
+            ["test", "rules", "\(Self.folder)/alerts-test.yml"],
+        ] {
+            let (end, output) = try ChildProcess.run(Self.promtool, arguments)
+            #expect(end == .exited(0), "\(arguments): \(output)")
+        }
+        let rules = try String(contentsOfFile: "\(Self.folder)/alerts.yml", encoding: .utf8)
+        let tests = try String(contentsOfFile: "\(Self.folder)/alerts-test.yml", encoding: .utf8)
+        for alert in try Readme.matches(#"- alert: (\w+)"#, in: rules) {
+            let raised = "alertname: \(alert)\n        exp_alerts:"
+            #expect(tests.contains(raised), "no test raises \(alert)")
+        }
+    }
+
+    @Test func alertsAndDashboardUseOnlyMetricsThatExist() throws {
+        try run { kamailio, _ in
+            let served = try Answer(kamailio, "/metrics").body + Answer(kamailio, "/metrics/nodes").body
+            let names = Set(try Readme.matches(#"(?m)^(\w+)[{ ]"#, in: served))
+            for file in ["alerts.yml", "alerts-test.yml", "dashboard.json"] {
+                let text = try String(contentsOfFile: "\(Self.folder)/\(file)", encoding: .utf8)
+                let used = Set(try Readme.matches(#"\b((?:kamailio_)?rtpproxy_\w+)"#, in: text))
+                #expect(!used.isEmpty && used.isSubset(of: names), "\(file): \(used.subtracting(names))")
+            }
+        }
+    }
+}
+
+private func skipped(_ reason: String) {
+    print("SKIPPED: \(reason)")
+}
