@@ -161,6 +161,23 @@ typedef enum RTPP_CLOSED rtpp_counter {
 } rtpp_counter;
 #define RTPP_COUNTERS 28
 
+/* What the module's own processes raise, for a script to act on. */
+typedef enum RTPP_CLOSED rtpp_event_kind {
+    RTPP_EVENT_NODE_DOWN = 0, /* an RTPProxy no longer takes commands */
+    RTPP_EVENT_NODE_UP = 1,   /* it does again */
+    RTPP_EVENT_TIMEOUT = 2    /* the media of a call has stopped */
+} rtpp_event_kind;
+
+/* One event; of its fields those that the kind has, the others absent or 0. */
+typedef struct rtpp_event {
+    rtpp_event_kind kind;
+    rtpp_bytes url; /* of a node: as configured */
+    uint32_t set_id;
+    rtpp_bytes reason;
+    rtpp_bytes tag;     /* of a timeout: what RTPProxy was given with the offer */
+    rtpp_bytes call_id; /* absent where the tag is not the Call-ID */
+} rtpp_event;
+
 /* Services of the host. All are called in the process that called the entry point, and none is kept waiting. */
 typedef struct rtpp_host {
     uint32_t abi_version; /* RTPP_ABI_VERSION of the glue */
@@ -182,6 +199,8 @@ typedef struct rtpp_host {
     /* Asked by the module's own process between two pieces of work, ten times a second or more: lets signals in that
      * were held back meanwhile. false: the server has gone, rtpp_run_monitor is to return. */
     bool (*is_wanted)(void);
+    /* Runs what the script has for an event, in the process that raises it, and returns when that is through. */
+    void (*raise)(const rtpp_event *event);
     /* Shared memory, aligned to 8, zeroed or not; NULL: there is none left. */
     void *(*allocate)(size_t size);
     void (*release)(void *memory);

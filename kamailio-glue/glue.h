@@ -36,6 +36,15 @@ void rtpp_async_target(int route, const str *function);
 const struct sip_msg *rtpp_resumed_message(void);
 rtpp_code rtpp_resumed_code(void);
 
+/* events.c: event routes, or the KEMI function of the parameter event_callback. */
+int rtpp_events_set_callback(modparam_t type, void *name);
+/* Looks the routes up, once the script is read. */
+void rtpp_events_init(void);
+bool rtpp_event_is_wanted(rtpp_event_kind kind);
+void rtpp_event_raise(const rtpp_event *event);
+/* The event whose route runs, NULL elsewhere. */
+const rtpp_event *rtpp_event_current(void);
+
 /* host.c: tm's functions, NULL where it is not loaded. */
 struct tm_binds *rtpp_tm(void);
 

@@ -247,6 +247,7 @@ const rtpp_host rtpp_host_services = {
 		.transaction = host_transaction,
 		.mark_transaction = host_mark_transaction,
 		.is_wanted = host_is_wanted,
+		.raise = rtpp_event_raise,
 		.allocate = host_allocate,
 		.release = host_release,
 		.continuation_size = RTPP_CONTINUATION_SIZE,

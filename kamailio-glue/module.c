@@ -74,6 +74,7 @@ static param_export_t parameters[] = {
 		FUNCTION(extra_id_pv, PARAM_STRING),
 		FUNCTION(rtp_inst_pvar, PARAM_STRING),
 		FUNCTION(rewrite_origin, PARAM_INT),
+		{"event_callback", PARAM_STRING | PARAM_USE_FUNC, (void *)rtpp_events_set_callback},
 		{"db_url", PARAM_STRING, &db_url},
 		{"table_name", PARAM_STRING, &table_name},
 		{0, 0, 0},
@@ -105,6 +106,7 @@ static int mod_init(void)
 {
 	int result = rtpp_host_init();
 
+	rtpp_events_init();
 	if(db_url != NULL && *db_url != '\0') {
 		rtpp_set_text(rtpp_instance, "db_url", rtpp_bytes_of_cstring(db_url));
 		if(rtpp_load_pool() < 0)
@@ -125,7 +127,9 @@ static int mod_init(void)
 
 static int start_monitor(void)
 {
-	int pid = fork_process(PROC_NOCHLDINIT, "RTPProxy monitor", 1);
+	/* Where it runs routes of the script, every module is initialised in it. */
+	bool has_events = rtpp_event_is_wanted(RTPP_EVENT_NODE_DOWN) || rtpp_event_is_wanted(RTPP_EVENT_NODE_UP);
+	int pid = fork_process(has_events ? PROC_RPC : PROC_NOCHLDINIT, "RTPProxy monitor", 1);
 
 	if(pid < 0) {
 		LM_ERR("cannot start the process that watches the RTPProxies\n");
@@ -133,7 +137,7 @@ static int start_monitor(void)
 	}
 	if(pid > 0)
 		return 0;
-	if(cfg_child_init() < 0 || rtpp_attach(rtpp_instance) != RTPP_OK)
+	if(cfg_child_init() < 0 || (!has_events && rtpp_attach(rtpp_instance) != RTPP_OK))
 		exit(1);
 	rtpp_run_monitor(rtpp_instance);
 	exit(0);

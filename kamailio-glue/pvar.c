@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The pseudo-variables $rtpstat, $rtppstat, $rtpp_rc and $rtpp_metrics. */
+/* The pseudo-variables $rtpstat, $rtppstat, $rtpp_rc, $rtpp_metrics and $rtpp_node. */
 
 #include "glue.h"
 
@@ -59,8 +59,68 @@ static int get_metrics(struct sip_msg *msg, pv_param_t *param, pv_value_t *resul
 	return pv_get_strval(msg, param, result, &value);
 }
 
+/* The parts of an event that a variable shows, by the name in its parentheses. */
+enum event_part { NODE_URL, NODE_SETID, NODE_REASON, NOTIFY_TAG, NOTIFY_CALLID };
+
+static int parse_part(pv_spec_p spec, const str *name, const char *const *names, size_t count, int first)
+{
+	size_t i;
+
+	for(i = 0; name != NULL && i < count; i++) {
+		if(name->len == (int)strlen(names[i]) && memcmp(name->s, names[i], name->len) == 0) {
+			spec->pvp.pvn.type = PV_NAME_INTSTR;
+			spec->pvp.pvn.u.isname.type = 0;
+			spec->pvp.pvn.u.isname.name.n = first + (int)i;
+			return 0;
+		}
+	}
+	LM_ERR("a variable has no part \"%.*s\"\n", name != NULL ? name->len : 0, name != NULL ? name->s : "");
+	return -1;
+}
+
+static int parse_node_part(pv_spec_p spec, str *name)
+{
+	static const char *const names[] = {"url", "setid", "reason"};
+
+	return parse_part(spec, name, names, 3, NODE_URL);
+}
+
+static int get_event_part(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
+{
+	const rtpp_event *event = rtpp_event_current();
+	rtpp_bytes bytes = {NULL, 0};
+	str value;
+
+	if(event == NULL || param->pvn.type != PV_NAME_INTSTR)
+		return pv_get_null(msg, param, result);
+	switch((enum event_part)param->pvn.u.isname.name.n) {
+		case NODE_URL:
+			bytes = event->url;
+			break;
+		case NODE_SETID:
+			if(event->url.data == NULL)
+				return pv_get_null(msg, param, result);
+			return pv_get_uintval(msg, param, result, event->set_id);
+		case NODE_REASON:
+			bytes = event->reason;
+			break;
+		case NOTIFY_TAG:
+			bytes = event->tag;
+			break;
+		case NOTIFY_CALLID:
+			bytes = event->call_id;
+			break;
+	}
+	if(bytes.data == NULL)
+		return pv_get_null(msg, param, result);
+	value.s = (char *)bytes.data;
+	value.len = (int)bytes.length;
+	return pv_get_strval(msg, param, result, &value);
+}
+
 pv_export_t rtpp_variables[] = {
 		{STR_STATIC_INIT("rtppstat"), PVT_OTHER, get_statistics, 0, 0, 0, 0, 0},
+		{STR_STATIC_INIT("rtpp_node"), PVT_OTHER, get_event_part, 0, parse_node_part, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_metrics"), PVT_OTHER, get_metrics, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_rc"), PVT_OTHER, get_code, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpstat"), PVT_OTHER, get_statistics, 0, 0, 0, 0, 0},

@@ -7,7 +7,7 @@ import Relay
 import SDP
 
 /// The host outside a call: log and clock.
-@safe struct Host: RelayHost {
+@safe struct Host: EventHost {
     private let services: rtpp_host
 
     init(_ services: rtpp_host) { self.services = services }
@@ -31,6 +31,19 @@ import SDP
 
     /// Whether the module's own process is to go on.
     var isWanted: Bool { services.is_wanted?() ?? false }
+
+    func raise(_ event: RelayEvent, url: Span<UInt8>, setID: UInt32, reason: Span<UInt8>) {
+        var raised = unsafe rtpp_event()
+        unsafe raised.kind =
+            switch event {
+            case .nodeDown: .RTPP_EVENT_NODE_DOWN
+            case .nodeUp: .RTPP_EVENT_NODE_UP
+            }
+        unsafe raised.url = rtpp_bytes(lending: url)
+        unsafe raised.set_id = setID
+        unsafe raised.reason = rtpp_bytes(lending: reason)
+        unsafe services.raise?(&raised)
+    }
 }
 
 /// A message in the hands of the host.

@@ -30,9 +30,10 @@ extension rtpp_host {
         let hasMessageServices = unsafe variable != nil && set_instance != nil && is_edited != nil && apply_edits != nil
         let hasTransactions = unsafe transaction != nil && mark_transaction != nil
         let canWait = unsafe allocate != nil && release != nil && suspend != nil && resume != nil
+        let canRaise = unsafe raise != nil
         // A record without a place for it is one that no transaction waits for.
         let hasPlace = continuation_size > 0
-        return hasProcessServices && hasMessageServices && hasTransactions && canWait && hasPlace
+        return hasProcessServices && hasMessageServices && hasTransactions && canWait && canRaise && hasPlace
     }
 }
 

@@ -17,6 +17,8 @@ struct Survey: ~Copyable {
     var pingAt: [UInt64]
     /// Since when each node has been leaving the pool; 0: it is not.
     var leavingSince: [UInt64]
+    /// What the script knows of each node.
+    var announced: [Announced]
     /// When the nodes that leave are looked at next.
     var sweepAt: UInt64 = 0
 
@@ -25,6 +27,7 @@ struct Survey: ~Copyable {
         self.startDeadline = startDeadline
         notBefore = [UInt64](repeating: 0, count: nodeCount)
         leavingSince = [UInt64](repeating: 0, count: nodeCount)
+        announced = [Announced](repeating: .nothing, count: nodeCount)
         pingAt = [UInt64](repeating: 0, count: nodeCount)
     }
 }
@@ -36,7 +39,7 @@ extension Relay {
     private static var sweepPause: UInt64 { 2_000_000_000 }
 
     /// Looks after all nodes until `isWanted` says no. Runs in a process of its own.
-    public mutating func monitor<Host: RelayHost>(_ host: Host, while isWanted: () -> Bool) {
+    public mutating func monitor<Host: EventHost>(_ host: Host, while isWanted: () -> Bool) {
         let start = MonotonicClock.now()
         var survey = Survey(
             nodeCount: table.capacity,
@@ -47,6 +50,7 @@ extension Relay {
                 // What is under way may be about nodes whose places others have by now.
                 for node in 0..<table.count { survey.inquiry.exchanges.abandon(node) }
             }
+            announceChanges(host, &survey.announced)
             let now = MonotonicClock.now()
             // Addresses given in digits first: a name server that hangs keeps no other node waiting at start-up.
             // One that is switched off gets its address, too: it may be switched on.
@@ -66,6 +70,8 @@ extension Relay {
             survey.inquiry.exchanges.step(until: MonotonicClock.now() &+ Self.longestPause)
             for node in 0..<table.count {
                 guard let outcome = survey.inquiry.exchanges.takeOutcome(node) else { continue }
+                // Before it may be brought back: what others have found must not be missed.
+                announceChanges(host, &survey.announced)
                 judge(host, node, outcome, &survey)
             }
         }

@@ -141,6 +141,7 @@ func services() -> rtpp_host {
         apply_edits: { Message.of($0)?.take($1, $2) ?? false },
         transaction: { Message.of($0)?.transaction ?? .RTPP_TRANSACTION_NONE },
         mark_transaction: { Message.of($0)?.mark() }, is_wanted: { true },
+        raise: { _ in },
         allocate: { malloc($0) }, release: { free($0) }, continuation_size: 64,
         suspend: { context, _ in Message.of(context)?.suspension ?? .RTPP_NOT_SUSPENDED },
         resume: { _, _, _, _, _, _, _ in .RTPP_GONE })

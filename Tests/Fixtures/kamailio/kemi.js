@@ -103,3 +103,8 @@ function ksr_resumed() {
     KSR.notice("resumed " + code + " " + KSR.pv.gete("$ci") + "\n");
     if (KSR.siputils.is_request() > 0) KSR.tm.t_relay();
 }
+
+function ksr_rtpproxy_event(name) {
+    KSR.notice("event " + name + " " + KSR.pv.get("$rtpp_node(url)") + " " + KSR.pv.get("$rtpp_node(setid)") + " "
+        + KSR.pv.get("$rtpp_node(reason)") + "\n");
+}

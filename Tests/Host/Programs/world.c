@@ -85,6 +85,11 @@ static bool host_is_wanted(void)
 	return true;
 }
 
+static void host_raise(const rtpp_event *event)
+{
+	(void)event;
+}
+
 static void host_mark_transaction(void *context)
 {
 	(void)context;
@@ -115,6 +120,7 @@ const rtpp_host services = {
 		.transaction = host_transaction,
 		.mark_transaction = host_mark_transaction,
 		.is_wanted = host_is_wanted,
+		.raise = host_raise,
 		.allocate = malloc,
 		.release = free,
 		.continuation_size = 64,
