@@ -263,6 +263,13 @@ RTPP_API void rtpp_run_async(rtpp_module *module, size_t process);
 /* The module's own process: probes until the process is ended. */
 RTPP_API void rtpp_run_monitor(rtpp_module *module);
 
+/* Opens the socket for notifications, once the configuration is checked and before the fork. RTPP_NO_VALUE: none is
+ * configured. RTPP_BAD_CONFIGURATION: logged. */
+RTPP_API rtpp_status rtpp_listen(rtpp_module *module);
+/* The module's process that listens: raises RTPP_EVENT_TIMEOUT until the process is ended. `tag_is_call_id`: offers
+ * give no tags of their own. */
+RTPP_API void rtpp_run_notify(rtpp_module *module, bool tag_is_call_id);
+
 /* --- script functions: on any failure the message is as it came --- */
 
 /* `flags` absent: none. `address` absent: not given; empty: refused. */

@@ -17,6 +17,8 @@ extern const rtpp_host rtpp_host_services;
 int rtpp_host_init(void);
 /* Binds tm where it is loaded, once all modules are initialised, in whatever order they were loaded. */
 void rtpp_host_bind_tm(void);
+/* Whether offers have tags of their own for RTPProxy's notifications. */
+bool rtpp_host_has_timeout_tag(void);
 int rtpp_host_set_variable(const char *parameter, const char *name);
 
 /* message.c: borrows what a call needs out of a SIP message. */

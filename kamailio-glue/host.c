@@ -82,6 +82,11 @@ int rtpp_host_init(void)
 	return result;
 }
 
+bool rtpp_host_has_timeout_tag(void)
+{
+	return timeout_tag.spec != NULL;
+}
+
 void rtpp_host_bind_tm(void)
 {
 	if(!module_loaded("tm"))

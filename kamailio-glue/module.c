@@ -34,6 +34,7 @@ static char *table_name = "rtpproxy";
 TEXT_PARAMETER(rtpproxy_sock)
 TEXT_PARAMETER(nortpproxy_str)
 TEXT_PARAMETER(timeout_socket)
+TEXT_PARAMETER(rtpproxy_notify_listen)
 NUMBER_PARAMETER(rtpproxy_disable_tout)
 NUMBER_PARAMETER(rtpproxy_tout)
 NUMBER_PARAMETER(rtpproxy_tout_ms)
@@ -70,6 +71,7 @@ static param_export_t parameters[] = {
 		FUNCTION(nortpproxy_str, PARAM_STRING),
 		FUNCTION(timeout_socket, PARAM_STRING),
 		FUNCTION(timeout_tag_pv, PARAM_STRING),
+		FUNCTION(rtpproxy_notify_listen, PARAM_STRING),
 		FUNCTION(ice_candidate_priority_avp, PARAM_STRING),
 		FUNCTION(extra_id_pv, PARAM_STRING),
 		FUNCTION(rtp_inst_pvar, PARAM_STRING),
@@ -102,6 +104,14 @@ int rtpp_load_pool(void)
 	return rtpp_db_load(db_url, table_name);
 }
 
+/* Whether there is a process for notifications. */
+static bool listens = false;
+
+static int own_processes(void)
+{
+	return 1 + (int)rtpp_async_processes(rtpp_instance) + (listens ? 1 : 0);
+}
+
 static int mod_init(void)
 {
 	int result = rtpp_host_init();
@@ -120,8 +130,17 @@ static int mod_init(void)
 	}
 	if(share() < 0 || rtpp_counters_init() < 0)
 		return -1;
-	register_procs(1 + (int)rtpp_async_processes(rtpp_instance));
-	cfg_register_child(1 + (int)rtpp_async_processes(rtpp_instance));
+	switch(rtpp_listen(rtpp_instance)) {
+		case RTPP_OK:
+			listens = true;
+			break;
+		case RTPP_NO_VALUE:
+			break;
+		default:
+			return -1;
+	}
+	register_procs(own_processes());
+	cfg_register_child(own_processes());
 	return 0;
 }
 
@@ -165,13 +184,32 @@ static int start_async(void)
 	return 0;
 }
 
+static int start_notify(void)
+{
+	int pid;
+
+	if(!listens)
+		return 0;
+	pid = fork_process(PROC_RPC, "RTPProxy notify", 1);
+	if(pid < 0) {
+		LM_ERR("cannot start the process that listens for notifications\n");
+		return -1;
+	}
+	if(pid > 0)
+		return 0;
+	if(cfg_child_init() < 0)
+		exit(1);
+	rtpp_run_notify(rtpp_instance, !rtpp_host_has_timeout_tag());
+	exit(0);
+}
+
 static int child_init(int rank)
 {
 	if(rank == PROC_INIT) {
 		rtpp_host_bind_tm();
 		return 0;
 	}
-	if(rank == PROC_MAIN && (start_monitor() < 0 || start_async() < 0))
+	if(rank == PROC_MAIN && (start_monitor() < 0 || start_async() < 0 || start_notify() < 0))
 		return -1;
 	return rtpp_attach(rtpp_instance) == RTPP_OK ? 0 : -1;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The pseudo-variables $rtpstat, $rtppstat, $rtpp_rc, $rtpp_metrics and $rtpp_node. */
+/* The pseudo-variables $rtpstat, $rtppstat, $rtpp_rc, $rtpp_metrics, $rtpp_node and $rtpp_notify. */
 
 #include "glue.h"
 
@@ -85,6 +85,13 @@ static int parse_node_part(pv_spec_p spec, str *name)
 	return parse_part(spec, name, names, 3, NODE_URL);
 }
 
+static int parse_notify_part(pv_spec_p spec, str *name)
+{
+	static const char *const names[] = {"tag", "callid"};
+
+	return parse_part(spec, name, names, 2, NOTIFY_TAG);
+}
+
 static int get_event_part(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
 {
 	const rtpp_event *event = rtpp_event_current();
@@ -121,6 +128,7 @@ static int get_event_part(struct sip_msg *msg, pv_param_t *param, pv_value_t *re
 pv_export_t rtpp_variables[] = {
 		{STR_STATIC_INIT("rtppstat"), PVT_OTHER, get_statistics, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_node"), PVT_OTHER, get_event_part, 0, parse_node_part, 0, 0, 0},
+		{STR_STATIC_INIT("rtpp_notify"), PVT_OTHER, get_event_part, 0, parse_notify_part, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_metrics"), PVT_OTHER, get_metrics, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_rc"), PVT_OTHER, get_code, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpstat"), PVT_OTHER, get_statistics, 0, 0, 0, 0, 0},

@@ -3,6 +3,7 @@
 
 import Bytes
 public import SharedState
+import Transport
 
 /// How a new call's node is chosen.
 public enum Balancing: Sendable {
@@ -24,6 +25,8 @@ public struct Settings {
     public private(set) var marker = [UInt8]("a=nortpproxy:yes".utf8)
     /// Where RTPProxy is to say that media stopped; empty: nowhere.
     public private(set) var timeoutSocket: [UInt8] = []
+    /// Where the module listens for notifications itself; empty: nowhere.
+    public private(set) var notifyListen: [UInt8] = []
     /// Change `o=` in every SDP, flag `o` or not.
     public private(set) var rewritesOrigin = false
     /// Seconds between two looks at a node that is up; 0: none.
@@ -79,6 +82,8 @@ public struct Settings {
                 fault("timeout_socket", value, value.all, "holds a blank or control character")
             }
             timeoutSocket = copy(value)
+        } else if parameter.equals(parameter.all, "rtpproxy_notify_listen") {
+            takeNotifyListen(value)
         } else if parameter.equals(parameter.all, "rtpproxy_balancing") {
             if value.equals(value.all, "callid") {
                 balancing = .callID
@@ -242,10 +247,27 @@ public struct Settings {
             digits.append(decimal: timeoutMilliseconds)
             fault("rtpproxy_tout_ms", digits.span, digits.span.all, "rtpproxy_tout is given, too")
         }
+        // Who listens wants to hear.
+        if timeoutSocket.isEmpty { timeoutSocket = notifyListen }
         if usesDatabase, hasSockets {
             var line: [UInt8] = []
             line.append("parameter rtpproxy_sock: ignored, the sets come from db_url")
             warnings.append(line)
+        }
+    }
+
+    private mutating func takeNotifyListen(_ value: Span<UInt8>) {
+        notifyListen = []
+        guard !value.isEmpty else { return }
+        do throws(NodeURLError) {
+            let url = try NodeURL(value, value.all)
+            switch url.scheme {
+            case .unix, .tcp, .tcp6: notifyListen = copy(value)
+            case .udp, .udp6, .cunix:
+                fault("rtpproxy_notify_listen", value, value.all, "is none of unix:, tcp: and tcp6:")
+            }
+        } catch {
+            fault("rtpproxy_notify_listen", value, value.all, error.text)
         }
     }
 

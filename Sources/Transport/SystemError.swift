@@ -36,6 +36,10 @@ public struct SystemError: Error, Equatable, Sendable {
     public static let networkUnreachable = SystemError(code: ENETUNREACH)
     /// No such socket file.
     public static let noFile = SystemError(code: ENOENT)
+    /// Somebody else has the address, or a file is in the way.
+    public static let inUse = SystemError(code: EADDRINUSE)
+    /// A file is in the way.
+    public static let exists = SystemError(code: EEXIST)
     /// An argument that cannot be.
     public static let invalid = SystemError(code: EINVAL)
 
@@ -56,6 +60,8 @@ public struct SystemError: Error, Equatable, Sendable {
         case .again: "resource temporarily unavailable"
         case .interrupted: "interrupted"
         case .noBuffers: "no buffer space"
+        case .inUse: "address already in use"
+        case .exists: "a file that is no socket is in the way"
         case .processDescriptors: "too many open files in this process"
         case .systemDescriptors: "too many open files in the system"
         case .noMemory: "out of memory"

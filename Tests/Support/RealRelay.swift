@@ -26,8 +26,8 @@ public final class RealRelay: Sendable {
         ProcessInfo.processInfo.environment["RTPPROXY_PYTHON"] ?? "\(PackageFolder.root)/.cache/venv/bin/python"
     }
 
-    /// Starts it and waits until it answers `V`. Media goes through `address`.
-    public init(_ address: String = "127.0.0.1") throws {
+    /// Starts it and waits until it answers `V`. Media goes through `address`. `options`: further ones of RTPProxy.
+    public init(_ address: String = "127.0.0.1", options: [String] = []) throws {
         guard FileManager.default.isExecutableFile(atPath: Self.python) else {
             throw HarnessError("no RTPProxy: \(Self.python) is not there, run make setup first")
         }
@@ -40,8 +40,8 @@ public final class RealRelay: Sendable {
         let lowest = try FreePort.next(in: 34_000...59_000) & ~1
         arguments = [
             "\(PackageFolder.root)/Tests/Relay/real-relay.py", address, String(lowest), String(lowest + 999), url,
-            unixURL, lastingURL,
-        ]
+            unixURL, lastingURL, "--",
+        ] + options
         current = Mutex(try Self.launch(arguments, folder))
         try waitUntilItAnswers()
     }

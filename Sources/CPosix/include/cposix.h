@@ -9,6 +9,7 @@
 #define CPOSIX_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -21,6 +22,7 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,41 +100,104 @@ static inline int64_t cposix_no_delay(int fd)
 
 static inline int64_t cposix_close(int fd) { return close(fd) < 0 ? -(int64_t)errno : 0; }
 
-static inline int64_t cposix_connect(int fd, uint64_t w0, uint64_t w1, uint64_t w2)
+/* Fills `any` from an address's words; how long it is. */
+static inline socklen_t cposix_address_to(uint64_t w0, uint64_t w1, uint64_t w2, struct sockaddr_storage *any)
 {
     uint16_t port = (uint16_t)(w0 >> 16);
-    int result;
+    memset(any, 0, sizeof *any);
     if ((w0 & 0xff) == CPOSIX_IPV4) {
-        struct sockaddr_in a;
-        memset(&a, 0, sizeof a);
-        a.sin_family = AF_INET;
-        a.sin_port = htons(port);
-        a.sin_addr.s_addr = htonl((uint32_t)w1);
-        result = connect(fd, (const struct sockaddr *)&a, sizeof a);
-    } else {
-        struct sockaddr_in6 a;
-        memset(&a, 0, sizeof a);
-        a.sin6_family = AF_INET6;
-        a.sin6_port = htons(port);
-        a.sin6_scope_id = (uint32_t)(w0 >> 32);
-        for (int i = 0; i < 8; i++) {
-            a.sin6_addr.s6_addr[i] = (uint8_t)(w1 >> (56 - 8 * i));
-            a.sin6_addr.s6_addr[8 + i] = (uint8_t)(w2 >> (56 - 8 * i));
-        }
-        result = connect(fd, (const struct sockaddr *)&a, sizeof a);
+        struct sockaddr_in *a = (struct sockaddr_in *)any;
+        a->sin_family = AF_INET;
+        a->sin_port = htons(port);
+        a->sin_addr.s_addr = htonl((uint32_t)w1);
+        return sizeof *a;
     }
-    return result < 0 ? -(int64_t)errno : 0;
+    struct sockaddr_in6 *a = (struct sockaddr_in6 *)any;
+    a->sin6_family = AF_INET6;
+    a->sin6_port = htons(port);
+    a->sin6_scope_id = (uint32_t)(w0 >> 32);
+    for (int i = 0; i < 8; i++) {
+        a->sin6_addr.s6_addr[i] = (uint8_t)(w1 >> (56 - 8 * i));
+        a->sin6_addr.s6_addr[8 + i] = (uint8_t)(w2 >> (56 - 8 * i));
+    }
+    return sizeof *a;
+}
+
+static inline int64_t cposix_connect(int fd, uint64_t w0, uint64_t w1, uint64_t w2)
+{
+    struct sockaddr_storage a;
+    socklen_t length = cposix_address_to(w0, w1, w2, &a);
+    return connect(fd, (const struct sockaddr *)&a, length) < 0 ? -(int64_t)errno : 0;
+}
+
+/* Fills `a` with the path of a unix socket; false where it does not fit. */
+static inline bool cposix_unix_address(const uint8_t *path, size_t count, struct sockaddr_un *a)
+{
+    memset(a, 0, sizeof *a);
+    if (path == NULL || count == 0 || count >= sizeof a->sun_path)
+        return false;
+    a->sun_family = AF_UNIX;
+    memcpy(a->sun_path, path, count);
+    return true;
 }
 
 static inline int64_t cposix_connect_unix(int fd, const uint8_t *path, size_t count)
 {
     struct sockaddr_un a;
-    memset(&a, 0, sizeof a);
-    if (count == 0 || count >= sizeof a.sun_path)
+    if (!cposix_unix_address(path, count, &a))
         return -(int64_t)ENAMETOOLONG;
-    a.sun_family = AF_UNIX;
-    memcpy(a.sun_path, path, count);
     return connect(fd, (const struct sockaddr *)&a, sizeof a) < 0 ? -(int64_t)errno : 0;
+}
+
+/* Gives a TCP socket its address, also where an earlier one's connections linger. */
+static inline int64_t cposix_bind(int fd, uint64_t w0, uint64_t w1, uint64_t w2)
+{
+    struct sockaddr_storage a;
+    socklen_t length = cposix_address_to(w0, w1, w2, &a);
+    int on = 1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    return bind(fd, (const struct sockaddr *)&a, length) < 0 ? -(int64_t)errno : 0;
+}
+
+/* Gives a unix socket its path, for its owner and group: the mode is there before the file is. */
+static inline int64_t cposix_bind_unix(int fd, const uint8_t *path, size_t count)
+{
+    struct sockaddr_un a;
+    if (!cposix_unix_address(path, count, &a))
+        return -(int64_t)ENAMETOOLONG;
+    if (fchmod(fd, S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP) < 0)
+        return -(int64_t)errno;
+    return bind(fd, (const struct sockaddr *)&a, sizeof a) < 0 ? -(int64_t)errno : 0;
+}
+
+/* Removes the file at `path` if it is a socket. */
+static inline int64_t cposix_unlink_socket(const uint8_t *path, size_t count)
+{
+    struct sockaddr_un a;
+    struct stat s;
+    if (!cposix_unix_address(path, count, &a))
+        return -(int64_t)ENAMETOOLONG;
+    if (lstat(a.sun_path, &s) < 0)
+        return -(int64_t)errno;
+    if (!S_ISSOCK(s.st_mode))
+        return -(int64_t)EEXIST;
+    return unlink(a.sun_path) < 0 ? -(int64_t)errno : 0;
+}
+
+static inline int64_t cposix_listen(int fd) { return listen(fd, 64) < 0 ? -(int64_t)errno : 0; }
+
+/* The next connection, without blocking. */
+static inline int64_t cposix_accept(int fd)
+{
+    int accepted = accept(fd, NULL, NULL);
+    if (accepted < 0)
+        return -(int64_t)errno;
+    if (fcntl(accepted, F_SETFD, FD_CLOEXEC) < 0 || fcntl(accepted, F_SETFL, O_NONBLOCK) < 0) {
+        int fault = errno;
+        close(accepted);
+        return -(int64_t)fault;
+    }
+    return accepted;
 }
 
 /* Never raises SIGPIPE. */

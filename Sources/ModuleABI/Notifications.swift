@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Entry points for RTPProxy's notifications: the listening socket, and the process that reads from it.
+
+import Bytes
+public import RTPProxyABI
+import Relay
+import Transport
+
+/// The host of the process that listens.
+@safe private struct NotifyHost: NotificationHost {
+    let host: Host
+    let services: rtpp_host
+    let tagIsCallID: Bool
+
+    var ticks: UInt32 { host.ticks }
+
+    func log(_ level: LogLevel, _ line: Span<UInt8>) { host.log(level, line) }
+
+    func count(_ which: RelayCounter, _ amount: UInt32) { host.count(which, amount) }
+
+    func mediaStopped(tag: Span<UInt8>) {
+        var raised = unsafe rtpp_event()
+        unsafe raised.kind = .RTPP_EVENT_TIMEOUT
+        unsafe raised.tag = rtpp_bytes(lending: tag)
+        // RTPProxy has decoded it.
+        if tagIsCallID { unsafe raised.call_id = raised.tag }
+        unsafe services.raise?(&raised)
+    }
+}
+
+@c @implementation
+public func rtpp_listen(_ handle: OpaquePointer?) -> rtpp_status {
+    guard let module = unsafe module(handle), unsafe module.pointee.isConfigured else { return .RTPP_BAD_ARGUMENT }
+    let text = unsafe module.pointee.settings.notifyListen
+    guard !text.isEmpty, let url = try? NodeURL(text.span, text.span.all) else { return .RTPP_NO_VALUE }
+    do throws(ListenError) {
+        unsafe module.pointee.listener = try StreamListener(text.span, url)
+        return .RTPP_OK
+    } catch {
+        var line: [UInt8] = []
+        line.append("parameter rtpproxy_notify_listen: \"")
+        line.append(printable: text.span, text.span.all, limit: 300)
+        line.append("\": ")
+        line.append(error.text)
+        unsafe Host(module.pointee.host).log(.error, line.span)
+        return .RTPP_BAD_CONFIGURATION
+    }
+}
+
+@c @implementation
+public func rtpp_run_notify(_ handle: OpaquePointer?, _ tagIsCallID: Bool) {
+    guard let module = unsafe module(handle), let listener = unsafe module.pointee.listener.take() else { return }
+    let services = unsafe module.pointee.host
+    var notifications = Notifications(listener)
+    let host = NotifyHost(host: Host(services), services: services, tagIsCallID: tagIsCallID)
+    notifications.run(host, while: { host.host.isWanted })
+}

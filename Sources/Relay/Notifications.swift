@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The process that listens for RTPProxy's notifications: media of a call has stopped, and the script is told once.
+
+import Bytes
+import ControlProtocol
+public import Transport
+
+/// A host that can be told that the media of a call has stopped.
+public protocol NotificationHost: RelayHost {
+    /// Runs what the script has for it. `tag`: what RTPProxy was given with the offer, without blanks and control
+    /// characters.
+    func mediaStopped(tag: Span<UInt8>)
+}
+
+/// The tags that were told lately: RTPProxy writes one line for each stream of a call.
+struct RecentTags {
+    private static let count = 256
+    /// How long a tag is not told again, in nanoseconds.
+    static let patience: UInt64 = 10_000_000_000
+    private var hashes = [UInt64](repeating: 0, count: count)
+    private var times = [UInt64](repeating: 0, count: count)
+    private var next = 0
+
+    /// Whether `tag` is new at `now`; it is remembered then.
+    mutating func isNew(_ tag: Span<UInt8>, now: UInt64) -> Bool {
+        var hash = Hash64()
+        hash.combine(tag, tag.all)
+        let value = hash.value
+        for index in hashes.indices where hashes[index] == value && times[index] != 0 {
+            if now &- times[index] < Self.patience { return false }
+        }
+        hashes[next] = value
+        times[next] = max(now, 1)
+        next = next &+ 1 < Self.count ? next &+ 1 : 0
+        return true
+    }
+}
+
+/// What the process remembers.
+public struct Notifications: ~Copyable {
+    /// The longest time without a look at whether the process is wanted, in nanoseconds.
+    private static let longestPause: UInt64 = 100_000_000
+    /// How often what is no RTPProxy may be logged, in nanoseconds.
+    private static let logPause: UInt64 = 10_000_000_000
+
+    private var listener: StreamListener
+    private var readers = [NotificationReader](repeating: NotificationReader(), count: StreamListener.capacity)
+    private var recent = RecentTags()
+    private var logAt: UInt64 = 0
+
+    public init(_ listener: consuming StreamListener) { self.listener = listener }
+
+    /// Listens until `isWanted` says no. Runs in a process of its own.
+    public mutating func run<Host: NotificationHost>(_ host: Host, while isWanted: () -> Bool) {
+        while isWanted() { step(host, nanoseconds: Self.longestPause) }
+    }
+
+    /// Waits at most `nanoseconds` for something to happen and deals with it.
+    mutating func step<Host: NotificationHost>(_ host: Host, nanoseconds: UInt64) {
+        var (readers, recent) = (self.readers, self.recent)
+        var isForeign = false
+        listener.step(
+            nanoseconds: nanoseconds, opened: { readers[$0] = NotificationReader() },
+            arrived: { place, bytes, range in
+                let progress = readers[place].read(bytes, range) { tag in
+                    if recent.isNew(tag, now: MonotonicClock.now()) { host.mediaStopped(tag: tag) }
+                }
+                switch progress {
+                case .going: return true
+                case .tooLong:
+                    isForeign = true
+                    return false
+                }
+            })
+        (self.readers, self.recent) = (readers, recent)
+        let now = MonotonicClock.now()
+        guard isForeign, logAt <= now else { return }
+        logAt = now &+ Self.logPause
+        var line: [UInt8] = []
+        line.append("rtpproxy_notify_listen: what came is no notification, the connection is closed")
+        host.log(.warning, line.span)
+    }
+}

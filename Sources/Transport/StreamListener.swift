@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A listening stream socket and the connections to it: as many as there is room for, and none can hold the others up.
+
+public import Bytes
+private import CPosix
+
+/// Why there is no listening socket.
+public enum ListenError: Error, Equatable, Sendable {
+    case resolve(ResolveError)
+    case system(SystemError)
+
+    /// A few words for a log line.
+    public var text: StaticString {
+        switch self {
+        case .resolve(let error): error.text
+        case .system(let error): error.text
+        }
+    }
+}
+
+/// A listening socket, opened before the processes are forked and used by one of them.
+///
+/// The connections have room for `capacity`: the next one takes the place of the one that has been silent longest. So
+/// half-open connections cost what they cost once, and whoever has something to say is heard.
+public struct StreamListener: ~Copyable {
+    /// Connections at once.
+    public static let capacity = 64
+    /// Connections taken, and bytes read of each, in one step: none can keep the others waiting for long.
+    private static let acceptsPerStep = 16
+    private static let bytesPerStep = 4096
+    /// How long no connection is taken where the system has no descriptors left, in nanoseconds.
+    private static let acceptPause: UInt64 = 200_000_000
+
+    private let file: Descriptor<Kernel>
+    private var open = Connections()
+    /// When each was heard of last.
+    private var heardAt = [UInt64](repeating: 0, count: capacity)
+    private var acceptAt: UInt64 = 0
+    private var entries = [PollEntry](repeating: PollEntry(), count: capacity + 1)
+    private var buffer = [UInt8](repeating: 0, count: bytesPerStep)
+
+    /// Listens at `url`, which was parsed from the beginning of `bytes`: a path (`unix:`) or an address of TCP. May look
+    /// a name up: at start-up only. A socket file that nobody listens at any more is replaced.
+    public init(_ bytes: Span<UInt8>, _ url: NodeURL) throws(ListenError) {
+        let kind: SocketKind = url.scheme.isUnix ? .unix : url.scheme.isIPv6 ? .tcp6 : .tcp
+        let file: Descriptor<Kernel>
+        do throws(SystemError) { file = try Descriptor(opened: Kernel.open(kind)) } catch { throw .system(error) }
+        if kind == .unix {
+            try Self.bind(file.number, bytes, path: url.target)
+        } else {
+            try Self.bind(file.number, bytes, url)
+        }
+        try Self.check(cposix_listen(file.number))
+        self.file = file
+    }
+
+    /// The descriptors of the connections by place, -1 where there is none; closed when they go.
+    private struct Connections: ~Copyable {
+        var numbers = [Int32](repeating: -1, count: StreamListener.capacity)
+
+        deinit {
+            for number in numbers where number >= 0 { _ = cposix_close(number) }
+        }
+    }
+
+    private static func check(_ result: Int64) throws(ListenError) {
+        guard result >= 0 else { throw .system(SystemError(result: result)) }
+    }
+
+    private static func bind(_ descriptor: Int32, _ bytes: Span<UInt8>, _ url: NodeURL) throws(ListenError) {
+        let address: SocketAddress
+        do throws(ResolveError) { address = try Resolver.resolve(bytes, url) } catch { throw .resolve(error) }
+        try check(cposix_bind(descriptor, address.words.0, address.words.1, address.words.2))
+    }
+
+    private static func bind(_ descriptor: Int32, _ bytes: Span<UInt8>, path: ByteRange) throws(ListenError) {
+        let result = bindOnce(descriptor, bytes, path)
+        guard result < 0, SystemError(result: result) == .inUse else { return try check(result) }
+        // The file of an earlier run, or of somebody who lives: who connects finds out.
+        let probe = Kernel.open(.unix)
+        try check(probe)
+        let answer = Kernel.connect(Int32(truncatingIfNeeded: probe), bytes, path: path)
+        _ = cposix_close(Int32(truncatingIfNeeded: probe))
+        guard answer < 0, SystemError(result: answer) == .refused else { throw .system(.inUse) }
+        let inside = bytes.clamped(path)
+        // SAFETY: `inside` lies within `bytes`, as clamped(_:) upholds.
+        let removed = unsafe bytes.withUnsafeBufferPointer { source in
+            unsafe cposix_unlink_socket(source.baseAddress.map { unsafe $0 + inside.start }, inside.count)
+        }
+        try check(removed)
+        try check(bindOnce(descriptor, bytes, path))
+    }
+
+    private static func bindOnce(_ descriptor: Int32, _ bytes: Span<UInt8>, _ path: ByteRange) -> Int64 {
+        let inside = bytes.clamped(path)
+        // SAFETY: `inside` lies within `bytes`, as clamped(_:) upholds.
+        return unsafe bytes.withUnsafeBufferPointer { source in
+            unsafe cposix_bind_unix(descriptor, source.baseAddress.map { unsafe $0 + inside.start }, inside.count)
+        }
+    }
+
+    /// Waits at most `nanoseconds` for something to happen and deals with it. `opened` is told which place a new
+    /// connection has, from 0; `arrived` gets the bytes of a place, and says whether its connection may stay.
+    public mutating func step(
+        nanoseconds: UInt64, opened: (Int) -> Void, arrived: (Int, Span<UInt8>, ByteRange) -> Bool
+    ) {
+        let start = Kernel.now()
+        for place in open.numbers.indices {
+            entries[place] = PollEntry(descriptor: open.numbers[place], events: PollEntry.readable)
+        }
+        entries[Self.capacity] = PollEntry(
+            descriptor: acceptAt <= start ? file.number : -1, events: PollEntry.readable)
+        guard Kernel.wait(&entries, nanoseconds: nanoseconds) > 0 else { return }
+        let now = Kernel.now()
+        for place in open.numbers.indices where open.numbers[place] >= 0 && entries[place].arrived != 0 {
+            heardAt[place] = now
+            let result = Kernel.receive(open.numbers[place], into: &buffer, buffer.span.all)
+            if result > 0 {
+                let range = ByteRange(start: 0, count: Int(result))
+                if !arrived(place, buffer.span, range) { close(place) }
+            } else {
+                let error = SystemError(result: result)
+                if result == 0 || (error != .again && error != .interrupted) { close(place) }
+            }
+        }
+        guard entries[Self.capacity].arrived != 0 else { return }
+        for _ in 0..<Self.acceptsPerStep {
+            let accepted = cposix_accept(file.number)
+            guard accepted >= 0 else {
+                // What waits stays in the queue; asking for it at once again would only burn time.
+                if SystemError(result: accepted).isLocal { acceptAt = now &+ Self.acceptPause }
+                return
+            }
+            let place = freePlace()
+            close(place)
+            open.numbers[place] = Int32(truncatingIfNeeded: accepted)
+            heardAt[place] = now
+            opened(place)
+        }
+    }
+
+    /// A place without a connection, or that of the connection that was silent longest.
+    private func freePlace() -> Int {
+        var found = 0
+        for place in open.numbers.indices {
+            if open.numbers[place] < 0 { return place }
+            if heardAt[place] < heardAt[found] { found = place }
+        }
+        return found
+    }
+
+    private mutating func close(_ place: Int) {
+        guard open.numbers.indices.contains(place), open.numbers[place] >= 0 else { return }
+        _ = cposix_close(open.numbers[place])
+        open.numbers[place] = -1
+    }
+}
