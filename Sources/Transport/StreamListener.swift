@@ -55,7 +55,7 @@ public struct StreamListener: ~Copyable {
     }
 
     /// The descriptors of the connections by place, -1 where there is none; closed when they go.
-    private struct Connections: ~Copyable {
+    struct Connections: ~Copyable {
         var numbers = [Int32](repeating: -1, count: StreamListener.capacity)
 
         deinit {

@@ -159,7 +159,7 @@ static inline int64_t cposix_bind(int fd, uint64_t w0, uint64_t w1, uint64_t w2)
     return bind(fd, (const struct sockaddr *)&a, length) < 0 ? -(int64_t)errno : 0;
 }
 
-/* Gives a unix socket its path, for its owner and group: the mode is there before the file is. */
+/* Gives a unix socket its path, for its owner and group: what the umask leaves of that first, then all of it. */
 static inline int64_t cposix_bind_unix(int fd, const uint8_t *path, size_t count)
 {
     struct sockaddr_un a;
@@ -167,7 +167,9 @@ static inline int64_t cposix_bind_unix(int fd, const uint8_t *path, size_t count
         return -(int64_t)ENAMETOOLONG;
     if (fchmod(fd, S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP) < 0)
         return -(int64_t)errno;
-    return bind(fd, (const struct sockaddr *)&a, sizeof a) < 0 ? -(int64_t)errno : 0;
+    if (bind(fd, (const struct sockaddr *)&a, sizeof a) < 0)
+        return -(int64_t)errno;
+    return chmod(a.sun_path, S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP) < 0 ? -(int64_t)errno : 0;
 }
 
 /* Removes the file at `path` if it is a socket. */

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Notifications of media that has stopped: what the module's own listener makes of whatever comes.
+
+import Foundation
+import TestSupport
+import Testing
+
+/// A connection to a unix stream socket, as RTPProxy makes one.
+private final class Notifier {
+    private let descriptor: Int32
+
+    init(_ path: String) throws {
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { target in
+            for (index, byte) in path.utf8.enumerated() { target[index] = byte }
+        }
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard result == 0 else { throw HarnessError("no connection to \(path): errno \(errno)") }
+    }
+
+    /// Writes what is taken; false where the other end has closed.
+    @discardableResult
+    func write(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        return Foundation.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
+    }
+
+    deinit { close(descriptor) }
+}
+
+@Suite struct NotifyTests {
+    private static let route = """
+
+        event_route[rtpproxy:timeout] {
+            xlog("L_NOTICE", "stopped <$rtpp_notify(tag)> <$rtpp_notify(callid)> pid $pp\\n");
+        }
+        """
+
+    private func run(
+        _ adjust: (inout KamailioConfiguration) -> Void = { _ in },
+        _ body: (Kamailio, ScriptedRelay, String) throws -> Void
+    ) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("stopped")
+        let relay = try ScriptedRelay()
+        try Stage.own(
+            [relay],
+            {
+                $0.routes += Self.route
+                $0.set("rtpproxy_notify_listen", "unix:\(path)")
+                adjust(&$0)
+            }
+        ) { kamailio in
+            try body(kamailio, relay, path)
+            #expect(kamailio.diedBySignal.isEmpty)
+        }
+    }
+
+    private func stopped(_ kamailio: Kamailio) -> [String] {
+        kamailio.logLines(": stopped <").compactMap {
+            $0.components(separatedBy: ": stopped ").last?.components(separatedBy: " pid ").first
+        }
+    }
+
+    @Test func eachCallIsToldOnceInAProcessOfItsOwnAndOffersNameTheSocket() throws {
+        try run { kamailio, relay, path in
+            let call = try kamailio.call()
+            #expect(try call.invite(run: .offer()).returnCodes == [1])
+            let offer = try #require(relay.texts(of: call.id, "U").first)
+            #expect(offer.contains(" unix:\(path) "))
+            let notifier = try Notifier(path)
+            // One line for each stream, in whatever pieces.
+            notifier.write("\(call.id)\n\(call.id)\nsec")
+            #expect(waitUntil(5) { stopped(kamailio).count == 1 })
+            notifier.write("ond\r\n")
+            #expect(waitUntil(5) { stopped(kamailio).count == 2 })
+            #expect(stopped(kamailio) == ["<\(call.id)> <\(call.id)>", "<second> <second>"])
+            let own = try #require(try kamailio.processes().first { $0.name == "RTPProxy notify" }?.pid)
+            #expect(kamailio.logLines(": stopped <").allSatisfy { $0.contains(" pid \(own)") })
+        }
+    }
+
+    @Test func aTagOfItsOwnIsNoCallID() throws {
+        try run {
+            $0.set("timeout_tag_pv", "$var(tag)")
+        } _: { kamailio, _, path in
+            try Notifier(path).write("1.2\n")
+            #expect(waitUntil(5) { stopped(kamailio) == ["<1.2> <<null>>"] })
+        }
+    }
+
+    @Test func whatIsNoNotificationCostsNothing() throws {
+        try run { kamailio, _, path in
+            let silent = try (0..<300).map { _ in try Notifier(path) }
+            let half = try Notifier(path)
+            half.write("half")
+            for text in ["\n\n\n", "two words\n", "control\u{1}\n", "\u{7F}\n", "nul\0\n", "\r\n"] {
+                try Notifier(path).write(text)
+            }
+            let long = try Notifier(path)
+            let piece = String(repeating: "x", count: 4096)
+            #expect(waitUntil(5, every: 1) { !long.write(piece) }, "a line without end is not cut off")
+            try Notifier(path).write("good\n")
+            #expect(waitUntil(5) { stopped(kamailio) == ["<good> <good>"] })
+            #expect(kamailio.logLines("what came is no notification").count == 1)
+            _ = silent
+        }
+    }
+
+    @Test func aFloodOfTagsKeepsNobodyElseWaiting() throws {
+        try run { kamailio, relay, path in
+            let flood = try Notifier(path)
+            for index in 0..<2000 { flood.write("flood-\(index)\n") }
+            try Notifier(path).write("good\n")
+            #expect(waitUntil(10) { stopped(kamailio).contains("<good> <good>") })
+            #expect(try kamailio.call().invite(run: .offer()).returnCodes == [1])
+        }
+    }
+
+    @Test func valuesThatCannotBeAreRefusedAtStart() throws {
+        let folder = try TemporaryFolder()
+        let file = folder.file("plain")
+        try "x".write(toFile: file, atomically: true, encoding: .utf8)
+        let values = [
+            "udp:127.0.0.1:4000": "is none of unix:, tcp: and tcp6:", "nonsense": "neither a scheme",
+            "tcp:127.0.0.1:99999": "port is not a number", "tcp:192.0.2.1:4000": "rtpproxy_notify_listen",
+            "unix:/nonexistent/folder/socket": "no such socket", "unix:\(file)": "a file that is no socket is in the way",
+        ]
+        for (value, reason) in values {
+            var configuration = KamailioConfiguration()
+            configuration.set("rtpproxy_notify_listen", value)
+            let log = try Kamailio.startUpFailure(configuration)
+            #expect(log.contains("\"\(value)\"") && log.contains(reason), "\(value): \(log.suffix(1500))")
+        }
+        #expect(try String(contentsOfFile: file, encoding: .utf8) == "x")
+    }
+
+    @Test func theSocketOfAnEarlierRunIsTakenOverAndThatOfALivingOneIsNot() throws {
+        try run { kamailio, _, path in
+            var second = KamailioConfiguration()
+            second.set("rtpproxy_notify_listen", "unix:\(path)")
+            #expect(try Kamailio.startUpFailure(second).contains("address already in use"))
+            let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+            #expect(mode == 0o660)
+            try kamailio.stop()
+            #expect(FileManager.default.fileExists(atPath: path))
+            second.routes += Self.route
+            try Kamailio.with(second) { again in
+                try Notifier(path).write("again\n")
+                #expect(waitUntil(5) { stopped(again) == ["<again> <again>"] })
+            }
+        }
+    }
+
+    @Test func bothPhonesGetAByeWhenTheMediaHasStopped() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("media")
+        let relay = try RealRelay(options: ["-n", "unix:\(path)", "-T", "3"])
+        defer { relay.stop() }
+        let text = try Example.text("media-timeout.cfg")
+            .replacingOccurrences(of: "udp:127.0.0.1:22222", with: relay.url)
+            .replacingOccurrences(of: "unix:/run/kamailio/media-timeout", with: "unix:\(path)")
+        try Kamailio.with(KamailioConfiguration(complete: text)) { kamailio in
+            waitUntil(10) { !kamailio.logLines("is up").isEmpty }
+            let made = try kamailio.call()
+            try Example.register(made.callee, kamailio)
+            let (atCaller, atCallee) = (try RTPEndpoint(), try RTPEndpoint())
+            let call = try RoutedCall(
+                made, sdp: SDPText.audio(port: Int(atCaller.port)), answer: SDPText.audio(port: Int(atCallee.port)))
+            func relayPort(_ message: SIPMessage) -> UInt16 {
+                UInt16(message.lines.first { $0.hasPrefix("m=audio ") }?.split(separator: " ")[1] ?? "") ?? 0
+            }
+            let (toCallee, toCaller) = (relayPort(call.answer), relayPort(call.invite))
+            for round in 0..<3 {
+                atCaller.send(20, to: Endpoint(.ipv4, toCallee), firstSequence: UInt16(round * 20))
+                atCallee.send(20, to: Endpoint(.ipv4, toCaller), firstSequence: UInt16(round * 20))
+            }
+            #expect(atCallee.count(expecting: 20) >= 20 && atCaller.count(expecting: 20) >= 20)
+            // Nobody sends any more.
+            let atCallees = made.callee.receive(20_000) { $0.method == "BYE" && $0.isRequest }
+            let atCallers = made.caller.receive(5000) { $0.method == "BYE" && $0.isRequest }
+            #expect(atCallees?.callID == made.id && atCallers?.callID == made.id, "\(kamailio.log.suffix(3000))")
+            #expect(kamailio.logLines("has stopped").count == 1)
+        }
+    }
+}
