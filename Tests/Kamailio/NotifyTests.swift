@@ -129,8 +129,10 @@ private final class Notifier {
         try "x".write(toFile: file, atomically: true, encoding: .utf8)
         let values = [
             "udp:127.0.0.1:4000": "is none of unix:, tcp: and tcp6:", "nonsense": "neither a scheme",
-            "tcp:127.0.0.1:99999": "port is not a number", "tcp:192.0.2.1:4000": "rtpproxy_notify_listen",
-            "unix:/nonexistent/folder/socket": "no such socket", "unix:\(file)": "a file that is no socket is in the way",
+            "tcp:127.0.0.1:99999": "port is not a number",
+            "tcp:192.0.2.1:4000": "rtpproxy_notify_listen",
+            "unix:/nonexistent/folder/socket": "no such socket",
+            "unix:\(file)": "a file that is no socket is in the way",
         ]
         for (value, reason) in values {
             var configuration = KamailioConfiguration()

@@ -38,10 +38,11 @@ public final class RealRelay: Sendable {
         lastingURL = "cunix:\(folder.file("lasting"))"
         // Where the system gives ports out itself: it and RTPProxy both pass over those in use, user agents could not.
         let lowest = try FreePort.next(in: 34_000...59_000) & ~1
-        arguments = [
-            "\(PackageFolder.root)/Tests/Relay/real-relay.py", address, String(lowest), String(lowest + 999), url,
-            unixURL, lastingURL, "--",
-        ] + options
+        arguments =
+            [
+                "\(PackageFolder.root)/Tests/Relay/real-relay.py", address, String(lowest), String(lowest + 999), url,
+                unixURL, lastingURL, "--",
+            ] + options
         current = Mutex(try Self.launch(arguments, folder))
         try waitUntilItAnswers()
     }
