@@ -178,10 +178,40 @@ typedef struct rtpp_event {
     rtpp_bytes call_id; /* absent where the tag is not the Call-ID */
 } rtpp_event;
 
+/* What a journal tells apart. */
+typedef enum RTPP_CLOSED rtpp_report_kind {
+    RTPP_REPORT_STARTED = 0,        /* the configuration is read: the server starts */
+    RTPP_REPORT_BAD_PARAMETER = 1,  /* it is not, for this fault */
+    RTPP_REPORT_NODE_UP = 2,        /* an RTPProxy answers, or answers again */
+    RTPP_REPORT_NODE_DOWN = 3,      /* it has failed */
+    RTPP_REPORT_NODE_ENABLED = 4,   /* the operator switched it on */
+    RTPP_REPORT_NODE_DISABLED = 5,  /* the operator switched it off */
+    RTPP_REPORT_NODE_DRAINING = 6,  /* the operator gives it no new calls */
+    RTPP_REPORT_RELOADED = 7,       /* the sets were read from the database again */
+    RTPP_REPORT_CALL_REFUSED = 8,   /* a function failed */
+    RTPP_REPORT_NO_NODE = 9         /* a function found no RTPProxy */
+} rtpp_report_kind;
+#define RTPP_REPORTS 10
+
+/* One report: the line of the log, and what is in it in fields of their own, absent where it has none. */
+typedef struct rtpp_report {
+    rtpp_report_kind kind;
+    rtpp_level level;
+    rtpp_bytes line;  /* printable ASCII, as every field */
+    rtpp_bytes url;
+    rtpp_bytes state; /* of the RTPProxy, as rtpproxy.stats says it */
+    bool has_set;
+    uint32_t set_id;
+    rtpp_bytes call_id;
+    rtpp_bytes file;  /* the source file that reports */
+} rtpp_report;
+
 /* Services of the host. All are called in the process that called the entry point, and none is kept waiting. */
 typedef struct rtpp_host {
     uint32_t abi_version; /* RTPP_ABI_VERSION of the glue */
     void (*log)(rtpp_level level, rtpp_bytes line);
+    /* The same for what a journal has fields for: one line, wherever it goes. */
+    void (*report)(const rtpp_report *report);
     uint32_t (*ticks)(void); /* seconds since start, the clock of `recheck` */
     void (*count)(rtpp_counter which, uint32_t amount); /* costs next to nothing: calls count all they do */
     /* The text of a variable, borrowed until the next call; false where it is not configured or cannot be read.

@@ -38,6 +38,11 @@ void rtpp_async_target(int route, const str *function);
 const struct sip_msg *rtpp_resumed_message(void);
 rtpp_code rtpp_resumed_code(void);
 
+/* journal.c: reports for journald, or for the log where that is not wanted or not there. */
+int rtpp_journal_set_wish(modparam_t type, void *value);
+int rtpp_journal_init(void);
+void rtpp_journal_report(const rtpp_report *report);
+
 /* events.c: event routes, or the KEMI function of the parameter event_callback. */
 int rtpp_events_set_callback(modparam_t type, void *name);
 /* Looks the routes up, once the script is read. */

@@ -243,6 +243,7 @@ static void host_release(void *memory)
 const rtpp_host rtpp_host_services = {
 		.abi_version = RTPP_ABI_VERSION,
 		.log = host_log,
+		.report = rtpp_journal_report,
 		.ticks = host_ticks,
 		.count = rtpp_count,
 		.variable = host_variable,

@@ -76,6 +76,7 @@ static param_export_t parameters[] = {
 		FUNCTION(extra_id_pv, PARAM_STRING),
 		FUNCTION(rtp_inst_pvar, PARAM_STRING),
 		FUNCTION(rewrite_origin, PARAM_INT),
+		{"rtpproxy_journal", PARAM_INT | PARAM_USE_FUNC, (void *)rtpp_journal_set_wish},
 		{"event_callback", PARAM_STRING | PARAM_USE_FUNC, (void *)rtpp_events_set_callback},
 		{"db_url", PARAM_STRING, &db_url},
 		{"table_name", PARAM_STRING, &table_name},
@@ -116,6 +117,8 @@ static int mod_init(void)
 {
 	int result = rtpp_host_init();
 
+	if(rtpp_journal_init() < 0)
+		result = -1;
 	rtpp_events_init();
 	if(db_url != NULL && *db_url != '\0') {
 		rtpp_set_text(rtpp_instance, "db_url", rtpp_bytes_of_cstring(db_url));

@@ -91,6 +91,14 @@ public func rtpp_delete_async(
 
     func log(_ level: LogLevel, _ line: Span<UInt8>) { Host(services).log(level, line) }
 
+    func report(
+        _ kind: ReportKind, _ level: LogLevel, _ line: Span<UInt8>, url: Span<UInt8>, setID: UInt32?,
+        state: StaticString, callID: Span<UInt8>, file: StaticString
+    ) {
+        Host(services).report(
+            kind, level, line, url: url, setID: setID, state: state, callID: callID, file: file)
+    }
+
     var ticks: UInt32 { Host(services).ticks }
 
     func count(_ which: RelayCounter, _ amount: UInt32) { Host(services).count(which, amount) }

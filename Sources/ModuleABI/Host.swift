@@ -13,14 +13,24 @@ import SDP
     init(_ services: rtpp_host) { self.services = services }
 
     func log(_ level: LogLevel, _ line: Span<UInt8>) {
-        let hostLevel: rtpp_level =
-            switch level {
-            case .error: .RTPP_LOG_ERROR
-            case .warning: .RTPP_LOG_WARNING
-            case .notice: .RTPP_LOG_NOTICE
-            case .info: .RTPP_LOG_INFO
-            }
-        unsafe services.log?(hostLevel, rtpp_bytes(lending: line))
+        unsafe services.log?(rtpp_level(level), rtpp_bytes(lending: line))
+    }
+
+    func report(
+        _ kind: ReportKind, _ level: LogLevel, _ line: Span<UInt8>, url: Span<UInt8>, setID: UInt32?,
+        state: StaticString, callID: Span<UInt8>, file: StaticString
+    ) {
+        var report = unsafe rtpp_report()
+        unsafe report.kind = rtpp_report_kind(kind)
+        unsafe report.level = rtpp_level(level)
+        unsafe report.line = rtpp_bytes(lending: line)
+        if !url.isEmpty { unsafe report.url = rtpp_bytes(lending: url) }
+        if state.utf8CodeUnitCount > 0 { unsafe report.state = rtpp_bytes(static: state) }
+        unsafe report.has_set = setID != nil
+        unsafe report.set_id = setID ?? 0
+        if !callID.isEmpty { unsafe report.call_id = rtpp_bytes(lending: callID) }
+        unsafe report.file = rtpp_bytes(static: file)
+        unsafe services.report?(&report)
     }
 
     var ticks: UInt32 { services.ticks?() ?? 0 }
@@ -43,6 +53,36 @@ import SDP
         unsafe raised.set_id = setID
         unsafe raised.reason = rtpp_bytes(lending: reason)
         unsafe services.raise?(&raised)
+    }
+}
+
+extension rtpp_level {
+    init(_ level: LogLevel) {
+        self =
+            switch level {
+            case .error: .RTPP_LOG_ERROR
+            case .warning: .RTPP_LOG_WARNING
+            case .notice: .RTPP_LOG_NOTICE
+            case .info: .RTPP_LOG_INFO
+            }
+    }
+}
+
+extension rtpp_report_kind {
+    init(_ kind: ReportKind) {
+        self =
+            switch kind {
+            case .started: .RTPP_REPORT_STARTED
+            case .badParameter: .RTPP_REPORT_BAD_PARAMETER
+            case .nodeUp: .RTPP_REPORT_NODE_UP
+            case .nodeDown: .RTPP_REPORT_NODE_DOWN
+            case .nodeEnabled: .RTPP_REPORT_NODE_ENABLED
+            case .nodeDisabled: .RTPP_REPORT_NODE_DISABLED
+            case .nodeDraining: .RTPP_REPORT_NODE_DRAINING
+            case .reloaded: .RTPP_REPORT_RELOADED
+            case .callRefused: .RTPP_REPORT_CALL_REFUSED
+            case .noNode: .RTPP_REPORT_NO_NODE
+            }
     }
 }
 
@@ -70,6 +110,14 @@ import SDP
     }
 
     func log(_ level: LogLevel, _ line: Span<UInt8>) { Host(services).log(level, line) }
+
+    func report(
+        _ kind: ReportKind, _ level: LogLevel, _ line: Span<UInt8>, url: Span<UInt8>, setID: UInt32?,
+        state: StaticString, callID: Span<UInt8>, file: StaticString
+    ) {
+        Host(services).report(
+            kind, level, line, url: url, setID: setID, state: state, callID: callID, file: file)
+    }
 
     var ticks: UInt32 { services.ticks?() ?? 0 }
 

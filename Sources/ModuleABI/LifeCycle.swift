@@ -26,7 +26,7 @@ public func rtpp_create(
 extension rtpp_host {
     /// Whether every service is there.
     fileprivate var isComplete: Bool {
-        let hasProcessServices = unsafe log != nil && ticks != nil && count != nil && is_wanted != nil
+        let hasProcessServices = unsafe log != nil && report != nil && ticks != nil && count != nil && is_wanted != nil
         let hasMessageServices = unsafe variable != nil && set_instance != nil && is_edited != nil && apply_edits != nil
         let hasTransactions = unsafe transaction != nil && mark_transaction != nil
         let canWait = unsafe allocate != nil && release != nil && suspend != nil && resume != nil
@@ -109,9 +109,13 @@ public func rtpp_configure(_ handle: OpaquePointer?) -> rtpp_status {
     unsafe module.pointee.settings.finish()
     let host = unsafe Host(module.pointee.host)
     for warning in unsafe module.pointee.settings.warnings { host.log(.warning, warning.span) }
-    for fault in unsafe module.pointee.settings.faults { host.log(.error, fault.span) }
+    for fault in unsafe module.pointee.settings.faults { host.report(.badParameter, .error, fault.span) }
     guard unsafe module.pointee.settings.faults.isEmpty else { return .RTPP_BAD_CONFIGURATION }
     unsafe module.pointee.isConfigured = true
+    var line: [UInt8] = []
+    line.append("RTPProxies configured: ")
+    line.append(decimal: unsafe module.pointee.settings.nodes.count)
+    host.report(.started, .info, line.span)
     return .RTPP_OK
 }
 

@@ -42,7 +42,7 @@ public func rtpp_listen(_ handle: OpaquePointer?) -> rtpp_status {
         line.append(printable: text.span, text.span.all, limit: 300)
         line.append("\": ")
         line.append(error.text)
-        unsafe Host(module.pointee.host).log(.error, line.span)
+        unsafe Host(module.pointee.host).report(.badParameter, .error, line.span)
         return .RTPP_BAD_CONFIGURATION
     }
 }

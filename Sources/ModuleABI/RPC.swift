@@ -118,6 +118,15 @@ public func rtpp_commit_reload(
             added: UInt32(clamping: done.added), kept: UInt32(clamping: done.kept),
             removed: UInt32(clamping: done.removed), refused: UInt32(clamping: done.refused),
             skipped: module.pointee.skippedRows)
+        var line: [UInt8] = []
+        line.append("the sets are read again: ")
+        line.append(decimal: done.added)
+        line.append(" RTPProxies added, ")
+        line.append(decimal: done.kept)
+        line.append(" kept, ")
+        line.append(decimal: done.removed)
+        line.append(" removed")
+        host.report(.reloaded, .notice, line.span)
         return .RTPP_OK
     } catch {
         return .RTPP_BUSY

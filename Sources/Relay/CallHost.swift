@@ -15,6 +15,11 @@ public enum LogLevel: Sendable {
 public protocol RelayHost {
     /// Writes one line; it holds printable ASCII only.
     func log(_ level: LogLevel, _ line: Span<UInt8>)
+    /// The same with what a journal has fields for; an empty text is absent. `state`: that of the node. `callID`:
+    /// printable. `file`: the source file that reports.
+    func report(
+        _ kind: ReportKind, _ level: LogLevel, _ line: Span<UInt8>, url: Span<UInt8>, setID: UInt32?,
+        state: StaticString, callID: Span<UInt8>, file: StaticString)
     /// Seconds since start.
     var ticks: UInt32 { get }
     /// Adds `amount` to what is counted over all processes. Costs next to nothing: calls count all they do.

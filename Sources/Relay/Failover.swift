@@ -137,7 +137,7 @@ extension Relay {
             line.append(decimal: settings.disableSeconds)
             line.append(" s")
         }
-        host.log(.error, line.span)
+        reportNode(host, .nodeDown, .error, node)
         return true
     }
 

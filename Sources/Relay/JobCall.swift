@@ -38,6 +38,13 @@ struct JobCall<Host: RelayHost>: CallHost {
 
     func log(_ level: LogLevel, _ line: Span<UInt8>) { host.log(level, line) }
 
+    func report(
+        _ kind: ReportKind, _ level: LogLevel, _ line: Span<UInt8>, url: Span<UInt8>, setID: UInt32?,
+        state: StaticString, callID: Span<UInt8>, file: StaticString
+    ) {
+        host.report(kind, level, line, url: url, setID: setID, state: state, callID: callID, file: file)
+    }
+
     var ticks: UInt32 { host.ticks }
 
     func count(_ which: RelayCounter, _ amount: UInt32) { host.count(which, amount) }

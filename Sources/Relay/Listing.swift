@@ -66,24 +66,36 @@ extension Relay {
 
     /// Enables, or disables for good, every entry with this URL, exactly as configured. False where there is none.
     public mutating func setEnabled<Host: RelayHost>(_ host: Host, _ url: Span<UInt8>, _ isEnabled: Bool) -> Bool {
-        forEach(host, url) { table, node in table.setEnabled(node, isEnabled) }
+        forEach(host, url, isEnabled ? .nodeEnabled : .nodeDisabled, isEnabled ? "is enabled" : "is disabled") {
+            $0.setEnabled($1, isEnabled)
+        }
     }
 
     /// Gives every entry with this URL no new calls, or new calls again. False where there is none.
     public mutating func setDraining<Host: RelayHost>(_ host: Host, _ url: Span<UInt8>, _ isDraining: Bool) -> Bool {
-        forEach(host, url) { table, node in table.setDraining(node, isDraining) }
+        forEach(
+            host, url, isDraining ? .nodeDraining : .nodeEnabled,
+            isDraining ? "gets no new calls" : "gets new calls again"
+        ) { $0.setDraining($1, isDraining) }
     }
 
     private mutating func forEach<Host: RelayHost>(
-        _ host: Host, _ url: Span<UInt8>, _ body: (borrowing NodeTable, Int) -> Void
+        _ host: Host, _ url: Span<UInt8>, _ kind: ReportKind, _ what: StaticString,
+        _ body: (borrowing NodeTable, Int) -> Void
     ) -> Bool {
         refreshDirectory()
         var isFound = false
         for node in directory.listed where table.withURL(node, { $0.equals($0.all, url, url.all) }) {
             let before = standing(node)
             body(table, node)
-            if standing(node) != before { table.noteCondition(node, tick: host.ticks) }
             isFound = true
+            guard standing(node) != before else { continue }
+            table.noteCondition(node, tick: host.ticks)
+            line.removeAll(keepingCapacity: true)
+            appendName(of: node)
+            line.append(what)
+            line.append(", by RPC")
+            reportNode(host, kind, .notice, node)
         }
         return isFound
     }

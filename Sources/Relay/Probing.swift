@@ -97,7 +97,7 @@ extension Relay {
             line.removeAll(keepingCapacity: true)
             appendName(of: node)
             if case .unproven = before { line.append("is up") } else { line.append("is back") }
-            host.log(.info, line.span)
+            reportNode(host, .nodeUp, .info, node)
         }
     }
 }

@@ -114,16 +114,35 @@ extension Relay {
         if failure.isLogged {
             line.removeAll(keepingCapacity: true)
             line.append("call ")
+            let start = line.count
             host.with(.callID) { line.append(printable: $0, $0.all) }
+            let callID = ByteRange(from: start, to: line.count)
             line.append(": ")
             if case .relayError = failure { appendLastNode() }
             if case .noPort = failure { appendLastNode() }
             if case .unsupported = failure { appendLastNode() }
             failure.describe(into: &line)
-            host.log(.error, line.span)
+            reportCall(host, failure.isNoNode ? .noNode : .callRefused, callID)
         }
         let code = failure.returnCode
         return code == .noNode && !isMedia ? .error : code
+    }
+
+    /// Reports the line that has been gathered, in which the Call-ID stands at `range`.
+    private func reportCall<Host: CallHost>(_ host: Host, _ kind: ReportKind, _ range: ByteRange) {
+        let text = line
+        var callID: [UInt8] = []
+        callID.append(text.span, range)
+        guard let node = lastAsked, kind == .callRefused else {
+            return host.report(
+                kind, .error, text.span, url: Span(), setID: selectedSetID(host), state: "", callID: callID.span,
+                file: #fileID)
+        }
+        table.withURL(node) {
+            host.report(
+                kind, .error, text.span, url: $0, setID: table.setID(node), state: standing(node).text,
+                callID: callID.span, file: #fileID)
+        }
     }
 
     /// Warns that the node tried last does not do all that was asked for in this call.

@@ -128,6 +128,7 @@ func services() -> rtpp_host {
     rtpp_host(
         abi_version: UInt32(RTPP_ABI_VERSION),
         log: { HostLog.append($0, $1) },
+        report: { if let report = $0?.pointee { HostLog.append(report.level, report.line) } },
         ticks: { 1000 },
         count: { HostCounts.add($0, $1) },
         variable: { context, which, value, isNull in

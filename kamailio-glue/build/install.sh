@@ -10,6 +10,8 @@ action=$1
 module=$2
 destination=${3:-}
 target=$("$(dirname "$0")/kamailio.sh")/rtpproxy.so
+# What journalctl -x explains the module's entries with.
+catalog=/usr/lib/systemd/catalog/kamailio-rtpproxy-module.catalog
 
 if [ -z "$destination" ] && [ "$(id -u)" -ne 0 ]; then
 	echo "error: $target belongs to root. Run: sudo make $action" >&2
@@ -27,6 +29,8 @@ case $action in
 			dpkg-divert --local --rename --divert "$target.packaged" --add "$target"
 		fi
 		install -D -m 644 "$module" "$destination$target"
+		install -D -m 644 "$(dirname "$0")/../package/rtpproxy.catalog" "$destination$catalog"
+		[ -n "$destination" ] || ! command -v journalctl >/dev/null || journalctl --update-catalog
 		echo "installed $destination$target"
 		;;
 	uninstall)
@@ -35,7 +39,8 @@ case $action in
 			echo "$target is the packaged one; nothing to do"
 			exit 0
 		fi
-		rm -f "$destination$target"
+		rm -f "$destination$target" "$destination$catalog"
+		[ -n "$destination" ] || ! command -v journalctl >/dev/null || journalctl --update-catalog
 		if [ -z "$destination" ] && packaged; then
 			dpkg-divert --local --rename --remove "$target"
 		fi

@@ -129,6 +129,7 @@ mkdir -p "$tree/DEBIAN" "$documents/examples" "$tree/usr/share/lintian/overrides
 install -D -m 644 "$module" "$tree$target"
 install -m 644 "$root/README.md" "$parts/copyright" "$documents"
 changelog | gzip -9n >"$documents/changelog.gz"
+install -D -m 644 "$parts/rtpproxy.catalog" "$tree/usr/lib/systemd/catalog/$package.catalog"
 cp -R "$root/examples/." "$documents/examples"
 cp -R "$root/kamailio-glue/sql" "$documents/examples/sql"
 install -m 644 "$parts/lintian-overrides" "$tree/usr/share/lintian/overrides/$package"

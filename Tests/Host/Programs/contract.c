@@ -56,6 +56,7 @@ static void a_missing_service_is_refused(void)
 	EXPECT(CREATED_WITHOUT(mark_transaction) == RTPP_BAD_ARGUMENT);
 	EXPECT(CREATED_WITHOUT(is_wanted) == RTPP_BAD_ARGUMENT);
 	EXPECT(CREATED_WITHOUT(raise) == RTPP_BAD_ARGUMENT);
+	EXPECT(CREATED_WITHOUT(report) == RTPP_BAD_ARGUMENT);
 }
 
 static void null_module_is_refused(void)

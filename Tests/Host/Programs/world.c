@@ -37,6 +37,11 @@ static void host_log(rtpp_level level, rtpp_bytes line)
 				(const char *)line.data);
 }
 
+static void host_report(const rtpp_report *report)
+{
+	host_log(report->level, report->line);
+}
+
 static uint32_t host_ticks(void)
 {
 	struct timespec now;
@@ -111,6 +116,7 @@ static rtpp_resumption host_resume(void *record, void *continuation, rtpp_code c
 const rtpp_host services = {
 		.abi_version = RTPP_ABI_VERSION,
 		.log = host_log,
+		.report = host_report,
 		.ticks = host_ticks,
 		.count = host_count,
 		.variable = host_variable,

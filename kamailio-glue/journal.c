@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reports for journald: the same line as in the log, with what is in it in fields of their own.
+ *
+ * libsystemd is loaded when it is wanted, so that the module needs it nowhere else. */
+
+#include "glue.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <syslog.h>
+
+/* Each is explained in package/rtpproxy.catalog. */
+static const char *const message_ids[RTPP_REPORTS] = {
+		[RTPP_REPORT_STARTED] = "MESSAGE_ID=d83a74fed6d04b8a804a0f9474f398d2",
+		[RTPP_REPORT_BAD_PARAMETER] = "MESSAGE_ID=d51b7d33b7ac453aab605f3286b90c16",
+		[RTPP_REPORT_NODE_UP] = "MESSAGE_ID=ea4ad18363ec4dd39883deaad9862359",
+		[RTPP_REPORT_NODE_DOWN] = "MESSAGE_ID=c84ac9b21c84404f9adeb769b5b5c805",
+		[RTPP_REPORT_NODE_ENABLED] = "MESSAGE_ID=43c1df6f52ac4b51be96196893dd12b4",
+		[RTPP_REPORT_NODE_DISABLED] = "MESSAGE_ID=aff7095934d84f7aa182c2bb0aef5dc2",
+		[RTPP_REPORT_NODE_DRAINING] = "MESSAGE_ID=596acaa55fab46c98554f90d000b81e1",
+		[RTPP_REPORT_RELOADED] = "MESSAGE_ID=b4cd869bb23147b8b637640e5321ada5",
+		[RTPP_REPORT_CALL_REFUSED] = "MESSAGE_ID=645d0f12975245f08d7bcd35f3db7f18",
+		[RTPP_REPORT_NO_NODE] = "MESSAGE_ID=76d857ecbdee4d07a3803c9979d06dd0",
+};
+
+/* sd_journal_sendv(3). */
+static int (*send_fields)(const struct iovec *fields, int count) = NULL;
+
+/* 1 on, 0 off, -1: where journald reads standard error. */
+static int wish = -1;
+
+int rtpp_journal_set_wish(modparam_t type, void *value)
+{
+	(void)type;
+	wish = (int)(long)value;
+	return 0;
+}
+
+/* Whether standard error is the stream that JOURNAL_STREAM names (systemd.exec(5)). */
+static bool is_journal_there(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat error;
+
+	return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &error) == 0
+		   && (unsigned long long)error.st_dev == device && (unsigned long long)error.st_ino == inode;
+}
+
+int rtpp_journal_init(void)
+{
+	void *library;
+
+	if(wish < -1 || wish > 1) {
+		LM_ERR("parameter rtpproxy_journal: \"%d\": is none of -1, 0 and 1\n", wish);
+		return -1;
+	}
+	if(wish == 0 || (wish < 0 && !is_journal_there()))
+		return 0;
+	library = dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL);
+	if(library != NULL)
+		*(void **)&send_fields = dlsym(library, "sd_journal_sendv");
+	if(send_fields == NULL)
+		LM_WARN("parameter rtpproxy_journal: libsystemd.so.0 cannot be had, reports go to the log alone\n");
+	return 0;
+}
+
+/* A field `NAME=value`; absent where there is no value or no room. */
+typedef struct field {
+	char text[512];
+	int length;
+} field;
+
+static void set_field(field *out, const char *name, rtpp_bytes value)
+{
+	size_t length = strlen(name);
+
+	out->length = 0;
+	if(value.data == NULL || length + value.length > sizeof(out->text))
+		return;
+	memcpy(out->text, name, length);
+	memcpy(out->text + length, value.data, value.length);
+	out->length = (int)(length + value.length);
+}
+
+static bool send_report(const rtpp_report *report)
+{
+	static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO};
+	static field message, url, state, call_id, file;
+	char priority[32], set[32];
+	struct iovec fields[10];
+	int count = 0;
+	const field *texts[] = {&message, &url, &state, &call_id, &file};
+	size_t i;
+
+	set_field(&message, "MESSAGE=", report->line);
+	set_field(&url, "RTPPROXY_URL=", report->url);
+	set_field(&state, "RTPPROXY_STATE=", report->state);
+	set_field(&call_id, "SIP_CALL_ID=", report->call_id);
+	set_field(&file, "CODE_FILE=", report->file);
+	/* Kamailio's lines may be longer than a field. */
+	if(message.length == 0)
+		return false;
+	for(i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if(texts[i]->length > 0)
+			fields[count++] = (struct iovec){(void *)texts[i]->text, (size_t)texts[i]->length};
+	}
+	snprintf(priority, sizeof(priority), "PRIORITY=%d", priorities[report->level]);
+	fields[count++] = (struct iovec){priority, strlen(priority)};
+	fields[count++] = (struct iovec){(void *)message_ids[report->kind], strlen(message_ids[report->kind])};
+	fields[count++] = (struct iovec){"SYSLOG_IDENTIFIER=kamailio", 26};
+	if(report->has_set) {
+
+		snprintf(set, sizeof(set), "RTPPROXY_SET=%u", report->set_id);
+		fields[count++] = (struct iovec){set, strlen(set)};
+	}
+	return send_fields(fields, count) >= 0;
+}
+
+void rtpp_journal_report(const rtpp_report *report)
+{
+	static const int levels[] = {L_ERR, L_WARN, L_NOTICE, L_INFO};
+
+	if(send_fields == NULL || (unsigned)report->kind >= RTPP_REPORTS) {
+		rtpp_host_services.log(report->level, report->line);
+		return;
+	}
+	if(is_printable(levels[report->level]) && !send_report(report))
+		rtpp_host_services.log(report->level, report->line);
+}
