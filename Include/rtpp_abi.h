@@ -274,6 +274,20 @@ RTPP_API rtpp_code rtpp_record(rtpp_module *module, const rtpp_message *message)
 /* The statistics of the call as RTPProxy gives them, without line end. RTPP_NO_VALUE, RTPP_TOO_SMALL. */
 RTPP_API rtpp_status rtpp_statistics(
         rtpp_module *module, const rtpp_message *message, uint8_t *output, size_t capacity, size_t *length);
+/* The number of a figure of a call's media, for rtpp_figure; -1: there is none of this name. */
+RTPP_API int32_t rtpp_figure_index(rtpp_bytes name);
+
+/* A figure as text and, where it is a whole number, as that. */
+typedef struct rtpp_figure_value {
+    uint8_t text[32];
+    size_t length;
+    bool is_whole;
+    int64_t number;
+} rtpp_figure_value;
+
+/* The figure over all streams of the call. Asked for once per message. RTPP_NO_VALUE. */
+RTPP_API rtpp_status rtpp_figure(
+        rtpp_module *module, const rtpp_message *message, int32_t index, rtpp_figure_value *value);
 
 /* --- RPC --- */
 

@@ -40,6 +40,9 @@ public struct Relay: ~Copyable {
     var line: [UInt8] = []
     var jobDraft = JobDraft()
     var selection: SetSelection?
+    /// Figures on their way, and those of the message that asked last.
+    var gathered = CallFigures()
+    var fetched: FetchedFigures?
 
     /// Attaches a process to the table. Opens nothing.
     public init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable? = nil) {
