@@ -76,7 +76,8 @@ struct CallFigures {
         guard streams > 0, present.contains(figure) else { return nil }
         guard figure == .averageJitter else { return totals[figure] }
         guard let received = self[.received] else { return nil }
-        return received > 0 ? UInt64(exactly: (weightedJitter / Double(received)).rounded()) : 0
+        guard received > 0 else { return 0 }
+        return UInt64(exactly: min((weightedJitter / Double(received)).rounded(), Double(Int64.max)))
     }
 
     /// The mean opinion score in hundredths; nil where nothing was received, or the losses are not known. Jitter that is

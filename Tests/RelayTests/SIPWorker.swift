@@ -74,6 +74,10 @@ final class SIPWorker {
     enum Feature: UInt32 {
         case repacketization = 4
         case codecLists = 8
+        case statistics = 16
+        case namedFigures = 32
+        case lostPackets = 64
+        case jitter = 128
     }
 
     func condition(_ node: Int) -> NodeCondition? { try? table().condition(node) }
@@ -122,6 +126,26 @@ final class SIPWorker {
             bytes.append(span)
             return String(decoding: bytes, as: UTF8.self)
         }
+    }
+
+    /// The number of a figure.
+    static func figureIndex(_ name: String) -> Int? {
+        let name = Array(name.utf8)
+        return Relay.figureIndex(of: name.span)
+    }
+
+    /// `$rtpp_stat(name)` as text.
+    func figure(_ call: FakeCall, _ name: String) -> String? {
+        relay.figure(call, Self.figureIndex(name) ?? -1) { text, _ in
+            var bytes: [UInt8] = []
+            bytes.append(text)
+            return String(decoding: bytes, as: UTF8.self)
+        }
+    }
+
+    /// `$rtpp_stat(name)` as a number.
+    func figureNumber(_ call: FakeCall, _ name: String) -> Int64? {
+        relay.figure(call, Self.figureIndex(name) ?? -1) { _, number in number }.flatMap { $0 }
     }
 
     func selectSet(_ call: FakeCall, _ id: Int64) -> ReturnCode { relay.selectSet(call, id: id) }
