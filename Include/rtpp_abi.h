@@ -293,9 +293,9 @@ RTPP_API void rtpp_run_async(rtpp_module *module, size_t process);
 /* The module's own process: probes until the process is ended. */
 RTPP_API void rtpp_run_monitor(rtpp_module *module);
 
-/* Opens the socket for notifications, once the configuration is checked and before the fork. RTPP_NO_VALUE: none is
- * configured. RTPP_BAD_CONFIGURATION: logged. */
-RTPP_API rtpp_status rtpp_listen(rtpp_module *module);
+/* Opens the socket for notifications, once the configuration is checked and before the fork. `user` and `group` get a
+ * socket file, -1: as it is. RTPP_NO_VALUE: none is configured. RTPP_BAD_CONFIGURATION: logged. */
+RTPP_API rtpp_status rtpp_listen(rtpp_module *module, int32_t user, int32_t group);
 /* The module's process that listens: raises RTPP_EVENT_TIMEOUT until the process is ended. `tag_is_call_id`: offers
  * give no tags of their own. */
 RTPP_API void rtpp_run_notify(rtpp_module *module, bool tag_is_call_id);
@@ -330,6 +330,21 @@ RTPP_API rtpp_code rtpp_record(rtpp_module *module, const rtpp_message *message)
 /* The statistics of the call as RTPProxy gives them, without line end. RTPP_NO_VALUE, RTPP_TOO_SMALL. */
 RTPP_API rtpp_status rtpp_statistics(
         rtpp_module *module, const rtpp_message *message, uint8_t *output, size_t capacity, size_t *length);
+/* The number of a figure of a call's media, for rtpp_figure; -1: there is none of this name. Before the fork it says
+ * that the script asks for figures, so that RTPProxies are asked which ones they know; `name` absent says it, too. */
+RTPP_API int32_t rtpp_figure_index(rtpp_module *module, rtpp_bytes name);
+
+/* A figure as text and, where it is a whole number, as that. */
+typedef struct rtpp_figure_value {
+    uint8_t text[32];
+    size_t length;
+    bool is_whole;
+    int64_t number;
+} rtpp_figure_value;
+
+/* The figure over all streams of the call. Asked for once per message. RTPP_NO_VALUE. */
+RTPP_API rtpp_status rtpp_figure(
+        rtpp_module *module, const rtpp_message *message, int32_t index, rtpp_figure_value *value);
 
 /* --- RPC --- */
 

@@ -3,6 +3,8 @@
 
 #include "glue.h"
 
+#include "core/globals.h"
+
 MODULE_VERSION
 
 rtpp_module *rtpp_instance = NULL;
@@ -133,7 +135,10 @@ static int mod_init(void)
 	}
 	if(share() < 0 || rtpp_counters_init() < 0)
 		return -1;
-	switch(rtpp_listen(rtpp_instance)) {
+	/* What such a script will ask for shows when it does. */
+	if(sr_kemi_eng_get() != NULL)
+		rtpp_figure_index(rtpp_instance, rtpp_bytes_of(NULL));
+	switch(rtpp_listen(rtpp_instance, uid != 0 ? uid : -1, gid != 0 ? gid : -1)) {
 		case RTPP_OK:
 			listens = true;
 			break;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The pseudo-variables $rtpstat, $rtppstat, $rtpp_rc, $rtpp_metrics, $rtpp_node and $rtpp_notify. */
+/* The pseudo-variables $rtpstat, $rtppstat, $rtpp_stat, $rtpp_rc, $rtpp_metrics, $rtpp_node and $rtpp_notify. */
 
 #include "glue.h"
 
@@ -20,6 +20,38 @@ static int get_statistics(struct sip_msg *msg, pv_param_t *param, pv_value_t *re
 	value.s = text;
 	value.len = (int)length;
 	return pv_get_strval(msg, param, result, &value);
+}
+
+/* The name is looked up when the script is read: it is none of the glue's business, only its number is kept. */
+static int parse_figure(pv_spec_t *spec, str *name)
+{
+	int32_t index = rtpp_figure_index(rtpp_instance, rtpp_bytes_of(name));
+
+	if(index < 0) {
+		LM_ERR("$rtpp_stat(%.*s): there is no such figure\n", name->len, name->s);
+		return -1;
+	}
+	spec->pvp.pvn.type = PV_NAME_INTSTR;
+	spec->pvp.pvn.u.isname.type = 0;
+	spec->pvp.pvn.u.isname.name.n = (int)index;
+	return 0;
+}
+
+static int get_figure(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
+{
+	static rtpp_figure_value value;
+	rtpp_message message;
+	str text;
+
+	rtpp_message_init(&message, msg);
+	if(rtpp_figure(rtpp_instance, &message, (int32_t)param->pvn.u.isname.name.n, &value) != RTPP_OK)
+		return pv_get_null(msg, param, result);
+	text.s = (char *)value.text;
+	text.len = (int)value.length;
+	/* Kamailio's integers are int or long, with its version. */
+	if(value.is_whole && (__typeof__(result->ri))value.number == value.number)
+		return pv_get_intstrval(msg, param, result, (__typeof__(result->ri))value.number, &text);
+	return pv_get_strval(msg, param, result, &text);
 }
 
 /* What the call came to, in the route that a transaction goes on in. */
@@ -130,6 +162,7 @@ pv_export_t rtpp_variables[] = {
 		{STR_STATIC_INIT("rtpp_node"), PVT_OTHER, get_event_part, 0, parse_node_part, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_notify"), PVT_OTHER, get_event_part, 0, parse_notify_part, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_metrics"), PVT_OTHER, get_metrics, 0, 0, 0, 0, 0},
+		{STR_STATIC_INIT("rtpp_stat"), PVT_OTHER, get_figure, 0, parse_figure, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_rc"), PVT_OTHER, get_code, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpstat"), PVT_OTHER, get_statistics, 0, 0, 0, 0, 0},
 		{{0, 0}, 0, 0, 0, 0, 0, 0, 0},

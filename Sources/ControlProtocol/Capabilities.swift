@@ -16,6 +16,14 @@ public struct Capabilities: OptionSet, Sendable {
     public static let repacketization = Capabilities(rawValue: 1 << 2)
     /// 20081102: modifier `c`, and `session` as the codec of `P`; prompts need it.
     public static let codecLists = Capabilities(rawValue: 1 << 3)
+    /// 20080403: `Q`.
+    public static let statistics = Capabilities(rawValue: 1 << 4)
+    /// 20150420: `Qv`, and figures by name.
+    public static let namedFigures = Capabilities(rawValue: 1 << 5)
+    /// 20230205: `rtpa_nlost`.
+    public static let lostPackets = Capabilities(rawValue: 1 << 6)
+    /// 20230424: `rtpa_jlast`, `rtpa_jmax` and `rtpa_javg`.
+    public static let jitter = Capabilities(rawValue: 1 << 7)
 
     /// Without these an RTPProxy is not used.
     public static let required: Capabilities = [.base, .multipleStreams]
@@ -24,7 +32,9 @@ public struct Capabilities: OptionSet, Sendable {
 /// The questions of one probe, in the order they are sent.
 public enum Probe {
     /// How many there are.
-    public static let count = 4
+    public static let count = 8
+    /// How many are asked where nobody wants to know figures of a call's media: the first ones.
+    public static let basicCount = 4
 
     /// Writes the question at `position` (0 ..< `count`).
     public static func write(_ position: Int, into text: inout [UInt8]) {
@@ -32,7 +42,11 @@ public enum Probe {
         case 0: text.append("V")
         case 1: text.append("VF 20050322")
         case 2: text.append("VF 20071116")
-        default: text.append("VF 20081102")
+        case 3: text.append("VF 20081102")
+        case 4: text.append("VF 20080403")
+        case 5: text.append("VF 20150420")
+        case 6: text.append("VF 20230205")
+        default: text.append("VF 20230424")
         }
     }
 
@@ -47,7 +61,11 @@ public enum Probe {
             switch position {
             case 1: return .multipleStreams
             case 2: return .repacketization
-            default: return .codecLists
+            case 3: return .codecLists
+            case 4: return .statistics
+            case 5: return .namedFigures
+            case 6: return .lostPackets
+            default: return .jitter
             }
         }
         let isRefusal = bytes.equals(word, "0") || bytes.byte(at: word.start) == UInt8(ascii: "E")

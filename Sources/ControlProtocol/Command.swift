@@ -54,11 +54,28 @@ public enum Command {
         writeTags(identity, words, stream: nil, into: &text)
     }
 
-    /// `Q callid tag;1[ tag;1]` (control-protocol: Q).
-    public static func writeQuery(identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]) {
+    /// `Q callid tag;n[ tag;n]` (control-protocol: Q).
+    public static func writeQuery(
+        identity: Span<UInt8>, words: SessionWords, stream: Int = 1, into text: inout [UInt8]
+    ) {
         text.append("Q ")
         text.append(identity, words.callID)
-        writeTags(identity, words, stream: 1, into: &text)
+        writeTags(identity, words, stream: stream, into: &text)
+    }
+
+    /// `Qv callid tag;n tag;n name...` (control-protocol: Q), at most 11 `figures`. The second tag has to be there, as
+    /// the names stand behind it.
+    public static func writeQuery(
+        _ figures: FigureSet, identity: Span<UInt8>, words: SessionWords, stream: Int, into text: inout [UInt8]
+    ) {
+        text.append("Qv ")
+        text.append(identity, words.callID)
+        writeTags(identity, words, stream: stream, into: &text)
+        for place in 0..<Figure.count {
+            guard let figure = Figure(rawValue: place), figures.contains(figure) else { continue }
+            text.append(0x20)
+            text.append(figure.name)
+        }
     }
 
     /// `P<count> callid prompt session tag;1[ tag;1]` (control-protocol: P); `count` -1 plays without end.

@@ -29,12 +29,12 @@ import Transport
 }
 
 @c @implementation
-public func rtpp_listen(_ handle: OpaquePointer?) -> rtpp_status {
+public func rtpp_listen(_ handle: OpaquePointer?, _ user: Int32, _ group: Int32) -> rtpp_status {
     guard let module = unsafe module(handle), unsafe module.pointee.isConfigured else { return .RTPP_BAD_ARGUMENT }
     let text = unsafe module.pointee.settings.notifyListen
     guard !text.isEmpty, let url = try? NodeURL(text.span, text.span.all) else { return .RTPP_NO_VALUE }
     do throws(ListenError) {
-        unsafe module.pointee.listener = try StreamListener(text.span, url)
+        unsafe module.pointee.listener = try StreamListener(text.span, url, user: user, group: group)
         return .RTPP_OK
     } catch {
         var line: [UInt8] = []

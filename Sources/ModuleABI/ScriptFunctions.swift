@@ -120,3 +120,35 @@ public func rtpp_statistics(
     }
     return status.flatMap { $0 } ?? .RTPP_NO_VALUE
 }
+
+@c @implementation
+public func rtpp_figure_index(_ handle: OpaquePointer?, _ name: rtpp_bytes) -> Int32 {
+    guard let module = unsafe module(handle) else { return -1 }
+    unsafe module.pointee.settings.asksFigures = true
+    // SAFETY: the glue lends the name for the call.
+    return Int32(truncatingIfNeeded: unsafe Relay.figureIndex(of: Span(_unsafeElements: name.buffer)) ?? -1)
+}
+
+@c @implementation
+public func rtpp_figure(
+    _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ index: Int32,
+    _ value: UnsafeMutablePointer<rtpp_figure_value>?
+) -> rtpp_status {
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message), let value = unsafe value
+    else { return .RTPP_BAD_ARGUMENT }
+    let status = unsafe module.pointee.relay?.figure(call, Int(index)) { text, number -> rtpp_status in
+        var found = rtpp_figure_value()
+        let isShort = unsafe withUnsafeMutableBytes(of: &found.text) { output in
+            guard text.count <= output.count else { return false }
+            for index in text.indices { unsafe output[index] = text[index] }
+            return true
+        }
+        guard isShort else { return .RTPP_NO_VALUE }
+        found.length = text.count
+        found.is_whole = number != nil
+        found.number = number ?? 0
+        unsafe value.pointee = found
+        return .RTPP_OK
+    }
+    return status.flatMap { $0 } ?? .RTPP_NO_VALUE
+}

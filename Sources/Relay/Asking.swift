@@ -96,7 +96,7 @@ extension Relay {
         let deadline = createsSession ? race.deadline ?? end : end
         var room: FlightRoom?
         if directory.url(node)?.scheme.framing == .datagram {
-            race.roomCommands = min(commandCount(race.errand), Self.window)
+            race.roomCommands = min(commandCount(race.errand, node), Self.window)
             room = race.room
             race.room = nil
             let isCrowded = roomLines?.isCrowded(node) ?? false
@@ -143,9 +143,12 @@ extension Relay {
         return end
     }
 
-    private func commandCount(_ errand: Errand) -> Int {
-        if case .media = errand { return description.streams.count }
-        return 1
+    private func commandCount(_ errand: Errand, _ node: Int) -> Int {
+        switch errand {
+        case .media: description.streams.count
+        case .simple: 1
+        case .figures: FigureCall.streams &* FigureCall.commands(capabilities(node))
+        }
     }
 
     /// Sends the commands of an errand to `node`.
@@ -162,6 +165,15 @@ extension Relay {
             guard capabilities(node).isSuperset(of: kind.required) else { throw .unsupported(.prompt) }
             write(kind, words)
             try addCommand(member)
+        case .figures(let call):
+            let known = capabilities(node)
+            guard known.contains(.statistics) || known.contains(.namedFigures) else { throw .noStatistics }
+            for stream in 0..<FigureCall.streams {
+                for part in 0..<FigureCall.commands(known) {
+                    write(call, stream: call.firstStream &+ stream, part: part, known)
+                    try addCommand(member)
+                }
+            }
         case .media(let call):
             if call.flags.repacketizationMilliseconds > 0, !capabilities(node).contains(.repacketization) {
                 warn(host, "is too old for flag 'z', which is left out")

@@ -63,6 +63,10 @@ enum CallFailure: Error, Equatable {
     /// A lookup found no session.
     case unknownSession
     case unsupported(WireWord)
+    /// The node counts nothing that it could tell.
+    case noStatistics
+    /// A call has more streams than could be asked for.
+    case streamsUnasked
     case commandTooLong
     case exchange(ExchangeError)
     /// This machine is short of something; no node is to blame.
@@ -100,7 +104,7 @@ enum CallFailure: Error, Equatable {
     /// Whether the log tells of it: not of an everyday outcome that the script asked about.
     var isLogged: Bool {
         switch self {
-        case .alreadyMarked, .alreadyRewritten, .unknownSession, .nothingToManage: false
+        case .alreadyMarked, .alreadyRewritten, .unknownSession, .nothingToManage, .noStatistics: false
         default: true
         }
     }
@@ -146,6 +150,8 @@ enum CallFailure: Error, Equatable {
         case .unsupported(let word):
             line.append("too old to take a ")
             line.append(word.name)
+        case .noStatistics: line.append("too old to tell statistics")
+        case .streamsUnasked: line.append("not all of its streams could be asked for statistics")
         case .commandTooLong: line.append("the command is too long")
         case .exchange(let error): line.append(error.text)
         case .system(let error):

@@ -67,7 +67,8 @@ extension CallFailure {
         case .missing, .unfit: .refusedHeaders
         case .noNode: .withoutNode
         // Counted where the answer was read, or a matter of this machine that the log tells of.
-        case .relayError, .noPort, .unknownSession, .unsupported, .commandTooLong, .exchange, .system, .notApplied,
+        case .relayError, .noPort, .unknownSession, .unsupported, .noStatistics, .streamsUnasked, .commandTooLong,
+            .exchange, .system, .notApplied,
             .tooManyCalls, .noAsyncProcess, .noMemory, .notSuspended, .nothingToManage:
             nil
         }

@@ -20,11 +20,12 @@ extension Relay {
         switch race.errand {
         case .media(let call): judgeMedia(&race, leg, call, host, body, address)
         case .simple(let kind, _): judgeSimple(&race, leg, kind, host)
+        case .figures: judgeFigures(&race, leg, host)
         }
     }
 
     /// Takes a node out for all processes, unless the fault is this machine's.
-    private mutating func nodeFailed<Host: CallHost>(
+    mutating func nodeFailed<Host: CallHost>(
         _ race: inout Race, _ node: Int, _ outcome: ExchangeOutcome, _ host: Host
     ) {
         if case .failed(let error) = outcome, error.isLocal { return decide(&race, host, .failed(.system(error))) }

@@ -43,6 +43,9 @@ public struct Notifications: ~Copyable {
     /// How often what is no RTPProxy may be logged, in nanoseconds.
     private static let logPause: UInt64 = 10_000_000_000
 
+    /// How many tags one step tells at most, and those that stand in the bytes read by then.
+    private static let tagsPerStep = 32
+
     private var listener: StreamListener
     private var readers = [NotificationReader](repeating: NotificationReader(), count: StreamListener.capacity)
     private var recent = RecentTags()
@@ -59,11 +62,14 @@ public struct Notifications: ~Copyable {
     mutating func step<Host: NotificationHost>(_ host: Host, nanoseconds: UInt64) {
         var (readers, recent) = (self.readers, self.recent)
         var isForeign = false
+        var told = 0
         listener.step(
             nanoseconds: nanoseconds, opened: { readers[$0] = NotificationReader() },
             arrived: { place, bytes, range in
                 let progress = readers[place].read(bytes, range) { tag in
-                    if recent.isNew(tag, now: MonotonicClock.now()) { host.mediaStopped(tag: tag) }
+                    guard recent.isNew(tag, now: MonotonicClock.now()) else { return }
+                    told &+= 1
+                    host.mediaStopped(tag: tag)
                 }
                 switch progress {
                 case .going: return true
@@ -71,7 +77,7 @@ public struct Notifications: ~Copyable {
                     isForeign = true
                     return false
                 }
-            })
+            }, isEnough: { told >= Self.tagsPerStep })
         (self.readers, self.recent) = (readers, recent)
         let now = MonotonicClock.now()
         guard isForeign, logAt <= now else { return }

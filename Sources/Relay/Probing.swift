@@ -34,7 +34,7 @@ extension Relay {
     mutating func ask(_ inquiry: inout Inquiry, _ node: Int, now: UInt64) -> StaticString? {
         guard let url = directory.url(node), inquiry.questions.indices.contains(node) else { return "is unknown" }
         // A node that is up is only asked whether it is there.
-        var questions = Probe.count
+        var questions = settings.asksFigures ? Probe.count : Probe.basicCount
         if case .up = table.condition(node), table.capabilities(node) != 0 { questions = 1 }
         inquiry.questions[node] = questions
         inquiry.exchanges.begin(
@@ -73,7 +73,7 @@ extension Relay {
             found.formUnion(capability)
         }
         let roundTrip = inquiry.exchanges.roundTrip(node)
-        guard questions == Probe.count else { return .present(nil, roundTrip: roundTrip) }
+        guard questions >= Probe.basicCount else { return .present(nil, roundTrip: roundTrip) }
         guard found.isSuperset(of: .required) else {
             return .failed("is too old: it lacks protocol 20040107 or 20050322", .tooOld)
         }

@@ -10,6 +10,8 @@ enum Errand {
     case media(MediaCall)
     /// One command.
     case simple(SimpleCommand, SessionWords)
+    /// Figures of some streams.
+    case figures(FigureCall)
 
     /// Whether a success creates a session.
     var createsSession: Bool {

@@ -40,6 +40,9 @@ public struct Relay: ~Copyable {
     var line: [UInt8] = []
     var jobDraft = JobDraft()
     var selection: SetSelection?
+    /// Figures on their way, and those of the message that asked last.
+    var gathered = CallFigures()
+    var fetched: FetchedFigures?
 
     /// Attaches a process to the table. Opens nothing.
     public init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable? = nil) {
@@ -131,17 +134,18 @@ extension Relay {
     /// Reports the line that has been gathered, in which the Call-ID stands at `range`.
     private func reportCall<Host: CallHost>(_ host: Host, _ kind: ReportKind, _ range: ByteRange) {
         let text = line
-        var callID: [UInt8] = []
-        callID.append(text.span, range)
+        let inside = text.span.clamped(range)
+        // SAFETY: `inside` lies within `text`, as clamped(_:) upholds.
+        let callID = unsafe text.span.extracting(unchecked: inside.start..<inside.end)
         guard let node = lastAsked, kind == .callRefused else {
             return host.report(
-                kind, .error, text.span, url: Span(), setID: selectedSetID(host), state: "", callID: callID.span,
+                kind, .error, text.span, url: Span(), setID: selectedSetID(host), state: "", callID: callID,
                 file: #fileID)
         }
         table.withURL(node) {
             host.report(
                 kind, .error, text.span, url: $0, setID: table.setID(node), state: standing(node).text,
-                callID: callID.span, file: #fileID)
+                callID: callID, file: #fileID)
         }
     }
 

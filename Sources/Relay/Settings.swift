@@ -25,6 +25,8 @@ public struct Settings {
     public private(set) var marker = [UInt8]("a=nortpproxy:yes".utf8)
     /// Where RTPProxy is to say that media stopped; empty: nowhere.
     public private(set) var timeoutSocket: [UInt8] = []
+    /// Whether nodes are asked which figures of a call's media they know.
+    public var asksFigures = false
     /// Where the module listens for notifications itself; empty: nowhere.
     public private(set) var notifyListen: [UInt8] = []
     /// Change `o=` in every SDP, flag `o` or not.

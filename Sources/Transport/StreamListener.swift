@@ -27,26 +27,31 @@ public struct StreamListener: ~Copyable {
     public static let capacity = 64
     /// Connections taken, and bytes read of each, in one step: none can keep the others waiting for long.
     private static let acceptsPerStep = 16
-    private static let bytesPerStep = 4096
+    private static let bytesPerStep = 256
     /// How long no connection is taken where the system has no descriptors left, in nanoseconds.
     private static let acceptPause: UInt64 = 200_000_000
 
     private let file: Descriptor<Kernel>
     private var open = Connections()
-    /// When each was heard of last.
-    private var heardAt = [UInt64](repeating: 0, count: capacity)
+    /// In which order each was heard of last: numbers that grow, for many are heard of at the same moment.
+    private var heardAs = [UInt64](repeating: 0, count: capacity)
+    private var order: UInt64 = 0
+    /// The place that is read first in the next step.
+    private var firstPlace = 0
     private var acceptAt: UInt64 = 0
     private var entries = [PollEntry](repeating: PollEntry(), count: capacity + 1)
     private var buffer = [UInt8](repeating: 0, count: bytesPerStep)
 
     /// Listens at `url`, which was parsed from the beginning of `bytes`: a path (`unix:`) or an address of TCP. May look
     /// a name up: at start-up only. A socket file that nobody listens at any more is replaced.
-    public init(_ bytes: Span<UInt8>, _ url: NodeURL) throws(ListenError) {
+    /// `user` and `group` get a socket file, -1: whoever made it keeps it.
+    public init(_ bytes: Span<UInt8>, _ url: NodeURL, user: Int32 = -1, group: Int32 = -1) throws(ListenError) {
         let kind: SocketKind = url.scheme.isUnix ? .unix : url.scheme.isIPv6 ? .tcp6 : .tcp
         let file: Descriptor<Kernel>
         do throws(SystemError) { file = try Descriptor(opened: Kernel.open(kind)) } catch { throw .system(error) }
         if kind == .unix {
             try Self.bind(file.number, bytes, path: url.target)
+            try Self.give(bytes, path: url.target, user, group)
         } else {
             try Self.bind(file.number, bytes, url)
         }
@@ -91,6 +96,19 @@ public struct StreamListener: ~Copyable {
         try check(bindOnce(descriptor, bytes, path))
     }
 
+    private static func give(
+        _ bytes: Span<UInt8>, path: ByteRange, _ user: Int32, _ group: Int32
+    ) throws(ListenError) {
+        guard user >= 0 || group >= 0 else { return }
+        let inside = bytes.clamped(path)
+        // SAFETY: `inside` lies within `bytes`, as clamped(_:) upholds.
+        let result = unsafe bytes.withUnsafeBufferPointer { source in
+            unsafe cposix_give_socket(
+                source.baseAddress.map { unsafe $0 + inside.start }, inside.count, user, group)
+        }
+        try check(result)
+    }
+
     private static func bindOnce(_ descriptor: Int32, _ bytes: Span<UInt8>, _ path: ByteRange) -> Int64 {
         let inside = bytes.clamped(path)
         // SAFETY: `inside` lies within `bytes`, as clamped(_:) upholds.
@@ -100,9 +118,11 @@ public struct StreamListener: ~Copyable {
     }
 
     /// Waits at most `nanoseconds` for something to happen and deals with it. `opened` is told which place a new
-    /// connection has, from 0; `arrived` gets the bytes of a place, and says whether its connection may stay.
+    /// connection has, from 0; `arrived` gets the bytes of a place, and says whether its connection may stay. Once
+    /// `isEnough` says so, no more is read: the rest has its turn first in the next step.
     public mutating func step(
-        nanoseconds: UInt64, opened: (Int) -> Void, arrived: (Int, Span<UInt8>, ByteRange) -> Bool
+        nanoseconds: UInt64, opened: (Int) -> Void, arrived: (Int, Span<UInt8>, ByteRange) -> Bool,
+        isEnough: () -> Bool
     ) {
         let start = Kernel.now()
         for place in open.numbers.indices {
@@ -112,8 +132,15 @@ public struct StreamListener: ~Copyable {
             descriptor: acceptAt <= start ? file.number : -1, events: PollEntry.readable)
         guard Kernel.wait(&entries, nanoseconds: nanoseconds) > 0 else { return }
         let now = Kernel.now()
-        for place in open.numbers.indices where open.numbers[place] >= 0 && entries[place].arrived != 0 {
-            heardAt[place] = now
+        for step in 0..<Self.capacity {
+            let place = (firstPlace &+ step) % Self.capacity
+            guard open.numbers[place] >= 0, entries[place].arrived != 0 else { continue }
+            guard !isEnough() else {
+                firstPlace = place
+                break
+            }
+            order &+= 1
+            heardAs[place] = order
             let result = Kernel.receive(open.numbers[place], into: &buffer, buffer.span.all)
             if result > 0 {
                 let range = ByteRange(start: 0, count: Int(result))
@@ -134,7 +161,8 @@ public struct StreamListener: ~Copyable {
             let place = freePlace()
             close(place)
             open.numbers[place] = Int32(truncatingIfNeeded: accepted)
-            heardAt[place] = now
+            order &+= 1
+            heardAs[place] = order
             opened(place)
         }
     }
@@ -144,7 +172,7 @@ public struct StreamListener: ~Copyable {
         var found = 0
         for place in open.numbers.indices {
             if open.numbers[place] < 0 { return place }
-            if heardAt[place] < heardAt[found] { found = place }
+            if heardAs[place] < heardAs[found] { found = place }
         }
         return found
     }

@@ -18,11 +18,17 @@ import Testing
     }
 
     @Test func aProbeAsksForWhatTheModuleUses() {
-        #expect((0..<Probe.count).map(question) == ["V", "VF 20050322", "VF 20071116", "VF 20081102"])
+        #expect(
+            (0..<Probe.count).map(question) == [
+                "V", "VF 20050322", "VF 20071116", "VF 20081102", "VF 20080403", "VF 20150420", "VF 20230205",
+                "VF 20230424",
+            ])
     }
 
     @Test func eachYesIsOneCapability() {
-        let answers: [Capabilities?] = [.base, .multipleStreams, .repacketization, .codecLists]
+        let answers: [Capabilities?] = [
+            .base, .multipleStreams, .repacketization, .codecLists, .statistics, .namedFigures, .lostPackets, .jitter,
+        ]
         #expect(capability(0, "20040107") == answers[0])
         for position in 1..<Probe.count { #expect(capability(position, "1") == answers[position]) }
         for position in 1..<Probe.count { #expect(capability(position, " 1 x") == answers[position]) }
@@ -52,7 +58,9 @@ import Testing
 
     /// The raw value lies in shared memory: two that share a bit would be one.
     @Test func eachCapabilityHasABitOfItsOwn() {
-        let all: [Capabilities] = [.base, .multipleStreams, .repacketization, .codecLists]
+        let all: [Capabilities] = [
+            .base, .multipleStreams, .repacketization, .codecLists, .statistics, .namedFigures, .lostPackets, .jitter,
+        ]
         #expect(all.allSatisfy { $0.rawValue.nonzeroBitCount == 1 })
         #expect(all.reduce(0) { $0 | $1.rawValue }.nonzeroBitCount == all.count)
     }

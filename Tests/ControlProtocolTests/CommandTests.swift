@@ -93,6 +93,23 @@ import Testing
             written { Command.writeQuery(identity: identity.text.span, words: identity.words, into: &$0) } == expected)
     }
 
+    @Test func aQueryForFiguresNamesTheStreamAndThem() {
+        let identity = Identity("c", "ft", "tt")
+        func query(_ figures: FigureSet, _ stream: Int) -> String {
+            written {
+                Command.writeQuery(
+                    figures, identity: identity.text.span, words: identity.words, stream: stream, into: &$0)
+            }
+        }
+        #expect(query(.plain, 3) == "Qv c ft;3 tt;3 ttl npkts_ina npkts_ino nrelayed ndropped")
+        #expect(
+            query(.asked(1, of: [.namedFigures, .jitter]), 12) == "Qv c ft;12 tt;12 rtpa_jlast rtpa_jmax rtpa_javg")
+        let plain = written {
+            Command.writeQuery(identity: identity.text.span, words: identity.words, stream: 4, into: &$0)
+        }
+        #expect(plain == "Q c ft;4 tt;4")
+    }
+
     @Test(arguments: [("", "S c ft;1"), ("tt", "S c ft;1 tt;1")])
     func aStopNamesTheFirstStreamOfBothTags(_ toTag: String, _ expected: String) {
         let identity = Identity("c", "ft", toTag)

@@ -23,4 +23,8 @@ import Testing
     @Test func promptsAndRecordingAllocateNothing() throws {
         try HostProgram.allocations.get().expect("prompts-and-recording-allocate-nothing")
     }
+
+    @Test func figuresAllocateNothing() throws {
+        try HostProgram.allocations.get().expect("figures-allocate-nothing")
+    }
 }

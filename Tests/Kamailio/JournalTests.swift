@@ -40,7 +40,7 @@ private final class Journal {
     func all() -> [[String: String]] {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
-            let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT.rawValue))
+            let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
             guard count > 0 else { return entries }
             var fields: [String: String] = [:]
             // A value with a line end would come in another form, without `=`: none of ours may.

@@ -2,6 +2,7 @@
 // Notifications of media that has stopped: what the module's own listener makes of whatever comes.
 
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -32,6 +33,13 @@ private final class Notifier {
     }
 
     deinit { close(descriptor) }
+}
+
+/// Lets a thread write to connections that nobody else writes to.
+private struct Sendables: @unchecked Sendable {
+    let all: [Notifier]
+
+    init(_ all: [Notifier]) { self.all = all }
 }
 
 @Suite struct NotifyTests {
@@ -120,6 +128,42 @@ private final class Notifier {
             try Notifier(path).write("good\n")
             #expect(waitUntil(10) { stopped(kamailio).contains("<good> <good>") })
             #expect(try kamailio.call().invite(run: .offer()).returnCodes == [1])
+        }
+    }
+
+    @Test func whoHasOneThingToSayIsHeardAmongConnectionsThatAreAlwaysBusy() throws {
+        try run { kamailio, _, path in
+            let busy = try (0..<64).map { _ in try Notifier(path) }
+            let isOver = Atomic<Bool>(false)
+            Thread.detachNewThread { [busy = Sendables(busy)] in
+                for _ in 0..<20_000 where !isOver.load(ordering: .relaxed) {
+                    for one in busy.all { one.write("\n") }
+                }
+            }
+            for index in 0..<20 { try Notifier(path).write("short-\(index)\n") }
+            let wanted = Set((0..<20).map { "<short-\($0)> <short-\($0)>" })
+            #expect(waitUntil(10) { Set(stopped(kamailio)) == wanted }, "\(stopped(kamailio))")
+            isOver.store(true, ordering: .relaxed)
+        }
+    }
+
+    @Test func aFloodWithASlowRouteKeepsNeitherOthersNorTheEndWaiting() throws {
+        try run {
+            $0.modules.append("cfgutils")
+            $0.routes = $0.routes.replacingOccurrences(of: Self.route, with: "")
+            $0.routes += "\nevent_route[rtpproxy:timeout] {\n"
+            $0.routes += "    if ($rtpp_notify(tag) =~ \"^good\") xlog(\"L_NOTICE\", \"good is told\\n\");\n"
+            $0.routes += "    usleep(\"1000\");\n}\n"
+        } _: { kamailio, _, path in
+            let floods = try (0..<40).map { _ in try Notifier(path) }
+            for (place, flood) in floods.enumerated() {
+                flood.write((0..<3000).map { "\(place)-\($0)\n" }.joined())
+            }
+            try Notifier(path).write("good\n")
+            #expect(kamailio.waitForLog("good is told", seconds: 20) != nil)
+            let start = ContinuousClock.now
+            try kamailio.stop()
+            #expect(ContinuousClock.now - start < .seconds(5))
         }
     }
 

@@ -139,6 +139,17 @@ import Testing
         }
     }
 
+    @Test func qualityIsLoggedBeforeTheDeletion() throws {
+        try withRelays { kamailio, relay, _ in
+            let call = try kamailio.call()
+            try call.deliver(request("CODES", call))
+            try call.deliver(request("QUALITY", call, "BYE", sdp: nil))
+            #expect(kamailio.waitForLog("call \(call.id): MOS 3.56, 2 of 24 packets lost") != nil)
+            #expect(kamailio.waitForLog("call \(call.id): a bad line to 127.0.0.1") != nil)
+            #expect(Set(relay.commands(of: call.id).map(\.verb)) == ["U", "Q", "D"])
+        }
+    }
+
     @Test func returnCodesAreToldApart() throws {
         try withRelays { kamailio, relay, _ in
             let broken = try kamailio.call()

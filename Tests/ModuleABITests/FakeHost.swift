@@ -168,6 +168,8 @@ final class ModuleInstance {
         _ = set("rtpproxy_retr", 1)
         for (name, value) in texts { _ = set(name, value) }
         for value in sockets { _ = set("rtpproxy_sock", value) }
+        // Its script has $rtpp_stat.
+        _ = rtpp_figure_index(handle, .absent)
         guard rtpp_configure(handle) == .RTPP_OK, share() == .RTPP_OK else { return }
         _ = rtpp_attach(handle)
         for position in 0..<rtpp_node_count(handle) {

@@ -246,4 +246,47 @@ import Testing
         #expect(rtpp_statistics(module.handle, &message.message, &output, 4, nil) == .RTPP_BAD_ARGUMENT)
         #expect(message.instances.isEmpty)
     }
+
+    // MARK: - Figures
+
+    private func index(_ module: ModuleInstance, _ name: String?) -> Int32 {
+        lending(name) { rtpp_figure_index(module.handle, $0) }
+    }
+
+    /// What a figure comes to: text, and the number where it is whole.
+    private func figure(_ module: ModuleInstance, _ message: Message, _ name: String) -> (rtpp_status, String, Int64?) {
+        var value = rtpp_figure_value()
+        let status = rtpp_figure(module.handle, &message.message, index(module, name), &value)
+        let text = withUnsafeBytes(of: &value.text) { String(decoding: $0.prefix(value.length), as: UTF8.self) }
+        return (status, text, value.is_whole ? value.number : nil)
+    }
+
+    @Test func figuresAreTextsAndWholeOnesNumbers() throws {
+        let relay = try ScriptedRelay(.unix)
+        let module = ModuleInstance([relay.url])
+        var count = 0
+        #expect(rtpp_probe(module.handle, .absent, &count) == .RTPP_OK && count == 1)
+        #expect(module.offer(Message("figures")) == 1)
+        let message = Message("figures", .RTPP_METHOD_BYE, toTag: "tt", body: nil)
+        #expect(figure(module, message, "rtpa_nlost") == (.RTPP_OK, "2", 2))
+        #expect(figure(module, message, "longest_ipi") == (.RTPP_OK, "0.060915", nil))
+        #expect(figure(module, message, "mos") == (.RTPP_OK, "3.56", nil))
+        #expect(relay.texts(of: "figures", "Q").count == 8)
+    }
+
+    @Test func noFigureHasANumberThatIsNone() throws {
+        let module = ModuleInstance(["unix:/nonexistent/x"])
+        let message = Message("no-figure", .RTPP_METHOD_BYE)
+        for name in [nil, "", "x", "MOS", "ttl\u{0}"] { #expect(index(module, name) == -1) }
+        #expect(index(module, "ttl") == 0 && index(module, "mos") == 14)
+        var value = rtpp_figure_value()
+        for number in [-1, 15, Int32.min, .max] {
+            #expect(rtpp_figure(module.handle, &message.message, number, &value) == .RTPP_NO_VALUE)
+        }
+        #expect(rtpp_figure(module.handle, &message.message, 0, &value) == .RTPP_NO_VALUE)
+        #expect(rtpp_figure(nil, &message.message, 0, &value) == .RTPP_BAD_ARGUMENT)
+        #expect(rtpp_figure(module.handle, nil, 0, &value) == .RTPP_BAD_ARGUMENT)
+        #expect(rtpp_figure(module.handle, &message.message, 0, nil) == .RTPP_BAD_ARGUMENT)
+        #expect(value.length == 0)
+    }
 }

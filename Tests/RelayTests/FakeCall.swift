@@ -24,8 +24,10 @@ final class FakeCall: CallHost {
     /// Times that edits came in.
     private(set) var applications = 0
 
-    init(_ method: SIPMethod = .invite, status: Int = 0, toTag: String = "", body: String? = Body.audio) {
-        facts.id = 1
+    init(
+        _ method: SIPMethod = .invite, status: Int = 0, toTag: String = "", body: String? = Body.audio, id: UInt32 = 1
+    ) {
+        facts.id = id
         facts.process = 7
         facts.isRequest = status == 0
         facts.method = method

@@ -142,9 +142,13 @@ import Transport
         try takeOut(worker, 0, recheck: .max)
         let call = FakeCall()
         #expect(texts(worker.probe(nil, call)) == ["0 up"])
-        #expect(responder.commands.sorted() == ["V", "VF 20050322", "VF 20071116", "VF 20081102"])
+        #expect(
+            responder.commands.sorted() == [
+                "V", "VF 20050322", "VF 20071116", "VF 20080403", "VF 20081102", "VF 20150420", "VF 20230205",
+                "VF 20230424",
+            ])
         let capabilities = table.capabilities(0)
-        #expect(capabilities == 1 | 2 | 8)
+        #expect(capabilities == 0xFF & ~4)
         #expect(worker.condition(0) == .up(recheck: .max))
         #expect(call.lines.map(\.text) == ["RTPProxy \(responder.url) (set 0) is back"])
         #expect(call.lines.first?.level == .info)

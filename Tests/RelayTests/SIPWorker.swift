@@ -16,6 +16,8 @@ final class SIPWorker {
     private var relay: Relay
     /// Whose memory it is.
     private let owner: SIPWorker?
+    /// A responder that has to live as long.
+    var kept: Responder?
 
     /// A configuration of these values of rtpproxy_sock. Unless `isProven` is false all nodes have shown `features`
     /// besides what is required; a command may take a second.
@@ -24,6 +26,7 @@ final class SIPWorker {
         features: [Feature] = [], isProven: Bool = true
     ) throws {
         var settings = Settings()
+        settings.asksFigures = true
         settings.number("rtpproxy_tout", 1)
         settings.number("rtpproxy_retr", 1)
         for (name, value) in texts { settings.text(name, value) }
@@ -74,6 +77,10 @@ final class SIPWorker {
     enum Feature: UInt32 {
         case repacketization = 4
         case codecLists = 8
+        case statistics = 16
+        case namedFigures = 32
+        case lostPackets = 64
+        case jitter = 128
     }
 
     func condition(_ node: Int) -> NodeCondition? { try? table().condition(node) }
@@ -122,6 +129,26 @@ final class SIPWorker {
             bytes.append(span)
             return String(decoding: bytes, as: UTF8.self)
         }
+    }
+
+    /// The number of a figure.
+    static func figureIndex(_ name: String) -> Int? {
+        let name = Array(name.utf8)
+        return Relay.figureIndex(of: name.span)
+    }
+
+    /// `$rtpp_stat(name)` as text.
+    func figure(_ call: FakeCall, _ name: String) -> String? {
+        relay.figure(call, Self.figureIndex(name) ?? -1) { text, _ in
+            var bytes: [UInt8] = []
+            bytes.append(text)
+            return String(decoding: bytes, as: UTF8.self)
+        }
+    }
+
+    /// `$rtpp_stat(name)` as a number.
+    func figureNumber(_ call: FakeCall, _ name: String) -> Int64? {
+        relay.figure(call, Self.figureIndex(name) ?? -1) { _, number in number }.flatMap { $0 }
     }
 
     func selectSet(_ call: FakeCall, _ id: Int64) -> ReturnCode { relay.selectSet(call, id: id) }

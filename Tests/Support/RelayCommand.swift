@@ -64,6 +64,17 @@ struct RelaySessions {
     private var ports: [String: Int] = [:]
     private var calls: Set<String> = []
     private var nextPort = 35_000
+    /// How many streams a call has.
+    private var streams: [String: Int] = [:]
+
+    /// What it counts of each stream, and the capability that a figure needs beside 20150420.
+    private static let figures: [String: (value: String, capability: String)] = [
+        "ttl": ("60", ""), "npkts_ina": ("22", ""), "npkts_ino": ("24", ""), "nrelayed": ("46", ""),
+        "ndropped": ("0", ""), "rtpa_nsent": ("24", ""), "rtpa_nrcvd": ("22", ""), "rtpa_ndups": ("1", ""),
+        "rtpa_nlost": ("2", "20230205"), "rtpa_perrs": ("0", ""), "longest_ipi": ("0.060915", ""),
+        "rtpa_jlast": ("9.500000", "20230424"), "rtpa_jmax": ("16.250000", "20230424"),
+        "rtpa_javg": ("8.000000", "20230424"),
+    ]
 
     init(address: String, capabilities: Set<String>) {
         self.address = address
@@ -80,6 +91,7 @@ struct RelaySessions {
             guard words.count >= 5 else { return "E1" }
             if command.verb == "L" && !calls.contains(command.callID) { return "0" }
             calls.insert(command.callID)
+            streams[command.callID] = max(streams[command.callID] ?? 0, command.stream)
             let key = "\(command.callID) \(command.verb) \(words[4])"
             let port = ports[key] ?? nextPort
             if ports.updateValue(port, forKey: key) == nil { nextPort = nextPort >= 64_000 ? 35_000 : nextPort + 2 }
@@ -87,10 +99,27 @@ struct RelaySessions {
             return "\(port)\(suffix)"
         case "D":
             ports = ports.filter { !$0.key.hasPrefix("\(command.callID) ") }
+            streams[command.callID] = nil
             return calls.remove(command.callID) == nil ? "E50" : "0"
-        case "Q": return calls.contains(command.callID) ? "60 11 22 33 0" : "E50"
+        case "Q":
+            let stream = words.count > 2 ? words[2].split(separator: ";").last.flatMap { Int($0) } ?? 0 : 0
+            guard calls.contains(command.callID), stream <= streams[command.callID] ?? 0 else { return "E50" }
+            guard command.modifiers == "v" else { return "60 11 22 33 0" }
+            return figures(Array(words.dropFirst(4)))
         case "P", "S", "R": return calls.contains(command.callID) ? "0" : "E50"
         default: return "E0"
         }
+    }
+
+    /// The answer to `Qv` with these names.
+    private func figures(_ names: [String]) -> String {
+        guard capabilities.contains("20150420"), names.count <= 11 else { return "E1" }
+        var fields: [String] = []
+        for name in names {
+            guard let figure = Self.figures[name], figure.capability.isEmpty || capabilities.contains(figure.capability)
+            else { return "E62" }
+            fields.append("\(name)=\(figure.value)")
+        }
+        return fields.joined(separator: " ")
     }
 }

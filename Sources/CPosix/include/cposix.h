@@ -186,6 +186,15 @@ static inline int64_t cposix_unlink_socket(const uint8_t *path, size_t count)
     return unlink(a.sun_path) < 0 ? -(int64_t)errno : 0;
 }
 
+/* Gives the socket file at `path` to others; -1 leaves the user or the group as it is. */
+static inline int64_t cposix_give_socket(const uint8_t *path, size_t count, int32_t user, int32_t group)
+{
+    struct sockaddr_un a;
+    if (!cposix_unix_address(path, count, &a))
+        return -(int64_t)ENAMETOOLONG;
+    return lchown(a.sun_path, (uid_t)user, (gid_t)group) < 0 ? -(int64_t)errno : 0;
+}
+
 static inline int64_t cposix_listen(int fd) { return listen(fd, 64) < 0 ? -(int64_t)errno : 0; }
 
 /* The next connection, without blocking. */

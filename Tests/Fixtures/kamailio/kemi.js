@@ -7,6 +7,7 @@
 //   X-Prompt, X-Count    the parameters of the streaming functions
 //   X-Callback           where an asynchronous function goes on; ksr_resumed where the header is missing
 //   X-Failure-Do         the function for the failure route
+//   X-Figure             X-Figure in its place: $rtpp_stat(rtpa_nlost), $rtpp_stat(mos), and their types
 //
 // An asynchronous function that returned 0 ends the script; what it came to, ksr_resumed tells in X-RC and in the log.
 // X-Outside is $rtpp_rc wherever nothing goes on; an empty text for null.
@@ -67,6 +68,12 @@ function run() {
     var code;
     if (KSR.hdr.is_present("X-Set") > 0) {
         KSR.hdr.append("X-Set-RC: " + KSR.rtpproxy.set_rtpproxy_set(number("X-Set")) + "\r\n");
+    }
+    if (KSR.hdr.is_present("X-Figure") > 0) {
+        var lost = KSR.pv.get("$rtpp_stat(rtpa_nlost)");
+        var mos = KSR.pv.get("$rtpp_stat(mos)");
+        KSR.hdr.remove("X-Figure");
+        KSR.hdr.append("X-Figure: " + lost + " " + mos + " " + typeof lost + " " + typeof mos + "\r\n");
     }
     if (KSR.hdr.is_present("X-Do") > 0) {
         code = call(header("X-Do"));

@@ -165,6 +165,24 @@ static void prompts_and_recording_allocate_nothing(void)
 	expect_none(other_functions);
 }
 
+static void figures(int round)
+{
+	rtpp_message message = ok(1);
+	rtpp_figure_value value;
+	message.id = 1000 + (uint32_t)round;
+	EXPECT(rtpp_figure(module, &message, rtpp_figure_index(module, text("rtpa_nlost")), &value) == RTPP_OK);
+	EXPECT(value.is_whole && value.number == 2);
+	EXPECT(rtpp_figure(module, &message, rtpp_figure_index(module, text("rtpa_javg")), &value) == RTPP_OK);
+	EXPECT(!value.is_whole && value.length == 8);
+	EXPECT(rtpp_figure(module, &message, rtpp_figure_index(module, text("mos")), &value) == RTPP_OK);
+	EXPECT(rtpp_figure(module, &message, rtpp_figure_index(module, text("ndropped")), &value) == RTPP_NO_VALUE);
+}
+
+static void figures_allocate_nothing(void)
+{
+	expect_none(figures);
+}
+
 int main(int argc, char **argv)
 {
 	static const named_case cases[] = {
@@ -173,6 +191,7 @@ int main(int argc, char **argv)
 			{"a-managed-call-allocates-nothing", a_managed_call_allocates_nothing},
 			{"a-refused-call-allocates-nothing", a_refused_call_allocates_nothing},
 			{"prompts-and-recording-allocate-nothing", prompts_and_recording_allocate_nothing},
+			{"figures-allocate-nothing", figures_allocate_nothing},
 	};
 	EXPECT(argc == 2);
 	return run_case(argv[1], cases, sizeof(cases) / sizeof(cases[0]));

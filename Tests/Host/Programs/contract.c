@@ -64,6 +64,7 @@ static void null_module_is_refused(void)
 	rtpp_message message = invite(1);
 	rtpp_node_info info;
 	rtpp_probe_info probed;
+	rtpp_figure_value figure;
 	uint8_t output[16];
 	size_t length;
 	int64_t one = 1;
@@ -85,6 +86,7 @@ static void null_module_is_refused(void)
 	EXPECT(rtpp_stop_play(NULL, &message, false) == -1);
 	EXPECT(rtpp_record(NULL, &message) == -1);
 	EXPECT(rtpp_statistics(NULL, &message, output, sizeof(output), &length) == RTPP_BAD_ARGUMENT);
+	EXPECT(rtpp_figure(NULL, &message, 0, &figure) == RTPP_BAD_ARGUMENT);
 	EXPECT(rtpp_node_count(NULL) == 0);
 	EXPECT(rtpp_node(NULL, 0, &info) == RTPP_BAD_ARGUMENT);
 	EXPECT(rtpp_enable(NULL, text("udp:127.0.0.1"), true) == RTPP_BAD_ARGUMENT);
@@ -98,6 +100,7 @@ static void null_argument_is_refused(void)
 {
 	rtpp_module *module = attached("udp:127.0.0.1:9");
 	rtpp_message message = invite(1);
+	rtpp_figure_value figure;
 	uint8_t output[16];
 	size_t length = 0;
 	EXPECT(rtpp_set_text(module, NULL, text("x")) == RTPP_BAD_ARGUMENT);
@@ -115,6 +118,9 @@ static void null_argument_is_refused(void)
 	EXPECT(rtpp_statistics(module, NULL, output, sizeof(output), &length) == RTPP_BAD_ARGUMENT);
 	EXPECT(rtpp_statistics(module, &message, NULL, sizeof(output), &length) == RTPP_BAD_ARGUMENT);
 	EXPECT(rtpp_statistics(module, &message, output, sizeof(output), NULL) == RTPP_BAD_ARGUMENT);
+	EXPECT(rtpp_figure(module, NULL, 0, &figure) == RTPP_BAD_ARGUMENT);
+	EXPECT(rtpp_figure(module, &message, 0, NULL) == RTPP_BAD_ARGUMENT);
+	EXPECT(rtpp_figure_index(NULL, NOTHING) == -1);
 	EXPECT(rtpp_node(module, 0, NULL) == RTPP_BAD_ARGUMENT);
 }
 

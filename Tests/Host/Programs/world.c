@@ -177,6 +177,8 @@ void share(rtpp_module *module)
 rtpp_module *attached(const char *sock)
 {
 	rtpp_module *module = shared(sock);
+	/* Its script has $rtpp_stat. */
+	rtpp_figure_index(module, (rtpp_bytes){NULL, 0});
 	EXPECT(rtpp_attach(module) == RTPP_OK);
 	return module;
 }
@@ -266,6 +268,10 @@ static void answer_commands(int descriptor)
 			words = "20040107";
 		else if(*verb == 'U' || *verb == 'L')
 			words = "35000 192.0.2.77";
+		else if(strncmp(verb, "Qv", 2) == 0) /* a call of two streams */
+			words = strstr(verb, ";1 ") == NULL && strstr(verb, ";2 ") == NULL ? "E50"
+					: strstr(verb, "rtpa_javg") == NULL						   ? "ttl=60 rtpa_nrcvd=9 rtpa_nlost=1"
+														: "rtpa_jlast=8.5 rtpa_jmax=16.0 rtpa_javg=8.0";
 		else if(*verb == 'Q')
 			words = "60 10 20 30 0";
 		int replied = snprintf(reply, sizeof(reply), "%s %s\n", command, words);

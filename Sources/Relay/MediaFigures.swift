@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// $rtpp_stat: what a call's media was like, over all its streams, asked for once per message.
+//
+// A message like BYE does not say how many streams its call has, so four are asked for at once, each by one or two
+// commands, which is as much as an exchange has under way: one round trip. RTPProxy answers E50 for a stream that there
+// is not. Only where the fourth is there, the next four are asked for, by a further exchange.
+
+import Bytes
+import ControlProtocol
+import Transport
+
+/// A figure that the script can name.
+private enum MediaFigure {
+    case counted(Figure)
+    case meanOpinionScore
+
+    /// The figure of this number.
+    init?(index: Int) {
+        if let figure = Figure(rawValue: index) {
+            self = .counted(figure)
+        } else if index == Figure.count {
+            self = .meanOpinionScore
+        } else {
+            return nil
+        }
+    }
+}
+
+/// Streams of a call that are asked for in one exchange.
+struct FigureCall {
+    /// Both tags are there.
+    var words: SessionWords
+    /// From 1.
+    var firstStream = 1
+
+    /// How many streams that are.
+    static var streams: Int { 4 }
+    /// The last stream that is asked for.
+    static var lastStream: Int { 64 }
+
+    /// How many commands a stream takes at a node of these `capabilities`.
+    static func commands(_ capabilities: Capabilities) -> Int {
+        FigureSet.asked(1, of: capabilities).isEmpty ? 1 : 2
+    }
+}
+
+/// The figures of a call over those of its streams that were added. One that a stream lacks is lacking altogether.
+struct CallFigures {
+    private var totals = FigureValues()
+    private var present = FigureSet.all
+    private var weightedJitter = 0.0
+    private(set) var streams = 0
+    /// Whether the last stream that was asked for is there, so that there may be more.
+    var mayGoOn = false
+
+    /// Adds a stream. Counts are summed up to Int64.max; `ttl`, `longest_ipi`, `rtpa_jlast` and `rtpa_jmax` are the
+    /// largest of any stream; `rtpa_javg` is weighted by the packets received.
+    mutating func add(_ stream: FigureValues) {
+        streams &+= 1
+        present = present.intersection(stream.present)
+        for place in 0..<Figure.count {
+            guard let figure = Figure(rawValue: place), let value = stream[figure] else { continue }
+            let before = totals[figure] ?? 0
+            switch figure {
+            case .timeToLive, .longestGap, .latestJitter, .largestJitter: totals[figure] = max(before, value)
+            case .averageJitter: weightedJitter += Double(value) * Double(stream[.received] ?? 0)
+            default:
+                let (sum, isTooMuch) = before.addingReportingOverflow(value)
+                totals[figure] = isTooMuch ? .max : sum
+            }
+        }
+    }
+
+    /// The figure over all streams; fractions in millionths.
+    subscript(figure: Figure) -> UInt64? {
+        guard streams > 0, present.contains(figure) else { return nil }
+        guard figure == .averageJitter else { return totals[figure] }
+        guard let received = self[.received] else { return nil }
+        guard received > 0 else { return 0 }
+        return UInt64(exactly: min((weightedJitter / Double(received)).rounded(), Double(Int64.max)))
+    }
+
+    /// The mean opinion score in hundredths; nil where nothing was received, or the losses are not known. Jitter that is
+    /// not known counts as none; it is taken for units of 8000 Hz, as those of telephone codecs are.
+    var meanOpinionScore: Int? {
+        guard let lost = self[.lost], let received = self[.received] else { return nil }
+        let ticks = Double(self[.averageJitter] ?? 0) / 1e6
+        return MeanOpinionScore.hundredths(lost: lost, received: received, jitter: ticks / 8)
+    }
+}
+
+/// Figures that were fetched, and the message and set that they hold for.
+struct FetchedFigures {
+    let message: UInt32
+    let process: Int32
+    let setID: UInt32
+    /// Those of no stream where there was nothing to fetch.
+    let figures: CallFigures
+}
+
+extension Relay {
+    /// The number of the figure of this `name`, 0 or more; nil where there is none.
+    public static func figureIndex(of name: Span<UInt8>) -> Int? {
+        if let figure = Figure(name, name.all) { return figure.rawValue }
+        return name.equals(name.all, "mos") ? Figure.count : nil
+    }
+
+    /// `$rtpp_stat`: lends the figure of number `index` as text, with its value where it is a whole number; nil where
+    /// there is none. The first use on a message asks the call's node, all later ones get what that brought.
+    public mutating func figure<Host: CallHost, Result>(
+        _ host: Host, _ index: Int, _ body: (Span<UInt8>, Int64?) -> Result
+    ) -> Result? {
+        guard let wanted = MediaFigure(index: index) else { return nil }
+        let figures = fetchedFigures(host)
+        line.removeAll(keepingCapacity: true)
+        var number: Int64?
+        switch wanted {
+        case .counted(let figure):
+            guard let value = figures[figure] else { return nil }
+            if figure.isFraction {
+                line.append(fraction: value, of: 1_000_000)
+            } else {
+                line.append(decimal: value)
+                number = Int64(exactly: value)
+            }
+        case .meanOpinionScore:
+            guard let score = figures.meanOpinionScore else { return nil }
+            line.append(fraction: UInt64(score.magnitude), of: 100)
+        }
+        return body(line.span, number)
+    }
+
+    private mutating func fetchedFigures<Host: CallHost>(_ host: Host) -> CallFigures {
+        let (facts, setID) = (host.facts, selectedSetID(host))
+        if let fetched, fetched.message == facts.id, fetched.process == facts.process, fetched.setID == setID {
+            return fetched.figures
+        }
+        gathered = CallFigures()
+        do throws(CallFailure) {
+            try identity.read(host, CallFlags())
+            var words = try identity.words(swapped: !facts.isRequest)
+            // The names stand behind both tags; RTPProxy looks at the second one only where it does not know the first.
+            if words.secondTag.isEmpty { words.secondTag = words.firstTag }
+            try fetch(words, setID, host)
+        } catch {
+            gathered = CallFigures()
+            // A call without a session is an everyday question.
+            if error != .relayError(.noSession) { _ = finish(host, error, isMedia: false) }
+        }
+        fetched = FetchedFigures(message: facts.id, process: facts.process, setID: setID, figures: gathered)
+        return gathered
+    }
+
+    /// Gathers the figures of all streams.
+    private mutating func fetch<Host: CallHost>(
+        _ words: SessionWords, _ setID: UInt32, _ host: Host
+    ) throws(CallFailure) {
+        let start = MonotonicClock.now()
+        var call = FigureCall(words: words)
+        var race = Race(.figures(call), setID: setID)
+        try run(&race, host, Span(), Span())
+        while gathered.mayGoOn {
+            call.firstStream &+= FigureCall.streams
+            // No more of the script's time than one slow command could cost.
+            guard call.firstStream <= FigureCall.lastStream,
+                MonotonicClock.now() &- start < settings.budgetNanoseconds
+            else { throw .streamsUnasked }
+            let node = race.latest
+            race = Race(.figures(call), setID: setID)
+            aim(&race, at: node)
+            try run(&race, host, Span(), Span())
+        }
+    }
+
+    /// Writes `command`: number `part` of those for a stream, in the words of a node of these `capabilities`.
+    mutating func write(_ call: FigureCall, stream: Int, part: Int, _ capabilities: Capabilities) {
+        command.removeAll(keepingCapacity: true)
+        let memory = identity.text
+        let figures = FigureSet.asked(part, of: capabilities)
+        if figures.isEmpty {
+            Command.writeQuery(identity: memory.span, words: call.words, stream: stream, into: &command)
+        } else {
+            Command.writeQuery(figures, identity: memory.span, words: call.words, stream: stream, into: &command)
+        }
+    }
+
+    /// Takes the answers for four streams into `gathered`.
+    mutating func judgeFigures<Host: CallHost>(_ race: inout Race, _ leg: Leg, _ host: Host) {
+        let incoming = exchanges.incoming(leg.member)
+        let parts = exchanges.count(leg.member) / FigureCall.streams
+        let known = capabilities(leg.node)
+        var figures = gathered
+        var failure: CallFailure?
+        for stream in 0..<FigureCall.streams {
+            var values = FigureValues()
+            var isThere = false
+            var fault: ErrorCode?
+            for part in 0..<parts {
+                guard let reply = exchanges.reply(leg.member, stream &* parts &+ part) else {
+                    return nodeFailed(&race, leg.node, .malformed, host)
+                }
+                switch FigureReply.parse(incoming.span, reply, asked: .asked(part, of: known), into: &values) {
+                case .malformed: return nodeFailed(&race, leg.node, .malformed, host)
+                case .taken: isThere = true
+                case .error(.noSession): break
+                case .error(let code):
+                    account(host, leg.node, code)
+                    fault = code
+                }
+            }
+            // Of a stream that is refused altogether nobody knows whether it is there.
+            if isThere { figures.add(values) } else if let fault { failure = failure ?? .relayError(fault) }
+            figures.mayGoOn = isThere
+        }
+        if figures.streams == 0 { failure = failure ?? .relayError(.noSession) }
+        gathered = figures
+        decide(&race, host, failure.map { .failed($0) } ?? .done)
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// Adds `value` divided by `scale`, a power of ten, with all its decimals.
+    fileprivate mutating func append(fraction value: UInt64, of scale: UInt64) {
+        append(decimal: value / scale)
+        append(UInt8(ascii: "."))
+        var rest = value % scale
+        var place = scale / 10
+        while place > 0 {
+            append(UInt8(truncatingIfNeeded: rest / place) &+ 0x30)
+            rest %= place
+            place /= 10
+        }
+    }
+}
