@@ -20,7 +20,7 @@ static char fault_text[256];
 #define FAULT(...)                                             \
 	do {                                                       \
 		snprintf(fault_text, sizeof(fault_text), __VA_ARGS__); \
-		LM_ERR("%s\n", fault_text);                            \
+		rtpp_journal_fault("%s", fault_text);                  \
 	} while(0)
 
 const char *rtpp_db_fault(void)

@@ -40,7 +40,11 @@ rtpp_code rtpp_resumed_code(void);
 
 /* journal.c: reports for journald, or for the log where that is not wanted or not there. */
 int rtpp_journal_set_wish(modparam_t type, void *value);
+/* Looks whether journald reads standard error, as long as that is what it was at the start. */
+void rtpp_journal_look(void);
 int rtpp_journal_init(void);
+/* Reports a fault of a parameter. */
+void rtpp_journal_fault(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void rtpp_journal_report(const rtpp_report *report);
 
 /* events.c: event routes, or the KEMI function of the parameter event_callback. */

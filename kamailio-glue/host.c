@@ -59,11 +59,11 @@ static int parse_variable(named_variable *variable)
 	if(name.s[0] == '$' && pv_locate_name(&name) == name.len)
 		variable->spec = pv_cache_get(&name);
 	if(variable->spec == NULL) {
-		LM_ERR("parameter %s: \"%s\" is not a variable\n", variable->parameter, variable->name);
+		rtpp_journal_fault("parameter %s: \"%s\" is not a variable", variable->parameter, variable->name);
 		return -1;
 	}
 	if(!type_fits(variable)) {
-		LM_ERR("parameter %s: \"%s\" is not %s\n", variable->parameter, variable->name,
+		rtpp_journal_fault("parameter %s: \"%s\" is not %s", variable->parameter, variable->name,
 				variable == &instance ? "an $avp, $xavp or $var" : "an $avp");
 		return -1;
 	}

@@ -6,11 +6,13 @@
 #include "glue.h"
 
 #include <dlfcn.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <syslog.h>
+#include <unistd.h>
 
 /* Each is explained in package/rtpproxy.catalog. */
 static const char *const message_ids[RTPP_REPORTS] = {
@@ -39,6 +41,8 @@ int rtpp_journal_set_wish(modparam_t type, void *value)
 	return 0;
 }
 
+static bool is_there = false;
+
 /* Whether standard error is the stream that JOURNAL_STREAM names (systemd.exec(5)). */
 static bool is_journal_there(void)
 {
@@ -50,6 +54,17 @@ static bool is_journal_there(void)
 		   && (unsigned long long)error.st_dev == device && (unsigned long long)error.st_ino == inode;
 }
 
+void rtpp_journal_look(void)
+{
+	is_there = is_journal_there();
+}
+
+/* Where there is no socket sd_journal_sendv sends nothing and is content. */
+static bool has_socket(void)
+{
+	return access("/run/systemd/journal/socket", W_OK) == 0;
+}
+
 int rtpp_journal_init(void)
 {
 	void *library;
@@ -58,13 +73,15 @@ int rtpp_journal_init(void)
 		LM_ERR("parameter rtpproxy_journal: \"%d\": is none of -1, 0 and 1\n", wish);
 		return -1;
 	}
-	if(wish == 0 || (wish < 0 && !is_journal_there()))
+	if(wish == 0 || (wish < 0 && !is_there))
 		return 0;
 	library = dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL);
 	if(library != NULL)
 		*(void **)&send_fields = dlsym(library, "sd_journal_sendv");
 	if(send_fields == NULL)
 		LM_WARN("parameter rtpproxy_journal: libsystemd.so.0 cannot be had, reports go to the log alone\n");
+	else if(!has_socket())
+		LM_WARN("parameter rtpproxy_journal: there is no journal, reports go to the log until there is\n");
 	return 0;
 }
 
@@ -128,6 +145,22 @@ void rtpp_journal_report(const rtpp_report *report)
 		rtpp_host_services.log(report->level, report->line);
 		return;
 	}
-	if(is_printable(levels[report->level]) && !send_report(report))
+	if(is_printable(levels[report->level]) && !(has_socket() && send_report(report)))
 		rtpp_host_services.log(report->level, report->line);
+}
+
+void rtpp_journal_fault(const char *format, ...)
+{
+	char text[400];
+	rtpp_report report;
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	memset(&report, 0, sizeof(report));
+	report.kind = RTPP_REPORT_BAD_PARAMETER;
+	report.level = RTPP_LOG_ERROR;
+	report.line = rtpp_bytes_of_cstring(text);
+	rtpp_journal_report(&report);
 }

@@ -130,7 +130,7 @@ static int mod_init(void)
 	if(rtpp_configure(rtpp_instance) != RTPP_OK || result < 0)
 		return -1;
 	if(rtpp_async_in_workers(rtpp_instance) && !async_task_workers_active()) {
-		LM_ERR("parameter rtpproxy_async_continue: \"workers\": the core has none, async_workers is 0\n");
+		rtpp_journal_fault("parameter rtpproxy_async_continue: \"workers\": the core has none, async_workers is 0");
 		return -1;
 	}
 	if(share() < 0 || rtpp_counters_init() < 0)
@@ -244,6 +244,7 @@ struct module_exports exports = {
 int mod_register(char *path, int *dlflags, void *p1, void *p2)
 {
 	(void)path, (void)dlflags, (void)p1, (void)p2;
+	rtpp_journal_look();
 	if(rtpp_create(&rtpp_host_services, &rtpp_instance) != RTPP_OK)
 		return -1;
 	return sr_kemi_modules_add(rtpp_kemi_exports);

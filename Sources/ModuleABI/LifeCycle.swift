@@ -78,7 +78,7 @@ public func rtpp_check_set(_ handle: OpaquePointer?, _ id: Int64) -> rtpp_status
     var line: [UInt8] = []
     line.append("set_rtp_proxy_set: there is no set ")
     line.append(decimal: Int(id))
-    unsafe Host(module.pointee.host).log(.error, line.span)
+    unsafe Host(module.pointee.host).report(.badParameter, .error, line.span)
     return .RTPP_NOT_FOUND
 }
 
@@ -112,10 +112,6 @@ public func rtpp_configure(_ handle: OpaquePointer?) -> rtpp_status {
     for fault in unsafe module.pointee.settings.faults { host.report(.badParameter, .error, fault.span) }
     guard unsafe module.pointee.settings.faults.isEmpty else { return .RTPP_BAD_CONFIGURATION }
     unsafe module.pointee.isConfigured = true
-    var line: [UInt8] = []
-    line.append("RTPProxies configured: ")
-    line.append(decimal: unsafe module.pointee.settings.nodes.count)
-    host.report(.started, .info, line.span)
     return .RTPP_OK
 }
 
@@ -173,5 +169,10 @@ public func rtpp_destroy(_ handle: OpaquePointer?) {
 public func rtpp_run_monitor(_ handle: OpaquePointer?) {
     guard let module = unsafe module(handle) else { return }
     let host = unsafe Host(module.pointee.host)
+    // By now nothing can keep the server from starting.
+    var line: [UInt8] = []
+    line.append("RTPProxies configured: ")
+    line.append(decimal: unsafe module.pointee.settings.nodes.count)
+    host.report(.started, .info, line.span)
     unsafe module.pointee.relay?.monitor(host, while: { host.isWanted })
 }

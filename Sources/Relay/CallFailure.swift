@@ -93,6 +93,20 @@ enum CallFailure: Error, Equatable {
         return false
     }
 
+    /// The set that it is about; nil where it is about none.
+    var setID: UInt32? {
+        if case .noNode(let setID, _) = self { return setID }
+        return nil
+    }
+
+    /// Whether the node that was asked last is what it is about.
+    var isAboutANode: Bool {
+        switch self {
+        case .relayError, .noPort, .unsupported: true
+        default: false
+        }
+    }
+
     var returnCode: ReturnCode {
         switch self {
         case .alreadyMarked, .alreadyRewritten: .marked

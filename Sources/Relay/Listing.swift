@@ -86,11 +86,12 @@ extension Relay {
         refreshDirectory()
         var isFound = false
         for node in directory.listed where table.withURL(node, { $0.equals($0.all, url, url.all) }) {
-            let before = standing(node)
+            let (before, wasDraining) = (standing(node), table.isDraining(node))
             body(table, node)
             isFound = true
-            guard standing(node) != before else { continue }
-            table.noteCondition(node, tick: host.ticks)
+            if standing(node) != before { table.noteCondition(node, tick: host.ticks) }
+            // One that is down may be drained, too.
+            guard standing(node) != before || table.isDraining(node) != wasDraining else { continue }
             line.removeAll(keepingCapacity: true)
             appendName(of: node)
             line.append(what)

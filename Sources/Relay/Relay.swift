@@ -121,30 +121,31 @@ extension Relay {
             host.with(.callID) { line.append(printable: $0, $0.all) }
             let callID = ByteRange(from: start, to: line.count)
             line.append(": ")
-            if case .relayError = failure { appendLastNode() }
-            if case .noPort = failure { appendLastNode() }
-            if case .unsupported = failure { appendLastNode() }
+            let node = failure.isAboutANode ? lastAsked : nil
+            if node != nil { appendLastNode() }
             failure.describe(into: &line)
-            reportCall(host, failure.isNoNode ? .noNode : .callRefused, callID)
+            reportCall(host, failure, callID, node)
         }
         let code = failure.returnCode
         return code == .noNode && !isMedia ? .error : code
     }
 
-    /// Reports the line that has been gathered, in which the Call-ID stands at `range`.
-    private func reportCall<Host: CallHost>(_ host: Host, _ kind: ReportKind, _ range: ByteRange) {
+    /// Reports the line that has been gathered, in which the Call-ID stands at `range`. `node`: whom it is about.
+    private func reportCall<Host: CallHost>(
+        _ host: Host, _ failure: CallFailure, _ range: ByteRange, _ node: Int?
+    ) {
         let text = line
         let inside = text.span.clamped(range)
         // SAFETY: `inside` lies within `text`, as clamped(_:) upholds.
         let callID = unsafe text.span.extracting(unchecked: inside.start..<inside.end)
-        guard let node = lastAsked, kind == .callRefused else {
+        guard let node else {
+            let kind: ReportKind = failure.isNoNode ? .noNode : .callRefused
             return host.report(
-                kind, .error, text.span, url: Span(), setID: selectedSetID(host), state: "", callID: callID,
-                file: #fileID)
+                kind, .error, text.span, url: Span(), setID: failure.setID, state: "", callID: callID, file: #fileID)
         }
         table.withURL(node) {
             host.report(
-                kind, .error, text.span, url: $0, setID: table.setID(node), state: standing(node).text,
+                .callRefused, .error, text.span, url: $0, setID: table.setID(node), state: standing(node).text,
                 callID: callID, file: #fileID)
         }
     }

@@ -138,10 +138,16 @@ private enum JournalFiles {
             #expect(try call.invite(sdp: "v=0\r\nnonsense\r\n", run: .offer()).returnCodes == [-1])
             let entry = try #require(try journal.entries("CALL_REFUSED").first)
             #expect(entry["SIP_CALL_ID"] == call.id && entry["RTPPROXY_STATE"] == nil)
+            // Also after a call that a relay had a part in.
+            #expect(try kamailio.call().invite(run: .offer()).returnCodes == [1])
+            let malformed = try kamailio.call()
+            _ = try malformed.invite(sdp: "v=0\r\nnonsense\r\n", run: .offer())
+            let after = try #require(try journal.entries("CALL_REFUSED", 2).last)
+            #expect(after["SIP_CALL_ID"] == malformed.id && after["RTPPROXY_URL"] == nil)
             let hostile = try kamailio.call()
             hostile.id = "a=b;\u{1}\u{7F}\u{E9}" + String(repeating: "x", count: 600)
             _ = try? hostile.invite(sdp: "v=0\r\nnonsense\r\n", run: .offer())
-            let second = try #require(try journal.entries("CALL_REFUSED", 2).last)
+            let second = try #require(try journal.entries("CALL_REFUSED", 3).last)
             #expect(second["SIP_CALL_ID"]?.hasPrefix("a=b;??") == true)
             #expect(second["SIP_CALL_ID"]?.utf8.count == 131, "the first 128 bytes and three dots")
             let known = [
@@ -159,6 +165,16 @@ private enum JournalFiles {
                 #expect(kamailio.waitForLog("is disabled, by RPC") != nil)
                 #expect(journal.all().isEmpty)
             }
+        }
+    }
+
+    @Test func whereThereIsNoJournalTheLineGoesToTheLog() throws {
+        guard Journal() != nil else { return print("SKIPPED: the journal's socket is taken") }
+        let relay = try ScriptedRelay()
+        try Stage.own([relay], { $0.set("rtpproxy_journal", 1) }) { kamailio in
+            #expect(kamailio.logLines("there is no journal").count == 1)
+            _ = try kamailio.kamcmd("rtpproxy.enable", relay.url, "0")
+            #expect(kamailio.waitForLog("is disabled, by RPC") != nil)
         }
     }
 
