@@ -33,7 +33,7 @@ let package = Package(
             name: "Relay", dependencies: ["Bytes", "SDP", "ControlProtocol", "SharedState", "Transport"],
             swiftSettings: shipping),
         .target(
-            name: "ModuleABI", dependencies: ["Bytes", "Relay", "SharedState", "Transport", "RTPProxyABI"],
+            name: "ModuleABI", dependencies: ["Bytes", "Relay", "SharedState", "RTPProxyABI"],
             swiftSettings: shipping),
 
         // Tests.

@@ -6,7 +6,6 @@ import RTPProxyABI
 import Relay
 import SDP
 import SharedState
-import Transport
 
 /// The module in one process: gathered before the fork, attached after it.
 @safe struct Module: ~Copyable {
@@ -21,7 +20,7 @@ import Transport
     var bells: [Int32] = []
     var lines: JobLines?
     /// Where notifications arrive, until the process that listens takes it.
-    var listener: StreamListener?
+    var notifications: Notifications?
     /// The pool that a reload is gathering, and the rows that it leaves out.
     var reload: Settings?
     var skippedRows: UInt32 = 0

@@ -4,7 +4,6 @@
 import Bytes
 public import RTPProxyABI
 import Relay
-import Transport
 
 /// The host of the process that listens.
 @safe private struct NotifyHost: NotificationHost {
@@ -31,27 +30,19 @@ import Transport
 @c @implementation
 public func rtpp_listen(_ handle: OpaquePointer?, _ user: Int32, _ group: Int32) -> rtpp_status {
     guard let module = unsafe module(handle), unsafe module.pointee.isConfigured else { return .RTPP_BAD_ARGUMENT }
-    let text = unsafe module.pointee.settings.notifyListen
-    guard !text.isEmpty, let url = try? NodeURL(text.span, text.span.all) else { return .RTPP_NO_VALUE }
-    do throws(ListenError) {
-        unsafe module.pointee.listener = try StreamListener(text.span, url, user: user, group: group)
-        return .RTPP_OK
+    do throws(NotifyError) {
+        unsafe module.pointee.notifications = try Notifications(module.pointee.settings, user: user, group: group)
+        return unsafe module.pointee.notifications == nil ? .RTPP_NO_VALUE : .RTPP_OK
     } catch {
-        var line: [UInt8] = []
-        line.append("parameter rtpproxy_notify_listen: \"")
-        line.append(printable: text.span, text.span.all, limit: 300)
-        line.append("\": ")
-        line.append(error.text)
-        unsafe Host(module.pointee.host).report(.badParameter, .error, line.span)
+        unsafe Host(module.pointee.host).report(.badParameter, .error, error.line.span)
         return .RTPP_BAD_CONFIGURATION
     }
 }
 
 @c @implementation
 public func rtpp_run_notify(_ handle: OpaquePointer?, _ tagIsCallID: Bool) {
-    guard let module = unsafe module(handle), let listener = unsafe module.pointee.listener.take() else { return }
+    guard let module = unsafe module(handle), var notifications = unsafe module.pointee.notifications.take() else { return }
     let services = unsafe module.pointee.host
-    var notifications = Notifications(listener)
     let host = NotifyHost(host: Host(services), services: services, tagIsCallID: tagIsCallID)
     notifications.run(host, while: { host.host.isWanted })
 }

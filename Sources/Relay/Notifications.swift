@@ -3,7 +3,7 @@
 
 import Bytes
 import ControlProtocol
-public import Transport
+import Transport
 
 /// A host that can be told that the media of a call has stopped.
 public protocol NotificationHost: RelayHost {
@@ -36,6 +36,12 @@ struct RecentTags {
     }
 }
 
+/// Why nothing is listened at.
+public struct NotifyError: Error {
+    /// A line for the log.
+    public let line: [UInt8]
+}
+
 /// What the process remembers.
 public struct Notifications: ~Copyable {
     /// The longest time without a look at whether the process is wanted, in nanoseconds.
@@ -51,7 +57,22 @@ public struct Notifications: ~Copyable {
     private var recent = RecentTags()
     private var logAt: UInt64 = 0
 
-    public init(_ listener: consuming StreamListener) { self.listener = listener }
+    /// Listens where `settings` say. `user` and `group` get a socket file, -1: whoever made it keeps it. Opens the
+    /// socket, before the fork; nil where nothing is configured.
+    public init?(_ settings: borrowing Settings, user: Int32, group: Int32) throws(NotifyError) {
+        let text = settings.notifyListen
+        guard !text.isEmpty, let url = try? NodeURL(text.span, text.span.all) else { return nil }
+        do throws(ListenError) {
+            listener = try StreamListener(text.span, url, user: user, group: group)
+        } catch {
+            var line: [UInt8] = []
+            line.append("parameter rtpproxy_notify_listen: \"")
+            line.append(printable: text.span, text.span.all, limit: 300)
+            line.append("\": ")
+            line.append(error.text)
+            throw NotifyError(line: line)
+        }
+    }
 
     /// Listens until `isWanted` says no. Runs in a process of its own.
     public mutating func run<Host: NotificationHost>(_ host: Host, while isWanted: () -> Bool) {
