@@ -164,6 +164,19 @@ import Testing
         }
     }
 
+    /// Something else listens there: the answer takes it out, as any other would.
+    @Test(arguments: ["hello", "E99999999", "-1 0 0 0 0", "\u{1}"])
+    func whatIsNoProtocolTakesTheRelayOut(answer: String) throws {
+        let relay = try ScriptedRelay()
+        try run(relay) { (kamailio) throws in
+            let call = try kamailio.call()
+            relay.on(call: call.id) { $0.verb == "Q" ? .reply(answer) : nil }
+            try call.reply(to: call.invite(), sdp: SDPText.audio())
+            #expect(try call.bye(run: Self.read).all("X-Figures") == [Self.nothing, Self.nothing])
+            #expect(kamailio.waitForLog(relay.url, "disabled") != nil)
+        }
+    }
+
     @Test func figuresLargerThanANumberOfKamailiosAreTexts() throws {
         let relay = try ScriptedRelay()
         try run(relay) { kamailio in
