@@ -41,7 +41,9 @@ public func rtpp_listen(_ handle: OpaquePointer?, _ user: Int32, _ group: Int32)
 
 @c @implementation
 public func rtpp_run_notify(_ handle: OpaquePointer?, _ tagIsCallID: Bool) {
-    guard let module = unsafe module(handle), var notifications = unsafe module.pointee.notifications.take() else { return }
+    guard let module = unsafe module(handle), var notifications = unsafe module.pointee.notifications.take() else {
+        return
+    }
     let services = unsafe module.pointee.host
     let host = NotifyHost(host: Host(services), services: services, tagIsCallID: tagIsCallID)
     notifications.run(host, while: { host.host.isWanted })
