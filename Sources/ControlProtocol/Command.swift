@@ -24,6 +24,12 @@ public enum MediaVerb: Sendable {
 
 /// Writers of commands, one per verb of the protocol page.
 public enum Command {
+    /// Whether `range` may stand in a command as one word: no byte that ends it, and not `&&`, behind which RTPProxy
+    /// takes up another command (control-protocol: sub-commands; a real one answers `D call && tag` as if it were two).
+    public static func isWord(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
+        bytes.firstUnfitForWord(in: range) == nil && !bytes.equals(range, "&&")
+    }
+
     /// `U<mods> callid address port tag;n[ tag;n][ socket tag]` (control-protocol: U, L).
     ///
     /// `words` are ranges of `identity`; `notification` is `socket tag` or empty, and only `U` takes one.

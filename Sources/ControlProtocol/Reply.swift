@@ -93,12 +93,23 @@ public enum PlainReply: Equatable, Sendable {
     case error(ErrorCode)
     case malformed
 
-    /// Reads `reply`, which ends before its line end.
+    /// Reads `reply`, which ends before its line end. It is printable ASCII, as it becomes `$rtpstat` as it is: a script
+    /// may put that into a header or a log line.
     public static func parse(_ bytes: Span<UInt8>, _ reply: ByteRange) -> PlainReply {
         var fields = FieldCursor(in: reply)
-        guard let first = fields.next(in: bytes) else { return .malformed }
+        guard let first = fields.next(in: bytes), isPrintable(bytes, reply) else { return .malformed }
         if let code = errorCode(bytes, first) { return .error(code) }
         return Decimal.parse(bytes, first, maximum: .max) == nil ? .malformed : .done
+    }
+
+    private static func isPrintable(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
+        let inside = bytes.clamped(range)
+        var index = inside.start
+        while index < inside.end {
+            guard bytes[index] >= 0x20, bytes[index] < 0x7F else { return false }
+            index &+= 1
+        }
+        return true
     }
 
     /// The code of a word like `E50`, or nil.

@@ -141,7 +141,7 @@ enum CallFailure: Error, Equatable {
             line.append(word.name)
         case .unfit(let word):
             line.append(word.name)
-            line.append(" holds a blank or control character")
+            line.append(" holds a blank or control character, or is &&")
         case .alreadyMarked: line.append("marked by another proxy")
         case .alreadyRewritten: line.append("already rewritten")
         case .sdp(let fault):

@@ -59,7 +59,7 @@ struct CallIdentity {
             let isFit = host.withVariable(.extraID) { value, _ in
                 text.append(UInt8(ascii: ";"))
                 text.append(value)
-                return value.firstUnfitForWord(in: value.all) == nil
+                return Command.isWord(value, value.all)
             }
             guard isFit ?? true else { throw .unfit(.extraID) }
             return text.count &- start
@@ -75,7 +75,7 @@ struct CallIdentity {
         let start = text.count
         let isFit = host.with(field) { bytes in
             text.append(bytes)
-            return bytes.firstUnfitForWord(in: bytes.all) == nil
+            return Command.isWord(bytes, bytes.all)
         }
         guard isFit else { throw .unfit(word) }
         return ByteRange(from: start, to: text.count)

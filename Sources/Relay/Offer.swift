@@ -87,7 +87,7 @@ extension Relay {
         var call = MediaCall(flags: try CallFlags.parse(flagText, for: .media, modifiers: &flagModifiers))
         if hasAddress {
             guard !address.isEmpty else { throw .emptyAddress }
-            guard address.firstUnfitForWord(in: address.all) == nil else { throw .unfit(.address) }
+            guard Command.isWord(address, address.all) else { throw .unfit(.address) }
             call.address = Self.withoutBrackets(address)
         }
         try host.with(.body) { (body: Span<UInt8>) throws(CallFailure) in
@@ -159,7 +159,7 @@ extension Relay {
         call.options.relayCandidates = try relayCandidates(host)
         if call.options.changesOrigin { try checkOrigin(body, call.options) }
         if call.flags.trustsAddress {
-            for stream in description.streams where body.firstUnfitForWord(in: stream.address) != nil {
+            for stream in description.streams where !Command.isWord(body, stream.address) {
                 throw .unfit(.address)
             }
         } else {
@@ -201,7 +201,7 @@ extension Relay {
         let isFit = host.withVariable(.timeoutTag) { tag, isNull -> Bool? in
             if isNull { return nil }
             notification.append(tag)
-            return !tag.isEmpty && tag.firstUnfitForWord(in: tag.all) == nil
+            return !tag.isEmpty && Command.isWord(tag, tag.all)
         }
         if let isFit, let isFit {
             guard isFit else { throw .unfit(.timeoutTag) }

@@ -2,6 +2,7 @@
 // The parameters of the configuration, with defaults, ranges and every fault found in them.
 
 import Bytes
+import ControlProtocol
 public import SharedState
 import Transport
 
@@ -80,8 +81,8 @@ public struct Settings {
         } else if parameter.equals(parameter.all, "nortpproxy_str") {
             takeMarker(value)
         } else if parameter.equals(parameter.all, "timeout_socket") {
-            if value.firstUnfitForWord(in: value.all) != nil {
-                fault("timeout_socket", value, value.all, "holds a blank or control character")
+            if !Command.isWord(value, value.all) {
+                fault("timeout_socket", value, value.all, "holds a blank or control character, or is &&")
             }
             timeoutSocket = copy(value)
         } else if parameter.equals(parameter.all, "rtpproxy_notify_listen") {

@@ -47,7 +47,7 @@ extension Relay {
     ) -> ReturnCode {
         do throws(CallFailure) {
             guard !name.isEmpty else { throw .missing(.prompt) }
-            guard name.firstUnfitForWord(in: name.all) == nil else { throw .unfit(.prompt) }
+            guard Command.isWord(name, name.all) else { throw .unfit(.prompt) }
             prompt.removeAll(keepingCapacity: true)
             prompt.append(name)
             try identity.read(host, CallFlags())

@@ -138,6 +138,14 @@ private func plain(_ text: String) -> PlainReply {
         #expect(plain(text) == .malformed)
     }
 
+    /// It becomes `$rtpstat`, and that a header.
+    @Test(arguments: [
+        "60 1\nX-Forged: 1", "60 1\rx", "60 1\u{0}", "60\t1", "60 \u{7F}", "60 é", "60 \u{1B}[2J", "E50\n1",
+    ])
+    func aReplyIsPrintable(_ text: String) {
+        #expect(plain(text) == .malformed)
+    }
+
     @Test func noSessionIsE50() {
         #expect(plain("E50") == .error(.noSession))
         #expect(plain("E51") != .error(.noSession))

@@ -7,8 +7,9 @@ import Testing
 
 @Suite struct InjectionTests {
     /// Bytes that end a word, a command or a text, within a word that would be a command.
-    private static let poisons = ["\n", "\r", " ", "\t", "\u{0}", "\u{7F}", "\u{1}", "\u{1F}"]
-        .flatMap { ["a\($0)X", "\($0)a", "a\($0)", "\($0)"] }
+    private static let poisons =
+        ["\n", "\r", " ", "\t", "\u{0}", "\u{7F}", "\u{1}", "\u{1F}"]
+        .flatMap { ["a\($0)X", "\($0)a", "a\($0)", "\($0)"] } + ["&&"]
 
     struct Word: Sendable, CustomTestStringConvertible {
         var name: String
