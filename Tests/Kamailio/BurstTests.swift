@@ -48,7 +48,9 @@ import Testing
                 }
             }
             #expect(failed == 0)
-            #expect(try drops(relay.control.port) == before)
+            // Where the relay did not get to run for longer than a command waits, what was sent again came on top.
+            let again = try kamailio.statistics().compactMap { Int($0["retransmissions"] ?? "") }.reduce(0, +)
+            #expect(try #require(try drops(relay.control.port)) - before <= again)
         }
     }
 }

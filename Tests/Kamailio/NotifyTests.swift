@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// A connection to a unix stream socket, as RTPProxy makes one.
-private final class Notifier {
+final class Notifier {
     private let descriptor: Int32
 
     init(_ path: String) throws {
@@ -27,9 +27,11 @@ private final class Notifier {
 
     /// Writes what is taken; false where the other end has closed.
     @discardableResult
-    func write(_ text: String) -> Bool {
-        let bytes = Array(text.utf8)
-        return Foundation.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
+    func write(_ text: String) -> Bool { write(bytes: Array(text.utf8)) }
+
+    @discardableResult
+    func write(bytes: [UInt8]) -> Bool {
+        Foundation.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
     }
 
     deinit { close(descriptor) }

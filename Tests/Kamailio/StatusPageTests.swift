@@ -73,19 +73,50 @@ private struct Answer {
             return skipped("there is no \(Self.browser)")
         }
         try run { kamailio, relays in
-            let (end, page) = try ChildProcess.run(
-                Self.browser,
-                [
-                    "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom",
-                    "http://\(kamailio.endpoint())/",
-                ], within: 60)
-            #expect(end == .exited(0))
+            let page = try Self.show(kamailio)
             for relay in relays { #expect(page.contains(">\(relay.url)</div>")) }
             #expect(page.contains("2 of 2 up") && page.contains("class=\"node up\""))
             #expect(page.contains("<span>sessions_created</span><span>1</span>"))
             #expect(page.contains("<rect") && page.contains("<path d=\"M"))
             #expect(page.contains("role=\"status\"></span>"), "the page says that Kamailio does not answer")
         }
+    }
+
+    /// A path may hold nearly everything.
+    @Test func urlsAreNeitherMarkupNorLabels() throws {
+        let path = "/x\"><script>document.title='FORGED'</script><img/src=x>\\n&lt;{}%n$(id)"
+        let url = "unix:\(path)"
+        var text = try Example.text("status-page.cfg")
+        let written = url.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"")
+        text = text.replacingOccurrences(of: "udp:127.0.0.1:22222", with: "\(written)=1")
+        try Kamailio.with(KamailioConfiguration(complete: text)) { kamailio in
+            #expect(try kamailio.relays().first?["url"] == url)
+            let nodes = try Answer(kamailio, "/status.json").result()["nodes"] as? [[String: Any]]
+            #expect(nodes?.first?["url"] as? String == url)
+            let metrics = try Answer(kamailio, "/metrics/nodes").body
+            let label = url.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"")
+            #expect(metrics.contains("rtpproxy_node_up{url=\"\(label)\",set=\"0\""))
+            if FileManager.default.isExecutableFile(atPath: Self.promtool) { #expect(try Self.check(metrics) == "") }
+            guard FileManager.default.isExecutableFile(atPath: Self.browser) else {
+                return skipped("there is no \(Self.browser)")
+            }
+            let page = try Self.show(kamailio)
+            #expect(page.contains("/x\"&gt;&lt;script&gt;document.title='FORGED'&lt;/script&gt;"))
+            #expect(!page.contains("<img") && !page.contains("<title>FORGED"))
+            #expect(page.components(separatedBy: "<script").count == 2, "the page's own, and no other")
+        }
+    }
+
+    /// The page as it is in a browser, once its script has run.
+    private static func show(_ kamailio: Kamailio) throws -> String {
+        let (end, page) = try ChildProcess.run(
+            browser,
+            [
+                "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom",
+                "http://\(kamailio.endpoint())/",
+            ], within: 60)
+        #expect(end == .exited(0))
+        return page
     }
 
     @Test func pageIsSelfContainedAndOnlyReads() throws {

@@ -218,18 +218,18 @@ import Testing
         (.reply(String(repeating: "7", count: 100_000)), .malformed),
     ])
     func aUnixNodeAnswersAsItLikes(_ answer: StreamAnswer, _ expected: ExchangeOutcome) throws {
-        let before = openDescriptors()
-        try withUnixResponder { _, _ in
-            answer
-        } _: { path, _ in
-            var group = ExchangeGroup(members: 1, nodes: 1)
-            let isSlow = expected == .timedOut
-            var exchange = try begin(3, budget: isSlow ? Self.second / 4 : 20 * Self.second, framing: .stream)
-            let outcome = group.drive(&exchange, node: 0, unixSocket: path.span, path: path.span.all)
-            #expect(outcome == expected)
-            #expect(MonotonicClock.now() < exchange.deadline + 2 * Self.second)
+        try expectNothingStaysOpen {
+            try withUnixResponder { _, _ in
+                answer
+            } _: { path, _ in
+                var group = ExchangeGroup(members: 1, nodes: 1)
+                let isSlow = expected == .timedOut
+                var exchange = try begin(3, budget: isSlow ? Self.second / 4 : 20 * Self.second, framing: .stream)
+                let outcome = group.drive(&exchange, node: 0, unixSocket: path.span, path: path.span.all)
+                #expect(outcome == expected)
+                #expect(MonotonicClock.now() < exchange.deadline + 2 * Self.second)
+            }
         }
-        #expect(openDescriptors().subtracting(before).count <= 1, "the listing itself has one open")
     }
 
     @Test func aUnixNodeThatNeverAcceptsTakesTheBudgetAndNoLonger() throws {
@@ -265,16 +265,16 @@ import Testing
     }
 
     @Test func everythingIsClosedInTheEnd() throws {
-        let before = openDescriptors()
-        let (silent, address) = try bindLoopback()
-        do {
-            var group = ExchangeGroup(members: 1, nodes: 3)
-            for node in 0..<3 {
-                var exchange = try begin(1, budget: 1)
-                _ = group.drive(&exchange, node: node, address: address)
+        try expectNothingStaysOpen {
+            let (silent, address) = try bindLoopback()
+            do {
+                var group = ExchangeGroup(members: 1, nodes: 3)
+                for node in 0..<3 {
+                    var exchange = try begin(1, budget: 1)
+                    _ = group.drive(&exchange, node: node, address: address)
+                }
             }
+            Glibc.close(silent)
         }
-        Glibc.close(silent)
-        #expect(openDescriptors().subtracting(before).count <= 1, "the listing itself has one open")
     }
 }
