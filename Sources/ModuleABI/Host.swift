@@ -90,23 +90,16 @@ extension rtpp_report_kind {
 @safe struct Call: SuspendableCall {
     private let services: rtpp_host
     private let message: UnsafePointer<rtpp_message>
-    private let edits: UnsafeMutablePointer<[rtpp_edit]>
+    private let module: UnsafeMutablePointer<Module>
     let facts: MessageFacts
-
-    /// `edits`: memory for handing edits over.
-    init(
-        _ services: rtpp_host, _ message: UnsafePointer<rtpp_message>, _ edits: UnsafeMutablePointer<[rtpp_edit]>
-    ) {
-        self.services = services
-        unsafe self.message = message
-        unsafe self.edits = edits
-        facts = unsafe MessageFacts(message.pointee)
-    }
 
     /// The message of an entry point; nil for NULL.
     init?(_ module: UnsafeMutablePointer<Module>, _ message: UnsafePointer<rtpp_message>?) {
         guard let message = unsafe message else { return nil }
-        unsafe self.init(module.pointee.host, message, &module.pointee.edits)
+        services = unsafe module.pointee.host
+        unsafe self.message = message
+        unsafe self.module = module
+        facts = unsafe MessageFacts(message.pointee)
     }
 
     func log(_ level: LogLevel, _ line: Span<UInt8>) { Host(services).log(level, line) }
@@ -151,19 +144,25 @@ extension rtpp_report_kind {
             }
         var value = unsafe rtpp_bytes(data: nil, length: 0)
         var isNull = false
-        guard unsafe services.variable?(message.pointee.context, which, &value, &isNull) ?? false else { return nil }
+        // SAFETY (here and below): the module outlives the call, and no other part of it is being changed.
+        unsafe module.pointee.isAsking = true
+        let isThere = unsafe services.variable?(message.pointee.context, which, &value, &isNull) ?? false
+        unsafe module.pointee.isAsking = false
+        guard isThere else { return nil }
         // SAFETY: the host keeps the text until its next callback.
         return unsafe body(Span(_unsafeElements: value.buffer), isNull)
     }
 
     func setInstance(_ url: Span<UInt8>) {
+        unsafe module.pointee.isAsking = true
         unsafe services.set_instance?(message.pointee.context, rtpp_bytes(lending: url))
+        unsafe module.pointee.isAsking = false
     }
 
     var isEdited: Bool { unsafe services.is_edited?(message.pointee.context) ?? false }
 
     func apply(_ list: borrowing EditList) -> Bool {
-        unsafe lend(list, through: &edits.pointee) { edits, count in
+        unsafe lend(list, through: &module.pointee.edits) { edits, count in
             unsafe services.apply_edits?(message.pointee.context, edits, count) ?? false
         } ?? false
     }

@@ -167,12 +167,19 @@ public func rtpp_destroy(_ handle: OpaquePointer?) {
 
 @c @implementation
 public func rtpp_run_monitor(_ handle: OpaquePointer?) {
-    guard let module = unsafe module(handle) else { return }
+    guard let module = unsafe module(handle), let block = unsafe module.pointee.block,
+        unsafe module.pointee.relay != nil
+    else { return }
+    let (parts, size) = unsafe (SharedBlock(module.pointee.settings), module.pointee.blockSize)
+    guard let table = unsafe try? parts.nodes(block, size: size) else { return }
+    let calls = unsafe (try? parts.calls(block, size: size)) ?? nil
+    // Of its own: the routes of its events call functions, and those use the other one.
+    var relay = unsafe Relay(settings: module.pointee.settings, table: table, calls: calls)
     let host = unsafe Host(module.pointee.host)
     // By now nothing can keep the server from starting.
     var line: [UInt8] = []
     line.append("RTPProxies configured: ")
     line.append(decimal: unsafe module.pointee.settings.nodes.count)
     host.report(.started, .info, line.span)
-    unsafe module.pointee.relay?.monitor(host, while: { host.isWanted })
+    relay.monitor(host, while: { host.isWanted })
 }

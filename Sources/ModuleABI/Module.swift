@@ -29,6 +29,10 @@ import SharedState
     /// Memory for handing edits to the host, kept from call to call.
     var edits: [rtpp_edit] = unsafe []
 
+    /// A call has the host look at or set a variable just now. What that asks of the module in turn, say by $rtpstat,
+    /// would change what the call stands on.
+    var isAsking = false
+
     init(host: rtpp_host) { self.host = host }
 }
 
@@ -51,8 +55,9 @@ extension rtpp_bytes {
     }
 }
 
-/// The module behind a handle; nil for NULL.
+/// The module behind a handle; nil for NULL, and in the middle of a call, see `isAsking`.
 func module(_ handle: OpaquePointer?) -> UnsafeMutablePointer<Module>? {
     // SAFETY: rtpp_create made the handle from such a pointer, and the glue passes no other.
-    unsafe handle.map { unsafe UnsafeMutablePointer<Module>($0) }
+    guard let module = unsafe handle.map({ unsafe UnsafeMutablePointer<Module>($0) }) else { return nil }
+    return unsafe module.pointee.isAsking ? nil : module
 }

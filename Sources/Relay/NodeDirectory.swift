@@ -76,9 +76,11 @@ struct NodeDirectory {
 
     init(_ table: borrowing NodeTable) {
         membership = table.membership
+        // Looked at once: another process may change it meanwhile, and the arrays below have to fit each other.
+        let count = table.count
         var nodes: [Int] = []
-        for node in 0..<table.count where table.life(node) != .free { nodes.append(node) }
-        let positions = (0..<table.count).map { table.definitionIndex($0) }
+        for node in 0..<count where table.life(node) != .free { nodes.append(node) }
+        let positions = (0..<count).map { table.definitionIndex($0) }
         nodes.sort { positions[$0] < positions[$1] }
         var ids: [UInt32] = []
         for node in nodes where !ids.contains(table.setID(node)) { ids.append(table.setID(node)) }
@@ -88,7 +90,7 @@ struct NodeDirectory {
             sets.append(NodeSet(id: id, nodes: members))
             listed += members
         }
-        for node in 0..<table.count {
+        for node in 0..<count {
             urls.append(table.withURL(node) { try? NodeURL($0, $0.all) })
             nodeHashes.append(0)
         }

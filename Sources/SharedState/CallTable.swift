@@ -146,9 +146,9 @@ public struct CallTable: ~Copyable {
             expected: victimKey, desired: key, ordering: .acquiringAndReleasing)
         guard isOurs else { return }
         if victimKey == 0 {
-            _ = unsafe header.pointee.used.add(1, ordering: .relaxed)
+            unsafe header.pointee.used.wrappingAdd(1, ordering: .relaxed)
         } else if victimRest > 0 {
-            _ = unsafe header.pointee.evicted.add(1, ordering: .relaxed)
+            unsafe header.pointee.evicted.wrappingAdd(1, ordering: .relaxed)
         }
     }
 
@@ -158,7 +158,7 @@ public struct CallTable: ~Copyable {
         for way in 0..<Self.bucketSize {
             let (isOurs, _) = unsafe entry(key, way).pointee.key.compareExchange(
                 expected: key, desired: 0, ordering: .acquiringAndReleasing)
-            if isOurs { _ = unsafe header.pointee.used.subtract(1, ordering: .relaxed) }
+            if isOurs { unsafe header.pointee.used.wrappingSubtract(1, ordering: .relaxed) }
         }
     }
 

@@ -51,7 +51,7 @@ struct RoundTripHistogram: ~Copyable {
     func count(nanoseconds: UInt64) {
         let index = RoundTripBucket.index(microseconds: nanoseconds / 1000)
         guard index < buckets.count else { return }
-        buckets[index].add(1, ordering: .relaxed)
+        buckets[index].wrappingAdd(1, ordering: .relaxed)
     }
 
     /// Back to nothing. What is counted meanwhile is there afterwards or is not.

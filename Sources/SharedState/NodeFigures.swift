@@ -105,15 +105,17 @@ struct NodeFigures: ~Copyable {
     /// Counts what came of an exchange.
     func count(_ counts: ExchangeCounts) {
         // Most often two of them are 0, and adding that costs as much.
-        if counts.commands > 0 { commands.add(UInt64(counts.commands), ordering: .relaxed) }
-        if counts.answered > 0 { answered.add(UInt64(counts.answered), ordering: .relaxed) }
-        if counts.timeouts > 0 { timeouts.add(UInt64(counts.timeouts), ordering: .relaxed) }
-        if counts.retransmissions > 0 { retransmissions.add(UInt64(counts.retransmissions), ordering: .relaxed) }
+        if counts.commands > 0 { commands.wrappingAdd(UInt64(counts.commands), ordering: .relaxed) }
+        if counts.answered > 0 { answered.wrappingAdd(UInt64(counts.answered), ordering: .relaxed) }
+        if counts.timeouts > 0 { timeouts.wrappingAdd(UInt64(counts.timeouts), ordering: .relaxed) }
+        if counts.retransmissions > 0 {
+            retransmissions.wrappingAdd(UInt64(counts.retransmissions), ordering: .relaxed)
+        }
     }
 
     /// Notes what went wrong; an `E` code is counted as well.
     func note(_ fault: NodeFault, tick: UInt32) {
-        if case .errorReply = fault { errors.add(1, ordering: .relaxed) }
+        if case .errorReply = fault { errors.wrappingAdd(1, ordering: .relaxed) }
         lastFault.store(fault.word | UInt64(tick) << 32, ordering: .relaxed)
     }
 

@@ -200,7 +200,7 @@ struct NodeTableHeader: ~Copyable {
 
     /// Gives the pool's lock back, and tells everyone that the pool has changed.
     public func unlockPool() {
-        _ = unsafe header.pointee.membership.add(1, ordering: .releasing)
+        unsafe header.pointee.membership.wrappingAdd(1, ordering: .releasing)
         noteChange()
         unsafe header.pointee.lock.store(0, ordering: .releasing)
     }
@@ -291,7 +291,7 @@ struct NodeTableHeader: ~Copyable {
     /// Grows with each change of a condition.
     public var changes: UInt64 { unsafe header.pointee.changes.load(ordering: .acquiring) }
 
-    private func noteChange() { unsafe header.pointee.changes.add(1, ordering: .releasing) }
+    private func noteChange() { unsafe header.pointee.changes.wrappingAdd(1, ordering: .releasing) }
 
     // MARK: What exchanges tell
 

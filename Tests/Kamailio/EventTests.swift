@@ -72,6 +72,27 @@ import Testing
         }
     }
 
+    /// In the process that watches the RTPProxies, in the middle of its work.
+    @Test func theRouteOfAnEventMayAskTheModule() throws {
+        let relays = try (0..<3).map { _ in try ScriptedRelay() }
+        try Stage.own(relays) {
+            Self.withEvents(&$0)
+            $0.routes = $0.routes.replacing(
+                "exit;", with: "xlog(\"L_NOTICE\", \"metrics $(rtpp_metrics{s.len})\\n\"); rtpproxy_destroy(); exit;")
+        } _: { kamailio in
+            for round in 1...10 {
+                let before = events(kamailio).count
+                for relay in relays { _ = try kamailio.kamcmd("rtpproxy.enable", relay.url, "0") }
+                #expect(waitUntil(5) { events(kamailio).count == before + 3 })
+                for relay in relays { _ = try kamailio.kamcmd("rtpproxy.enable", relay.url, "1") }
+                #expect(waitUntil(5) { events(kamailio).count == before + 6 })
+                #expect(kamailio.logLines("metrics ").count == round * 3)
+            }
+            #expect(Set(events(kamailio)).count == 6)
+            #expect(kamailio.diedBySignal.isEmpty)
+        }
+    }
+
     @Test func aRelayThatIsNotThereAtTheStartIsAnEvent() throws {
         let url = "udp:127.0.0.1:9"
         let relay = try ScriptedRelay()

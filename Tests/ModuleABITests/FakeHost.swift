@@ -50,6 +50,8 @@ final class Message {
     var acceptsEdits = true
     var suspension = rtpp_suspension.RTPP_SUSPENDED
     var transaction = rtpp_transaction.RTPP_TRANSACTION_NONE
+    /// Runs while a variable is looked at or set.
+    var whileAsked: () -> Void = {}
     private(set) var edits: [(offset: Int, removed: Int, text: String)] = []
     private(set) var instances: [String] = []
     private(set) var marks = 0
@@ -106,7 +108,10 @@ final class Message {
         return true
     }
 
-    fileprivate func chose(_ url: String) { instances.append(url) }
+    fileprivate func chose(_ url: String) {
+        instances.append(url)
+        whileAsked()
+    }
     fileprivate func mark() { marks += 1 }
 
     /// The body with all edits made; nil where they are not sorted, disjoint and inside.
@@ -133,6 +138,7 @@ func services() -> rtpp_host {
         count: { HostCounts.add($0, $1) },
         variable: { context, which, value, isNull in
             guard let message = Message.of(context), let text = message.variables[which] else { return false }
+            message.whileAsked()
             value?.pointee = message.own(text ?? "<null>")
             isNull?.pointee = text == nil
             return true

@@ -2,6 +2,7 @@
 // From create to attach: versions, NULLs, the order of the calls, and what a configuration that is wrong gets.
 
 import RTPProxyABI
+import Synchronization
 import Testing
 
 @Suite struct LifeCycleTests {
@@ -118,6 +119,36 @@ import Testing
         }
         #expect(message.edits.isEmpty && message.instances.isEmpty)
     }
+
+    /// The routes of its events call functions: what those use must not change under their feet.
+    @Test func theMonitorHasAViewOfThePoolOfItsOwn() {
+        var host = services()
+        host.is_wanted = { Self.looks.wrappingAdd(1, ordering: .relaxed).oldValue < 1 }
+        let (module, other) = (ModuleInstance(host: host), ModuleInstance())
+        var one: Int64 = 1
+        func add(_ module: ModuleInstance, _ url: String) -> rtpp_status {
+            lending("0") { id in lending(url) { rtpp_add_row(module.handle, 1, id, $0, &one, &one) } }
+        }
+        for each in [module, other] {
+            #expect(each.set("db_url", "sqlite:///x") == .RTPP_OK && add(each, "unix:/nonexistent/a") == .RTPP_OK)
+            #expect(rtpp_configure(each.handle) == .RTPP_OK)
+        }
+        #expect(module.share() == .RTPP_OK)
+        #expect(rtpp_share(other.handle, module.block, module.size) == .RTPP_OK)
+        #expect(rtpp_attach(module.handle) == .RTPP_OK && rtpp_attach(other.handle) == .RTPP_OK)
+
+        var (change, info) = (rtpp_pool_change(), rtpp_node_info())
+        #expect(rtpp_begin_reload(other.handle) == .RTPP_OK)
+        #expect(add(other, "unix:/nonexistent/a") == .RTPP_OK && add(other, "unix:/nonexistent/b") == .RTPP_OK)
+        #expect(rtpp_commit_reload(other.handle, &change) == .RTPP_OK && change.added == 1)
+        #expect(rtpp_node(module.handle, 1, &info) == .RTPP_NOT_FOUND)
+        rtpp_run_monitor(module.handle)
+        #expect(Self.looks.load(ordering: .relaxed) == 2)
+        #expect(rtpp_node(module.handle, 1, &info) == .RTPP_NOT_FOUND)
+        #expect(rtpp_node_count(module.handle) == 2)
+        #expect(rtpp_node(module.handle, 1, &info) == .RTPP_OK)
+    }
+    private static let looks = Atomic(0)
 
     // MARK: - Parameters
 

@@ -54,6 +54,23 @@ import Testing
         #expect(relay.log.isEmpty && message.edits.isEmpty)
     }
 
+    /// Such as $rtpstat in extra_id_pv: the call that asks stands on what it has read.
+    @Test func aVariableThatAsksTheModuleGetsNothing() throws {
+        let relay = try ScriptedRelay(.unix)
+        let module = ModuleInstance([relay.url])
+        let message = Message("asks")
+        message.variables = [.RTPP_VARIABLE_EXTRA_ID: "leg"]
+        var answers: [Int] = []
+        message.whileAsked = {
+            answers += [Int(module.delete(Message("another"))), rtpp_node_count(module.handle)]
+        }
+        #expect(module.offer(message, "b") == 1)
+        #expect(answers == [-1, 0, -1, 0])
+        #expect(relay.log.count == 1)
+        #expect(relay.texts(of: "asks;leg") == ["U asks;leg 198.51.100.5 5004 ft;1"])
+        #expect(rtpp_node_count(module.handle) == 1)
+    }
+
     // MARK: - Arguments
 
     @Test func flagsAndAddressMayBeAbsentButNoAddressMayBeEmpty() throws {

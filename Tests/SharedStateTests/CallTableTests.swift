@@ -102,6 +102,29 @@ import Testing
         #expect(table.node(for: hash(1), now: 13) == 4)
     }
 
+    /// Whatever stands in the words that are counted with: a trap would end the server.
+    @Test(arguments: [Int64.max, .min])
+    func countsThatAreFullBeginAnew(_ used: Int64) throws {
+        let size = CallTable.size(entries: 16)
+        let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+        defer { block.deallocate() }
+        block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+        try CallTable.create(in: block, size: size, entries: 16)
+        let table = try CallTable(attaching: block, size: size)
+        (block + 16).storeBytes(of: used, as: Int64.self)
+        (block + 24).storeBytes(of: .max, as: UInt64.self)
+        #expect(table.evictions == .max)
+        for call in 0...16 { table.remember(hash(call), node: call, now: 100) }
+        #expect(table.evictions == 0)
+        for call in 0...16 { table.forget(hash(call)) }
+        #expect(table.count == Int(max(used, 0)))
+        (block + 16).storeBytes(of: Int64.min, as: Int64.self)
+        table.remember(hash(1), node: 1, now: 100)
+        (block + 16).storeBytes(of: Int64.min, as: Int64.self)
+        table.forget(hash(1))
+        #expect(table.count == Int.max)
+    }
+
     @Test func nodesOutOfRangeAreNotRemembered() throws {
         try with(8) { table in
             table.remember(hash(1), node: -1, now: 1)

@@ -53,6 +53,24 @@ import Testing
         #expect(table.figures(0).lastFault?.tick == .max)
     }
 
+    /// Whatever stands in the words that are counted with: a trap would end the server.
+    @Test func figuresThatAreFullBeginAnew() throws {
+        let block = try Block([definition("a")])
+        defer { withExtendedLifetime(block) {} }
+        let figures = block.memory + NodeTableLayout(capacity: 1).figuresStart
+        let words = MemoryLayout<NodeFigures>.size / 8
+        for word in 0..<words { (figures + word * 8).storeBytes(of: .max, as: UInt64.self) }
+        let table = try block.table()
+        table.count(counts(1, answered: 2, timeouts: 3, retransmissions: 4), 0)
+        table.noteFault(0, .errorReply(7), tick: 1)
+        table.sampleRoundTrip(0, nanoseconds: 20_000)
+        let found = table.figures(0)
+        #expect(
+            [found.commands, found.answered, found.errors, found.timeouts, found.retransmissions] == [0, 1, 0, 2, 3])
+        #expect(table.spread(0).counts[21] > 0)
+        #expect(block.isFenceWhole)
+    }
+
     @Test func nothingIsLostWhereManyCountAtOnce() throws {
         let block = try Block([definition("a")])
         // Long enough that they run beside each other also where there are few processors.

@@ -171,6 +171,19 @@ import Testing
         #expect(block.isFenceWhole)
     }
 
+    /// Whatever stands in the words that tell of changes: a trap would end the server.
+    @Test func changesThatAreFullBeginAnew() throws {
+        let block = try Block(three)
+        defer { withExtendedLifetime(block) {} }
+        let table = try block.table()
+        for offset in [24, 32] { (block.memory + offset).storeBytes(of: .max, as: UInt64.self) }
+        #expect(table.changes == .max && table.membership == .max)
+        table.setDraining(0, true)
+        #expect(table.changes == 0)
+        table.unlockPool()
+        #expect(table.changes == 1 && table.membership == 0)
+    }
+
     @Test func theMemoryOfAURLNeverMoves() throws {
         let block = try Block(three)
         defer { withExtendedLifetime(block) {} }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Checks what the tests cannot see: formatting, licence lines, shell syntax, and what MODULE links and exports.
+# Checks what the tests cannot see: formatting, licence lines, shell syntax, lines that could trap, and what MODULE links
+# and exports.
 #
 # usage: check.sh MODULE [KAMAILIO]
 # All findings are shown; any of them fails.
@@ -87,6 +88,7 @@ check "C is formatted" c_format
 check "shell scripts parse" shell_syntax
 check "each source file names its licence" licence_lines
 check "only the core library is imported" imports
+check "every line that could trap says why it cannot" kamailio-glue/build/traps.sh
 check "the module loads only the C and C++ runtime" libraries
 check "the module exports only what Kamailio looks up" exports
 check "Kamailio has what the module wants of it" wanted
