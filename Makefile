@@ -7,6 +7,7 @@
 #   DESTDIR       a folder to install below, for packaging
 #   PACKAGE_VERSION    the version of the Debian package, instead of the one made of CHANGELOG.md and the last commit
 #   FIGURES, RUNS, QUICK, AGAINST    for `make bench`, explained by `make bench FIGURES=help`
+#   CALLS, MINUTES, QUICK    for `make soak`: how many calls, or how long; QUICK=1: two minutes
 #   ASYNC         1: `make demo` places its call with the asynchronous functions
 #   STRICT        0: warnings of this compiler do not stop the build
 
@@ -19,6 +20,8 @@ FIGURES ?=
 RUNS ?=
 QUICK ?=
 AGAINST ?=
+CALLS ?=
+MINUTES ?=
 ASYNC ?=
 
 # A module fits one exact Kamailio, so each Kamailio has an output folder of its own.
@@ -47,7 +50,7 @@ LINK := swiftc -emit-library -static-stdlib -no-toolchain-stdlib-rpath \
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
-.PHONY: module help setup test test-db check compare format demo bench install uninstall package test-package clean kamailio-6.0 FORCE
+.PHONY: module help setup test test-db check compare format demo bench soak install uninstall package test-package clean kamailio-6.0 FORCE
 FORCE:
 
 module: $(MODULE) ## build build/rtpproxy.so (the default)
@@ -132,6 +135,12 @@ bench: setup ## measure the packaged module and this one in turn; `make bench FI
 	swift build -c release --product bench $(SWIFT_FLAGS)
 	@RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' .build/release/bench \
 		FIGURES='$(FIGURES)' RUNS='$(RUNS)' QUICK='$(QUICK)' AGAINST='$(abspath $(AGAINST))'
+
+soak: setup ## a million calls while relays are restarted and changed: nothing may be left or grow; QUICK=1: two minutes
+	@$(MAKE) --no-print-directory module
+	swift build -c release --product bench $(SWIFT_FLAGS)
+	@RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' .build/release/bench soak \
+		CALLS='$(CALLS)' MINUTES='$(MINUTES)' QUICK='$(QUICK)'
 
 # Unpacks the Kamailio of a newer Debian beside the machine's own and builds for it.
 kamailio-%: ## unpack another Kamailio, say 6.0.1, into .cache/kamailio-6.0.1, and build for it

@@ -8,7 +8,9 @@ import TestSupport
 /// What a measurement wants of its Kamailio.
 struct KamailioSettings {
     /// URLs of the relays, all in set 0.
-    var relays: [String]
+    var relays: [String] = []
+    /// The SQLite file that has them instead.
+    var database: String?
     /// SIP workers.
     var workers = 2
     /// Numbers for the module.
@@ -85,8 +87,14 @@ final class KamailioProcess {
         var lines = ["#!KAMAILIO", "debug=0", "log_stderror=yes", "fork=yes", "children=\(settings.workers)"]
         lines += ["disable_tcp=yes", "auto_aliases=no", "dns=no", "rev_dns=no", "listen=udp:127.0.0.1:\(port)"]
         lines += settings.script.core
-        lines += (["pv.so", "sl.so"] + settings.script.modules + [module]).map { "loadmodule \"\($0)\"" }
+        let databaseModules = settings.database == nil ? [] : ["db_sqlite.so"]
+        lines += (["pv.so", "sl.so"] + settings.script.modules + databaseModules + [module]).map {
+            "loadmodule \"\($0)\""
+        }
         lines += settings.script.parameters(control: control)
+        if let database = settings.database {
+            lines.append("modparam(\"rtpproxy\", \"db_url\", \"sqlite:///\(database)\")")
+        }
         for start in stride(from: 0, to: settings.relays.count, by: 20) {
             let some = settings.relays[start..<min(start + 20, settings.relays.count)]
             lines.append("modparam(\"rtpproxy\", \"rtpproxy_sock\", \"\(some.joined(separator: " "))\")")
@@ -95,17 +103,28 @@ final class KamailioProcess {
         return lines.joined(separator: "\n") + "\n" + settings.script.routes
     }
 
+    /// What an RPC command answers.
+    func rpc(_ command: String...) throws -> String {
+        let (program, arguments) = try KamailioInstallation.find().benchCommand(
+            "kamcmd", ["-s", "unix:\(folder.file("ctl"))"] + command)
+        return try ChildProcess.run(program, arguments, within: 30).output
+    }
+
     /// A number that an RPC command answers with, as in `used: 17`.
     func number(_ name: String, of command: String) throws -> Int {
-        let (program, arguments) = try KamailioInstallation.find().benchCommand(
-            "kamcmd", ["-s", "unix:\(folder.file("ctl"))", command])
-        let said = try ChildProcess.run(program, arguments).output
+        let said = try rpc(command)
         for line in said.split(separator: "\n") {
             let parts = line.split(separator: ":").map { $0.trimmingCharacters(in: .whitespaces) }
             if parts.count == 2, parts[0] == name, let number = Int(parts[1]) { return number }
         }
         throw HarnessError("\(command) does not say \(name): \(said)")
     }
+
+    /// Whether it still runs.
+    var isRunning: Bool { process.isRunning }
+
+    /// What it has logged.
+    var log: String { process.output }
 
     /// Transactions that there are.
     func transactions() throws -> Int { try number("current", of: "tm.stats") }

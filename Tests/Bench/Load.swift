@@ -15,6 +15,8 @@ struct Load {
         /// Suspended by tm alone and never answered.
         case suspend
         case options
+        /// Whole calls from INVITE to BYE, half of them by the functions that wait, half by the asynchronous ones.
+        case dialog
     }
 
     var kind = Kind.offer
@@ -73,11 +75,17 @@ struct LoadResult {
     var median = 0.0
     var percentile99 = 0.0
     var worst = 0.0
+    /// How often the steps of whole calls went well and failed (print_dialogs in dialog.c).
+    var steps: [String: Int] = [:]
+    /// Sentences on whole calls that did not end.
+    var hanging: [String] = []
 
-    init(_ line: String) throws {
-        var values: [String: Int] = [:]
-        let words = line.split { $0 == " " || $0 == "\n" }.map(String.init)
-        for index in stride(from: 0, to: words.count - 1, by: 2) { values[words[index]] = Int(words[index + 1]) }
+    init(_ output: String) throws {
+        let lines = output.split(separator: "\n").map(String.init)
+        let line = lines.first { $0.hasPrefix("sent ") } ?? output
+        hanging = lines.filter { $0.hasPrefix("call ") }
+        steps = Self.numbers(lines.first { $0.hasPrefix("begun ") } ?? "")
+        let values = Self.numbers(line)
         guard values.count == 9 else { throw HarnessError("the load generator said \"\(line)\"") }
         func milliseconds(_ name: String) -> Double { Double(values[name] ?? 0) / 1e6 }
         sent = values["sent"] ?? 0
@@ -89,5 +97,13 @@ struct LoadResult {
         median = milliseconds("p50")
         percentile99 = milliseconds("p99")
         worst = milliseconds("worst")
+    }
+
+    /// Names and numbers in turn.
+    private static func numbers(_ line: String) -> [String: Int] {
+        var values: [String: Int] = [:]
+        let words = line.split { $0 == " " || $0 == "\n" }.map(String.init)
+        for index in stride(from: 0, to: words.count - 1, by: 2) { values[words[index]] = Int(words[index + 1]) }
+        return values
     }
 }

@@ -6,21 +6,51 @@ import TestSupport
 
 /// One process that stands for many relays.
 final class RelayProcess {
-    private let process: ChildProcess
+    /// That it keeps sessions, as RTPProxy does.
+    struct Sessions {
+        /// Where it writes what it counts.
+        var file: String
+        /// How long a session stays that nothing asks for, in milliseconds.
+        var milliseconds: Int
+    }
+
+    private var process: ChildProcess
     private let port: UInt16
-    private let orders: Endpoint
+    private var orders: Endpoint
     private let socket: UDPSocket
+    private let delay: Int
+    private let sessions: Sessions?
 
     /// Each answer comes this long after its command.
-    init(delayMicroseconds: Int = 0) throws {
-        process = try ChildProcess(Program.path, ["relay", String(delayMicroseconds)])
+    init(delayMicroseconds: Int = 0, sessions: Sessions? = nil) throws {
+        delay = delayMicroseconds
+        self.sessions = sessions
+        // One that is to be started again needs a port that nobody else is given meanwhile.
+        let wanted = sessions == nil ? 0 : try FreePort.next()
+        (process, port, orders) = try Self.start(delayMicroseconds, port: wanted, sessions)
+        socket = try UDPSocket()
+    }
+
+    private static func start(
+        _ delay: Int, port: UInt16, _ sessions: Sessions?
+    ) throws -> (ChildProcess, port: UInt16, orders: Endpoint) {
+        var arguments = ["relay", String(delay)]
+        if let sessions { arguments += [String(port), String(sessions.milliseconds), sessions.file] }
+        let process = try ChildProcess(Program.path, arguments)
         let line = try Program.firstLine(of: process, beginning: "ready ")
         let ports = line.split(separator: " ").compactMap { UInt16($0) }
         guard ports.count == 2 else { throw HarnessError("the relay said \"\(line)\"") }
-        port = ports[0]
-        orders = Endpoint(.ipv4, ports[1])
-        socket = try UDPSocket()
+        return (process, ports[0], Endpoint(.ipv4, ports[1]))
     }
+
+    /// Ends the process by a signal.
+    func end(by signal: Int32) throws {
+        process.signal(signal)
+        guard process.wait(5) == .signalled(signal) else { throw HarnessError("the relay did not end") }
+    }
+
+    /// Starts it again on the port that it had, where it keeps sessions. Nothing is lost until that is said again.
+    func startAgain() throws { (process, _, orders) = try Self.start(delay, port: port, sessions) }
 
     /// The URL of a relay (relay.c says which addresses they have).
     func url(_ relay: Int) -> String { "udp:127.0.\(1 + relay / 250).\(1 + relay % 250):\(port)" }
@@ -52,6 +82,18 @@ final class RelayProcess {
     /// How many commands it has not answered, lost or silent.
     func dropped() throws -> Int { try counts(0)[2] }
 
+    /// From now on sessions of a relay may be left to expire, for nobody can reach it; or no longer.
+    func excuse(_ relay: Int, _ isExcused: Bool) throws { _ = try order("excuse \(relay) \(isExcused ? 1 : 0)") }
+
+    /// What all processes have counted that had this one's file.
+    func tally() throws -> SessionTally {
+        let numbers = try order("tally").split(separator: " ").compactMap { Int($0) }
+        guard numbers.count == 8 else { throw HarnessError("the relay cannot tally") }
+        return SessionTally(
+            made: numbers[0], deleted: numbers[1], expired: numbers[2], unexcused: numbers[3], gone: numbers[4],
+            left: numbers[5], commands: numbers[6], repeated: numbers[7])
+    }
+
     private func counts(_ relay: Int) throws -> [Int] {
         let numbers = try order("count \(relay)").split(separator: " ").compactMap { Int($0) }
         guard numbers.count == 3 else { throw HarnessError("the relay cannot count") }
@@ -67,6 +109,29 @@ final class RelayProcess {
     }
 
     func stop() { process.terminate(within: 1) }
+}
+
+/// What became of the sessions of relays, and of commands.
+struct SessionTally {
+    var made = 0
+    var deleted = 0
+    var expired = 0
+    /// Those of the expired ones that whoever made them could have deleted.
+    var unexcused = 0
+    /// Gone with a process that ended.
+    var gone = 0
+    var left = 0
+    /// Commands of calls that came, each once.
+    var commands = 0
+    /// How often one came again.
+    var repeated = 0
+
+    static func + (a: SessionTally, b: SessionTally) -> SessionTally {
+        SessionTally(
+            made: a.made + b.made, deleted: a.deleted + b.deleted, expired: a.expired + b.expired,
+            unexcused: a.unexcused + b.unexcused, gone: a.gone + b.gone, left: a.left + b.left,
+            commands: a.commands + b.commands, repeated: a.repeated + b.repeated)
+    }
 }
 
 /// This executable, which holds the C programs too.

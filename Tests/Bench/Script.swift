@@ -32,6 +32,8 @@ enum Script: Sendable {
     case asynchronous
     /// The same, going on in async workers.
     case inWorkers
+    /// Whole calls: sip:blocking@ with the functions that wait, sip:async@ with the asynchronous ones.
+    case dialogs
 
     /// Lines of the core's parameters. Hundreds of requests have room in the socket while workers wait.
     var core: [String] {
@@ -39,7 +41,10 @@ enum Script: Sendable {
         return ["maxbuffer=4194304"] + (self == .inWorkers ? ["async_workers=2"] : [])
     }
 
-    var modules: [String] { self == .stateless ? [] : ["tm.so", "tmx.so", "ctl.so"] }
+    var modules: [String] {
+        guard self != .stateless else { return [] }
+        return ["tm.so", "tmx.so", "ctl.so"] + (self == .dialogs ? ["textops.so", "kex.so"] : [])
+    }
 
     /// A transaction that is over stays a second instead of five, so that those of ten thousand calls fit in.
     func parameters(control: String) -> [String] {
@@ -56,6 +61,7 @@ enum Script: Sendable {
         case .stateless: Script.statelessRoutes
         case .blocking: Script.beginning + Script.blockingEnd
         case .asynchronous, .inWorkers: Script.beginning + Script.asynchronousEnd
+        case .dialogs: Script.wholeCalls
         }
     }
 
@@ -120,6 +126,63 @@ enum Script: Sendable {
                 t_release();
             }
             exit;
+        }
+
+        """
+
+    /// What could not be done is said in X-Media.
+    private static let wholeCalls = """
+        request_route {
+            if (method == "OPTIONS") {
+                sl_send_reply("200", "OK");
+                exit;
+            }
+            if (method == "INFO") {
+                if ($rtpstat =~ "^60 ") sl_send_reply("200", "OK");
+                else sl_send_reply("481", "No session");
+                exit;
+            }
+            if (method == "BYE") {
+                if ($rU == "async") rtpproxy_destroy_async();
+                else if (!rtpproxy_destroy()) append_hf("X-Media: not deleted\\r\\n");
+            }
+            if (method == "INVITE") {
+                t_newtran();
+                if ($rU == "async") {
+                    t_on_reply("WAIT");
+                    rtpproxy_offer_async("OFFERED");
+                    t_reply("503", "No relay");
+                    exit;
+                }
+                t_on_reply("BLOCK");
+                if (!rtpproxy_offer()) {
+                    t_reply("503", "No relay");
+                    exit;
+                }
+            }
+            t_relay();
+            exit;
+        }
+
+        route[OFFERED] {
+            if ($rtpp_rc != 1) t_reply("503", "No relay");
+            else t_relay();
+            exit;
+        }
+
+        onreply_route[BLOCK] {
+            if (status == "200" && !rtpproxy_answer()) append_hf("X-Media: not answered\\r\\n");
+        }
+
+        onreply_route[WAIT] {
+            if (status == "200") {
+                rtpproxy_answer_async("ANSWERED");
+                append_hf("X-Media: not answered\\r\\n");
+            }
+        }
+
+        route[ANSWERED] {
+            if ($rtpp_rc != 1) append_hf("X-Media: not answered\\r\\n");
         }
 
         """

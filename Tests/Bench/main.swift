@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Measures the distribution's module and this one in turn, and prints a table. `bench help` says more.
+// `bench soak` carries calls for a long time and looks for what is left over or grows; `bench soak help`.
 
 import BenchPrograms
 import Foundation
@@ -16,6 +17,14 @@ func runProgram(_ arguments: [String]) -> Int32? {
 let arguments = Array(CommandLine.arguments.dropFirst())
 if let status = runProgram(arguments) { exit(status) }
 do {
+    if arguments.first == "soak" {
+        let options = try SoakOptions(Array(arguments.dropFirst()))
+        if options.wantsHelp {
+            print(SoakOptions.help)
+            exit(0)
+        }
+        exit(try Soak(options).run() ? 0 : 1)
+    }
     let options = try Options(arguments)
     if options.wantsHelp {
         print(Help.text)

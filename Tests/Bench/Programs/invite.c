@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define NUMBER "########"
+#define CALLEE_TAG "b-"
 enum { offered_port = 10000 };
 
 __attribute__((format(printf, 2, 3))) static void add(struct request *request, const char *format, ...)
@@ -21,49 +22,99 @@ __attribute__((format(printf, 2, 3))) static void add(struct request *request, c
 	va_end(arguments);
 }
 
-static void make(struct request *request, const char *method, const char *user, uint16_t local, uint16_t port,
-		unsigned run, const char *body)
+// What a request begins with.
+struct heading {
+	const char *method, *user;
+	uint16_t local, port;
+	unsigned run;
+	int sequence;
+	/// Whether To has the tag of the callee that `make_answer` gives.
+	int is_in_dialog;
+};
+
+static void make(struct request *request, const struct heading *heading, const char *body)
 {
+	const char *method = heading->method, *user = heading->user;
+	uint16_t local = heading->local;
+	unsigned run = heading->run;
+	int is_ack = !strcmp(method, "ACK"), is_open = is_ack && !heading->is_in_dialog;
 	request->length = 0;
-	add(request, "%s sip:%s@127.0.0.1:%u SIP/2.0\r\n", method, user, method[0] == 'O' ? port : local);
-	add(request, "Via: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK-%08x-" NUMBER "\r\n", local, run);
+	add(request, "%s sip:%s@127.0.0.1:%u SIP/2.0\r\n", method, user, method[0] == 'O' ? heading->port : local);
+	add(request, "Via: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK-%08x-%s%d-" NUMBER "\r\n", local, run,
+			is_ack && heading->is_in_dialog ? "a" : "", heading->sequence);
 	add(request, "From: \"Alice\" <sip:alice@example.com>;tag=a-%08x-" NUMBER "\r\n", run);
-	if(strcmp(method, "ACK"))
-		add(request, "To: <sip:%s@example.com>\r\n", user);
-	add(request, "Call-ID: %08x-" NUMBER "@192.0.2.10\r\n", run);
-	add(request, "CSeq: 1 %s\r\nMax-Forwards: 70\r\nContact: <sip:alice@127.0.0.1:%u>\r\n", method, local);
-	if(strcmp(method, "ACK")) {
+	if(!is_open)
+		add(request, "To: <sip:%s@example.com>", user);
+	if(heading->is_in_dialog)
+		add(request, ";tag=" CALLEE_TAG NUMBER);
+	add(request, "%sCall-ID: %08x-" NUMBER "@192.0.2.10\r\n", is_open ? "" : "\r\n", run);
+	add(request, "CSeq: %d %s\r\nMax-Forwards: 70\r\nContact: <sip:alice@127.0.0.1:%u>\r\n", heading->sequence, method,
+			local);
+	if(!is_ack) {
 		add(request, "User-Agent: a telephone\r\nAllow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, PRACK\r\n");
 		if(*body)
 			add(request, "Content-Type: application/sdp\r\n");
-		add(request, "Content-Length: %zu\r\n\r\n%s", strlen(body), body);
-	} else {
-		add(request, "Content-Length: 0\r\nTo: <sip:%s@example.com>", user);
 	}
+	add(request, "Content-Length: %zu\r\n", strlen(body));
+	if(is_open)
+		add(request, "To: <sip:%s@example.com>", user);
+	else
+		add(request, "\r\n%s", body);
 
 	request->number_count = 0;
 	for(char *at = request->text; (at = strstr(at, NUMBER)); at += strlen(NUMBER))
 		request->numbers[request->number_count++] = at - request->text;
 }
 
-void make_invite(struct request *request, uint16_t local, uint16_t port, unsigned run, int streams, const char *user)
+static int make_body(char *body, size_t size, int streams)
 {
-	char body[6000];
-	int length = snprintf(
-			body, sizeof body, "v=0\r\no=alice 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n");
+	int length =
+			snprintf(body, size, "v=0\r\no=alice 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n");
 	for(int i = 1; i <= streams; i++)
-		length += snprintf(body + length, sizeof body - length,
+		length += snprintf(body + length, size - length,
 				"m=audio %d RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"
 				"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=sendrecv\r\n",
 				offered_port + 2 * i);
-	request->streams = streams;
-	request->is_offer = strcmp(user, "plain") != 0;
-	make(request, "INVITE", user, local, port, run, body);
+	return length;
 }
 
-void make_ack(struct request *ack, uint16_t local, uint16_t port, unsigned run, const char *user)
+void make_invite(struct request *request, uint16_t local, uint16_t port, unsigned run, int streams, const char *user)
 {
-	make(ack, "ACK", user, local, port, run, "");
+	char body[6000];
+	make_body(body, sizeof body, streams);
+	request->streams = streams;
+	request->is_offer = strcmp(user, "plain") != 0;
+	make(request,
+			&(struct heading){
+					.method = "INVITE", .user = user, .local = local, .port = port, .run = run, .sequence = 1},
+			body);
+}
+
+void make_ack(struct request *ack, uint16_t local, uint16_t port, unsigned run, const char *user, int sequence)
+{
+	make(ack,
+			&(struct heading){
+					.method = "ACK", .user = user, .local = local, .port = port, .run = run, .sequence = sequence},
+			"");
+}
+
+void make_request_in_dialog(struct request *request, const char *method, int sequence, uint16_t local, uint16_t port,
+		unsigned run, int streams, const char *user)
+{
+	char body[6000] = "";
+	if(streams)
+		make_body(body, sizeof body, streams);
+	request->streams = streams;
+	request->is_offer = streams > 0;
+	make(request,
+			&(struct heading){.method = method,
+					.user = user,
+					.local = local,
+					.port = port,
+					.run = run,
+					.sequence = sequence,
+					.is_in_dialog = 1},
+			body);
 }
 
 int complete_ack(struct request *ack, const char *answer)
@@ -83,7 +134,10 @@ void make_options(struct request *request, uint16_t local, uint16_t port, unsign
 {
 	request->streams = 0;
 	request->is_offer = 0;
-	make(request, "OPTIONS", "kamailio", local, port, run, "");
+	make(request,
+			&(struct heading){
+					.method = "OPTIONS", .user = "kamailio", .local = local, .port = port, .run = run, .sequence = 1},
+			"");
 }
 
 void number_request(struct request *request, unsigned number)
@@ -94,8 +148,37 @@ void number_request(struct request *request, unsigned number)
 		memcpy(request->text + request->numbers[i], digits, 8);
 }
 
-// Whether the SDP names the relay's address and ports, or those of the offer where the module was not asked.
-static int is_right(const struct request *request, const char *message)
+// Copies the header fields with this name.
+static void copy_fields(struct request *to, const char *message, const char *name, unsigned number)
+{
+	size_t length = strlen(name);
+	const char *end_of_headers = strstr(message, "\r\n\r\n");
+	for(const char *line = strstr(message, "\r\n"); line && line < end_of_headers; line = strstr(line + 2, "\r\n")) {
+		const char *end = strstr(line + 2, "\r\n");
+		if(strncmp(line + 2, name, length) || line[2 + length] != ':')
+			continue;
+		add(to, "%.*s", (int)(end - line - 2), line + 2);
+		if(*name == 'T' && !memmem(line + 2, end - line - 2, ";tag=", 5))
+			add(to, ";tag=" CALLEE_TAG "%08u", number);
+		add(to, "\r\n");
+	}
+}
+
+void make_answer(struct request *answer, const char *message, unsigned number, uint16_t local, int streams)
+{
+	static const char *const copied[] = {"Via", "From", "To", "Call-ID", "CSeq"};
+	char body[6000] = "";
+	if(streams)
+		make_body(body, sizeof body, streams);
+	answer->length = 0;
+	add(answer, "SIP/2.0 200 OK\r\n");
+	for(size_t i = 0; i < sizeof copied / sizeof *copied; i++)
+		copy_fields(answer, message, copied[i], number);
+	add(answer, "Contact: <sip:bob@127.0.0.1:%u>\r\n%sContent-Length: %zu\r\n\r\n%s", local,
+			*body ? "Content-Type: application/sdp\r\n" : "", strlen(body), body);
+}
+
+int is_right(const struct request *request, const char *message)
 {
 	const char *body = strstr(message, "\r\n\r\n");
 	if(!body)
@@ -112,12 +195,17 @@ static int is_right(const struct request *request, const char *message)
 	return 1;
 }
 
-enum outcome check_answer(const struct request *request, char *bytes, size_t length, unsigned run, unsigned *number)
+int number_of(char *bytes, size_t length, unsigned run, unsigned *number)
 {
 	bytes[length] = 0;
 	const char *header = strstr(bytes, "\r\nCall-ID: ");
 	unsigned of;
-	if(!header || sscanf(header, "\r\nCall-ID: %8x-%8u@", &of, number) != 2 || of != run)
+	return header && sscanf(header, "\r\nCall-ID: %8x-%8u@", &of, number) == 2 && of == run;
+}
+
+enum outcome check_answer(const struct request *request, char *bytes, size_t length, unsigned run, unsigned *number)
+{
+	if(!number_of(bytes, length, run, number))
 		return outcome_other;
 	if(!strncmp(bytes, "SIP/2.0 ", 8)) {
 		if(bytes[8] == '1')

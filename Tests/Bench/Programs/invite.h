@@ -33,8 +33,15 @@ enum outcome {
 /// users but "plain". `run` keeps Call-IDs of several programs apart.
 void make_invite(struct request *request, uint16_t local, uint16_t port, unsigned run, int streams, const char *user);
 
-/// Makes the ACK for the answers to such INVITEs, without the tag that the answer brings.
-void make_ack(struct request *ack, uint16_t local, uint16_t port, unsigned run, const char *user);
+/// Makes the ACK for the answers to such INVITEs, without the tag that the answer brings. `sequence` is that of CSeq: 1.
+void make_ack(struct request *ack, uint16_t local, uint16_t port, unsigned run, const char *user, int sequence);
+
+/// Makes a request with the callee's tag, with an offer where there are streams. An ACK is one for a 2xx.
+void make_request_in_dialog(struct request *request, const char *method, int sequence, uint16_t local, uint16_t port,
+		unsigned run, int streams, const char *user);
+
+/// Makes the callee's 200 for a request that has come, with SDP where there are streams.
+void make_answer(struct request *answer, const char *message, unsigned number, uint16_t local, int streams);
 
 /// Makes an OPTIONS that the script answers itself.
 void make_options(struct request *request, uint16_t local, uint16_t port, unsigned run);
@@ -44,6 +51,12 @@ void number_request(struct request *request, unsigned number);
 
 /// Completes the ACK with the tag of an answer; returns its length, 0 where the answer has none.
 int complete_ack(struct request *ack, const char *answer);
+
+/// Ends the message with a 0 and reads the number of its call; 0 where it is not of this run.
+int number_of(char *bytes, size_t length, unsigned run, unsigned *number);
+
+/// Whether the SDP names the relay's address and ports, or those of the offer where the module was not asked.
+int is_right(const struct request *request, const char *message);
 
 /// Looks at what came back; `*number` is set except for `outcome_other`.
 enum outcome check_answer(const struct request *request, char *bytes, size_t length, unsigned run, unsigned *number);

@@ -2,6 +2,7 @@
 // The load generator: keeps a number of requests in flight, and says how long each took.
 
 #include "common.h"
+#include "dialog.h"
 #include "invite.h"
 #include "programs.h"
 
@@ -14,10 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { most_calls = 400000 };
+enum { most_calls = BENCH_MAXIMUM_CALLS };
 
 // When each call was sent; 0 once it is over.
 static int64_t sent_at[most_calls];
+// Of calls of several requests: when the last one was sent. Patience is for each of them.
+static int64_t moved_at[most_calls];
 static int64_t took[most_calls];
 static struct {
 	unsigned sent, right, wrong, refused, lost, in_flight, answered, oldest;
@@ -46,46 +49,59 @@ static void wait_for(int socket, int64_t nanoseconds)
 		ppoll(&waiting, 1, &time, NULL);
 }
 
-// Takes what has come in.
+static void finish(unsigned number, enum outcome outcome, int64_t now)
+{
+	took[calls.answered++] = now - sent_at[number];
+	sent_at[number] = 0;
+	calls.in_flight--;
+	calls.right += outcome == outcome_right;
+	calls.wrong += outcome == outcome_wrong;
+	calls.refused += outcome == outcome_refused;
+}
+
+// Takes what has come in; whole calls where there is no request.
 static void receive(int socket, const struct request *request, struct request *ack, unsigned run)
 {
 	static char bytes[65536];
 	ssize_t length;
 	while((length = recv(socket, bytes, sizeof bytes - 1, MSG_DONTWAIT)) >= 0 || errno == ECONNREFUSED) {
 		unsigned number;
+		int has_moved = 0;
 		if(length < 0)
 			continue;
 		int64_t now = bench_now();
-		enum outcome outcome = check_answer(request, bytes, length, run, &number);
+		enum outcome outcome = request ? check_answer(request, bytes, length, run, &number)
+									   : step_dialog(bytes, length, &number, &has_moved);
+		if(has_moved)
+			moved_at[number] = now;
 		if(outcome == outcome_other || number >= calls.sent || !sent_at[number])
 			continue;
-		took[calls.answered++] = now - sent_at[number];
-		sent_at[number] = 0;
-		calls.in_flight--;
+		finish(number, outcome, now);
 		int length_of_ack = ack ? complete_ack(ack, bytes) : 0;
 		if(length_of_ack > 0) {
 			number_request(ack, number);
 			send(socket, ack->text, length_of_ack, 0);
 		}
-		calls.right += outcome == outcome_right;
-		calls.wrong += outcome == outcome_wrong;
-		calls.refused += outcome == outcome_refused;
 	}
 }
 
 // Gives up calls that have waited too long; returns when the next one will have, INT64_MAX if there is none. Where it
-// `counts`, they are among the times.
-static int64_t give_up(int64_t now, int64_t patience, int counts)
+// `counts`, they are among the times. Whole calls that are given up are told of.
+static int64_t give_up(int64_t now, int64_t patience, int counts, int tells)
 {
 	for(; calls.oldest < calls.sent; calls.oldest++) {
 		int64_t at = sent_at[calls.oldest];
 		if(!at)
 			continue;
+		if(moved_at[calls.oldest])
+			at = moved_at[calls.oldest];
 		if(now < at + patience)
 			return at + patience;
 		sent_at[calls.oldest] = 0;
 		calls.in_flight--;
 		calls.lost++;
+		if(tells)
+			print_hanging_dialog(calls.oldest);
 		if(counts)
 			took[calls.answered++] = patience;
 	}
@@ -106,11 +122,11 @@ static long long percentile(double part)
 	return took[index < calls.answered ? index : calls.answered - 1];
 }
 
-// usage: load PORT offer|plain|call|suspend|options STREAMS IN_FLIGHT CALLS MILLISECONDS PER_SECOND PATIENCE_MS
+// usage: load PORT offer|plain|call|dialog|suspend|options STREAMS IN_FLIGHT CALLS MILLISECONDS PER_SECOND PATIENCE_MS
 //
 // An INVITE for the user of that name, or an OPTIONS. offer and plain are forwarded, call and OPTIONS are answered by
-// the script, suspend never is. Ends after CALLS or MILLISECONDS, whichever comes first, when all are answered or given up. PER_SECOND 0: as fast as
-// the calls in flight allow.
+// the script, suspend never is, dialog is a whole call (dialog.c). Ends after CALLS or MILLISECONDS, whichever comes first,
+// when all are answered or given up. PER_SECOND 0: as fast as the calls in flight allow.
 int bench_load(int argc, char **argv)
 {
 	if(argc != 9)
@@ -126,24 +142,32 @@ int bench_load(int argc, char **argv)
 	static struct request request;
 	static struct request ack;
 	int is_options = !strcmp(argv[2], "options"), is_acknowledged = !strcmp(argv[2], "call");
-	if(is_options)
+	int is_dialog = !strcmp(argv[2], "dialog");
+	if(is_dialog)
+		make_dialogs(socket, local, kamailio, run, atoi(argv[3]));
+	else if(is_options)
 		make_options(&request, local, kamailio, run);
 	else
 		make_invite(&request, local, kamailio, run, atoi(argv[3]), argv[2]);
 	if(is_acknowledged)
-		make_ack(&ack, local, kamailio, run, argv[2]);
+		make_ack(&ack, local, kamailio, run, argv[2], 1);
 
 	int64_t start = bench_now(), now = start, due = start, wake;
 	for(;;) {
 		while(calls.in_flight < window && calls.sent < most && now < start + longest && now >= due) {
-			number_request(&request, calls.sent);
-			sent_at[calls.sent++] = now = bench_now();
+			unsigned number = calls.sent++;
+			sent_at[number] = now = bench_now();
 			calls.in_flight++;
 			due = apart ? (due + apart > now ? due + apart : now) : 0;
-			send(socket, request.text, request.length, 0);
+			if(is_dialog) {
+				begin_dialog(number);
+			} else {
+				number_request(&request, number);
+				send(socket, request.text, request.length, 0);
+			}
 		}
 		int more = calls.sent < most && now < start + longest;
-		wake = give_up(now, patience, is_options);
+		wake = give_up(now, patience, is_options, is_dialog);
 		if(!more && !calls.in_flight)
 			break;
 		if(more && calls.in_flight < window && due < wake)
@@ -151,7 +175,7 @@ int bench_load(int argc, char **argv)
 		if(more && start + longest < wake)
 			wake = start + longest;
 		wait_for(socket, wake - now);
-		receive(socket, &request, is_acknowledged ? &ack : NULL, run);
+		receive(socket, is_dialog ? NULL : &request, is_acknowledged ? &ack : NULL, run);
 		now = bench_now();
 	}
 	int64_t end = now;
@@ -159,6 +183,8 @@ int bench_load(int argc, char **argv)
 	printf("sent %u right %u wrong %u refused %u lost %u elapsed %lld p50 %lld p99 %lld worst %lld\n", calls.sent,
 			calls.right, calls.wrong, calls.refused, calls.lost, (long long)(end - start), percentile(0.5),
 			percentile(0.99), percentile(1));
+	if(is_dialog)
+		print_dialogs();
 	return 0;
 }
 

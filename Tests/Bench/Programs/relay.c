@@ -2,10 +2,12 @@
 // A scripted RTPProxy that costs next to nothing: many addresses on one socket, answers after a fixed delay.
 //
 // Relay i is 127.0.(1 + i / 250).(1 + i % 250), all on one port, so that a thousand of them need one socket. An answer
-// comes from the address that was asked, and says the same each time, so nothing has to be remembered.
+// comes from the address that was asked, and says the same each time, so nothing has to be remembered. Only where it is
+// told to, it keeps sessions as RTPProxy does, and loses answers too.
 
 #include "common.h"
 #include "programs.h"
+#include "sessions.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -68,7 +70,8 @@ static int is_lost(void)
 // The media stream's number behind the fifth word's last semicolon: "U callid address port tag;n".
 static int stream_of(const char *command, const char *end)
 {
-	int words = 0, number = 0;
+	int words = 0;
+	unsigned number = 0;
 	for(; command < end && words < 4; command++)
 		words += *command == ' ';
 	for(; command < end && *command != ' '; command++) {
@@ -78,6 +81,48 @@ static int stream_of(const char *command, const char *end)
 			number = number * 10 + *command - '0';
 	}
 	return number;
+}
+
+// What a session that is there or not makes of a command; NULL where that makes no difference.
+static const char *fault_without_session(char verb, const char *command, const char *end, int relay)
+{
+	const char *call = memchr(command, ' ', end - command);
+	if(!call || !strchr("ULDQ", verb))
+		return NULL;
+	call++;
+	const char *call_end = memchr(call, ' ', end - call);
+	size_t length = (call_end ? call_end : end) - call;
+	switch(verb) {
+		case 'U':
+			return make_session(relay, call, length, bench_now()) ? NULL : "E71";
+		case 'L':
+			return find_session(relay, call, length, bench_now()) ? NULL : "0";
+		case 'D':
+			return delete_session(relay, call, length) ? NULL : "E50";
+		default:
+			return find_session(relay, call, length, bench_now()) ? NULL : "E50";
+	}
+}
+
+// Writes what is said to a command.
+static int say(char verb, char *command, char *end, int relay, const char *datagram, int cookie, char *answer)
+{
+	const char *fault = are_sessions_kept() ? fault_without_session(verb, command, end, relay) : NULL;
+	if(fault)
+		return snprintf(answer, longest_answer, "%.*s %s\n", cookie, datagram, fault);
+	switch(verb) {
+		case 'U':
+		case 'L':
+			return snprintf(answer, longest_answer, "%.*s %d " BENCH_RELAY_ADDRESS "\n", cookie, datagram,
+					BENCH_RELAY_PORT + 2 * (stream_of(command, end) & 0xFF));
+		case 'V':
+			return snprintf(
+					answer, longest_answer, "%.*s %s\n", cookie, datagram, end - command > 1 ? "1" : "20040107");
+		case 'Q':
+			return snprintf(answer, longest_answer, "%.*s 60 0 0 0 0\n", cookie, datagram);
+		default:
+			return snprintf(answer, longest_answer, "%.*s 0\n", cookie, datagram);
+	}
 }
 
 // Answers "cookie command" in `answer`; returns its length, 0 for none.
@@ -100,19 +145,25 @@ static int reply(char *datagram, int length, int relay, char *answer)
 		return 0;
 	}
 	int cookie = blank - datagram;
-	switch(verb) {
-		case 'U':
-		case 'L':
-			return snprintf(answer, longest_answer, "%.*s %d " BENCH_RELAY_ADDRESS "\n", cookie, datagram,
-					BENCH_RELAY_PORT + 2 * (stream_of(command, end) & 0xFF));
-		case 'V':
-			return snprintf(
-					answer, longest_answer, "%.*s %s\n", cookie, datagram, end - command > 1 ? "1" : "20040107");
-		case 'Q':
-			return snprintf(answer, longest_answer, "%.*s 60 0 0 0 0\n", cookie, datagram);
-		default:
-			return snprintf(answer, longest_answer, "%.*s 0\n", cookie, datagram);
+	if(!are_sessions_kept())
+		return say(verb, command, end, relay, datagram, cookie, answer);
+
+	const char *said = remembered_answer(relay, datagram, cookie);
+	if(verb != 'V')
+		count_command(said != NULL);
+	if(said) {
+		strcpy(answer, said);
+	} else if(say(verb, command, end, relay, datagram, cookie, answer) < longest_answer) {
+		remember_answer(relay, datagram, cookie, answer);
+	} else {
+		return 0;
 	}
+	// The answer may be lost as well as the command.
+	if(is_lost()) {
+		dropped++;
+		return 0;
+	}
+	return strlen(answer);
 }
 
 static struct {
@@ -193,7 +244,8 @@ static int64_t send_due(int socket)
 	return -1;
 }
 
-// "silence I 0|1", "loss PERMILLION SEED", "delay MICROSECONDS", "count I": answered with "ok" or the numbers.
+// "silence I 0|1", "loss PERMILLION SEED", "delay MICROSECONDS", "excuse I 0|1", "count I", "tally": answered with "ok"
+// or the numbers.
 static void take_order(int socket)
 {
 	char text[200], answer[200] = "what?";
@@ -215,6 +267,11 @@ static void take_order(int socket)
 	} else if(sscanf(text, "delay %u", &flag) == 1) {
 		delay = flag * INT64_C(1000);
 		strcpy(answer, "ok");
+	} else if(sscanf(text, "excuse %u %u", &relay, &flag) == 2 && relay < BENCH_MAXIMUM_RELAYS && are_sessions_kept()) {
+		excuse_sessions(relay, flag);
+		strcpy(answer, "ok");
+	} else if(!strcmp(text, "tally") && are_sessions_kept()) {
+		write_tally(answer, sizeof answer);
 	} else if(sscanf(text, "count %u", &relay) == 1 && relay < BENCH_MAXIMUM_RELAYS) {
 		snprintf(answer, sizeof answer, "%llu %llu %llu", (unsigned long long)relays[relay].probes,
 				(unsigned long long)relays[relay].others, (unsigned long long)dropped);
@@ -222,13 +279,19 @@ static void take_order(int socket)
 	sendto(socket, answer, strlen(answer), 0, (struct sockaddr *)&peer, peer_length);
 }
 
-// usage: relay DELAY_MICROSECONDS
+// usage: relay DELAY_MICROSECONDS [PORT TTL_MILLISECONDS FILE]
+//
+// With a file it keeps sessions, for so long, and goes on with what the file says that an earlier process has counted.
 int bench_relay(int argc, char **argv)
 {
 	delay = argc > 1 ? atoll(argv[1]) * 1000 : 0;
 	end_with_parent();
 	prctl(PR_SET_TIMERSLACK, 1UL);
-	uint16_t port = 0, orders_port = 0;
+	uint16_t port = argc > 2 ? atoi(argv[2]) : 0, orders_port = 0;
+	if(argc > 4 && !keep_sessions(argv[4], atoll(argv[3]) * 1000000)) {
+		printf("no file: %s\n", strerror(errno));
+		return 1;
+	}
 	int commands = udp_socket(INADDR_ANY, &port), orders = udp_socket(INADDR_LOOPBACK, &orders_port);
 	int on = 1;
 	if(commands < 0 || orders < 0 || setsockopt(commands, IPPROTO_IP, IP_PKTINFO, &on, sizeof on)) {
@@ -243,6 +306,11 @@ int bench_relay(int argc, char **argv)
 	struct pollfd waiting[] = {{.fd = commands, .events = POLLIN}, {.fd = orders, .events = POLLIN}};
 	for(;;) {
 		int64_t left = send_due(commands);
+		if(are_sessions_kept()) {
+			// Twice a second is often enough for what counts in seconds.
+			left = left < 0 || left > 500000000 ? 500000000 : left;
+			expire_sessions(bench_now());
+		}
 		struct timespec time = {left / 1000000000, left % 1000000000};
 		if(ppoll(waiting, 2, left < 0 ? NULL : &time, NULL) < 0 && errno != EINTR)
 			return 1;

@@ -24,6 +24,8 @@ void bench_use_one_core(int one);
 /// Nanoseconds of the monotonic clock, the one that bench_first prints.
 int64_t bench_now(void);
 
+/// How many calls the load generator can make in one run.
+#define BENCH_MAXIMUM_CALLS 400000
 /// How many relays one process can stand for.
 #define BENCH_MAXIMUM_RELAYS 2000
 /// The address that the relays name in their answers, and the port of stream n: BENCH_RELAY_PORT + 2 * n.

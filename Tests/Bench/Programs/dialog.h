@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Whole calls, both ends of them: INVITE, re-INVITE, a request that asks for statistics, BYE.
+
+#pragma once
+
+#include "invite.h"
+
+/// Makes the requests of the calls that `begin_dialog` begins through `socket`.
+void make_dialogs(int socket, uint16_t local, uint16_t port, unsigned run, int streams);
+
+/// Sends the first INVITE of a call. Odd numbers are for sip:blocking@, even ones for sip:async@.
+void begin_dialog(unsigned number);
+
+/// Takes a message of a call and sends what comes next. `outcome_other` while the call goes on: wrong where SDP came that
+/// is neither the relay's nor marked as left alone, refused where the script has said of something that it failed.
+/// Where the call has got on, `*has_moved` becomes 1.
+enum outcome step_dialog(char *bytes, size_t length, unsigned *number, int *has_moved);
+
+/// Prints how many offers, answers, statistics and deletions went well and failed.
+void print_dialogs(void);
+
+/// Prints what a call waits for that does not end.
+void print_hanging_dialog(unsigned number);

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Calls for a long time, and what is left of them.
+
+import Foundation
+import TestSupport
+
+/// A Kamailio under load, its relays, and who disturbs them.
+final class Soak {
+    let options: SoakOptions
+    let relays: [RelayProcess]
+    let kamailio: KamailioProcess
+    let operation: Operator
+    /// Names of Kamailio's processes by id, at the start.
+    let processes: [Int32: String]
+    /// What came of the load, added up.
+    private(set) var totals: [String: Int] = [:]
+    private(set) var hanging: [String] = []
+    private(set) var worst = 0.0
+    private(set) var atRest: [Sample] = []
+    private(set) var underLoad: [Sample] = []
+    private(set) var seconds = 0.0
+    private let startUpLog: Int
+    private let folder: TemporaryFolder
+    private let module: String
+    private let version: String
+
+    init(_ options: SoakOptions) throws {
+        self.options = options
+        let installation = try KamailioInstallation.find()
+        let folder = try TemporaryFolder()
+        module = try RTPProxyModule.underTest.path(in: installation)
+        version = installation.version
+        self.folder = folder
+        relays = try (0..<2).map { number in
+            let sessions = RelayProcess.Sessions(
+                file: folder.file("sessions\(number)"), milliseconds: options.timeToLive)
+            let relay = try RelayProcess(sessions: sessions)
+            try relay.lose(perMillion: options.lossPerMillion, seed: number + 1)
+            return relay
+        }
+        let database = try SoakDatabase(folder.file("database"), urls: Operator.urls(relays))
+        var settings = KamailioSettings(database: database.path, workers: 8)
+        settings.script = .dialogs
+        // Those that are over stay some seconds.
+        settings.sharedMegabytes = 512
+        settings.waitsForOffer = false
+        settings.parameters = [("rtpproxy_disable_tout", 1), ("rtpproxy_ping_interval", 1)]
+        let started = try KamailioProcess(module: module, settings)
+        kamailio = started
+        startUpLog = kamailio.log.count
+        // The main process has its last name when all others are there.
+        guard
+            try waitUntil(20, every: 100, { try Sample.processes(started).values.contains("main process - attendant") })
+        else { throw HarnessError("Kamailio does not come to rest") }
+        processes = try Sample.processes(kamailio)
+        operation = Operator(options, relays, kamailio, database)
+    }
+
+    /// What Kamailio has logged since it was started.
+    var log: String { String(kamailio.log.dropFirst(startUpLog)) }
+
+    /// Whether a process never says what its pool holds.
+    func tellsNoPool(_ pid: Int32) -> Bool { atRest.allSatisfy { $0.values[.pool]?[pid] == nil } }
+
+    /// Runs it and prints what came of it. False where something is not as it must be.
+    func run() throws -> Bool {
+        let length = options.minutes.map { "\($0) minutes" } ?? "\(options.calls) calls"
+        print("\(version), \(ProcessInfo.processInfo.processorCount) cores; \(module)")
+        print(
+            "\(length) in \(options.rounds) rounds, \(options.inFlight) at the same time, half of them asynchronous; "
+                + "2 relays of 2 addresses each, \(Double(options.lossPerMillion) / 10_000) % loss each way, one "
+                + "of them restarted every \(options.betweenRestarts / 1000) s, something done to one every "
+                + "\(Double(options.pace) / 1000) s")
+        fflush(nil)
+        let started = monotonicMilliseconds()
+        for number in 1...options.rounds {
+            try round()
+            if number % max(1, options.rounds / 10) == 0 {
+                print(
+                    "  round \(number): \(totals["sent"] ?? 0) calls after "
+                        + "\((monotonicMilliseconds() - started) / 1000) s, \(operation.restarts) restarts")
+                fflush(nil)
+            }
+            // Whoever hangs has failed; to go on would take its time each round.
+            if !hanging.isEmpty { break }
+        }
+        seconds = Double(monotonicMilliseconds() - started) / 1000
+        // Sessions that nobody has deleted expire.
+        waitUntil(Double(options.timeToLive) / 1000 + 10, every: 500) {
+            (try? relays.map { try $0.tally() }.allSatisfy { $0.left == 0 }) ?? false
+        }
+        var report = SoakReport(self)
+        try report.write()
+        if let fault = kamailio.stop() { report.check("Kamailio's end", fault, false) }
+        relays.forEach { $0.stop() }
+        print(
+            report.hasFailed ? "something is left over, or has grown (!!)" : "nothing is left over, nothing has grown")
+        return !report.hasFailed
+    }
+
+    /// Some calls, then rest.
+    private func round() throws {
+        let load = options.load
+        let running = try load.start(kamailio)
+        defer { running.process.terminate(within: 0) }
+        var nextSample = monotonicMilliseconds() + 1000
+        while running.process.isRunning {
+            guard kamailio.isRunning else { throw HarnessError("Kamailio is gone:\n\(kamailio.log.suffix(3000))") }
+            try operation.tick()
+            if monotonicMilliseconds() >= nextSample {
+                underLoad.append(try Sample(kamailio, Array(processes.keys)))
+                nextSample = monotonicMilliseconds() + options.betweenSamples
+            }
+            usleep(20_000)
+        }
+        let result = try running.result()
+        for (name, count) in result.steps { totals[name, default: 0] += count }
+        for (name, count) in [
+            ("sent", result.sent), ("right", result.right), ("wrong", result.wrong), ("refused", result.refused),
+            ("lost", result.lost),
+        ] {
+            totals[name, default: 0] += count
+        }
+        hanging += result.hanging
+        worst = max(worst, result.worst)
+        try rest()
+    }
+
+    /// Lets what was begun come to its end, and takes a sample.
+    private func rest() throws {
+        try waitUntil(40, every: 20) { try operation.tick(begins: false) }
+        try waitUntil(20, every: 200) {
+            try kamailio.transactions() == 0 && Set(operation.entries().compactMap { $0["url"] }) == operation.urls
+        }
+        // The connection of the last command is closed by then.
+        usleep(300_000)
+        atRest.append(try Sample(kamailio, Array(processes.keys)))
+    }
+}

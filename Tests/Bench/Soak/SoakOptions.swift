@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the command line says of a soak.
+
+import TestSupport
+
+/// How long it goes on, and what happens how often meanwhile.
+struct SoakOptions {
+    /// Calls in all.
+    var calls = 1_000_000
+    /// How long in all; nil: until the calls are made.
+    var minutes: Double?
+    /// Calls under way at the same time.
+    let inFlight = 100
+    /// Datagrams lost, of a million, on the way to a relay and on the way back each.
+    let lossPerMillion = 10_000
+    /// Milliseconds from one thing that the operator does to the next.
+    private(set) var pace = 2000
+    /// Milliseconds from one restart of a relay to the next.
+    private(set) var betweenRestarts = 60_000
+    /// How long a relay is gone.
+    let downtime = 1000
+    /// Milliseconds from one sample under load to the next.
+    let betweenSamples = 5000
+    /// Milliseconds after which a relay gives up a session that nothing asks for.
+    private(set) var timeToLive = 30_000
+    /// Parts of the load. After each, everything comes to rest and is looked at.
+    private(set) var rounds = 40
+    private(set) var wantsHelp = false
+
+    init(_ arguments: [String]) throws {
+        for argument in arguments {
+            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let value = parts.count == 2 ? parts[1] : ""
+            switch parts[0] {
+            case "help": wantsHelp = true
+            case "CALLS" where value.isEmpty, "MINUTES" where value.isEmpty: break
+            case "QUICK" where value.isEmpty || value == "0": break
+            case "QUICK": minutes = minutes ?? 2
+            case "CALLS":
+                guard let number = Int(value), (1000...100_000_000).contains(number) else {
+                    throw HarnessError("CALLS is a number of 1000 to 100000000, not \"\(value)\"")
+                }
+                calls = number
+            case "MINUTES":
+                guard let number = Double(value), (2...10_000).contains(number) else {
+                    throw HarnessError("MINUTES is a number of 2 to 10000, not \"\(value)\"")
+                }
+                minutes = number
+            default: throw HarnessError("\"\(argument)\" is unknown; try soak help")
+            }
+        }
+        if let minutes, minutes < 10 {
+            (pace, betweenRestarts, timeToLive, rounds) = (600, 15_000, 12_000, 10)
+        }
+        if minutes == nil { rounds = max(rounds, calls / 100_000) }
+    }
+
+    /// Rounds after which everything has been touched that is going to be, and the process of the asynchronous calls
+    /// has had as many of them at once as it will ever have.
+    var warmUp: Int { rounds <= 10 ? 4 : rounds / 5 }
+
+    /// The load of one round.
+    var load: Load {
+        // No transaction of tm lives longer than 30 s without an answer: what hangs is seen before tm ends it.
+        var load = Load(kind: .dialog, inFlight: inFlight, patience: 25)
+        if let minutes {
+            // Rest takes some 5 s a round, the end as long as a session lives.
+            load.seconds = max(2, (minutes * 60 - Double(timeToLive) / 1000 - 10) / Double(rounds) - 5)
+        } else {
+            (load.calls, load.seconds) = ((calls + rounds - 1) / rounds, 100_000)
+        }
+        return load
+    }
+
+    static let help = """
+        make soak [CALLS=n] [MINUTES=n] [QUICK=1]
+
+        Carries calls through Kamailio with this module for a long time while relays are restarted, lose datagrams, and
+        are disabled, drained, replaced and reloaded from a database; then asks whether anything is left over or has
+        grown.
+
+          CALLS     how many calls (default 1000000)
+          MINUTES   so many minutes instead, 2 at least
+          QUICK=1   two minutes
+        """
+}
