@@ -37,7 +37,8 @@ let package = Package(
             swiftSettings: shipping),
 
         // Tests.
-        .target(name: "TestSupport", path: "Tests/Support"),
+        .target(name: "Namespaces", path: "Tests/Namespaces"),
+        .target(name: "TestSupport", dependencies: ["Namespaces"], path: "Tests/Support"),
         .executableTarget(name: "demo", dependencies: ["TestSupport"], path: "Tests/Demo"),
         .target(name: "BenchPrograms", path: "Tests/Bench/Programs"),
         .executableTarget(
