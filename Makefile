@@ -119,7 +119,7 @@ check: module ## formatting, warnings, licence lines, what the module links and 
 
 format: ## format Swift and C in place
 	swift format --in-place --recursive Sources Tests Package.swift
-	clang-format -i $$(find kamailio-glue Tests/Host Tests/Bench -name '*.[ch]')
+	clang-format -i $$(find kamailio-glue Tests/Host Tests/Bench Tests/Stepping Tests/Namespaces -name '*.[ch]')
 
 compare: setup ## the same messages through the distribution's module and this one; CASE='text' for some of them
 	@$(MAKE) --no-print-directory module

@@ -37,7 +37,8 @@ let package = Package(
             swiftSettings: shipping),
 
         // Tests.
-        .target(name: "TestSupport", path: "Tests/Support"),
+        .target(name: "Namespaces", path: "Tests/Namespaces"),
+        .target(name: "TestSupport", dependencies: ["Namespaces"], path: "Tests/Support"),
         .executableTarget(name: "demo", dependencies: ["TestSupport"], path: "Tests/Demo"),
         .target(name: "BenchPrograms", path: "Tests/Bench/Programs"),
         .executableTarget(
@@ -47,7 +48,8 @@ let package = Package(
         .testTarget(name: "BytesTests", dependencies: ["Bytes"]),
         .testTarget(name: "SDPTests", dependencies: ["SDP", "Bytes", "TestSupport"]),
         .testTarget(name: "ControlProtocolTests", dependencies: ["ControlProtocol", "Bytes"]),
-        .testTarget(name: "SharedStateTests", dependencies: ["SharedState", "Bytes"]),
+        .target(name: "Stepping", path: "Tests/Stepping"),
+        .testTarget(name: "SharedStateTests", dependencies: ["SharedState", "Bytes", "Stepping"]),
         .testTarget(name: "TransportTests", dependencies: ["Transport", "Bytes", "TestSupport"]),
         .testTarget(name: "RelayTests", dependencies: ["Relay", "Bytes", "SharedState", "Transport", "TestSupport"]),
         .testTarget(name: "ModuleABITests", dependencies: ["ModuleABI", "RTPProxyABI", "TestSupport"]),

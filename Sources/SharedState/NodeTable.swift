@@ -65,7 +65,7 @@ struct NodeTableHeader: ~Copyable {
     var version: UInt32
     var slotStride: UInt32
     var capacity: UInt32
-    /// Slots that have ever held a node: those behind are free.
+    /// Slots that have ever held a node, or were about to: those behind are free.
     let used = Atomic<UInt32>(0)
     /// Grows with each change of a condition or of the pool, so that a process can keep what it derived from them.
     let changes = Atomic<UInt64>(1)
@@ -193,16 +193,23 @@ struct NodeTableHeader: ~Copyable {
         let present = unsafe header.pointee.lock.load(ordering: .acquiring)
         let isFree = present == 0 || UInt64(now) &+ 1 > present &+ UInt64(patience)
         guard isFree else { return false }
-        return unsafe header.pointee.lock.compareExchange(
+        let isMine = unsafe header.pointee.lock.compareExchange(
             expected: present, desired: UInt64(now) &+ 1, ordering: .acquiringAndReleasing
         ).exchanged
+        // A holder that died has told nobody what it had changed by then.
+        if isMine, present != 0 { notePool() }
+        return isMine
     }
 
     /// Gives the pool's lock back, and tells everyone that the pool has changed.
     public func unlockPool() {
+        notePool()
+        unsafe header.pointee.lock.store(0, ordering: .releasing)
+    }
+
+    private func notePool() {
         unsafe header.pointee.membership.wrappingAdd(1, ordering: .releasing)
         noteChange()
-        unsafe header.pointee.lock.store(0, ordering: .releasing)
     }
 
     /// Adds a node in a free slot; nil where there is none.
@@ -219,10 +226,11 @@ struct NodeTableHeader: ~Copyable {
             unsafe slot.pointee.setID.store(definition.setID, ordering: .relaxed)
             unsafe slot.pointee.reset(definition.startsDisabled ? .disabled : .unproven)
             unsafe figuresMemory(index)?.pointee.reset()
-            update(index, definition)
+            // Counted while it is still free: who dies between the two leaves no member that nobody looks at.
             if count <= index {
                 unsafe header.pointee.used.store(UInt32(truncatingIfNeeded: index &+ 1), ordering: .releasing)
             }
+            update(index, definition)
             return index
         }
         return nil

@@ -32,6 +32,8 @@ struct DatagramPort<Calls: SystemCalls>: ~Copyable {
     /// The last exchange over it did not complete: who knows whether the socket is to blame, say by a source address
     /// that this host has lost.
     var isSuspect = false
+    /// Something has gone out over it: from a source address that this host had then.
+    private var hasWorked = false
 
     /// The descriptor, -1 where none is open.
     var descriptor: Int32 {
@@ -48,6 +50,20 @@ struct DatagramPort<Calls: SystemCalls>: ~Copyable {
         socket = try DatagramSocket(to: address)
         self.address = address
         isSuspect = false
+        hasWorked = false
+    }
+
+    /// Opens another socket in the place of one that went and no longer does: its source address may be one that this
+    /// host has lost. False where that cannot be it.
+    private mutating func renew() -> Bool {
+        guard hasWorked, let address else { return false }
+        do throws(SystemError) {
+            socket = try DatagramSocket(to: address)
+            hasWorked = false
+            return true
+        } catch {
+            return false
+        }
     }
 
     mutating func close() { socket = nil }
@@ -66,6 +82,7 @@ struct DatagramPort<Calls: SystemCalls>: ~Copyable {
             case .done(let count) where count > 0:
                 next &+= count
                 hasSent = true
+                hasWorked = true
             case .done, .later, .failed(.noBuffers):
                 while next < batch.count {
                     exchange.holdBack(batch.commands[next], now: now)
@@ -74,10 +91,14 @@ struct DatagramPort<Calls: SystemCalls>: ~Copyable {
             case .failed(.refused) where !hasSent && !hasRetried:
                 // An earlier exchange's news, which the kernel tells at the first opportunity.
                 hasRetried = true
+            case .failed(.tooLarge) where !hasRetried:
+                // News as well: on the way no packet of that size gets through, and from now on the kernel cuts it up.
+                hasRetried = true
             case .failed(.refused) where exchange.answered > 0:
                 // It may be restarting: it gets the rest of the budget, and this datagram counts as lost.
                 next &+= 1
-            case .failed(let error): return ExchangeOutcome(error)
+            case .failed(let error):
+                guard error != .refused, renew() else { return ExchangeOutcome(error) }
             }
         }
         return nil
@@ -89,8 +110,9 @@ struct DatagramPort<Calls: SystemCalls>: ~Copyable {
         for _ in 0..<2 {
             switch socket?.send(datagram.span, whole.span) ?? .later {
             case .done(let count): return count > 0
-            case .failed(.refused): continue
-            case .later, .failed: return false
+            case .failed(.refused), .failed(.tooLarge): continue
+            case .later: return false
+            case .failed: guard renew() else { return false }
             }
         }
         return false

@@ -140,7 +140,7 @@ extension ExchangeCore {
             case .later: return
             case .failed(let error):
                 for position in running.indices { fault(running[position], at: node, error) }
-                if error != .refused || nodes[node].users == 0 { return }
+                if (error != .refused && error != .tooLarge) || nodes[node].users == 0 { return }
             case .done(let count):
                 for index in 0..<min(count, ArrivalBuffer.capacity) { route(arrivals.range(index), from: node, now) }
                 if count < most { return }
@@ -165,11 +165,12 @@ extension ExchangeCore {
     }
 
     /// What an error of a node's datagram socket means for a member. A node that refuses after it has answered may be
-    /// restarting: it gets the rest of the budget.
+    /// restarting: it gets the rest of the budget. That a datagram was too large for the way is a loss: when it is sent
+    /// again, the kernel cuts it up.
     private mutating func fault(_ member: Int, at node: Int, _ error: SystemError) {
         guard members[member].isRunning, members[member].node == node,
             members[member].exchange.framing == .datagram,
-            error != .refused || members[member].exchange.answered == 0
+            error != .tooLarge, error != .refused || members[member].exchange.answered == 0
         else { return }
         finish(member, ExchangeOutcome(error))
     }

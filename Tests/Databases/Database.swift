@@ -11,10 +11,11 @@ final class Database {
     private let folder: TemporaryFolder
     private let server: DatabaseServer?
 
-    init(_ kind: DatabaseKind) throws {
+    /// Of a server, the shared one if none is given.
+    init(_ kind: DatabaseKind, on own: DatabaseServer? = nil) throws {
         self.kind = kind
         folder = try TemporaryFolder()
-        server = kind == .sqlite ? nil : try DatabaseServer.shared(kind)
+        server = try own ?? (kind == .sqlite ? nil : DatabaseServer.shared(kind))
         name = try server?.newDatabase() ?? folder.file("database")
     }
 
@@ -24,6 +25,9 @@ final class Database {
         try run(kind.definition().replacingOccurrences(of: "rtpproxy", with: table))
         try insert(rows, into: table)
     }
+
+    /// The file that it is; nil on a server.
+    var path: String? { server == nil ? name : nil }
 
     /// The value of db_url.
     func url(password: String = DatabaseServer.password, port: UInt16? = nil) -> String {

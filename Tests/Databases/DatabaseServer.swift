@@ -5,13 +5,15 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// A database server that the tests of one run share. It ends with the test process.
+/// A database server, as a rule one that the tests of one run share. It ends with the test process.
 final class DatabaseServer: Sendable {
     static let user = "kamailio"
     static let password = "open-sesame-17"
 
     let port: UInt16
-    let process: ChildProcess
+    var process: ChildProcess { running.withLock { $0 } }
+    private let running: Mutex<ChildProcess>
+    private let command: [String]
     private let folder: TemporaryFolder
     private let kind: DatabaseKind
     private let count = Mutex(0)
@@ -37,8 +39,28 @@ final class DatabaseServer: Sendable {
         let command =
             try kind == .postgres
             ? Self.preparePostgres(home, folder, port) : Self.prepareMariaDB(home, port)
-        let line = Self.asUnprivileged(command)
-        process = try ChildProcess(line[0], Array(line.dropFirst()), output: folder.file("log"))
+        self.command = Self.asUnprivileged(command)
+        running = Mutex(try Self.start(self.command, folder))
+        try awaitStart()
+    }
+
+    private static func start(_ command: [String], _ folder: TemporaryFolder) throws -> ChildProcess {
+        try ChildProcess(command[0], Array(command.dropFirst()), output: folder.file("log"))
+    }
+
+    /// One that a test has for itself, say to kill it.
+    static func own(_ kind: DatabaseKind) throws -> DatabaseServer { try DatabaseServer(kind) }
+
+    /// Ends it without warning.
+    func kill() throws {
+        process.terminate(within: 0)
+        guard !process.isRunning else { throw HarnessError("the server does not die") }
+    }
+
+    /// Starts it again, with the data that it had.
+    func restart() throws {
+        let again = try Self.start(command, folder)
+        running.withLock { $0 = again }
         try awaitStart()
     }
 

@@ -36,8 +36,8 @@ public final class Kamailio: Sendable {
         let (program, arguments) = installation.command(
             "kamailio",
             [
-                "-L", installation.modules, "-DD", "-E", "-m", "32", "-M", "8", "-Y", folder.path, "-f",
-                configurationPath,
+                "-L", installation.modules, "-DD", "-E", "-m", "\(configuration.sharedMegabytes)", "-M", "8", "-Y",
+                folder.path, "-f", configurationPath,
             ])
         var command = [program] + arguments
         if let hosts = configuration.hosts { command = Self.seeing(hosts: hosts, command) }
@@ -45,7 +45,8 @@ public final class Kamailio: Sendable {
             command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"] + command
         }
         process = try ChildProcess(
-            command[0], Array(command.dropFirst()), output: folder.file("log"), folder: folder.path)
+            command[0], Array(command.dropFirst()), output: folder.file("log"), environment: configuration.environment,
+            folder: folder.path)
     }
 
     /// The command that runs `command` in a mount namespace with another /etc/hosts, as the same process.

@@ -11,6 +11,10 @@ public struct KamailioConfiguration: Sendable {
     public var isFirstProcess = false
     /// A file that it sees in the place of /etc/hosts; nil: the machine's own.
     public var hosts: String?
+    /// Variables of its environment beside the test process's own.
+    public var environment: [String: String] = [:]
+    /// Its shared memory.
+    public var sharedMegabytes = 32
     /// Kamailio modules that need rtpproxy and are loaded behind it.
     public var modulesBehind: [String] = []
     /// `modparam` lines' three parts, the value as it stands in the file (quotes included, if it is a text).

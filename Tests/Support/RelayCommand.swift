@@ -111,6 +111,14 @@ struct RelaySessions {
         }
     }
 
+    /// The ports that a call's offers got, in the order of its streams.
+    func ports(of callID: String) -> [Int] {
+        ports.filter { $0.key.hasPrefix("\(callID) U ") }
+            .sorted { (stream(of: $0.key), $0.value) < (stream(of: $1.key), $1.value) }.map(\.value)
+    }
+
+    private func stream(of key: String) -> Int { key.split(separator: ";").last.flatMap { Int($0) } ?? 0 }
+
     /// The answer to `Qv` with these names.
     private func figures(_ names: [String]) -> String {
         guard capabilities.contains("20150420"), names.count <= 11 else { return "E1" }

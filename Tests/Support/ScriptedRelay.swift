@@ -116,6 +116,9 @@ public final class ScriptedRelay: Sendable {
         commands(of: callID, verb).map(\.text)
     }
 
+    /// The ports that it has given a call's offers, in the order of the streams.
+    public func ports(of callID: String) -> [Int] { state.withLock { $0.sessions.ports(of: callID) } }
+
     /// Changes what the default answers contain.
     public func set(address: String? = nil, capabilities: Set<String>? = nil) {
         state.withLock {

@@ -89,6 +89,21 @@ extension ScriptedRelay {
         }
     }
 
+    /// Unix sockets: connects until the queue of those that wait to be accepted is full. They are to be closed.
+    public func fillQueue() throws -> [Int32] {
+        var crowd: [Int32] = []
+        for _ in 0..<1000 {
+            let made = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+            guard made >= 0 else { throw HarnessError.system("socket") }
+            closeOnExec(made)
+            crowd.append(made)
+            guard withUnixAddress(path, { connect(made, $0, $1) }) != 0 else { continue }
+            guard errno == EAGAIN else { throw HarnessError.system("connect to \(path)") }
+            return crowd
+        }
+        throw HarnessError("the queue of \(path) is never full")
+    }
+
     func hangUp(_ connection: Int32) {
         state.withLock { state in
             guard state.connections.removeValue(forKey: connection) != nil else { return }

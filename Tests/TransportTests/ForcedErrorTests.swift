@@ -93,8 +93,26 @@ private func check(_ forced: Forced, framing: Framing) throws {
         "ENETUNREACH from send", sends: [error(ENETUNREACH)], failed(ENETUNREACH),
         ["udp 100", "connect 0", "sendmmsg ENETUNREACH", "close 0"]),
     Forced(
-        "EMSGSIZE from send", sends: [error(EMSGSIZE)], failed(EMSGSIZE),
-        ["udp 100", "connect 0", "sendmmsg EMSGSIZE", "close 0"]),
+        "ENETUNREACH from a socket that went before, and a new one goes", sends: [1, error(ENETUNREACH)],
+        arrivals: { [.reply(1, "0")] }, .complete,
+        [
+            "udp 100", "connect 0", "sendmmsg 1", "wait 0", "sendmmsg ENETUNREACH", "udp 101", "connect 0", "close 0",
+            "sendmmsg 1", "wait 1", "recvmmsg 1", "close 0",
+        ]),
+    Forced(
+        "ENETUNREACH from a socket that went before, and from a new one", connects: [0, error(ENETUNREACH)],
+        sends: [1, error(ENETUNREACH)], failed(ENETUNREACH)),
+    Forced(
+        "ENETUNREACH from every socket", sends: [1, error(ENETUNREACH), error(ENETUNREACH)], failed(ENETUNREACH)),
+    Forced(
+        "EMSGSIZE twice from send", sends: [error(EMSGSIZE), error(EMSGSIZE)], failed(EMSGSIZE),
+        ["udp 100", "connect 0", "sendmmsg EMSGSIZE", "sendmmsg EMSGSIZE", "close 0"]),
+    Forced(
+        "EMSGSIZE once, which is news of the path", sends: [error(EMSGSIZE)], arrivals: { [.reply(0, "0")] }, .complete,
+        ["udp 100", "connect 0", "sendmmsg EMSGSIZE", "sendmmsg 1", "wait 1", "recvmmsg 1", "close 0"]),
+    Forced(
+        "EMSGSIZE from receive is a loss", arrivals: { [.error(EMSGSIZE), .reply(0, "0")] }, .complete,
+        ["udp 100", "connect 0", "sendmmsg 1", "wait 1", "recvmmsg EMSGSIZE", "recvmmsg 1", "close 0"]),
     Forced(
         "ECONNREFUSED from the second send", commands: 2, sends: [1, error(ECONNREFUSED)], .refused,
         ["udp 100", "connect 0", "sendmmsg 1", "sendmmsg ECONNREFUSED", "close 0"]),

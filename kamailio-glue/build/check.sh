@@ -28,7 +28,7 @@ swift_format() {
 }
 
 c_format() {
-	find kamailio-glue Tests/Host -name '*.[ch]' -exec clang-format --dry-run --Werror {} +
+	find kamailio-glue Tests/Host Tests/Stepping Tests/Namespaces -name '*.[ch]' -exec clang-format --dry-run --Werror {} +
 }
 
 shell_syntax() {
