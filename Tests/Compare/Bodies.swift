@@ -40,6 +40,7 @@ extension Body {
         of("profile in lower case", ["m=audio 5004 rtp/avp 0 8"]),
         of("payload types none", ["m=audio 5004 RTP/AVP"]),
         of("payload types not numbers", ["m=audio 5004 RTP/AVP 0 x 8"]),
+        of("payload types beyond 127", ["m=audio 5004 RTP/AVP 0 0 128 8"]),
         of("payload types many", ["m=audio 5004 RTP/AVP " + (0..<60).map(String.init).joined(separator: " ")]),
         of("payload types blank at the end", ["m=audio 5004 RTP/AVP 0 8 "]),
     ]

@@ -214,6 +214,12 @@ extension Difference {
             in: [.wire], where: { $0.carries("profile MSRP") }, levels: { $0.editCommands { $0.removeCodecs() } },
             holds: { _, ours in ours[.wire].allSatisfy { !WireLine($0).command.contains("c") } }),
         Difference(
+            "payload types that are none",
+            "Of the payload types each number from 0 to 127 is sent, once; the stock module sends repeated ones and larger"
+                + " numbers too.",
+            in: [.wire], where: { $0.carries("payload types beyond 127") },
+            levels: { $0.edit(.wire) { $0.replacing("c0,0,128,8", with: "c0,8") } }),
+        Difference(
             "statistics of the stream",
             "$rtpstat asks for the first stream of both tags, as RTPProxy wants it; the stock module leaves the stream's"
                 + " number out of one, and gets an error instead of numbers.",
