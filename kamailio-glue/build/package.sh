@@ -127,7 +127,7 @@ tree=$work/$package
 documents=$tree/usr/share/doc/$package
 mkdir -p "$tree/DEBIAN" "$documents/examples" "$tree/usr/share/lintian/overrides"
 install -D -m 644 "$module" "$tree$target"
-install -m 644 "$root/README.md" "$parts/copyright" "$documents"
+install -m 644 "$root/README.md" "$root/SECURITY.md" "$parts/copyright" "$documents"
 changelog | gzip -9n >"$documents/changelog.gz"
 install -D -m 644 "$parts/rtpproxy.catalog" "$tree/usr/lib/systemd/catalog/$package.catalog"
 cp -R "$root/examples/." "$documents/examples"
