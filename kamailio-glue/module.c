@@ -87,11 +87,14 @@ static param_export_t parameters[] = {
 
 /* --- life cycle --- */
 
+/* The block of the shared memory, as Kamailio gave it. */
+static char *shared = NULL;
+
 /* Lays the shared memory out, aligned to a cache line. */
 static int share(void)
 {
 	size_t size = rtpp_shared_size(rtpp_instance);
-	char *block = shm_malloc(size + 64);
+	char *block = shared = shm_malloc(size + 64);
 
 	if(block == NULL) {
 		SHM_MEM_ERROR;
@@ -225,6 +228,9 @@ static int child_init(int rank)
 static void destroy(void)
 {
 	rtpp_destroy(rtpp_instance);
+	if(shared != NULL)
+		shm_free(shared);
+	shared = NULL;
 	rtpp_instance = NULL;
 }
 

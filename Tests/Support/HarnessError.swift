@@ -32,6 +32,10 @@ public enum PackageFolder {
     }
 }
 
+/// How many times as long as usual is waited for what shall happen: the environment variable `RTPPROXY_PATIENCE`, where
+/// Kamailio runs within something that slows it down.
+let patience = ProcessInfo.processInfo.environment["RTPPROXY_PATIENCE"].flatMap { Double($0) } ?? 1
+
 /// Milliseconds of the monotonic clock.
 public func monotonicMilliseconds() -> Int {
     Int(DispatchTime.now().uptimeNanoseconds / 1_000_000)
@@ -40,7 +44,7 @@ public func monotonicMilliseconds() -> Int {
 /// Asks `condition` every few milliseconds, five if nothing else is said; false where it did not hold within `seconds`.
 @discardableResult
 public func waitUntil(_ seconds: Double = 5, every: Int = 5, _ condition: () throws -> Bool) rethrows -> Bool {
-    let deadline = monotonicMilliseconds() + Int(seconds * 1000)
+    let deadline = monotonicMilliseconds() + Int(seconds * 1000 * patience)
     while true {
         if try condition() { return true }
         if monotonicMilliseconds() >= deadline { return false }

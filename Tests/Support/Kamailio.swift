@@ -38,15 +38,26 @@ public final class Kamailio: Sendable {
             [
                 "-L", installation.modules, "-DD", "-E", "-m", "\(configuration.sharedMegabytes)", "-M", "8", "-Y",
                 folder.path, "-f", configurationPath,
-            ])
-        var command = [program] + arguments
+            ] + configuration.options)
+        var command = Self.launcher(configuration.module) + [program] + arguments
         if let hosts = configuration.hosts { command = Self.seeing(hosts: hosts, command) }
         if configuration.isFirstProcess {
             command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"] + command
         }
+        if let confinement = configuration.confinement {
+            command = confinement.command(command, folders: [folder.path] + configuration.writableFolders)
+        }
         process = try ChildProcess(
             command[0], Array(command.dropFirst()), output: folder.file("log"), environment: configuration.environment,
             folder: folder.path)
+    }
+
+    /// The words before the command: those of the environment variable `RTPPROXY_LAUNCHER`, which run Kamailio with a
+    /// sanitizer's runtime or within Valgrind. Only Kamailio, and only with the module under test.
+    private static func launcher(_ module: RTPProxyModule) -> [String] {
+        guard case .underTest = module else { return [] }
+        let words = ProcessInfo.processInfo.environment["RTPPROXY_LAUNCHER"] ?? ""
+        return words.split(separator: " ").map(String.init)
     }
 
     /// The command that runs `command` in a mount namespace with another /etc/hosts, as the same process.
@@ -107,6 +118,9 @@ public final class Kamailio: Sendable {
         }
         return false
     }
+
+    /// The folder of its sockets, as /run/kamailio is elsewhere.
+    public var runFolder: String { folder.path }
 
     /// Where it listens.
     public func endpoint(_ family: Family = .ipv4) -> Endpoint { Endpoint(family, port) }
@@ -196,7 +210,7 @@ public final class Kamailio: Sendable {
             // SIGTERM on misses it.
             kill(-process.pid, SIGTERM)
         }
-        let late = process.wait(7) == nil ? processesThatHang : ""
+        let late = process.wait(7 * patience) == nil ? processesThatHang : ""
         let end = process.terminate(within: 0)
         guard end == .exited(0), diedBySignal.isEmpty else {
             throw HarnessError(

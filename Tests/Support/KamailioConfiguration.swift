@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The text of a kamailio.cfg, made of the parts that a test gives.
 
+import Foundation
+
 /// What a test says about its Kamailio; everything else is the harness's.
 public struct KamailioConfiguration: Sendable {
     /// Kamailio modules to load beside rtpproxy, in order.
@@ -15,6 +17,12 @@ public struct KamailioConfiguration: Sendable {
     public var environment: [String: String] = [:]
     /// Its shared memory.
     public var sharedMegabytes = 32
+    /// What it may do at most; nil: what the test process may.
+    public var confinement: Confinement?
+    /// Folders that a confined one may write, beside its own.
+    public var writableFolders: [String] = []
+    /// Options of the command line, behind the harness's own.
+    public var options: [String] = []
     /// Kamailio modules that need rtpproxy and are loaded behind it.
     public var modulesBehind: [String] = []
     /// `modparam` lines' three parts, the value as it stands in the file (quotes included, if it is a text).
@@ -97,6 +105,9 @@ public struct KamailioConfiguration: Sendable {
         lines += ["fork=yes", "children=\(children)", "disable_tcp=yes", "auto_aliases=no", "dns=no", "rev_dns=no"]
         lines.append("listen=udp:127.0.0.1:\(port)")
         if listensOnIPv6 { lines.append("listen=udp:[::1]:\(port)") }
+        // Before all others: process memory from malloc(), where a tool shall see its blocks. Not with an allocator chosen.
+        let memory = ProcessInfo.processInfo.environment["RTPPROXY_SYSTEM_MEMORY"] ?? ""
+        if !memory.isEmpty, options.isEmpty { lines.append("loadmodule \"\(memory)\"") }
         lines += modules.map { "loadmodule \"\($0).so\"" }
         if loadsRTPProxy { lines.append("loadmodule \"\(modulePath)\"") }
         lines += modulesBehind.map { "loadmodule \"\($0).so\"" }

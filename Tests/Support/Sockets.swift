@@ -122,7 +122,7 @@ public final class UDPSocket: Sendable {
     /// Waits for one datagram; nil where none came within `milliseconds`.
     public func receive(_ milliseconds: Int) -> (bytes: [UInt8], from: Endpoint)? {
         var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        guard poll(&waiting, 1, Int32(max(0, milliseconds))) > 0 else { return nil }
+        guard poll(&waiting, 1, Int32(max(0, Double(milliseconds) * patience))) > 0 else { return nil }
         var bytes = [UInt8](repeating: 0, count: 65_536)
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
