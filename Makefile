@@ -8,6 +8,8 @@
 #   PACKAGE_VERSION    the version of the Debian package, instead of the one made of CHANGELOG.md and the last commit
 #   FIGURES, RUNS, QUICK, AGAINST    for `make bench`, explained by `make bench FIGURES=help`
 #   CALLS, MINUTES, QUICK    for `make soak`: how many calls, or how long; QUICK=1: two minutes
+#   QUICK         1: `make sanitize` and `make valgrind` run a part of what they run else
+#   SANITIZE      address: the module with AddressSanitizer, in folders of its own
 #   ASYNC         1: `make demo` places its call with the asynchronous functions
 #   STRICT        0: warnings of this compiler do not stop the build
 
@@ -23,34 +25,41 @@ AGAINST ?=
 CALLS ?=
 MINUTES ?=
 ASYNC ?=
+SANITIZE ?=
 
 # A module fits one exact Kamailio, so each Kamailio has an output folder of its own.
-OUT := build$(if $(KAMAILIO),/$(patsubst kamailio-%,%,$(notdir $(abspath $(KAMAILIO)))))
+OUT := build$(if $(KAMAILIO),/$(patsubst kamailio-%,%,$(notdir $(abspath $(KAMAILIO)))))$(if $(SANITIZE),/$(SANITIZE))
+SWIFT_OUT := .build$(if $(SANITIZE),/$(SANITIZE))
 MODULE := $(OUT)/rtpproxy.so
 SUPPORT := kamailio-glue/build
 MODULE_STRINGS := build/tools/module-strings
 
+# One runtime for C and Swift: that of the toolchain.
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(if $(SANITIZE),clang,gcc)
 endif
 GLUE := $(wildcard kamailio-glue/*.c)
 OBJECTS := $(GLUE:kamailio-glue/%.c=$(OUT)/glue/%.o)
 CFLAGS ?= -O2 -g
 GLUE_CFLAGS = -std=gnu11 $(CFLAGS) -fPIC -ffunction-sections -fdata-sections \
 	-fmacro-prefix-map=kamailio-glue/= -Wall -Wextra $(if $(filter-out 0,$(STRICT)),-Werror) \
-	-IInclude -isystem $(OUT)/headers -include $(OUT)/kamailio.h
+	-IInclude -isystem $(OUT)/headers -include $(OUT)/kamailio.h \
+	$(if $(SANITIZE),-fsanitize=$(SANITIZE)$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+comma := ,
 
 SWIFT_FLAGS := $(if $(filter-out 0,$(STRICT)),-Xswiftc -warnings-as-errors)
-SWIFT_BUILD := swift build -c release --product RTPProxyModule $(SWIFT_FLAGS)
-ARCHIVE := .build/release/libRTPProxyModule.a
-ARCHIVED := .build/release/RTPProxyModule.product/Objects.LinkFileList
-LINK := swiftc -emit-library -static-stdlib -no-toolchain-stdlib-rpath \
+SWIFT_BUILD := swift build -c release --product RTPProxyModule $(SWIFT_FLAGS) \
+	$(if $(SANITIZE),--sanitize $(SANITIZE) --build-path $(SWIFT_OUT))
+ARCHIVE := $(SWIFT_OUT)/release/libRTPProxyModule.a
+ARCHIVED := $(SWIFT_OUT)/release/RTPProxyModule.product/Objects.LinkFileList
+LINK := swiftc -emit-library $(if $(SANITIZE),-sanitize=$(SANITIZE)) -static-stdlib -no-toolchain-stdlib-rpath \
 	$(foreach flag,--version-script=kamailio-glue/exports.map --exclude-libs=ALL --gc-sections --build-id=sha1 \
 		-z relro -z noexecstack,-Xlinker $(flag))
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
 .PHONY: module help setup test test-db check compare format demo bench soak install uninstall package test-package clean kamailio-6.0 FORCE
+.PHONY: sanitize valgrind
 FORCE:
 
 module: $(MODULE) ## build build/rtpproxy.so (the default)
@@ -86,6 +95,15 @@ $(MODULE_STRINGS): $(SUPPORT)/module-strings.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(CFLAGS) -Wall -Wextra -Werror $< -o $@
 
+# Valgrind does not read the debugging information of newer compilers; it has the names of the functions instead.
+build/valgrind/rtpproxy.so: $(MODULE)
+	@mkdir -p $(@D)
+	$(LINK) -Xlinker --strip-debug -o $@ $(OBJECTS) $(ARCHIVE)
+
+# For tests: Kamailio's process memory from malloc().
+build/system-memory.so: Tests/Host/Programs/system_memory.c $(OUT)/kamailio.h
+	$(CC) $(GLUE_CFLAGS) -shared $< -o $@
+
 # SwiftPM does not see that a header of a system library has changed: what imports the contract is made anew.
 .build/contract: $(wildcard Include/*)
 	@mkdir -p $(@D)
@@ -113,6 +131,20 @@ test-db: ## read the sets from SQLite, MariaDB and PostgreSQL, servers of its ow
 	swift build --build-tests
 	RTPPROXY_MODULE='$(abspath $(MODULE))' RTPPROXY_DATABASES='sqlite mysql postgres' \
 		swift test --skip-build --filter DatabaseTests
+
+sanitize: setup ## `make compare` and the tests in Kamailio with AddressSanitizer, threads with ThreadSanitizer
+	@$(MAKE) --no-print-directory module build/system-memory.so
+	@$(MAKE) --no-print-directory module SANITIZE=address
+	swift build --build-tests
+	swift build --product compare
+	@$(SUPPORT)/sanitize.sh address build/address/rtpproxy.so $(if $(filter-out 0,$(QUICK)),quick)
+	@$(SUPPORT)/sanitize.sh thread
+
+valgrind: setup ## `make compare` with Valgrind; QUICK=1 for both of these: a part of them
+	@$(SUPPORT)/setup.sh memory
+	@$(MAKE) --no-print-directory build/valgrind/rtpproxy.so build/system-memory.so
+	swift build --product compare
+	@$(SUPPORT)/sanitize.sh valgrind build/valgrind/rtpproxy.so $(if $(filter-out 0,$(QUICK)),quick)
 
 check: module ## formatting, warnings, licence lines, what the module links and exports
 	@$(SUPPORT)/check.sh $(MODULE) $(KAMAILIO)

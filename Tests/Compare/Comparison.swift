@@ -21,19 +21,21 @@ struct Comparison {
     private let shows: Bool
     private let isWhole: Bool
 
-    init(only: String?, shows: Bool) throws {
+    /// Runs the cases whose name contains `only`, and of those one in `every`.
+    init(only: String?, shows: Bool, every: UInt32) throws {
         self.shows = shows
-        isWhole = only == nil
-        let starts = StartUp.all.filter { only == nil || $0.test.name.contains(only ?? "") }
+        isWhole = only == nil && every == 1
+        func isChosen(_ test: Case) -> Bool {
+            UInt32(truncatingIfNeeded: test.number) % every == 0 && (only == nil || test.name.contains(only ?? ""))
+        }
+        let starts = StartUp.all.filter { isChosen($0.test) }
         if !starts.isEmpty {
             try add(
                 "start", Self.inParallel { stock in (starts.map(\.test), try starts.map { try $0.run(stock: stock) }) })
         }
         for var scene in Scene.all {
-            if let only {
-                scene.cases = scene.cases.filter { $0.name.contains(only) }
-                if !"balancing/".contains(only) { scene.balancedSets = 0 }
-            }
+            scene.cases = scene.cases.filter(isChosen)
+            if !isWhole, !"balancing/".contains(only ?? "-") { scene.balancedSets = 0 }
             guard !scene.cases.isEmpty || scene.balancedSets > 0 else { continue }
             let chosen = scene
             let both: (tests: [Case], stock: [Outcome], ours: [Outcome])

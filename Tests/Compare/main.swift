@@ -8,9 +8,11 @@ let arguments = CommandLine.arguments.dropFirst()
 /// Only cases whose name contains this; `--show` prints what both modules did, also where they agree.
 let only = arguments.first { !$0.hasPrefix("--") }
 let shows = arguments.contains("--show")
+/// `--every=20` takes one case in twenty.
+let every = arguments.first { $0.hasPrefix("--every=") }.flatMap { UInt32($0.dropFirst(8)) } ?? 1
 
 do {
-    let comparison = try Comparison(only: only, shows: shows)
+    let comparison = try Comparison(only: only, shows: shows, every: max(every, 1))
     exit(comparison.report() ? 0 : 1)
 } catch {
     print("The comparison could not be carried out: \(error)")

@@ -57,7 +57,7 @@ private final class Counter: Sendable {
         _ attempt: @escaping @Sendable (borrowing NodeTable, Int) -> Bool
     ) throws {
         let block = try Block([definition("a")])
-        let winners = Mutex([Int](repeating: 0, count: Self.rounds))
+        let winners = Guarded([Int](repeating: 0, count: Self.rounds))
         let barrier = Barrier(Self.racers)
         together(Self.racers) { thread in
             guard let mine = try? block.table() else { return }

@@ -57,16 +57,16 @@ private func withQueues(
 /// What threads count together.
 private final class Tally: Sendable {
     /// How often each record was taken, and whether it may be pushed.
-    let taken: Mutex<[Int]>
-    let isFree: Mutex<[Bool]>
+    let taken: Guarded<[Int]>
+    let isFree: Guarded<[Bool]>
     let wokenFor = Atomic<Int>(0)
     let batches = Atomic<Int>(0)
     let pushed = Atomic<Int>(0)
     let torn = Atomic<Int>(0)
 
     init(_ records: Int) {
-        taken = Mutex([Int](repeating: 0, count: records))
-        isFree = Mutex([Bool](repeating: true, count: records))
+        taken = Guarded([Int](repeating: 0, count: records))
+        isFree = Guarded([Bool](repeating: true, count: records))
     }
 }
 

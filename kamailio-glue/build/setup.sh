@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Installs what building and testing need: Debian packages, and a real RTPProxy in a Python venv in .cache/venv.
 #
-# usage: setup.sh [databases|packages]
-# databases: what `make test-db` needs as well. packages: what `make test-package` needs as well.
+# usage: setup.sh [databases|packages|memory]
+# databases: what `make test-db` needs as well. packages: what `make test-package`, memory: what `make valgrind` needs.
 # Asks nothing. Run again it looks, finds everything there, and says nothing.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -12,11 +12,13 @@ venv=$root/.cache/venv
 # Kamailio and what the tests drive it with; what compiles and links; what `make check` needs.
 packages='kamailio kamailio-sqlite-modules sqlite3 sip-tester iproute2 python3-venv
 	gcc g++ libc6-dev binutils make dpkg-dev ca-certificates
-	clang-format curl chromium faketime'
+	clang-format curl chromium faketime systemd libseccomp2'
 # PostgreSQL, and MariaDB's programs without its service.
 databases='kamailio-mysql-modules kamailio-postgres-modules mariadb-server-core mariadb-client postgresql util-linux'
 # A Debian to install a package in, and what looks at packages.
 packaging='mmdebstrap lintian'
+# What watches memory.
+memory='valgrind'
 # RTPProxy 3.x with its control sockets, as a Python module.
 relay='rtp.io==1.1.1'
 
@@ -35,6 +37,7 @@ fi
 case ${1:-} in
 	databases) packages="$packages $databases" ;;
 	packages) packages="$packages $packaging" ;;
+	memory) packages="$packages $memory" ;;
 esac
 # Programs out of packages that are not installed, for these would start a service: promtool.
 unpacked=prometheus
