@@ -10,6 +10,7 @@
 #   CALLS, MINUTES, QUICK    for `make soak`: how many calls, or how long; QUICK=1: two minutes
 #   QUICK         1: `make sanitize` and `make valgrind` run a part of what they run else
 #   SANITIZE      address: the module with AddressSanitizer, in folders of its own
+#   SECONDS, TARGET, CORPUS    for `make fuzz`: how long each target, only which, a folder of further seeds
 #   ASYNC         1: `make demo` places its call with the asynchronous functions
 #   STRICT        0: warnings of this compiler do not stop the build
 
@@ -26,6 +27,9 @@ CALLS ?=
 MINUTES ?=
 ASYNC ?=
 SANITIZE ?=
+SECONDS ?= 60
+TARGET ?=
+CORPUS ?=
 
 # A module fits one exact Kamailio, so each Kamailio has an output folder of its own.
 OUT := build$(if $(KAMAILIO),/$(patsubst kamailio-%,%,$(notdir $(abspath $(KAMAILIO)))))$(if $(SANITIZE),/$(SANITIZE))
@@ -58,8 +62,8 @@ LINK := swiftc -emit-library $(if $(SANITIZE),-sanitize=$(SANITIZE)) -static-std
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
-.PHONY: module help setup test test-db check compare format demo bench soak install uninstall package test-package clean kamailio-6.0 FORCE
-.PHONY: sanitize valgrind
+.PHONY: module help setup test test-db sanitize valgrind check compare format demo bench soak fuzz install uninstall
+.PHONY: package test-package clean kamailio-6.0 FORCE
 FORCE:
 
 module: $(MODULE) ## build build/rtpproxy.so (the default)
@@ -173,6 +177,9 @@ soak: setup ## a million calls while relays are restarted and changed: nothing m
 	swift build -c release --product bench $(SWIFT_FLAGS)
 	@RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' .build/release/bench soak \
 		CALLS='$(CALLS)' MINUTES='$(MINUTES)' QUICK='$(QUICK)'
+
+fuzz: setup ## look for inputs that break a property, SECONDS=60 per target; TARGET=name, CORPUS=folder of seeds
+	@$(SUPPORT)/fuzz.sh '$(SECONDS)' '$(TARGET)' '$(if $(CORPUS),$(abspath $(CORPUS)))'
 
 # Unpacks the Kamailio of a newer Debian beside the machine's own and builds for it.
 kamailio-%: ## unpack another Kamailio, say 6.0.1, into .cache/kamailio-6.0.1, and build for it

@@ -16,7 +16,9 @@ let shipping: [SwiftSetting] = [
 let package = Package(
     name: "rtpproxy",
     products: [
-        .library(name: "RTPProxyModule", type: .static, targets: ["ModuleABI"])
+        .library(name: "RTPProxyModule", type: .static, targets: ["ModuleABI"]),
+        // What `make fuzz` links with libFuzzer, whose main it is called by.
+        .library(name: "Fuzz", type: .static, targets: ["Fuzz"]),
     ],
     targets: [
         // The contract between the C glue and Swift.
@@ -45,8 +47,16 @@ let package = Package(
             name: "bench", dependencies: ["TestSupport", "BenchPrograms"], path: "Tests/Bench", exclude: ["Programs"]),
         .executableTarget(
             name: "compare", dependencies: ["TestSupport"], path: "Tests/Compare", exclude: ["compare.cfg"]),
+        .target(
+            name: "FuzzProperties",
+            dependencies: [
+                "Bytes", "SDP", "ControlProtocol", "SharedState", "Transport", "Relay", "ModuleABI", "RTPProxyABI",
+            ],
+            path: "Tests/Fuzz/Properties"),
+        .target(name: "Fuzz", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/Entry"),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/Tests"),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"]),
-        .testTarget(name: "SDPTests", dependencies: ["SDP", "Bytes", "TestSupport"]),
+        .testTarget(name: "SDPTests", dependencies: ["SDP", "Bytes", "FuzzProperties", "TestSupport"]),
         .testTarget(name: "ControlProtocolTests", dependencies: ["ControlProtocol", "Bytes"]),
         .target(name: "Stepping", path: "Tests/Stepping"),
         .testTarget(name: "SharedStateTests", dependencies: ["SharedState", "Bytes", "Stepping"]),

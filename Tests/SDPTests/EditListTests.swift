@@ -2,6 +2,7 @@
 // The edits themselves: no byte more than has to change.
 
 import Bytes
+import FuzzProperties
 import SDP
 import Testing
 

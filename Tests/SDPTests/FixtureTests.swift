@@ -2,6 +2,7 @@
 // Every golden session description, alone and inside a larger body.
 
 import Bytes
+import FuzzProperties
 import SDP
 import Testing
 

@@ -2,6 +2,7 @@
 // Bodies cut short, poisoned and shaken: never a trap, and the rules of edits hold for whatever still parses.
 
 import Bytes
+import FuzzProperties
 import SDP
 import Testing
 

@@ -2,6 +2,7 @@
 // What the parse says about media streams, and its bounds.
 
 import Bytes
+import FuzzProperties
 import SDP
 import Testing
 

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Parse, rewrite and apply in one go, and what must hold for the edits of every body.
 
-import Bytes
-import SDP
-import Testing
+public import Bytes
+public import SDP
 
 /// What came of a body.
-struct Rewritten {
-    var output: [UInt8]
-    var edits: [Edit]
-    var text: [UInt8]
-    var streams: [MediaStream]
+public struct Rewritten {
+    public var output: [UInt8]
+    public var edits: [Edit]
+    public var text: [UInt8]
+    public var streams: [MediaStream]
 }
 
 /// The scratch memory of one test, used for body after body as the module does.
-struct Rewriter: ~Copyable {
-    var description = SessionDescription()
-    var edits = EditList()
+public struct Rewriter: ~Copyable {
+    public var description = SessionDescription()
+    public var edits = EditList()
+
+    public init() {}
 
     /// Rewrites `range` of `body` as `request` says; with `anyStreams` it brings as many destinations as are needed.
-    mutating func rewrite(
+    public mutating func rewrite(
         _ body: [UInt8], _ range: ByteRange? = nil, _ request: RewriteRequest, anyStreams: Bool = false
     ) throws(SDPFault) -> Rewritten {
         try description.parse(body.span, range ?? body.span.all)
@@ -47,7 +48,7 @@ struct Rewriter: ~Copyable {
 
 /// Why `rewritten` breaks what holds for all edits, or nil: sorted, apart from each other, inside `range`, and none
 /// that changes nothing.
-func brokenRule(_ rewritten: Rewritten, _ body: [UInt8], _ range: ByteRange) -> String? {
+public func brokenRule(_ rewritten: Rewritten, _ body: [UInt8], _ range: ByteRange) -> String? {
     var end = -1
     var textEnd = 0
     for edit in rewritten.edits {
@@ -65,15 +66,16 @@ func brokenRule(_ rewritten: Rewritten, _ body: [UInt8], _ range: ByteRange) -> 
 }
 
 /// Why the rewritten body is not what was asked for, or nil: parsed again it has the same media streams, each with its
-/// new port and address, or 0 and a null address where it had those; and rewriting it again changes nothing.
-func brokenPromise(
-    _ rewritten: Rewritten, _ request: RewriteRequest, _ rewriter: inout Rewriter
+/// new port and address, or 0 and a null address where it had those; and rewriting it again changes nothing, relay candidates
+/// aside. `range`: where the session description stands in the output; nil: it is all of it.
+public func brokenPromise(
+    _ rewritten: Rewritten, _ request: RewriteRequest, _ rewriter: inout Rewriter, in range: ByteRange? = nil
 ) -> String? {
     var again = request.reaching(rewritten.streams.count)
     again.options.relayCandidates = .none
     let second: Rewritten
     do throws(SDPFault) {
-        second = try rewriter.rewrite(rewritten.output, nil, again)
+        second = try rewriter.rewrite(rewritten.output, range, again)
     } catch {
         return "the result does not parse: \(error)"
     }
@@ -96,7 +98,7 @@ func brokenPromise(
 }
 
 /// The text of `range`, for expectations: they cannot hold spans.
-func text(_ body: [UInt8], _ range: ByteRange) -> String {
+public func text(_ body: [UInt8], _ range: ByteRange) -> String {
     var bytes: [UInt8] = []
     bytes.append(body.span, range)
     return String(decoding: bytes, as: UTF8.self)
