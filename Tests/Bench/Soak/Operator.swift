@@ -20,7 +20,7 @@ final class Operator {
 
     /// Where the restart of a process has got to.
     private enum Restart {
-        case none(next: Int)
+        case none
         case down(Int, until: Int)
         case comingBack(Int)
         case settling(Int, until: Int)
@@ -37,7 +37,8 @@ final class Operator {
     private var slot = 0
     private var steps: [Step] = []
     private var nextStep = 0
-    private var restart: Restart
+    private var restart = Restart.none
+    private var nextRestart: Int
     /// The process that is restarted next.
     private var target = 0
 
@@ -54,7 +55,7 @@ final class Operator {
         self.kamailio = kamailio
         self.database = database
         slots = Self.slots
-        restart = .none(next: monotonicMilliseconds() + options.betweenRestarts / 2)
+        nextRestart = monotonicMilliseconds() + options.betweenRestarts / 2
     }
 
     /// Two relays of each process.
@@ -78,8 +79,8 @@ final class Operator {
         }
         guard now >= nextStep else { return false }
         if steps.isEmpty {
-            // A process that waits for its restart is left alone, and one that is in it.
-            repeat { slot = (slot + 1) % slots.count } while slots[slot].process == busyProcess(now)
+            // A process that is being restarted is left alone, so that never all relays are away.
+            repeat { slot = (slot + 1) % slots.count } while slots[slot].process == processInRestart
             steps = Step.allCases
         }
         try perform(steps.removeFirst())
@@ -89,18 +90,20 @@ final class Operator {
 
     private var isQuiet: Bool { if case .none = restart { true } else { false } }
 
-    private func busyProcess(_ now: Int) -> Int? {
+    private var processInRestart: Int? {
         switch restart {
-        case .none(let next): now >= next ? target : nil
+        case .none: nil
         case .down(let process, _), .comingBack(let process), .settling(let process, _): process
         }
     }
 
     private func goOnWithRestart(_ now: Int, begins: Bool) throws {
         switch restart {
-        case .none(let next):
-            // The operator is at another process first, so that never all of them are away.
-            guard begins, now >= next, steps.isEmpty || slots[slot].process != target else { return }
+        case .none:
+            guard begins, now >= nextRestart else { return }
+            // They take turns, but for one that the operator is at.
+            if !steps.isEmpty, slots[slot].process == target { target = (target + 1) % relays.count }
+            nextRestart = now + options.betweenRestarts
             try excuse(target, true)
             try relays[target].end(by: restarts % 4 < 2 ? SIGTERM : SIGKILL)
             restarts += 1
@@ -117,7 +120,7 @@ final class Operator {
         case .settling(let process, let until) where now >= until:
             try excuse(process, false)
             target = (target + 1) % relays.count
-            restart = .none(next: now + options.betweenRestarts - options.downtime - 2000)
+            restart = .none
         default: return
         }
     }
