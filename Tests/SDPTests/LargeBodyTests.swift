@@ -3,6 +3,7 @@
 
 import Bytes
 import Foundation
+import FuzzProperties
 import SDP
 import Testing
 
