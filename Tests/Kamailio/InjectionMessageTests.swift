@@ -171,16 +171,18 @@ struct PoisonedField: Sendable, CustomTestStringConvertible {
     private func check(_ field: PoisonedField, _ kamailio: Kamailio, _ relay: ScriptedRelay) throws {
         var arrived = 0
         let seen = Seen(kamailio, relay)
-        for poison in Poison.all {
-            let call = try kamailio.call()
+        let agents = try kamailio.call()
+        for (number, poison) in Poison.all.enumerated() {
+            let call = try kamailio.call(between: agents)
             let plain = field.build(call)
             var message = plain
+            message["X-Number"] = String(number)
             message.body = plain.body.replacing(Array(PoisonedField.place.utf8), with: poison.bytes)
             let bytes = message.bytes.replacing(Array(PoisonedField.place.utf8), with: poison.bytes)
             guard bytes.count < 65_000 else { continue }
             call.caller.send(raw: bytes, to: kamailio.endpoint())
             // Kamailio itself refuses some, and answers nothing to others.
-            let got = call.callee.receive(150)
+            let got = call.callee.receive(150) { $0["X-Number"] == String(number) }
             let name = "\(field.testDescription): \(poison.testDescription)"
             if let got, !got.returnCodes.isEmpty {
                 arrived += 1

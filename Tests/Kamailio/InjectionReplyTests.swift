@@ -30,12 +30,13 @@ import Testing
         try Seen.stage([relay], { $0.set("rtpproxy_tout_ms", 60) }) { kamailio in
             let seen = Seen(kamailio, relay)
             for (verb, before, behind) in Self.replies {
+                let agents = try kamailio.call()
                 for poison in Poison.all {
                     let name = "\(transport) \(verb) \(before)|\(poison)|\(behind)"
                     let bytes = Array(before.utf8) + poison.bytes + Array(behind.utf8)
                     relay.removeRules()
                     relay.on { $0.verb == verb ? self.answer($0, bytes) : nil }
-                    let call = try kamailio.call()
+                    let call = try kamailio.call(between: agents)
                     let got = try send(call, verb)
                     seen.checkForwarded(got, Array(PoisonedField.sdp.utf8), name)
                     seen.checkCommands(name)

@@ -86,6 +86,11 @@ extension Kamailio {
         try Call(through: { self.endpoint($0) }, family: family, calleeFamily: calleeFamily)
     }
 
+    /// Another call between the user agents of one: their ports are few.
+    public func call(between call: Call) throws -> Call {
+        try Call(through: { self.endpoint($0) }, caller: call.caller, callee: call.callee)
+    }
+
     /// What the stage's script logged for a call: `offer 1`, in order. Waits until there are `count` of them.
     public func ran(_ callID: String, count: Int = 1) -> [String] {
         var found: [String] = []

@@ -34,13 +34,18 @@ final class RepliesProperties: Properties {
             }
         }
         let plain = PlainReply.parse(bytes, range)
-        // What is an error to one command is one to all.
-        if case .error(let code) = media { try require(plain == .error(code), "an error of media alone") }
-        if case .error(let code) = plain {
-            try require(media == .error(code), "an error, but not of media")
-            try require(code.number <= 999_999, "an error of seven digits")
+        // What becomes $rtpstat is printable.
+        if input[range.start..<range.end].allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) {
+            // What is an error to one command is one to all.
+            if case .error(let code) = media { try require(plain == .error(code), "an error of media alone") }
+            if case .error(let code) = plain {
+                try require(media == .error(code), "an error, but not of media")
+                try require(code.number <= 999_999, "an error of seven digits")
+            }
+            if media == .noSession { try require(plain == .done, "no number") }
+        } else {
+            try require(plain == .malformed, "a plain reply that is not printable")
         }
-        if media == .noSession { try require(plain == .done, "no number") }
         for position in 0..<Probe.count {
             guard let capability = Probe.capability(position, bytes, range) else { continue }
             try require(capability.rawValue.nonzeroBitCount <= 1, "one answer, several capabilities")
