@@ -40,13 +40,22 @@ dictionary() {
 	esac
 }
 
+# What else than coverage leads: values that come nearer to those compared with; for calls, which may wait for an answer
+# that does not come, inputs that are quick.
+guidance() {
+	case $1 in
+	calls) echo -entropic_scale_per_exec_time=1 ;;
+	*) echo -use_value_profile=1 ;;
+	esac
+}
+
 run() { # TARGET
 	local target=$1 corpus=$out/corpus/$1 found=$out/found/$1 log=$out/log/$1
 	mkdir -p "$corpus" "$found" "$out/seeds/$target"
 	FUZZ_TARGET=$target FUZZ_SEEDS=$out/seeds/$target TMPDIR=$scratch "$fuzzer" "$corpus" "$out/seeds/$target" \
 		"Tests/Fuzz/Kept/$target" ${folder:+"$folder"} -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
 		-max_len="$(length "$target")" -dict="Tests/Fuzz/Dictionaries/$(dictionary "$target").dict" \
-		-artifact_prefix="$found/" -print_final_stats=1 -use_value_profile=1 >"$log" 2>&1 || echo $? >"$log.status"
+		-artifact_prefix="$found/" -print_final_stats=1 $(guidance "$target") >"$log" 2>&1 || echo $? >"$log.status"
 }
 
 # A shorter input that breaks the same, beside the one that was found.

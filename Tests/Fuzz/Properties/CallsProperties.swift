@@ -165,7 +165,10 @@ final class CallsProperties: Properties {
         var length = 0
         let status = rtpp_statistics(handle, &lent.message, output, capacity, &length)
         switch status {
-        case .RTPP_OK: try require(length > 0 && length <= capacity, "\(length) bytes in \(capacity)")
+        case .RTPP_OK:
+            try require(length > 0 && length <= capacity, "\(length) bytes in \(capacity)")
+            let text = Array(UnsafeBufferPointer(start: output, count: length))
+            try require(isPrintable(text), "\(text.shown) are statistics")
         case .RTPP_TOO_SMALL: try require(length > capacity, "\(length) bytes are too many for \(capacity)")
         default: try require(status == .RTPP_NO_VALUE, "status \(status)")
         }
@@ -268,6 +271,7 @@ final class CallsProperties: Properties {
         try require(command.allSatisfy { $0 >= 0x20 && $0 != 0x7F }, "a control character in \(command.shown)")
         let words = command.split(separator: 0x20, omittingEmptySubsequences: false)
         try require(words.allSatisfy { !$0.isEmpty }, "two blanks in \(command.shown)")
+        try require(!words.contains { $0.elementsEqual("&&".utf8) }, "two commands in \(command.shown)")
         let tags = (script["T"] ?? []).isEmpty ? 1 : 2
         let notice = module.timeoutSocket ? 2 : 0
         let expected: ClosedRange<Int>
