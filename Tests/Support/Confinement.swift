@@ -83,6 +83,8 @@ public struct Confinement: Sendable {
     /// Why this machine cannot confine; nil where it can.
     public static let obstacle: String? = {
         do {
+            let modules = try KamailioInstallation.find().modules
+            guard !modules.hasPrefix("/tmp/") else { return "Kamailio lies below /tmp, and does not see it there" }
             let (end, output) = try Confinement().run(["true"])
             return end == .exited(0) ? nil : "\(end) \(output)"
         } catch { return "\(error)" }

@@ -30,7 +30,13 @@ public final class Kamailio: Sendable {
         installation = try KamailioInstallation.find()
         folder = try TemporaryFolder()
         port = try FreePort.next()
-        let module = try configuration.module.path(in: installation)
+        var module = try configuration.module.path(in: installation)
+        if configuration.confinement != nil {
+            // It does not see the project where that lies below /tmp.
+            let seen = folder.file("rtpproxy.so")
+            try FileManager.default.copyItem(atPath: module, toPath: seen)
+            module = seen
+        }
         let text = configuration.text(port: port, control: folder.file("ctl"), modulePath: module)
         configurationPath = try folder.write(text, to: "kamailio.cfg")
         let (program, arguments) = installation.command(

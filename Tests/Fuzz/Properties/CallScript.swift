@@ -57,6 +57,11 @@ struct CallScript {
 
     subscript(_ letter: Unicode.Scalar) -> [UInt8]? { texts[UInt8(ascii: letter)] }
 
+    /// One of so many values of the contract: a value that it does not have would end Swift, and the glue gives none.
+    private static func choice(_ number: Int, of count: UInt32) -> UInt32 {
+        UInt32(truncatingIfNeeded: number) % count
+    }
+
     private mutating func take(_ letter: UInt8, _ text: [UInt8]) {
         let number = number(text) ?? 0
         switch letter {
@@ -67,16 +72,16 @@ struct CallScript {
         case _ where "IFT12SRCA".utf8.contains(letter): texts[letter] = text == [UInt8(ascii: "-")] ? nil : text
         case UInt8(ascii: "L"): contentLength = Int64(number)
         case UInt8(ascii: "M"):
-            method = rtpp_method(rawValue: UInt32(truncatingIfNeeded: number & 7)) ?? .RTPP_METHOD_OTHER
+            method = rtpp_method(rawValue: Self.choice(number, of: 7)) ?? .RTPP_METHOD_OTHER
         case UInt8(ascii: "N"): status = Int32(truncatingIfNeeded: number)
         case UInt8(ascii: "E"):
-            route = rtpp_route(rawValue: UInt32(truncatingIfNeeded: number & 3)) ?? .RTPP_ROUTE_OTHER
+            route = rtpp_route(rawValue: Self.choice(number, of: 3)) ?? .RTPP_ROUTE_OTHER
         case UInt8(ascii: "Q"):
-            transaction = rtpp_transaction(rawValue: UInt32(truncatingIfNeeded: number & 3)) ?? .RTPP_TRANSACTION_NONE
+            transaction = rtpp_transaction(rawValue: Self.choice(number, of: 3)) ?? .RTPP_TRANSACTION_NONE
         case UInt8(ascii: "U"):
-            suspension = rtpp_suspension(rawValue: UInt32(truncatingIfNeeded: number & 3)) ?? .RTPP_SUSPENDED
+            suspension = rtpp_suspension(rawValue: Self.choice(number, of: 3)) ?? .RTPP_SUSPENDED
         case UInt8(ascii: "H"):
-            resumption = rtpp_resumption(rawValue: UInt32(truncatingIfNeeded: number & 3)) ?? .RTPP_TAKEN
+            resumption = rtpp_resumption(rawValue: Self.choice(number, of: 3)) ?? .RTPP_TAKEN
         // Variables of the configuration; `-`: unset.
         case UInt8(ascii: "X"): set(.RTPP_VARIABLE_EXTRA_ID, text)
         case UInt8(ascii: "G"): set(.RTPP_VARIABLE_TIMEOUT_TAG, text)
