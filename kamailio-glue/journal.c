@@ -130,7 +130,6 @@ static bool send_report(const rtpp_report *report)
 	fields[count++] = (struct iovec){(void *)message_ids[report->kind], strlen(message_ids[report->kind])};
 	fields[count++] = (struct iovec){"SYSLOG_IDENTIFIER=kamailio", 26};
 	if(report->has_set) {
-
 		snprintf(set, sizeof(set), "RTPPROXY_SET=%u", report->set_id);
 		fields[count++] = (struct iovec){set, strlen(set)};
 	}

@@ -161,7 +161,7 @@ extension Relay {
         try run(&race, host, Span(), Span())
         while gathered.mayGoOn {
             call.firstStream &+= FigureCall.streams
-            // No more of the script's time than one slow command could cost.
+            // Each exchange has a budget of its own: none is begun once one budget is over.
             guard call.firstStream <= FigureCall.lastStream,
                 MonotonicClock.now() &- start < settings.budgetNanoseconds
             else { throw .streamsUnasked }

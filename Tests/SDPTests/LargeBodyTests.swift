@@ -137,8 +137,13 @@ struct LargeShape: CustomTestStringConvertible, Sendable {
             }
             return least
         }
-        let small = cost(Self.size / 8)
-        let large = cost(Self.size)
-        #expect(large < small * 24 + .milliseconds(5), "\(small) and \(large)")
+        // A machine that is busy has some tries; what grows as the square does not pass any of them.
+        var seen: [(small: Duration, large: Duration)] = []
+        while seen.count < 5 {
+            let (small, large) = (cost(Self.size / 8), cost(Self.size))
+            if large < small * 24 + .milliseconds(5) { return }
+            seen.append((small, large))
+        }
+        Issue.record("\(seen)")
     }
 }
