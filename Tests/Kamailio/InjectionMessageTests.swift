@@ -195,6 +195,8 @@ struct PoisonedField: Sendable, CustomTestStringConvertible {
                 call.callee.send(raw: Seen.refusal(got), to: kamailio.endpoint())
             }
         }
+        seen.checkLog(field.testDescription)
+        #expect(seen.lines <= Poison.all.count, "\(field.testDescription): more than a line for a message")
         #expect(arrived >= 4, "\(field.testDescription): only \(arrived) reached the module")
         #expect(kamailio.diedBySignal.isEmpty && kamailio.process.isRunning)
         let call = try kamailio.call()

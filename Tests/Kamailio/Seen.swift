@@ -11,6 +11,8 @@ final class Seen {
     private let relay: ScriptedRelay
     private var commands: Int
     private var logged: Int
+    /// How many lines the module has logged.
+    private(set) var lines = 0
 
     init(_ kamailio: Kamailio, _ relay: ScriptedRelay) {
         self.kamailio = kamailio
@@ -76,6 +78,7 @@ final class Seen {
             if text.range(of: #"^ *\d+\(\d+\) [A-Z]+: "#, options: .regularExpression) != nil {
                 isOurs = text.contains(" rtpproxy [")
                 if isOurs {
+                    self.lines += 1
                     #expect(line.allSatisfy { $0 >= 0x20 && $0 < 0x7F }, "\(name): \(text.debugDescription)")
                     #expect(line.count < 1024, "\(name): a line of \(line.count) bytes")
                 }
