@@ -10,13 +10,20 @@ import Testing
 @Suite struct CallTableTests {
     /// Lends a table of `entries` in memory of its own.
     private func with<Result>(_ entries: Int, _ body: (borrowing CallTable) throws -> Result) throws -> Result {
+        try withMemory(entries) { _, table in try body(table) }
+    }
+
+    /// The same with the memory, in which words can be written as a torn or full one would stand there.
+    private func withMemory<Result>(
+        _ entries: Int, _ body: (UnsafeMutableRawPointer, borrowing CallTable) throws -> Result
+    ) throws -> Result {
         let size = CallTable.size(entries: entries)
         let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
         defer { block.deallocate() }
         block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
         try CallTable.create(in: block, size: size, entries: entries)
         let table = try CallTable(attaching: block, size: size)
-        return try body(table)
+        return try body(block, table)
     }
 
     private func hash(_ number: Int) -> UInt64 { Hash64.mixed(UInt64(number) &+ 1) }
@@ -86,43 +93,35 @@ import Testing
 
     /// A process that dies between its two stores leaves a value that fits no key.
     @Test func anEntryThatIsHalfWrittenBelongsToNobody() throws {
-        let size = CallTable.size(entries: 16)
-        let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
-        defer { block.deallocate() }
-        block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
-        try CallTable.create(in: block, size: size, entries: 16)
-        let table = try CallTable(attaching: block, size: size)
-        table.remember(hash(1), node: 3, now: 10)
-        for way in 0..<16 {
-            let value = block + 64 + way * 16 + 8
-            if value.load(as: UInt64.self) != 0 { value.storeBytes(of: 0xFFFF_FFFF_FFFF_0005, as: UInt64.self) }
+        try withMemory(16) { block, table in
+            table.remember(hash(1), node: 3, now: 10)
+            for way in 0..<16 {
+                let value = block + 64 + way * 16 + 8
+                if value.load(as: UInt64.self) != 0 { value.storeBytes(of: 0xFFFF_FFFF_FFFF_0005, as: UInt64.self) }
+            }
+            #expect(table.node(for: hash(1), now: 11) == nil)
+            table.remember(hash(1), node: 4, now: 12)
+            #expect(table.node(for: hash(1), now: 13) == 4)
         }
-        #expect(table.node(for: hash(1), now: 11) == nil)
-        table.remember(hash(1), node: 4, now: 12)
-        #expect(table.node(for: hash(1), now: 13) == 4)
     }
 
     /// Whatever stands in the words that are counted with: a trap would end the server.
     @Test(arguments: [Int64.max, .min])
     func countsThatAreFullBeginAnew(_ used: Int64) throws {
-        let size = CallTable.size(entries: 16)
-        let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
-        defer { block.deallocate() }
-        block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
-        try CallTable.create(in: block, size: size, entries: 16)
-        let table = try CallTable(attaching: block, size: size)
-        (block + 16).storeBytes(of: used, as: Int64.self)
-        (block + 24).storeBytes(of: .max, as: UInt64.self)
-        #expect(table.evictions == .max)
-        for call in 0...16 { table.remember(hash(call), node: call, now: 100) }
-        #expect(table.evictions == 0)
-        for call in 0...16 { table.forget(hash(call)) }
-        #expect(table.count == Int(max(used, 0)))
-        (block + 16).storeBytes(of: Int64.min, as: Int64.self)
-        table.remember(hash(1), node: 1, now: 100)
-        (block + 16).storeBytes(of: Int64.min, as: Int64.self)
-        table.forget(hash(1))
-        #expect(table.count == Int.max)
+        try withMemory(16) { block, table in
+            (block + 16).storeBytes(of: used, as: Int64.self)
+            (block + 24).storeBytes(of: .max, as: UInt64.self)
+            #expect(table.evictions == .max)
+            for call in 0...16 { table.remember(hash(call), node: call, now: 100) }
+            #expect(table.evictions == 0)
+            for call in 0...16 { table.forget(hash(call)) }
+            #expect(table.count == Int(max(used, 0)))
+            (block + 16).storeBytes(of: Int64.min, as: Int64.self)
+            table.remember(hash(1), node: 1, now: 100)
+            (block + 16).storeBytes(of: Int64.min, as: Int64.self)
+            table.forget(hash(1))
+            #expect(table.count == Int.max)
+        }
     }
 
     @Test func nodesOutOfRangeAreNotRemembered() throws {
