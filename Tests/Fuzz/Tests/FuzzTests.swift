@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the fuzzer checks, over the inputs that it begins with and those that are kept; and that its checks can fail.
+// What the fuzzer checks, over the inputs that it begins with and those that are kept.
 
 import FuzzProperties
 import Testing
