@@ -47,7 +47,7 @@ OBJECTS := $(GLUE:kamailio-glue/%.c=$(OUT)/glue/%.o)
 CFLAGS ?= -O2 -g
 GLUE_CFLAGS = -std=gnu11 $(CFLAGS) -fPIC -ffunction-sections -fdata-sections \
 	-fmacro-prefix-map=kamailio-glue/= -Wall -Wextra $(if $(filter-out 0,$(STRICT)),-Werror) \
-	-IInclude -isystem $(OUT)/headers -include $(OUT)/kamailio.h \
+	$(shell pkg-config --cflags libsystemd) -IInclude -isystem $(OUT)/headers -include $(OUT)/kamailio.h \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE)$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 comma := ,
 
@@ -59,6 +59,7 @@ ARCHIVED := $(SWIFT_OUT)/release/RTPProxyModule.product/Objects.LinkFileList
 LINK := swiftc -emit-library $(if $(SANITIZE),-sanitize=$(SANITIZE)) -static-stdlib -no-toolchain-stdlib-rpath \
 	$(foreach flag,--version-script=kamailio-glue/exports.map --exclude-libs=ALL --gc-sections --build-id=sha1 \
 		-z relro -z noexecstack,-Xlinker $(flag))
+LIBRARIES = $(shell pkg-config --libs libsystemd)
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
@@ -77,7 +78,7 @@ setup: ## install what building and testing need (apt, a Python venv in .cache)
 # --- the module ---
 
 $(MODULE): $(OBJECTS) $(ARCHIVE) kamailio-glue/exports.map | $(MODULE_STRINGS)
-	$(LINK) -o $@.linked $(OBJECTS) $(ARCHIVE)
+	$(LINK) -o $@.linked $(OBJECTS) $(ARCHIVE) $(LIBRARIES)
 	objcopy --only-keep-debug $@.linked $@.debug
 	strip --strip-unneeded --remove-section=.comment $@.linked
 	cd $(OUT) && objcopy --add-gnu-debuglink=rtpproxy.so.debug rtpproxy.so.linked
@@ -102,7 +103,7 @@ $(MODULE_STRINGS): $(SUPPORT)/module-strings.c
 # Valgrind does not read the debugging information of newer compilers; it has the names of the functions instead.
 build/valgrind/rtpproxy.so: $(MODULE)
 	@mkdir -p $(@D)
-	$(LINK) -Xlinker --strip-debug -o $@ $(OBJECTS) $(ARCHIVE)
+	$(LINK) -Xlinker --strip-debug -o $@ $(OBJECTS) $(ARCHIVE) $(LIBRARIES)
 
 # For tests: Kamailio's process memory from malloc().
 build/system-memory.so: Tests/Host/Programs/system_memory.c $(OUT)/kamailio.h

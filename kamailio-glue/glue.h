@@ -38,7 +38,7 @@ void rtpp_async_target(int route, const str *function);
 const struct sip_msg *rtpp_resumed_message(void);
 rtpp_code rtpp_resumed_code(void);
 
-/* journal.c: reports for journald, or for the log where that is not wanted or not there. */
+/* journal.c: reports for the log, and for journald beside it where that is wanted and there. */
 int rtpp_journal_set_wish(modparam_t type, void *value);
 /* Looks whether journald reads standard error, as long as that is what it was at the start. */
 void rtpp_journal_look(void);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reports for journald: the same line as in the log, with what is in it in fields of their own.
- *
- * libsystemd is loaded when it is wanted, so that the module needs it nowhere else. */
+/* Reports for journald, beside Kamailio's log: the same line, with what is in it in fields of their own. */
 
 #include "glue.h"
 
-#include <dlfcn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <syslog.h>
+/* The functions, not macros that would add the place in this file. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
 #include <unistd.h>
 
 /* Each is explained in package/rtpproxy.catalog. */
@@ -28,11 +28,9 @@ static const char *const message_ids[RTPP_REPORTS] = {
 		[RTPP_REPORT_NO_NODE] = "MESSAGE_ID=76d857ecbdee4d07a3803c9979d06dd0",
 };
 
-/* sd_journal_sendv(3). */
-static int (*send_fields)(const struct iovec *fields, int count) = NULL;
-
 /* 1 on, 0 off, -1: where journald reads standard error. */
-static int wish = -1;
+static int wish = 0;
+static bool is_on = false;
 
 int rtpp_journal_set_wish(modparam_t type, void *value)
 {
@@ -67,21 +65,15 @@ static bool has_socket(void)
 
 int rtpp_journal_init(void)
 {
-	void *library;
 
 	if(wish < -1 || wish > 1) {
 		LM_ERR("parameter rtpproxy_journal: \"%d\": is none of -1, 0 and 1\n", wish);
 		return -1;
 	}
-	if(wish == 0 || (wish < 0 && !is_there))
-		return 0;
-	library = dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL);
-	if(library != NULL)
-		*(void **)&send_fields = dlsym(library, "sd_journal_sendv");
-	if(send_fields == NULL)
-		LM_WARN("parameter rtpproxy_journal: libsystemd.so.0 cannot be had, reports go to the log alone\n");
-	else if(!has_socket())
-		LM_WARN("parameter rtpproxy_journal: there is no journal, reports go to the log until there is\n");
+	is_on = wish > 0 || (wish < 0 && is_there);
+	if(is_on && !has_socket())
+		LM_WARN("parameter rtpproxy_journal: there is no journal at /run/systemd/journal/socket: "
+				"reports go to the log alone until there is\n");
 	return 0;
 }
 
@@ -103,12 +95,12 @@ static void set_field(field *out, const char *name, rtpp_bytes value)
 	out->length = (int)(length + value.length);
 }
 
-static bool send_report(const rtpp_report *report)
+static void send_report(const rtpp_report *report)
 {
 	static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO};
 	static field message, url, state, call_id, file;
-	char priority[32], set[32];
-	struct iovec fields[10];
+	char priority[32], facility[40], set[32];
+	struct iovec fields[11];
 	int count = 0;
 	const field *texts[] = {&message, &url, &state, &call_id, &file};
 	size_t i;
@@ -120,7 +112,7 @@ static bool send_report(const rtpp_report *report)
 	set_field(&file, "CODE_FILE=", report->file);
 	/* Kamailio's lines may be longer than a field. */
 	if(message.length == 0)
-		return false;
+		return;
 	for(i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		if(texts[i]->length > 0)
 			fields[count++] = (struct iovec){(void *)texts[i]->text, (size_t)texts[i]->length};
@@ -128,24 +120,24 @@ static bool send_report(const rtpp_report *report)
 	snprintf(priority, sizeof(priority), "PRIORITY=%d", priorities[report->level]);
 	fields[count++] = (struct iovec){priority, strlen(priority)};
 	fields[count++] = (struct iovec){(void *)message_ids[report->kind], strlen(message_ids[report->kind])};
+	/* As syslog numbers them: Kamailio keeps the number shifted. */
+	snprintf(facility, sizeof(facility), "SYSLOG_FACILITY=%d", LOG_FAC(cfg_get(core, core_cfg, log_facility)));
+	fields[count++] = (struct iovec){facility, strlen(facility)};
 	fields[count++] = (struct iovec){"SYSLOG_IDENTIFIER=kamailio", 26};
 	if(report->has_set) {
 		snprintf(set, sizeof(set), "RTPPROXY_SET=%u", report->set_id);
 		fields[count++] = (struct iovec){set, strlen(set)};
 	}
-	return send_fields(fields, count) >= 0;
+	sd_journal_sendv(fields, count);
 }
 
 void rtpp_journal_report(const rtpp_report *report)
 {
 	static const int levels[] = {L_ERR, L_WARN, L_NOTICE, L_INFO};
 
-	if(send_fields == NULL || (unsigned)report->kind >= RTPP_REPORTS) {
-		rtpp_host_services.log(report->level, report->line);
-		return;
-	}
-	if(is_printable(levels[report->level]) && !(has_socket() && send_report(report)))
-		rtpp_host_services.log(report->level, report->line);
+	rtpp_host_services.log(report->level, report->line);
+	if(is_on && (unsigned)report->kind < RTPP_REPORTS && is_printable(levels[report->level]) && has_socket())
+		send_report(report);
 }
 
 void rtpp_journal_fault(const char *format, ...)

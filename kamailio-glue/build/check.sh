@@ -47,10 +47,10 @@ licence_lines() {
 		done
 }
 
-# The module loads nothing but the C and C++ runtime: above all no Swift runtime, which would take signals over.
+# The module loads nothing but libsystemd and the C and C++ runtime: above all no Swift runtime, which would take signals over.
 libraries() {
 	readelf --dynamic --wide "$module" | sed -n 's/.*(NEEDED).*\[\(.*\)\]$/\1/p' |
-		grep -v -E '^(libc\.so\.6|libm\.so\.6|libgcc_s\.so\.1|libstdc\+\+\.so\.6|ld-linux-.*\.so\.[0-9]+)$'
+		grep -v -E '^(libc\.so\.6|libm\.so\.6|libgcc_s\.so\.1|libstdc\+\+\.so\.6|libsystemd\.so\.0|ld-linux-.*\.so\.[0-9]+)$'
 	readelf --dynamic --wide "$module" | grep -E 'RPATH|RUNPATH|TEXTREL'
 	true
 }
@@ -89,7 +89,7 @@ check "shell scripts parse" shell_syntax
 check "each source file names its licence" licence_lines
 check "only the core library is imported" imports
 check "every line that could trap says why it cannot" kamailio-glue/build/traps.sh
-check "the module loads only the C and C++ runtime" libraries
+check "the module loads only libsystemd and the C and C++ runtime" libraries
 check "the module exports only what Kamailio looks up" exports
 check "Kamailio has what the module wants of it" wanted
 check "the module is stripped, its debug symbols are beside it" debug_symbols
