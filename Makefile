@@ -13,12 +13,15 @@
 #   SECONDS, TARGET, CORPUS    for `make fuzz`: how long each target, only which, a folder of further seeds
 #   ASYNC         1: `make demo` places its call with the asynchronous functions
 #   STRICT        0: warnings of this compiler do not stop the build
+#   EMBEDDED      0: the Swift part by SwiftPM with the whole runtime, as tests and sanitizers have it, in a folder of its
+#                 own; what ships is Embedded Swift: a tenth of the size, and it needs no C++ runtime
 
 KAMAILIO ?=
 KAMAILIO_SRC ?=
 DESTDIR ?=
 PACKAGE_VERSION ?=
 STRICT ?= 1
+EMBEDDED ?= $(if $(SANITIZE),0,1)
 FIGURES ?=
 RUNS ?=
 QUICK ?=
@@ -32,7 +35,7 @@ TARGET ?=
 CORPUS ?=
 
 # A module fits one exact Kamailio, so each Kamailio has an output folder of its own.
-OUT := build$(if $(KAMAILIO),/$(patsubst kamailio-%,%,$(notdir $(abspath $(KAMAILIO)))))$(if $(SANITIZE),/$(SANITIZE))
+OUT := build$(if $(KAMAILIO),/$(patsubst kamailio-%,%,$(notdir $(abspath $(KAMAILIO)))))$(if $(SANITIZE),/$(SANITIZE),$(if $(filter 0,$(EMBEDDED)),/ordinary))
 SWIFT_OUT := .build$(if $(SANITIZE),/$(SANITIZE))
 MODULE := $(OUT)/rtpproxy.so
 SUPPORT := kamailio-glue/build
@@ -45,7 +48,7 @@ endif
 GLUE := $(wildcard kamailio-glue/*.c)
 OBJECTS := $(GLUE:kamailio-glue/%.c=$(OUT)/glue/%.o)
 CFLAGS ?= -O2 -g
-GLUE_CFLAGS = -std=gnu11 $(CFLAGS) -fPIC -ffunction-sections -fdata-sections \
+GLUE_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) -fPIC -ffunction-sections -fdata-sections \
 	-fmacro-prefix-map=kamailio-glue/= -Wall -Wextra $(if $(filter-out 0,$(STRICT)),-Werror) \
 	$(shell pkg-config --cflags libsystemd) -IInclude -isystem $(OUT)/headers -include $(OUT)/kamailio.h \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE)$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -56,10 +59,26 @@ SWIFT_BUILD := swift build -c release --product RTPProxyModule $(SWIFT_FLAGS) \
 	$(if $(SANITIZE),--sanitize $(SANITIZE) --build-path $(SWIFT_OUT))
 ARCHIVE := $(SWIFT_OUT)/release/libRTPProxyModule.a
 ARCHIVED := $(SWIFT_OUT)/release/RTPProxyModule.product/Objects.LinkFileList
+
+# What ships: all of Sources as one module of Embedded Swift. The modules that files import by name are empty ones then.
+EMBEDDED_OUT := build/embedded
+EMBEDDED_MODULES := $(patsubst %,$(EMBEDDED_OUT)/%.swiftmodule,Bytes SDP ControlProtocol SharedState Transport Relay)
+EMBEDDED_SWIFT := swiftc -swift-version 6 -wmo -parse-as-library -enable-experimental-feature Embedded -suppress-warnings
+SWIFT_SOURCES := $(sort $(shell find Sources -name '*.swift'))
+
+LINK_FLAGS := --version-script=kamailio-glue/exports.map --exclude-libs=ALL --gc-sections --build-id=sha1 \
+	-z relro -z noexecstack
+ifeq ($(EMBEDDED),0)
+SWIFT_OBJECTS := $(ARCHIVE)
 LINK := swiftc -emit-library $(if $(SANITIZE),-sanitize=$(SANITIZE)) -static-stdlib -no-toolchain-stdlib-rpath \
-	$(foreach flag,--version-script=kamailio-glue/exports.map --exclude-libs=ALL --gc-sections --build-id=sha1 \
-		-z relro -z noexecstack,-Xlinker $(flag))
-LIBRARIES = $(shell pkg-config --libs libsystemd)
+	$(foreach flag,$(LINK_FLAGS),-Xlinker $(flag))
+STRIP_DEBUG := -Xlinker --strip-debug
+else
+SWIFT_OBJECTS := $(EMBEDDED_OUT)/rtpproxy.o $(EMBEDDED_OUT)/cposix.o
+LINK := $(CC) -shared $(foreach flag,$(LINK_FLAGS),-Xlinker $(flag))
+STRIP_DEBUG := -Wl,--strip-debug
+endif
+LIBRARIES := $(shell pkg-config --libs libsystemd) -lm
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
@@ -77,8 +96,8 @@ setup: ## install what building and testing need (apt, a Python venv in .cache)
 
 # --- the module ---
 
-$(MODULE): $(OBJECTS) $(ARCHIVE) kamailio-glue/exports.map | $(MODULE_STRINGS)
-	$(LINK) -o $@.linked $(OBJECTS) $(ARCHIVE) $(LIBRARIES)
+$(MODULE): $(OBJECTS) $(SWIFT_OBJECTS) kamailio-glue/exports.map | $(MODULE_STRINGS)
+	$(LINK) -o $@.linked $(OBJECTS) $(SWIFT_OBJECTS) $(LIBRARIES)
 	objcopy --only-keep-debug $@.linked $@.debug
 	strip --strip-unneeded --remove-section=.comment $@.linked
 	cd $(OUT) && objcopy --add-gnu-debuglink=rtpproxy.so.debug rtpproxy.so.linked
@@ -103,11 +122,25 @@ $(MODULE_STRINGS): $(SUPPORT)/module-strings.c
 # Valgrind does not read the debugging information of newer compilers; it has the names of the functions instead.
 build/valgrind/rtpproxy.so: $(MODULE)
 	@mkdir -p $(@D)
-	$(LINK) -Xlinker --strip-debug -o $@ $(OBJECTS) $(ARCHIVE) $(LIBRARIES)
+	$(LINK) $(STRIP_DEBUG) -o $@ $(OBJECTS) $(SWIFT_OBJECTS) $(LIBRARIES)
 
 # For tests: Kamailio's process memory from malloc().
 build/system-memory.so: Tests/Host/Programs/system_memory.c $(OUT)/kamailio.h
 	$(CC) $(GLUE_CFLAGS) -shared $< -o $@
+
+$(EMBEDDED_OUT)/rtpproxy.o: $(SWIFT_SOURCES) $(sort $(dir $(SWIFT_SOURCES))) $(EMBEDDED_MODULES) \
+		$(wildcard Include/* Sources/CPosix/include/*) Makefile
+	$(EMBEDDED_SWIFT) -O -g -file-prefix-map $(CURDIR)=. -Xfrontend -function-sections -module-name RTPProxy \
+		-I $(EMBEDDED_OUT) -I Include -I Sources/CPosix/include -c -o $@ $(SWIFT_SOURCES)
+
+$(EMBEDDED_OUT)/%.swiftmodule:
+	@mkdir -p $(@D)
+	@touch $(EMBEDDED_OUT)/empty.swift
+	@$(EMBEDDED_SWIFT) -emit-module -module-name $* -emit-module-path $@ $(EMBEDDED_OUT)/empty.swift
+
+$(EMBEDDED_OUT)/cposix.o: $(wildcard Sources/CPosix/*.c Sources/CPosix/include/*) Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(CFLAGS) -fPIC -ffunction-sections -Wall -Wextra -ISources/CPosix/include -c Sources/CPosix/cposix.c -o $@
 
 # SwiftPM does not see that a header of a system library has changed: what imports the contract is made anew.
 .build/contract: $(wildcard Include/*)
@@ -151,7 +184,7 @@ valgrind: setup ## `make compare` with Valgrind; QUICK=1 for both of these: a pa
 	swift build --product compare
 	@$(SUPPORT)/sanitize.sh valgrind build/valgrind/rtpproxy.so $(if $(filter-out 0,$(QUICK)),quick)
 
-check: module ## formatting, warnings, licence lines, what the module links and exports
+check: module $(ARCHIVE) ## formatting, warnings, licence lines, what the module links and exports
 	@$(SUPPORT)/check.sh $(MODULE) $(KAMAILIO)
 
 format: ## format Swift and C in place

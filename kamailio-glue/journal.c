@@ -3,10 +3,12 @@
 
 #include "glue.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <syslog.h>
 /* The functions, not macros that would add the place in this file. */
@@ -46,10 +48,12 @@ static bool is_journal_there(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
 	unsigned long long device, inode;
-	struct stat error;
+	/* Which glibc 2.28 has; what fstat is today began with 2.33. */
+	struct statx error;
 
-	return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &error) == 0
-		   && (unsigned long long)error.st_dev == device && (unsigned long long)error.st_ino == inode;
+	return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2
+		   && statx(STDERR_FILENO, "", AT_EMPTY_PATH, STATX_INO, &error) == 0
+		   && makedev(error.stx_dev_major, error.stx_dev_minor) == device && error.stx_ino == inode;
 }
 
 void rtpp_journal_look(void)

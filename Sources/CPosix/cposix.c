@@ -3,7 +3,9 @@
 #define _GNU_SOURCE
 #include "cposix.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/stat.h>
 
 static int64_t process_id = 0;
 static bool forks_are_noticed = false;
@@ -58,4 +60,18 @@ int64_t cposix_receive_many(int fd, uint8_t *bytes, size_t slot, uint32_t *lengt
     for (int i = 0; i < got; i++)
         lengths[i] = messages[i].msg_len;
     return got < 0 ? -(int64_t)errno : got;
+}
+
+/* By statx, which glibc 2.28 has: what lstat is today began with 2.33. */
+int64_t cposix_unlink_socket(const uint8_t *path, size_t count)
+{
+    struct sockaddr_un a;
+    struct statx s;
+    if (!cposix_unix_address(path, count, &a))
+        return -(int64_t)ENAMETOOLONG;
+    if (statx(AT_FDCWD, a.sun_path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &s) < 0)
+        return -(int64_t)errno;
+    if (!S_ISSOCK(s.stx_mode))
+        return -(int64_t)EEXIST;
+    return unlink(a.sun_path) < 0 ? -(int64_t)errno : 0;
 }

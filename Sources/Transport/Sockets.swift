@@ -38,17 +38,20 @@ private func uninterrupted(_ call: () -> Int64) -> Int64 {
     return result
 }
 
-/// An open file of this process, closed when it goes.
-struct Descriptor<Calls: SystemCalls>: ~Copyable {
+/// An open file of this process, closed when it goes. Not generic: the compiler of 6.3 does not take a generic deinit
+/// of a type that cannot be copied in Embedded Swift.
+struct Descriptor: ~Copyable {
     let number: Int32
+    private let close: (Int32) -> Int64
 
-    /// What a call that opens a file gave.
-    init(opened result: Int64) throws(SystemError) {
+    /// What a call of `calls` that opens a file gave.
+    init<Calls: SystemCalls>(opened result: Int64, by calls: Calls.Type) throws(SystemError) {
         guard result >= 0 else { throw SystemError(result: result) }
         number = Int32(truncatingIfNeeded: result)
+        close = { Calls.close($0) }
     }
 
-    deinit { _ = Calls.close(number) }
+    deinit { _ = close(number) }
 }
 
 /// Room for the datagrams of one receiving call.
@@ -70,10 +73,10 @@ struct ArrivalBuffer: ~Copyable {
 
 /// A non-blocking UDP socket that is connected: the kernel drops what others send and tells of refusals.
 struct DatagramSocket<Calls: SystemCalls>: ~Copyable {
-    private let file: Descriptor<Calls>
+    private let file: Descriptor
 
     init(to address: SocketAddress) throws(SystemError) {
-        let file = try Descriptor<Calls>(opened: uninterrupted { Calls.open(address.isIPv6 ? .udp6 : .udp) })
+        let file = try Descriptor(opened: uninterrupted { Calls.open(address.isIPv6 ? .udp6 : .udp) }, by: Calls.self)
         let connected = uninterrupted { Calls.connect(file.number, address) }
         guard connected >= 0 else { throw SystemError(result: connected) }
         self.file = file
@@ -99,11 +102,11 @@ struct DatagramSocket<Calls: SystemCalls>: ~Copyable {
 
 /// A non-blocking stream socket.
 struct StreamSocket<Calls: SystemCalls>: ~Copyable {
-    private let file: Descriptor<Calls>
+    private let file: Descriptor
 
     /// A connection to the unix socket at `path`; `again` where the listener's queue is full.
     init(_ bytes: Span<UInt8>, path: ByteRange) throws(SystemError) {
-        let file = try Descriptor<Calls>(opened: uninterrupted { Calls.open(.unix) })
+        let file = try Descriptor(opened: uninterrupted { Calls.open(.unix) }, by: Calls.self)
         let connected = uninterrupted { Calls.connect(file.number, bytes, path: path) }
         guard connected >= 0 else { throw SystemError(result: connected) }
         self.file = file
@@ -112,7 +115,7 @@ struct StreamSocket<Calls: SystemCalls>: ~Copyable {
     /// A TCP connection to `address`, which may still be in the making: it is writable once it is made or has failed,
     /// and the next call says which.
     init(to address: SocketAddress) throws(SystemError) {
-        let file = try Descriptor<Calls>(opened: uninterrupted { Calls.open(address.isIPv6 ? .tcp6 : .tcp) })
+        let file = try Descriptor(opened: uninterrupted { Calls.open(address.isIPv6 ? .tcp6 : .tcp) }, by: Calls.self)
         // Without it the connection only is slower.
         _ = Calls.setNoDelay(file.number)
         // Not made again after a signal: the connection is in the making all the same.

@@ -15,7 +15,7 @@ struct Ticket: Equatable {
 }
 
 /// Where a persistent connection leads.
-enum StreamDestination {
+enum LinkDestination {
     case nowhere, network(SocketAddress)
     /// The path is kept by the link.
     case unix
@@ -31,7 +31,7 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
     private static var longestPause: UInt64 { 32_000_000 }
 
     private var socket: StreamSocket<Calls>?
-    private var destination = StreamDestination.nowhere
+    private var destination = LinkDestination.nowhere
     private var path: [UInt8] = []
     private var output: [UInt8] = []
     private var written = 0

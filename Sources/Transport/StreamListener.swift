@@ -31,7 +31,7 @@ public struct StreamListener: ~Copyable {
     /// How long no connection is taken where the system has no descriptors left, in nanoseconds.
     private static let acceptPause: UInt64 = 200_000_000
 
-    private let file: Descriptor<Kernel>
+    private let file: Descriptor
     private var open = Connections()
     /// In which order each was heard of last: numbers that grow, for many are heard of at the same moment.
     private var heardAs = [UInt64](repeating: 0, count: capacity)
@@ -47,8 +47,10 @@ public struct StreamListener: ~Copyable {
     /// `user` and `group` get a socket file, -1: whoever made it keeps it.
     public init(_ bytes: Span<UInt8>, _ url: NodeURL, user: Int32 = -1, group: Int32 = -1) throws(ListenError) {
         let kind: SocketKind = url.scheme.isUnix ? .unix : url.scheme.isIPv6 ? .tcp6 : .tcp
-        let file: Descriptor<Kernel>
-        do throws(SystemError) { file = try Descriptor(opened: Kernel.open(kind)) } catch { throw .system(error) }
+        let file: Descriptor
+        do throws(SystemError) { file = try Descriptor(opened: Kernel.open(kind), by: Kernel.self) } catch {
+            throw .system(error)
+        }
         if kind == .unix {
             try Self.bind(file.number, bytes, path: url.target)
             try Self.give(bytes, path: url.target, user, group)

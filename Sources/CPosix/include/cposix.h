@@ -173,18 +173,7 @@ static inline int64_t cposix_bind_unix(int fd, const uint8_t *path, size_t count
 }
 
 /* Removes the file at `path` if it is a socket. */
-static inline int64_t cposix_unlink_socket(const uint8_t *path, size_t count)
-{
-    struct sockaddr_un a;
-    struct stat s;
-    if (!cposix_unix_address(path, count, &a))
-        return -(int64_t)ENAMETOOLONG;
-    if (lstat(a.sun_path, &s) < 0)
-        return -(int64_t)errno;
-    if (!S_ISSOCK(s.st_mode))
-        return -(int64_t)EEXIST;
-    return unlink(a.sun_path) < 0 ? -(int64_t)errno : 0;
-}
+int64_t cposix_unlink_socket(const uint8_t *path, size_t count);
 
 /* Gives the socket file at `path` to others; -1 leaves the user or the group as it is. */
 static inline int64_t cposix_give_socket(const uint8_t *path, size_t count, int32_t user, int32_t group)
