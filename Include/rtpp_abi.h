@@ -176,6 +176,7 @@ typedef struct rtpp_event {
     rtpp_bytes reason;
     rtpp_bytes tag;     /* of a timeout: what RTPProxy was given with the offer */
     rtpp_bytes call_id; /* absent where the tag is not the Call-ID */
+    uint32_t stream;    /* which media stream of it, from 1; 0: not known */
 } rtpp_event;
 
 /* What a journal tells apart. */
@@ -296,6 +297,9 @@ RTPP_API void rtpp_run_monitor(rtpp_module *module);
 /* Opens the socket for notifications, once the configuration is checked and before the fork. `user` and `group` get a
  * socket file, -1: as it is. RTPP_NO_VALUE: none is configured. RTPP_BAD_CONFIGURATION: logged. */
 RTPP_API rtpp_status rtpp_listen(rtpp_module *module, int32_t user, int32_t group);
+/* The script asks which stream a notification is about: each is told then, not each call. Before the fork, or in the
+ * process that listens. */
+RTPP_API void rtpp_tell_streams(rtpp_module *module);
 /* The module's process that listens: raises RTPP_EVENT_TIMEOUT until the process is ended. `tag_is_call_id`: offers
  * give no tags of their own. */
 RTPP_API void rtpp_run_notify(rtpp_module *module, bool tag_is_call_id);

@@ -46,6 +46,22 @@ static rtpp_bytes branch_of(struct via_body *via)
 	return rtpp_bytes_of(&via->branch->value);
 }
 
+/* Where the message came in: the address of its socket or, where that is a wildcard, the one that the system has told
+ * of its connection. Of a datagram it tells none. */
+static rtpp_bytes received_on(struct sip_msg *msg)
+{
+	static char text[IP_ADDR_MAX_STR_SIZE];
+	struct socket_info *socket = msg->rcv.bind_address;
+	struct ip_addr *local = &msg->rcv.dst_ip;
+
+	if((socket == NULL || ip_addr_any(&socket->address)) && (local->af == AF_INET || local->af == AF_INET6)
+			&& !ip_addr_any(local)) {
+		snprintf(text, sizeof(text), "%s", ip_addr2a(local));
+		return rtpp_bytes_of_cstring(text);
+	}
+	return rtpp_bytes_of(socket != NULL ? &socket->address_str : NULL);
+}
+
 void rtpp_message_init(rtpp_message *out, struct sip_msg *msg)
 {
 	static char source[IP_ADDR_MAX_STR_SIZE];
@@ -90,8 +106,7 @@ void rtpp_message_init(rtpp_message *out, struct sip_msg *msg)
 	text = ip_addr2a(&msg->rcv.src_ip);
 	snprintf(source, sizeof(source), "%s", text != NULL ? text : "");
 	out->source = rtpp_bytes_of_cstring(source);
-	if(msg->rcv.bind_address != NULL)
-		out->received = rtpp_bytes_of(&msg->rcv.bind_address->address_str);
+	out->received = received_on(msg);
 }
 
 bool rtpp_message_is_edited(void *context)

@@ -47,6 +47,7 @@ TEXT_PARAMETER(rtpproxy_balancing)
 NUMBER_PARAMETER(rtpproxy_async_processes)
 NUMBER_PARAMETER(rtpproxy_async_max)
 TEXT_PARAMETER(rtpproxy_async_continue)
+NUMBER_PARAMETER(rtpproxy_max_streams)
 NUMBER_PARAMETER(rewrite_origin)
 VARIABLE_PARAMETER(extra_id_pv)
 VARIABLE_PARAMETER(timeout_tag_pv)
@@ -70,6 +71,7 @@ static param_export_t parameters[] = {
 		FUNCTION(rtpproxy_async_processes, PARAM_INT),
 		FUNCTION(rtpproxy_async_max, PARAM_INT),
 		FUNCTION(rtpproxy_async_continue, PARAM_STRING),
+		FUNCTION(rtpproxy_max_streams, PARAM_INT),
 		FUNCTION(nortpproxy_str, PARAM_STRING),
 		FUNCTION(timeout_socket, PARAM_STRING),
 		FUNCTION(timeout_tag_pv, PARAM_STRING),

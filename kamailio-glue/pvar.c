@@ -92,7 +92,7 @@ static int get_metrics(struct sip_msg *msg, pv_param_t *param, pv_value_t *resul
 }
 
 /* The parts of an event that a variable shows, by the name in its parentheses. */
-enum event_part { NODE_URL, NODE_SETID, NODE_REASON, NOTIFY_TAG, NOTIFY_CALLID };
+enum event_part { NODE_URL, NODE_SETID, NODE_REASON, NOTIFY_TAG, NOTIFY_CALLID, NOTIFY_STREAM };
 
 static int parse_part(pv_spec_p spec, const str *name, const char *const *names, size_t count, int first)
 {
@@ -119,9 +119,13 @@ static int parse_node_part(pv_spec_p spec, str *name)
 
 static int parse_notify_part(pv_spec_p spec, str *name)
 {
-	static const char *const names[] = {"tag", "callid"};
+	static const char *const names[] = {"tag", "callid", "stream"};
 
-	return parse_part(spec, name, names, 2, NOTIFY_TAG);
+	if(parse_part(spec, name, names, 3, NOTIFY_TAG) < 0)
+		return -1;
+	if(spec->pvp.pvn.u.isname.name.n == NOTIFY_STREAM)
+		rtpp_tell_streams(rtpp_instance);
+	return 0;
 }
 
 static int get_event_part(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
@@ -149,6 +153,10 @@ static int get_event_part(struct sip_msg *msg, pv_param_t *param, pv_value_t *re
 		case NOTIFY_CALLID:
 			bytes = event->call_id;
 			break;
+		case NOTIFY_STREAM:
+			if(event->stream == 0)
+				return pv_get_null(msg, param, result);
+			return pv_get_uintval(msg, param, result, event->stream);
 	}
 	if(bytes.data == NULL)
 		return pv_get_null(msg, param, result);

@@ -24,6 +24,12 @@ public struct Capabilities: OptionSet, Sendable {
     public static let lostPackets = Capabilities(rawValue: 1 << 6)
     /// 20230424: `rtpa_jlast`, `rtpa_jmax` and `rtpa_javg`.
     public static let jitter = Capabilities(rawValue: 1 << 7)
+    /// 20060704: an argument of `V`. Every RTPProxy that has it has 20071116 as well.
+    public static let versionArgument = Capabilities(rawValue: 1 << 8)
+
+    /// Whether each media stream of a call is a session of its own. Where it is not, `;N` means the whole call: so it
+    /// is with the legacy port of rtpengine, which is known by what it says of 20060704 and 20071116.
+    public var servesSeveralStreams: Bool { contains(.repacketization) || !contains(.versionArgument) }
 
     /// Without these an RTPProxy is not used.
     public static let required: Capabilities = [.base, .multipleStreams]
@@ -32,9 +38,9 @@ public struct Capabilities: OptionSet, Sendable {
 /// The questions of one probe, in the order they are sent.
 public enum Probe {
     /// How many there are.
-    public static let count = 8
+    public static let count = 9
     /// How many are asked where nobody wants to know figures of a call's media: the first ones.
-    public static let basicCount = 4
+    public static let basicCount = 5
 
     /// Writes the question at `position` (0 ..< `count`).
     public static func write(_ position: Int, into text: inout [UInt8]) {
@@ -43,9 +49,10 @@ public enum Probe {
         case 1: text.append("VF 20050322")
         case 2: text.append("VF 20071116")
         case 3: text.append("VF 20081102")
-        case 4: text.append("VF 20080403")
-        case 5: text.append("VF 20150420")
-        case 6: text.append("VF 20230205")
+        case 4: text.append("VF 20060704")
+        case 5: text.append("VF 20080403")
+        case 6: text.append("VF 20150420")
+        case 7: text.append("VF 20230205")
         default: text.append("VF 20230424")
         }
     }
@@ -62,9 +69,10 @@ public enum Probe {
             case 1: return .multipleStreams
             case 2: return .repacketization
             case 3: return .codecLists
-            case 4: return .statistics
-            case 5: return .namedFigures
-            case 6: return .lostPackets
+            case 4: return .versionArgument
+            case 5: return .statistics
+            case 6: return .namedFigures
+            case 7: return .lostPackets
             default: return .jitter
             }
         }

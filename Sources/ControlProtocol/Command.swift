@@ -32,11 +32,12 @@ public enum Command {
 
     /// `U<mods> callid address port tag;n[ tag;n][ socket tag]` (control-protocol: U, L).
     ///
-    /// `words` are ranges of `identity`; `notification` is `socket tag` or empty, and only `U` takes one.
+    /// `words` are ranges of `identity`; `notification` is `socket tag` or empty, and only `U` takes one. With
+    /// `tagNamesStream` the tag is a Call-ID, and the number of the stream joins it.
     public static func writeMedia(
         _ verb: MediaVerb, modifiers: Span<UInt8>, identity: Span<UInt8>, words: SessionWords,
         address: Span<UInt8>, addressRange: ByteRange, port: UInt16, stream: Int, notification: Span<UInt8>,
-        into text: inout [UInt8]
+        tagNamesStream: Bool = false, into text: inout [UInt8]
     ) {
         text.append(verb == .update ? UInt8(ascii: "U") : UInt8(ascii: "L"))
         text.append(modifiers)
@@ -50,14 +51,17 @@ public enum Command {
         if verb == .update, !notification.isEmpty {
             text.append(0x20)
             text.append(notification)
+            if tagNamesStream { NotificationTag.append(stream: stream, to: &text) }
         }
     }
 
-    /// `D callid tag[ tag]` (control-protocol: D).
-    public static func writeDelete(identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]) {
+    /// `D callid tag[;n][ tag[;n]]` (control-protocol: D); without `stream` it is about all of them.
+    public static func writeDelete(
+        identity: Span<UInt8>, words: SessionWords, stream: Int? = nil, into text: inout [UInt8]
+    ) {
         text.append("D ")
         text.append(identity, words.callID)
-        writeTags(identity, words, stream: nil, into: &text)
+        writeTags(identity, words, stream: stream, into: &text)
     }
 
     /// `Q callid tag;n[ tag;n]` (control-protocol: Q).

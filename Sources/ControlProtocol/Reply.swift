@@ -3,61 +3,6 @@
 
 public import Bytes
 
-/// The number behind the `E` of an error reply (control-protocol: Errors).
-public struct ErrorCode: Equatable, Sendable {
-    public let number: UInt32
-    public init(_ number: UInt32) { self.number = number }
-
-    /// `E50`: there is no such session.
-    public static let noSession = ErrorCode(50)
-
-    /// Whether another RTPProxy may do better on a new session: out of ports, descriptors or memory, overloaded or
-    /// draining, and the internal faults of RTPProxy 1.x.
-    public var isWorthAnotherNode: Bool {
-        switch number {
-        case 7...10, 71, 72, 81...89, 98, 99: true
-        default: false
-        }
-    }
-
-    /// What the error is about.
-    public var group: ErrorGroup {
-        switch number {
-        case 0...6, 11...19, 25, 26, 31...37: .command
-        case 7...10: .inside
-        case 50: .session
-        case 60, 62, 65, 68, 75: .function
-        case 71, 72: .ports
-        case 81...89: .memory
-        case 98: .overload
-        case 99: .draining
-        default: .other
-        }
-    }
-}
-
-/// Groups of error replies (control-protocol: Errors).
-public enum ErrorGroup: Sendable {
-    /// The command was not understood, or its reply would be too long.
-    case command
-    /// Faults inside RTPProxy 1.x.
-    case inside
-    /// There is no such session.
-    case session
-    /// Playing, statistics, copying or notification did not work.
-    case function
-    /// No ports or descriptors are left.
-    case ports
-    /// No memory is left.
-    case memory
-    /// It has too much to do.
-    case overload
-    /// It takes no new sessions.
-    case draining
-    /// A code that is not documented.
-    case other
-}
-
 /// The answer to `U` or `L` (control-protocol: Commands).
 public enum MediaReply: Equatable, Sendable {
     /// A port of 1..65535 and, unless RTPProxy listens on a wildcard, its numeric address; `address` may be empty.

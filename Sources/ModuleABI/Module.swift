@@ -21,6 +21,8 @@ import SharedState
     var lines: JobLines?
     /// Where notifications arrive, until the process that listens takes it.
     var notifications: Notifications?
+    /// Whether the script asks which stream a notification is about.
+    var tellsStreams = false
     /// The pool that a reload is gathering, and the rows that it leaves out.
     var reload: Settings?
     var skippedRows: UInt32 = 0

@@ -10,6 +10,10 @@ import Relay
     let host: Host
     let services: rtpp_host
     let tagIsCallID: Bool
+    let module: UnsafeMutablePointer<Module>
+
+    /// Under KEMI a script asks for the first time when its function runs.
+    var tellsStreams: Bool { unsafe module.pointee.tellsStreams }
 
     var ticks: UInt32 { host.ticks }
 
@@ -17,12 +21,13 @@ import Relay
 
     func count(_ which: RelayCounter, _ amount: UInt32) { host.count(which, amount) }
 
-    func mediaStopped(tag: Span<UInt8>) {
+    func mediaStopped(tag: Span<UInt8>, stream: Int?) {
         var raised = unsafe rtpp_event()
         unsafe raised.kind = .RTPP_EVENT_TIMEOUT
         unsafe raised.tag = rtpp_bytes(lending: tag)
         // RTPProxy has decoded it.
         if tagIsCallID { unsafe raised.call_id = raised.tag }
+        unsafe raised.stream = UInt32(clamping: stream ?? 0)
         unsafe services.raise?(&raised)
     }
 }
@@ -40,11 +45,18 @@ public func rtpp_listen(_ handle: OpaquePointer?, _ user: Int32, _ group: Int32)
 }
 
 @c @implementation
+public func rtpp_tell_streams(_ handle: OpaquePointer?) {
+    guard let module = unsafe module(handle) else { return }
+    unsafe module.pointee.tellsStreams = true
+}
+
+@c @implementation
 public func rtpp_run_notify(_ handle: OpaquePointer?, _ tagIsCallID: Bool) {
     guard let module = unsafe module(handle), var notifications = unsafe module.pointee.notifications.take() else {
         return
     }
     let services = unsafe module.pointee.host
-    let host = NotifyHost(host: Host(services), services: services, tagIsCallID: tagIsCallID)
+    let host = unsafe NotifyHost(
+        host: Host(services), services: services, tagIsCallID: tagIsCallID, module: module)
     notifications.run(host, while: { host.host.isWanted })
 }

@@ -29,6 +29,9 @@ extension Relay {
     mutating func advance<Host: CallHost>(
         _ race: inout Race, _ host: Host, _ body: Span<UInt8>, _ address: Span<UInt8>
     ) -> RaceProgress {
+        if case .media(let call) = race.errand, race.verdict == nil, !description.wantsRelay {
+            settle(&race, call, host, body)
+        }
         while true {
             takeEnds(&race, host, body, address)
             if let verdict = race.verdict {
@@ -145,7 +148,7 @@ extension Relay {
 
     private func commandCount(_ errand: Errand, _ node: Int) -> Int {
         switch errand {
-        case .media: description.streams.count
+        case .media(let call): commandCount(call, capabilities(node))
         case .simple: 1
         case .figures: FigureCall.streams &* FigureCall.commands(capabilities(node))
         }
@@ -178,8 +181,12 @@ extension Relay {
             if call.flags.repacketizationMilliseconds > 0, !capabilities(node).contains(.repacketization) {
                 warn(host, "is too old for flag 'z', which is left out")
             }
-            for stream in description.streams {
+            for stream in description.streams where stream.wantsRelay {
                 write(stream, call, host, body, capabilities(node))
+                try addCommand(member)
+            }
+            for stream in description.streams where call.deletes(stream, at: capabilities(node)) {
+                writeDelete(stream, call)
                 try addCommand(member)
             }
         }
@@ -281,6 +288,11 @@ extension Relay {
     /// Sends a delete to `node` and waits for nothing.
     private mutating func deleteOnce<Host: RelayHost>(_ host: Host, _ node: Int, _ words: SessionWords) {
         write(.delete, words)
+        sendOnce(host, node)
+    }
+
+    /// Sends the command that has been written to `node` and waits for nothing.
+    mutating func sendOnce<Host: RelayHost>(_ host: Host, _ node: Int) {
         guard let url = directory.url(node) else { return }
         let text = command
         var isSent = false

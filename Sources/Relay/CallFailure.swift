@@ -60,8 +60,14 @@ enum CallFailure: Error, Equatable {
     case relayError(ErrorCode)
     /// `0`, or a port that is none.
     case noPort
+    /// A port without an address, and the message came in on a socket that has none either.
+    case noAddress
+    /// The null address, for a stream that is not on hold.
+    case nullAddress
     /// A lookup found no session.
     case unknownSession
+    /// No stream is left; this is why the first one is not.
+    case streamRefused(StreamRefusal)
     case unsupported(WireWord)
     /// The node counts nothing that it could tell.
     case noStatistics
@@ -102,7 +108,7 @@ enum CallFailure: Error, Equatable {
     /// Whether the node that was asked last is what it is about.
     var isAboutANode: Bool {
         switch self {
-        case .relayError, .noPort, .unsupported: true
+        case .relayError, .noPort, .noAddress, .nullAddress, .streamRefused, .unsupported: true
         default: false
         }
     }
@@ -152,6 +158,7 @@ enum CallFailure: Error, Equatable {
                 line.append(decimal: fault.line)
                 line.append(")")
             }
+            if fault.reason == .tooManyStreams { line.append(", rtpproxy_max_streams says how many may be") }
         case .badICEPriority: line.append("ice_candidate_priority_avp is not 0, 1 or 2")
         case .noNode(let setID, let setExists):
             line.append(setExists ? "no RTPProxy available in set " : "no RTPProxy is configured in set ")
@@ -159,8 +166,18 @@ enum CallFailure: Error, Equatable {
         case .relayError(let code):
             line.append("answered with error E")
             line.append(decimal: UInt64(code.number))
+            if code.explanation.utf8CodeUnitCount > 0 {
+                line.append(": ")
+                line.append(code.explanation)
+            }
         case .noPort: line.append("answered without a port")
+        case .noAddress:
+            line.append("answered a port without an address, and the socket that the message came in on has none")
+            line.append(" either: start RTPProxy with -l ADDRESS, or give the ip_address parameter")
+        case .nullAddress:
+            line.append("answered a null address: start RTPProxy with -l ADDRESS, or give the ip_address parameter")
         case .unknownSession: line.append("the session does not exist")
+        case .streamRefused(let refusal): refusal.append(to: &line)
         case .unsupported(let word):
             line.append("too old to take a ")
             line.append(word.name)

@@ -35,7 +35,7 @@ extension RelayCounter {
     init(_ group: ErrorGroup) {
         self =
             switch group {
-            case .command: .errorsOfCommand
+            case .command, .address: .errorsOfCommand
             case .inside: .errorsInside
             case .session: .errorsOfSession
             case .function: .errorsOfFunction
@@ -67,7 +67,8 @@ extension CallFailure {
         case .missing, .unfit: .refusedHeaders
         case .noNode: .withoutNode
         // Counted where the answer was read, or a matter of this machine that the log tells of.
-        case .relayError, .noPort, .unknownSession, .unsupported, .noStatistics, .streamsUnasked, .commandTooLong,
+        case .relayError, .noPort, .noAddress, .nullAddress, .unknownSession, .streamRefused,
+            .unsupported, .noStatistics, .streamsUnasked, .commandTooLong,
             .exchange, .system, .notApplied,
             .tooManyCalls, .noAsyncProcess, .noMemory, .notSuspended, .nothingToManage:
             nil

@@ -15,13 +15,19 @@ extension Relay {
     ) {
         lastAsked = leg.node
         race.subject = leg.node
-        guard outcome == .complete else { return nodeFailed(&race, leg.node, outcome, host) }
+        guard isEnough(race.errand, leg, outcome) else { return nodeFailed(&race, leg.node, outcome, host) }
         noteAnswer(host, leg.node)
         switch race.errand {
         case .media(let call): judgeMedia(&race, leg, call, host, body, address)
         case .simple(let kind, _): judgeSimple(&race, leg, kind, host)
         case .figures: judgeFigures(&race, leg, host)
         }
+    }
+
+    /// Whether the answers of a leg that has ended tell what becomes of the errand.
+    private func isEnough(_ errand: Errand, _ leg: Leg, _ outcome: ExchangeOutcome) -> Bool {
+        guard case .media = errand, outcome == .timedOut else { return outcome == .complete }
+        return hasEveryAnswer(leg.member)
     }
 
     /// Takes a node out for all processes, unless the fault is this machine's.
@@ -36,7 +42,7 @@ extension Relay {
     private mutating func judgeMedia<Host: CallHost>(
         _ race: inout Race, _ leg: Leg, _ call: MediaCall, _ host: Host, _ body: Span<UInt8>, _ address: Span<UInt8>
     ) {
-        switch read(leg.member, leg.node, host, address, call.address) {
+        switch read(leg.member, leg.node, host, call, address) {
         case .malformed: nodeFailed(&race, leg.node, .malformed, host)
         case .success:
             do throws(CallFailure) {
@@ -51,13 +57,17 @@ extension Relay {
             race.latest = leg.node
             remember(host, leg.node, race.setID)
             if call.createsSession { host.count(.sessionsCreated) }
-            host.count(.streams, UInt32(clamping: destinations.count))
+            host.count(.streams, UInt32(clamping: verdicts.count { $0.destination != nil }))
+            warnOfRefusals(host)
             decide(&race, host, .done)
+        case .unknown(let failure):
+            // This node knows none of the streams: it does not have the call.
+            decide(&race, host, .failed(failure))
         case .failure(let failure, let hasCreated):
             if call.createsSession, case .relayError(let code) = failure, code.isWorthAnotherNode {
                 race.failure = failure
             } else {
-                decide(&race, host, .failed(failure == .noPort && call.flags.looksUpOnly ? .unknownSession : failure))
+                decide(&race, host, .failed(failure))
             }
             if call.createsSession, hasCreated { undo(&race, host, leg.node, call.words) }
         }

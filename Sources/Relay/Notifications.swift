@@ -7,9 +7,13 @@ import Transport
 
 /// A host that can be told that the media of a call has stopped.
 public protocol NotificationHost: RelayHost {
+    /// Whether tags are the module's own: the Call-ID, and the stream's number where RTPProxy was given one.
+    var tagIsCallID: Bool { get }
+    /// Whether each stream is told of, and not each call: the script asks which it is.
+    var tellsStreams: Bool { get }
     /// Runs what the script has for it. `tag`: what RTPProxy was given with the offer, without blanks and control
-    /// characters.
-    func mediaStopped(tag: Span<UInt8>)
+    /// characters, and without the stream's number. `stream`: from 1; nil where it is not known.
+    func mediaStopped(tag: Span<UInt8>, stream: Int?)
 }
 
 /// The tags that were told lately: RTPProxy writes one line for each stream of a call.
@@ -21,10 +25,11 @@ struct RecentTags {
     private var times = [UInt64](repeating: 0, count: count)
     private var next = 0
 
-    /// Whether `tag` is new at `now`; it is remembered then.
-    mutating func isNew(_ tag: Span<UInt8>, now: UInt64) -> Bool {
+    /// Whether `tag`, and with it `stream` where that matters, is new at `now`; it is remembered then.
+    mutating func isNew(_ tag: Span<UInt8>, stream: Int = 0, now: UInt64) -> Bool {
         var hash = Hash64()
         hash.combine(tag, tag.all)
+        hash.combine(UInt64(truncatingIfNeeded: stream))
         let value = hash.value
         for index in hashes.indices where hashes[index] == value && times[index] != 0 {
             if now &- times[index] < Self.patience { return false }
@@ -88,9 +93,14 @@ public struct Notifications: ~Copyable {
             nanoseconds: nanoseconds, opened: { readers[$0] = NotificationReader() },
             arrived: { place, bytes, range in
                 let progress = readers[place].read(bytes, range) { tag in
-                    guard recent.isNew(tag, now: MonotonicClock.now()) else { return }
+                    let parts = host.tagIsCallID ? NotificationTag.split(tag) : (callID: tag.all, stream: nil)
+                    let inside = tag.clamped(parts.callID)
+                    // SAFETY: `inside` lies within `tag`, as clamped(_:) upholds.
+                    let call = unsafe tag.extracting(unchecked: inside.start..<inside.end)
+                    let stream = host.tellsStreams ? parts.stream ?? 0 : 0
+                    guard recent.isNew(call, stream: stream, now: MonotonicClock.now()) else { return }
                     told &+= 1
-                    host.mediaStopped(tag: tag)
+                    host.mediaStopped(tag: call, stream: parts.stream)
                 }
                 switch progress {
                 case .going: return true

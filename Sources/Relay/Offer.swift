@@ -21,6 +21,8 @@ struct MediaCall {
     var address = ByteRange.empty
     var verb = MediaVerb.update
     var options = RewriteOptions()
+    /// Whether notifications come back to the module itself, with a tag that is its own.
+    var tagNamesStream = false
 
     /// Whether a success creates a session: no to-tag goes along.
     var createsSession: Bool { verb == .update && words.secondTag.isEmpty }
@@ -159,26 +161,28 @@ extension Relay {
         call.options.relayCandidates = try relayCandidates(host)
         if call.options.changesOrigin { try checkOrigin(body, call.options) }
         if call.flags.trustsAddress {
-            for stream in description.streams where !Command.isWord(body, stream.address) {
+            for stream in description.streams where stream.wantsRelay && !Command.isWord(body, stream.address) {
                 throw .unfit(.address)
             }
         } else {
             let isAddress = host.with(.source) { AddressText.family($0, $0.all) != nil }
             guard isAddress else { throw .missing(.source) }
         }
-        if call.flags.bridgesByFamily, let first = description.streams.first {
+        if call.flags.bridgesByFamily, let first = description.streams.first(where: { $0.wantsRelay }) {
             flagModifiers.append(first.family == .ipv6 ? "EI" : "IE")
         }
         notification.removeAll(keepingCapacity: true)
-        if call.verb == .update, !settings.timeoutSocket.isEmpty { try writeNotification(host) }
+        if call.verb == .update, !settings.timeoutSocket.isEmpty {
+            let isOwnTag = try writeNotification(host)
+            call.tagNamesStream = isOwnTag && !settings.notifyListen.isEmpty
+        }
     }
 
     /// An `o=` that cannot be changed shows before anything is sent.
     private mutating func checkOrigin(_ body: Span<UInt8>, _ options: RewriteOptions) throws(CallFailure) {
-        destinations.removeAll(keepingCapacity: true)
-        for _ in description.streams {
-            destinations.append(StreamDestination(address: .empty, family: .ipv4, port: 1))
-        }
+        verdicts.removeAll(keepingCapacity: true)
+        let anywhere = StreamVerdict.relayed(StreamDestination(address: .empty, family: .ipv4, port: 1))
+        for stream in description.streams { verdicts.append(StreamVerdict(withoutRelay: stream) ?? anywhere) }
         try makeEdits(body, options)
     }
 
@@ -193,8 +197,9 @@ extension Relay {
         return choice
     }
 
-    /// `socket tag`: the tag is the variable's value, or the Call-ID, URL-encoded as RTPProxy decodes it.
-    private mutating func writeNotification<Host: CallHost>(_ host: Host) throws(CallFailure) {
+    /// `socket tag`: the tag is the variable's value, or the Call-ID, URL-encoded as RTPProxy decodes it. True where no
+    /// variable gives tags.
+    private mutating func writeNotification<Host: CallHost>(_ host: Host) throws(CallFailure) -> Bool {
         let socket = settings.timeoutSocket
         notification.append(socket.span)
         notification.append(0x20)
@@ -209,6 +214,7 @@ extension Relay {
             let text = identity.text
             notification.append(urlEncoded: text.span, identity.bareCallID)
         }
+        return isFit == nil
     }
 }
 
@@ -220,14 +226,16 @@ extension Relay {
         _ stream: MediaStream, _ call: MediaCall, _ host: Host, _ body: Span<UInt8>, _ node: Capabilities
     ) {
         command.removeAll(keepingCapacity: true)
-        guard call.flags.trustsAddress else {
-            host.with(.source) { source in
+        // An endpoint of two families may talk SIP in one and media in the other: the source is no hint then.
+        let isWritten =
+            !call.flags.trustsAddress
+            && host.with(.source) { source in
                 let family = AddressText.family(source, source.all) ?? .ipv4
+                if let own = AddressText.family(body, stream.address), own != family { return false }
                 write(stream, call, family, source, source.all, body, node)
+                return true
             }
-            return
-        }
-        write(stream, call, stream.family, body, stream.address, body, node)
+        if !isWritten { write(stream, call, stream.family, body, stream.address, body, node) }
     }
 
     private mutating func write(
@@ -248,63 +256,108 @@ extension Relay {
         let (letters, text, notice) = (modifiers, identity.text, notification)
         Command.writeMedia(
             call.verb, modifiers: letters.span, identity: text.span, words: call.words, address: address,
-            addressRange: range, port: stream.port, stream: stream.number, notification: notice.span, into: &command)
+            addressRange: range, port: stream.port, stream: stream.number, notification: notice.span,
+            tagNamesStream: call.tagNamesStream, into: &command)
     }
 
     /// What the answers to all streams come to.
     enum Answers {
+        /// `verdicts` says what becomes of each stream, and `refusals` which of them the node has refused.
         case success
         /// One is no protocol: the node has failed.
         case malformed
-        /// The first one that is no port, and whether another stream got one.
+        /// Each says that there is no such session.
+        case unknown(CallFailure)
+        /// Why the function fails, and whether a stream got a port.
         case failure(CallFailure, hasCreated: Bool)
     }
 
-    /// Reads the answers; where all are ports, `destinations` says where each stream goes.
+    /// Reads the answers, and says of each stream what becomes of it.
     mutating func read<Host: CallHost>(
-        _ member: Int, _ node: Int, _ host: Host, _ address: Span<UInt8>, _ range: ByteRange
+        _ member: Int, _ node: Int, _ host: Host, _ call: MediaCall, _ address: Span<UInt8>
     ) -> Answers {
-        destinations.removeAll(keepingCapacity: true)
+        verdicts.removeAll(keepingCapacity: true)
+        refusals.removeAll(keepingCapacity: true)
         addresses.removeAll(keepingCapacity: true)
         var failure: CallFailure?
+        var hasPort = false
+        var areAllUnknown = true
+        var index = 0
         let incoming = exchanges.incoming(member)
-        for index in 0..<exchanges.count(member) {
+        for stream in description.streams {
+            if let verdict = StreamVerdict(withoutRelay: stream) {
+                verdicts.append(verdict)
+                continue
+            }
             guard let reply = exchanges.reply(member, index) else { return .malformed }
-            switch MediaReply.parse(incoming.span, reply) {
-            case .address(let port, let replied, let family):
-                let start = addresses.count
-                var newFamily = family
-                if !range.isEmpty {
-                    addresses.append(address, range)
-                    newFamily = AddressText.family(address, range) ?? .ipv4
-                } else if !replied.isEmpty {
-                    addresses.append(incoming.span, replied)
-                } else {
-                    host.with(.received) { received in
-                        addresses.append(received)
-                        newFamily = AddressText.family(received, received.all) ?? .ipv4
-                    }
-                }
-                if addresses.count == start { failure = failure ?? .missing(.address) }
-                destinations.append(
-                    StreamDestination(
-                        address: ByteRange(from: start, to: addresses.count), family: newFamily, port: port))
-            case .noSession, .badPort: failure = failure ?? .noPort
-            case .error(let code):
+            index &+= 1
+            var answer = MediaReply.parse(incoming.span, reply)
+            if case .error(let code) = answer {
                 account(host, node, code)
-                failure = failure ?? .relayError(code)
+                if call.verb == .lookup, code == .noSession { answer = .noSession }
+            }
+            if answer != .noSession { areAllUnknown = false }
+            switch answer {
+            case .address(let port, let replied, let family):
+                hasPort = true
+                do throws(CallFailure) {
+                    let place = try place(stream, incoming.span, replied, family, host, call, address)
+                    verdicts.append(
+                        .relayed(StreamDestination(address: place.address, family: place.family, port: port)))
+                } catch {
+                    failure = failure ?? error
+                }
+            case .noSession where call.isAnswer: refuse(stream, .sessionUnknown)
+            case .noSession: failure = failure ?? (call.verb == .lookup ? .unknownSession : .noPort)
+            case .error(let code) where call.verb == .update && code.isAboutAddress: refuse(stream, .error(code))
+            case .error(let code): failure = failure ?? .relayError(code)
+            case .badPort: failure = failure ?? .noPort
             case .malformed: return .malformed
             }
         }
+        if !hasPort { failure = failure ?? refusals.first.map { .streamRefused($0) } }
         guard let failure else { return .success }
-        return .failure(failure, hasCreated: !destinations.isEmpty)
+        if call.verb == .lookup, areAllUnknown { return .unknown(failure) }
+        return .failure(failure, hasCreated: hasPort)
+    }
+
+    private mutating func refuse(_ stream: MediaStream, _ reason: StreamRefusal.Reason) {
+        verdicts.append(.refused)
+        refusals.append(StreamRefusal(number: stream.number, line: stream.line, reason: reason))
+    }
+
+    /// The address that a stream goes to, put into `addresses`: the ip_address parameter, else the node's, else the one
+    /// on which the host has received the message.
+    private mutating func place<Host: CallHost>(
+        _ stream: MediaStream, _ incoming: Span<UInt8>, _ replied: ByteRange, _ family: AddressFamily, _ host: Host,
+        _ call: MediaCall, _ address: Span<UInt8>
+    ) throws(CallFailure) -> (address: ByteRange, family: AddressFamily) {
+        let start = addresses.count
+        var newFamily = family
+        if !call.address.isEmpty {
+            addresses.append(address, call.address)
+            newFamily = AddressText.family(address, call.address) ?? .ipv4
+        } else if !replied.isEmpty {
+            addresses.append(incoming, replied)
+        } else {
+            host.with(.received) { received in
+                addresses.append(received)
+                newFamily = AddressText.family(received, received.all) ?? .ipv4
+            }
+        }
+        let range = ByteRange(from: start, to: addresses.count)
+        let texts = addresses
+        if call.address.isEmpty, range.isEmpty || (AddressText.isNull(texts.span, range) && !stream.isOnHold) {
+            throw replied.isEmpty ? .noAddress : .nullAddress
+        }
+        return (range, newFamily)
     }
 
     mutating func makeEdits(_ body: Span<UInt8>, _ options: RewriteOptions) throws(CallFailure) {
-        let (ends, texts, marker) = (destinations, addresses, settings.marker)
+        let (ends, texts, marker) = (verdicts, addresses, settings.marker)
         do throws(SDPFault) {
             try edits.rewrite(
-                description, body: body, destinations: ends.span, addresses: texts.span, marker: marker.span,
+                description, body: body, verdicts: ends.span, addresses: texts.span, marker: marker.span,
                 options: options)
         } catch {
             throw .sdp(error)

@@ -32,8 +32,10 @@ public struct Relay: ~Copyable {
     var command: [UInt8] = []
     var prompt: [UInt8] = []
     var addresses: [UInt8] = []
-    var destinations: [StreamDestination] = []
-    var description = SessionDescription()
+    /// What becomes of each stream of the description, and why a relay's answer has it refused.
+    var verdicts: [StreamVerdict] = []
+    var refusals: [StreamRefusal] = []
+    var description: SessionDescription
     var edits = EditList()
     /// The node whose answer a log line is about.
     var lastAsked: Int?
@@ -57,6 +59,7 @@ public struct Relay: ~Copyable {
         exchanges = ExchangeGroup(
             members: members, nodes: table.capacity, reserves: members <= Legs.count)
         freeMembers = Array((0..<members).reversed())
+        description = SessionDescription(streamLimit: settings.maximumStreams)
         self.table = table
         reserve()
     }
@@ -70,7 +73,8 @@ public struct Relay: ~Copyable {
         command.reserveCapacity(2048)
         prompt.reserveCapacity(256)
         addresses.reserveCapacity(1024)
-        destinations.reserveCapacity(32)
+        verdicts.reserveCapacity(32)
+        refusals.reserveCapacity(32)
         line.reserveCapacity(1024)
     }
 }
@@ -152,13 +156,18 @@ extension Relay {
 
     /// Warns that the node tried last does not do all that was asked for in this call.
     mutating func warn<Host: CallHost>(_ host: Host, _ what: StaticString) {
+        beginWarning(host)
+        line.append(what)
+        host.log(.warning, line.span)
+    }
+
+    /// Begins a line about the call and the node tried last.
+    mutating func beginWarning<Host: CallHost>(_ host: Host) {
         line.removeAll(keepingCapacity: true)
         line.append("call ")
         host.with(.callID) { line.append(printable: $0, $0.all) }
         line.append(": ")
         appendLastNode()
-        line.append(what)
-        host.log(.warning, line.span)
     }
 
     private mutating func appendLastNode() {

@@ -3,6 +3,7 @@
 
 import Bytes
 import ControlProtocol
+import SDP
 public import SharedState
 import Transport
 
@@ -30,6 +31,8 @@ public struct Settings {
     public var asksFigures = false
     /// Where the module listens for notifications itself; empty: nowhere.
     public private(set) var notifyListen: [UInt8] = []
+    /// Media streams that a message may have, 1 or more.
+    public private(set) var maximumStreams = 32
     /// Change `o=` in every SDP, flag `o` or not.
     public private(set) var rewritesOrigin = false
     /// Seconds between two looks at a node that is up; 0: none.
@@ -127,6 +130,8 @@ public struct Settings {
             asyncProcesses = inRange("rtpproxy_async_processes", value, 0...16)
         } else if parameter.equals(parameter.all, "rtpproxy_async_max") {
             asyncMaximum = inRange("rtpproxy_async_max", value, 1...65_000)
+        } else if parameter.equals(parameter.all, "rtpproxy_max_streams") {
+            maximumStreams = inRange("rtpproxy_max_streams", value, 1...SessionDescription.maximumStreams)
         } else if parameter.equals(parameter.all, "rtpproxy_retr") {
             tries = inRange("rtpproxy_retr", value, 1...Int.max)
         } else if parameter.equals(parameter.all, "rewrite_origin") {

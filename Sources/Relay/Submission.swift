@@ -3,6 +3,7 @@
 
 import Bytes
 import ControlProtocol
+import SDP
 import SharedState
 
 /// What came of suspending a transaction.
@@ -99,7 +100,7 @@ extension Relay {
     private mutating func enqueue<Host: SuspendableCall>(
         _ kind: JobKind, _ host: Host, _ lines: JobLines, _ flags: Span<UInt8>, _ address: Span<UInt8>
     ) throws(CallFailure) {
-        try checkSomebodyIsThere(host, jobDraft.header.setID)
+        if kind == .delete || description.wantsRelay { try checkSomebodyIsThere(host, jobDraft.header.setID) }
         let process = host.with(.callID) { JobLines.process(for: $0, of: lines.count) }
         guard lines.count > 0 else { throw .noAsyncProcess }
         // Before anything is suspended: what is suspended has to be resumed. A few more at the same moment do no harm.

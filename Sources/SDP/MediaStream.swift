@@ -18,6 +18,8 @@ public struct MediaStream: Sendable {
     public let transport: ByteRange
     /// Whether the transport protocol is one of the RTP profiles.
     public let isRTP: Bool
+    /// Whether the transport protocol is TCP, alone or with something on top of it (RFC 4145, RFC 4571, RFC 4975).
+    public let isOverTCP: Bool
     /// Everything behind the transport protocol: the payload types of RTP.
     public let formats: ByteRange
     /// The address of the `c=` that counts, without `/<ttl>`: the stream's first, else its session's first.
@@ -29,12 +31,19 @@ public struct MediaStream: Sendable {
     /// Whether there is an `a=candidate:` line (RFC 8839 section 5.1).
     public internal(set) var hasCandidates = false
 
+    /// Whether the stream is off (RFC 3264 sections 5.1 and 6): nothing of it but its number matters.
+    public var isOff: Bool { port == 0 }
+    /// Whether a relay is to be asked for it: it is on, and it is datagrams.
+    public var wantsRelay: Bool { !isOff && !isOverTCP }
+
     /// The place of the stream's session among the sessions.
     let session: Int
     /// Whether the stream has a `c=` of its own.
     var hasOwnConnection = false
     /// The index of the place behind the last `a=candidate:` line.
     var candidatesPlace = 0
+    /// The index of the place where a `c=` of its own would stand.
+    var connectionPlace = 0
 
     /// Reads the value of an `m=` line; nil where it holds no port.
     init?(number: Int, line: Line, session: Int, in body: Span<UInt8>) {
@@ -55,6 +64,7 @@ public struct MediaStream: Sendable {
         self.session = session
         transport = fields.next(in: body) ?? ByteRange(start: value.end, count: 0)
         isRTP = MediaStream.isRTP(body, transport)
+        isOverTCP = body.hasPrefixIgnoringCase(transport, "TCP/") || body.equalsIgnoringCase(transport, "TCP")
         let firstFormat = fields.next(in: body)?.start ?? value.end
         formats = body.trimmed(ByteRange(from: firstFormat, to: value.end))
     }
@@ -70,17 +80,12 @@ public struct MediaStream: Sendable {
     }
 
     /// Whether `range` names an RTP profile: `RTP/AVP`, `RTP/SAVP` (RFC 3711), `RTP/AVPF` (RFC 4585), `RTP/SAVPF`
-    /// (RFC 5124), alone or behind `UDP/TLS/` (RFC 5764) or anything that begins with `TCP/` (RFC 4571, RFC 7850),
-    /// letters in either case: not everyone writes capitals.
+    /// (RFC 5124), alone or behind `UDP/TLS/` (RFC 5764), letters in either case: not everyone writes capitals. What is
+    /// over TCP is no relay's.
     static func isRTP(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
         var profile = bytes.clamped(range)
         if bytes.hasPrefixIgnoringCase(profile, "UDP/TLS/") {
             profile = ByteRange(from: profile.start &+ 8, to: profile.end)
-        } else if bytes.hasPrefixIgnoringCase(profile, "TCP/") {
-            while !bytes.hasPrefixIgnoringCase(profile, "RTP/") {
-                guard let slash = bytes.firstIndex(of: UInt8(ascii: "/"), in: profile) else { return false }
-                profile = ByteRange(from: slash &+ 1, to: profile.end)
-            }
         }
         return bytes.equalsIgnoringCase(profile, "RTP/AVP") || bytes.equalsIgnoringCase(profile, "RTP/SAVP")
             || bytes.equalsIgnoringCase(profile, "RTP/AVPF") || bytes.equalsIgnoringCase(profile, "RTP/SAVPF")

@@ -11,6 +11,8 @@ enum Place {
     case sessionConnection(session: Int, ConnectionField)
     /// A `c=` line of a media stream.
     case streamConnection(stream: Int, ConnectionField)
+    /// The offset where a media stream's `c=` belongs: behind its `m=` and `i=` (RFC 8866 section 5).
+    case newConnection(stream: Int, at: Int)
     /// The port of an `m=` line, with its `/<n>`.
     case port(stream: Int, ByteRange)
     /// What stands behind the colon of an `a=rtcp:` line.
@@ -26,6 +28,4 @@ struct Session {
     var hasOrigin = false
     /// Index of the session's first media stream.
     var firstStream: Int?
-    /// Index of the first media stream that has no `c=` of its own.
-    var firstStreamWithoutConnection: Int?
 }

@@ -1,23 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // From a parsed session description and the new addresses of its media streams to edits.
 
-public import Bytes
-
-/// Where a media stream is to be sent from now on.
-public struct StreamDestination: Equatable, Sendable {
-    /// The address, as a range of the addresses that are passed beside it.
-    public let address: ByteRange
-    /// The family of that address.
-    public let family: AddressFamily
-    /// The RTP port. RTCP has the next one; none where this is 65535.
-    public let port: UInt16
-
-    public init(address: ByteRange, family: AddressFamily, port: UInt16) {
-        self.address = address
-        self.family = family
-        self.port = port
-    }
-}
+internal import Bytes
 
 /// What a rewrite changes besides ports and the addresses that count.
 public struct RewriteOptions: Equatable, Sendable {
@@ -32,56 +16,82 @@ public struct RewriteOptions: Equatable, Sendable {
 }
 
 extension EditList {
-    /// Makes the edits that send each media stream of `description` to its destination, and add the line `marker`
+    /// Makes the edits that do with each media stream of `description` what its verdict says, and add the line `marker`
     /// (without line end; empty: none) behind the last one unless it is there.
     ///
-    /// - `m=`: port and `/<n>` become the new port; 0 stays.
+    /// - `m=`: port and `/<n>` become the new port, 0 where the stream is refused; 0 stays.
     /// - `c=`: the address with its `/<ttl>`, and the family where it changed. A session's is changed once, to the
-    ///   address of the first media stream that relies on it, or with the flag the session's first.
+    ///   address of the first relayed stream that relies on it, or else, with the flag or where a refused one does, of
+    ///   the session's first relayed one. That of a refused stream goes with the latter, too. A stream that goes past
+    ///   the relay and relies on the session's gets one of its own, with what the session had.
     /// - Hold: a null address stays in the same family, and becomes the other family's null address else.
-    /// - `o=`: with the flag, to the address of the session's first media stream.
+    /// - `o=`: with the flag, to the address of the session's first relayed stream.
     /// - `a=rtcp:` (RFC 3605): everything behind the colon becomes the RTCP port; untouched where there is none.
     ///
-    /// `description` has to be of this very `body`. Throws `badOrigin` with its line, or `destinationsDoNotMatch`;
-    /// then there are no edits.
+    /// Where no stream of a session is relayed, its lines stay as they are. `description` has to be of this very
+    /// `body`. Throws `badOrigin` with its line, or `verdictsDoNotMatch`; then there are no edits.
     public mutating func rewrite(
         _ description: borrowing SessionDescription, body: Span<UInt8>,
-        destinations: Span<StreamDestination>, addresses: Span<UInt8>,
+        verdicts: Span<StreamVerdict>, addresses: Span<UInt8>,
         marker: Span<UInt8>, options: RewriteOptions
     ) throws(SDPFault) {
         removeAll()
-        guard destinations.count == description.streams.count else { throw SDPFault(.destinationsDoNotMatch) }
+        guard verdicts.count == description.streams.count else { throw SDPFault(.verdictsDoNotMatch) }
         for index in description.places.indices {
             switch description.places[index] {
             case .origin(let session, let field, let line):
-                guard options.changesOrigin, let stream = description.sessions[session].firstStream else { continue }
+                guard options.changesOrigin, let first = description.firstRelayed(session, verdicts) else { continue }
                 guard let field else {
                     removeAll()
                     throw SDPFault(.badOrigin, line: line)
                 }
-                move(field, to: destinations[stream], body, addresses, keepingHold: false)
+                move(field, to: first, body, addresses, keepingHold: false)
 
             case .sessionConnection(let session, let field):
-                let user = description.sessions[session].firstStreamWithoutConnection
-                let first = options.changesSessionConnection ? description.sessions[session].firstStream : nil
-                guard let stream = user ?? first else { continue }
-                move(field, to: destinations[stream], body, addresses, keepingHold: true)
+                guard let target = description.target(ofConnection: session, verdicts, options) else { continue }
+                move(field, to: target, body, addresses, keepingHold: true)
 
             case .streamConnection(let stream, let field):
-                move(field, to: destinations[stream], body, addresses, keepingHold: true)
+                switch verdicts[stream] {
+                case .relayed(let destination): move(field, to: destination, body, addresses, keepingHold: true)
+                case .refused:
+                    let session = description.streams[stream].session
+                    guard let first = description.firstRelayed(session, verdicts) else { continue }
+                    move(field, to: first, body, addresses, keepingHold: true)
+                case .left: continue
+                }
+
+            case .newConnection(let stream, let offset):
+                let session = description.streams[stream].session
+                guard verdicts[stream] == .left, !description.streams[stream].hasOwnConnection,
+                    let field = description.sessions[session].connection,
+                    let target = description.target(ofConnection: session, verdicts, options),
+                    moves(field, to: target, body, addresses)
+                else { continue }
+                addLine(body, at: offset, lineEnd: description.lineEnd) {
+                    $0.append("c=IN ")
+                    $0.append(body, field.familyToken)
+                    $0.append(" ")
+                    $0.append(body, field.addressField)
+                }
 
             case .port(let stream, let field):
-                guard description.streams[stream].port != 0 else { continue }
-                let port = destinations[stream].port
-                replace(body, field) { $0.append(decimal: UInt64(port)) }
+                guard !description.streams[stream].isOff else { continue }
+                switch verdicts[stream] {
+                case .relayed(let destination): replace(body, field) { $0.append(decimal: UInt64(destination.port)) }
+                case .refused: replace(body, field) { $0.append("0") }
+                case .left: continue
+                }
 
             case .rtcp(let stream, let value):
-                guard let port = destinations[stream].rtcpPort else { continue }
+                guard let port = verdicts[stream].destination?.rtcpPort else { continue }
                 replace(body, value) { $0.append(decimal: UInt64(port)) }
 
             case .candidates(let stream, let offset):
-                guard description.streams[stream].candidatesPlace == index else { continue }
-                addCandidates(options.relayCandidates, at: offset, description, body, destinations[stream], addresses)
+                guard description.streams[stream].candidatesPlace == index,
+                    let destination = verdicts[stream].destination
+                else { continue }
+                addCandidates(options.relayCandidates, at: offset, description, body, destination, addresses)
             }
         }
         if !marker.isEmpty, !SessionDescription.carriesMarker(body, description.range, marker: marker) {
@@ -108,6 +118,15 @@ extension EditList {
         }
     }
 
+    /// Whether `move` changes anything, hold kept.
+    private func moves(
+        _ field: ConnectionField, to destination: StreamDestination, _ body: Span<UInt8>, _ addresses: Span<UInt8>
+    ) -> Bool {
+        if field.tokenFamily != destination.family { return true }
+        if field.isNull { return field.family != destination.family }
+        return !body.equals(field.addressField, addresses, destination.address)
+    }
+
     /// Adds a line at `offset`, behind another one. Where that lacks its line end, as the last line of a part of a
     /// multipart body does, so does the new one.
     mutating func addLine(
@@ -129,12 +148,33 @@ extension EditList {
     }
 }
 
-extension StreamDestination {
-    /// The port behind the RTP port; nil behind 65535.
-    var rtcpPort: UInt16? { port < UInt16.max ? port &+ 1 : nil }
-}
-
 extension SessionDescription {
     /// How the lines of this session description end: CRLF (RFC 8866 section 5), or LF where all of them do.
     var lineEnd: StaticString { endsLinesInLineFeedAlone ? "\n" : "\r\n" }
+
+    /// Where the first stream of a session goes that a relay takes; nil where it takes none.
+    func firstRelayed(_ session: Int, _ verdicts: Span<StreamVerdict>) -> StreamDestination? {
+        var index = sessions[session].firstStream ?? streams.count
+        while index < streams.count, streams[index].session == session {
+            if let destination = verdicts[index].destination { return destination }
+            index &+= 1
+        }
+        return nil
+    }
+
+    /// Where the `c=` of a session goes; nil where it stays.
+    func target(
+        ofConnection session: Int, _ verdicts: Span<StreamVerdict>, _ options: RewriteOptions
+    ) -> StreamDestination? {
+        var hasRefused = false
+        var index = sessions[session].firstStream ?? streams.count
+        while index < streams.count, streams[index].session == session {
+            if !streams[index].hasOwnConnection {
+                if let destination = verdicts[index].destination { return destination }
+                if verdicts[index] == .refused { hasRefused = true }
+            }
+            index &+= 1
+        }
+        return hasRefused || options.changesSessionConnection ? firstRelayed(session, verdicts) : nil
+    }
 }

@@ -17,16 +17,16 @@ public enum SDPError: Error, Equatable, Sendable, CaseIterable {
     case badPort
     /// A `c=` line does not begin with `IN IP4 <address>` or `IN IP6 <address>` (RFC 8866 section 5.7).
     case badConnection
-    /// Neither the media stream nor its session has a `c=` line.
+    /// Neither the media stream, which is on, nor its session has a `c=` line.
     case noConnection
-    /// More media streams than `SessionDescription.maximumStreams`.
+    /// More media streams than the limit.
     case tooManyStreams
     /// More sessions than `SessionDescription.maximumSessions`.
     case tooManySessions
     /// More lines that could be changed than `SessionDescription.maximumPlaces`.
     case tooManyPlaces
-    /// The caller did not bring exactly one destination for each media stream.
-    case destinationsDoNotMatch
+    /// The caller did not bring exactly one verdict for each media stream.
+    case verdictsDoNotMatch
 
     /// The reason for a log line.
     public var text: StaticString {
@@ -42,7 +42,7 @@ public enum SDPError: Error, Equatable, Sendable, CaseIterable {
         case .tooManyStreams: "too many media streams"
         case .tooManySessions: "too many sessions"
         case .tooManyPlaces: "too many lines to change"
-        case .destinationsDoNotMatch: "not one destination per media stream"
+        case .verdictsDoNotMatch: "not one verdict per media stream"
         }
     }
 }

@@ -6,7 +6,7 @@ public import Bytes
 /// A session description (RFC 8866), or several in one body: scratch memory that is used again for each body.
 /// It holds offsets only; the body is passed at each step.
 public struct SessionDescription: ~Copyable {
-    /// The most media streams that one body may have.
+    /// The highest limit of media streams that one body may have.
     public static let maximumStreams = 128
     /// The most `v=` lines that one body may have.
     public static let maximumSessions = 128
@@ -23,12 +23,19 @@ public struct SessionDescription: ~Copyable {
     /// Whether the lines end in LF alone, all of them.
     private(set) var endsLinesInLineFeedAlone = false
     private var hasOrigin = false
+    private let streamLimit: Int
 
-    /// An empty one, without memory of its own yet.
-    public init() {}
+    /// An empty one, without memory of its own yet, for bodies of at most so many media streams, 1 to `maximumStreams`.
+    public init(streamLimit: Int = SessionDescription.maximumStreams) {
+        self.streamLimit = min(max(streamLimit, 1), SessionDescription.maximumStreams)
+    }
 
-    /// Reads the session description in `range` of `body`. Lines that it does not know may hold anything.
-    /// Throws for what `SDPError` names, all but `badOrigin` and `destinationsDoNotMatch`.
+    /// Whether a relay is to be asked for any of the media streams.
+    public var wantsRelay: Bool { streams.contains { $0.wantsRelay } }
+
+    /// Reads the session description in `range` of `body`. Lines that it does not know may hold anything, and so may
+    /// those of a media stream that is off or over TCP, but for its `m=`.
+    /// Throws for what `SDPError` names, all but `badOrigin` and `verdictsDoNotMatch`.
     public mutating func parse(_ body: Span<UInt8>, _ range: ByteRange) throws(SDPFault) {
         forget()
         self.range = body.clamped(range)
@@ -63,6 +70,7 @@ public struct SessionDescription: ~Copyable {
             case UInt8(ascii: "o"): try readOrigin(body, value, line)
             case UInt8(ascii: "c"): try readConnection(body, value, line)
             case UInt8(ascii: "m"): try beginStream(body, line)
+            case UInt8(ascii: "i"): readTitle(line)
             case UInt8(ascii: "a"): try readAttribute(body, value, line)
             default: break
             }
@@ -116,6 +124,10 @@ public struct SessionDescription: ~Copyable {
     private mutating func readConnection(_ body: Span<UInt8>, _ value: ByteRange, _ line: Line) throws(SDPFault) {
         let session = try currentSession(line)
         guard let field = ConnectionField(connection: body, value) else {
+            if let stream = currentStream, !streams[stream].wantsRelay {
+                streams[stream].hasOwnConnection = true
+                return
+            }
             throw SDPFault(.badConnection, line: line.number)
         }
         if let stream = currentStream {
@@ -133,34 +145,43 @@ public struct SessionDescription: ~Copyable {
     private mutating func beginStream(_ body: Span<UInt8>, _ line: Line) throws(SDPFault) {
         let session = try currentSession(line)
         try endStream()
-        guard streams.count < SessionDescription.maximumStreams else {
-            throw SDPFault(.tooManyStreams, line: line.number)
-        }
+        guard streams.count < streamLimit else { throw SDPFault(.tooManyStreams, line: line.number) }
         let index = streams.count
         guard let stream = MediaStream(number: index &+ 1, line: line, session: session, in: body) else {
             throw SDPFault(.badPort, line: line.number)
         }
         streams.append(stream)
         if sessions[session].firstStream == nil { sessions[session].firstStream = index }
-        try note(.port(stream: index, stream.portField), line)
+        if stream.wantsRelay {
+            try note(.port(stream: index, stream.portField), line)
+        } else if !stream.isOff {
+            streams[index].connectionPlace = places.count
+            try note(.newConnection(stream: index, at: line.next), line)
+        }
+    }
+
+    /// The title of a media stream stands before its `c=`.
+    private mutating func readTitle(_ line: Line) {
+        guard let stream = currentStream, streams[stream].connectionPlace == places.count &- 1,
+            case .newConnection(let index, let offset) = places[places.count &- 1], index == stream,
+            offset == line.content.start
+        else { return }
+        places[places.count &- 1] = .newConnection(stream: stream, at: line.next)
     }
 
     /// Gives the media stream that ends here its session's address where it has none of its own.
     private mutating func endStream() throws(SDPFault) {
         guard let index = currentStream, !streams[index].hasOwnConnection else { return }
-        let session = streams[index].session
-        guard let connection = sessions[session].connection else {
+        if let connection = sessions[streams[index].session].connection {
+            streams[index].adopt(connection)
+        } else if streams[index].wantsRelay {
             throw SDPFault(.noConnection, line: streams[index].line)
-        }
-        streams[index].adopt(connection)
-        if sessions[session].firstStreamWithoutConnection == nil {
-            sessions[session].firstStreamWithoutConnection = index
         }
     }
 
-    /// Attributes of a session, before its first `m=`, are not ours.
+    /// Attributes of a session, before its first `m=`, are not ours, nor are those of a stream that no relay has.
     private mutating func readAttribute(_ body: Span<UInt8>, _ value: ByteRange, _ line: Line) throws(SDPFault) {
-        guard let stream = currentStream else { return }
+        guard let stream = currentStream, streams[stream].wantsRelay else { return }
         if body.hasPrefix(value, "candidate:") {
             let place = Place.candidates(stream: stream, behind: line.next)
             if streams[stream].hasCandidates, streams[stream].candidatesPlace == places.count &- 1 {

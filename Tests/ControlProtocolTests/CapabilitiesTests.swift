@@ -20,18 +20,25 @@ import Testing
     @Test func aProbeAsksForWhatTheModuleUses() {
         #expect(
             (0..<Probe.count).map(question) == [
-                "V", "VF 20050322", "VF 20071116", "VF 20081102", "VF 20080403", "VF 20150420", "VF 20230205",
-                "VF 20230424",
+                "V", "VF 20050322", "VF 20071116", "VF 20081102", "VF 20060704", "VF 20080403", "VF 20150420",
+                "VF 20230205", "VF 20230424",
             ])
     }
 
     @Test func eachYesIsOneCapability() {
         let answers: [Capabilities?] = [
-            .base, .multipleStreams, .repacketization, .codecLists, .statistics, .namedFigures, .lostPackets, .jitter,
+            .base, .multipleStreams, .repacketization, .codecLists, .versionArgument, .statistics, .namedFigures,
+            .lostPackets, .jitter,
         ]
         #expect(capability(0, "20040107") == answers[0])
         for position in 1..<Probe.count { #expect(capability(position, "1") == answers[position]) }
         for position in 1..<Probe.count { #expect(capability(position, " 1 x") == answers[position]) }
+    }
+
+    @Test func oneStreamACallIsServedByWhatKnowsVersionsAndNoPacketTimes() {
+        #expect(!Capabilities([.base, .multipleStreams, .versionArgument]).servesSeveralStreams)
+        #expect(Capabilities([.base, .multipleStreams, .versionArgument, .repacketization]).servesSeveralStreams)
+        #expect(Capabilities([.base, .multipleStreams]).servesSeveralStreams)
     }
 
     @Test(arguments: ["0", "E0", "E1", "E2 x"])

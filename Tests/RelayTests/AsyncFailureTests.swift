@@ -102,7 +102,7 @@ import Testing
         let resumed = try #require(bench.resumed(1).first)
         #expect(resumed.code == .error && resumed.body == Body.audioVideo)
         #expect(responder.commands.last == "D half ft" && responder.commands.count == 3)
-        #expect(bench.world.errors == ["call half: RTPProxy \(responder.url) answered with error E1"])
+        #expect(bench.world.errors == ["call half: RTPProxy \(responder.url) \(refusal(1))"])
         #expect(bench.isClean())
     }
 
@@ -140,7 +140,7 @@ import Testing
         _ = bench.selectSet(call, 5)
         #expect(bench.offer(call).isSuspended)
         #expect(bench.resumed(2).map(\.callID) == ["other", "refused"])
-        #expect(bench.world.errors == ["call refused: RTPProxy \(refusing.url) answered with error E1"])
+        #expect(bench.world.errors == ["call refused: RTPProxy \(refusing.url) \(refusal(1))"])
     }
 
     @Test(arguments: [true, false])

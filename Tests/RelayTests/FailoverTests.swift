@@ -39,7 +39,7 @@ import Testing
         let call = call()
         #expect(worker.offer(call) == .error)
         #expect(short.map(\.commands.count) == [1, 1])
-        #expect(call.errors == ["call b: RTPProxy \(short[1].url) answered with error E72"])
+        #expect(call.errors == ["call b: RTPProxy \(short[1].url) \(refusal(72))"])
         #expect(call.body == Body.audio)
     }
 

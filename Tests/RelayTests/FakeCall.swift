@@ -2,6 +2,7 @@
 // A SIP message in the hands of a host that a test has made up, and what the host was asked to do.
 
 import Bytes
+import ControlProtocol
 import Relay
 import SDP
 
@@ -111,6 +112,9 @@ final class FakeCall: CallHost {
 
     func markTransaction() { marks += 1 }
 }
+
+/// What the log says of an error reply.
+func refusal(_ code: UInt32) -> String { "answered with error E\(code): \(ErrorCode(code).explanation)" }
 
 /// Bodies, named for what they are.
 enum Body {

@@ -302,7 +302,7 @@ import Testing
         let worker = try worker(responder)
         let call = FakeCall(.bye, toTag: "tt", body: nil)
         #expect(worker.figure(call, "nrelayed") == nil && worker.figure(call, "nrelayed") == nil)
-        #expect(call.errors == ["call \(Self.cid): RTPProxy \(responder.url) answered with error E98"])
+        #expect(call.errors == ["call \(Self.cid): RTPProxy \(responder.url) \(refusal(98))"])
         #expect(responder.commands.count == 8)
     }
 

@@ -81,6 +81,7 @@ final class SIPWorker {
         case namedFigures = 32
         case lostPackets = 64
         case jitter = 128
+        case versionArgument = 256
     }
 
     func condition(_ node: Int) -> NodeCondition? { try? table().condition(node) }

@@ -131,7 +131,7 @@ import Testing
         #expect(worker.stopPlay(call, toCallee: true) == .error)
         #expect(worker.record(call) == .error)
         #expect(call.errors.count == 3)
-        #expect(call.errors.allSatisfy { $0.hasSuffix("answered with error \(reply)") })
+        #expect(call.errors.allSatisfy { $0.contains(" answered with error \(reply): ") })
     }
 
     // MARK: - Recording

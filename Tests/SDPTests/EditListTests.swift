@@ -56,7 +56,7 @@ import Testing
         let first = try rewriter.rewrite(body, nil, RewriteRequest("to 192.0.2.99 40000"))
         let second = try rewriter.rewrite(body, nil, RewriteRequest("to 192.0.2.99 40000"))
         #expect(first.edits == second.edits && first.text == second.text)
-        #expect(throws: SDPFault(.destinationsDoNotMatch)) {
+        #expect(throws: SDPFault(.verdictsDoNotMatch)) {
             try rewriter.rewrite(body, nil, RewriteRequest("to 192.0.2.99 1\nto 192.0.2.99 2"))
         }
         #expect(rewriter.edits.edits.isEmpty && rewriter.edits.text.isEmpty)

@@ -4,10 +4,10 @@
 import Bytes
 public import SDP
 
-/// All that a rewrite needs beside the body. A line for each of: `to <address> <port>` per media stream in order,
-/// `origin`, `session-connection`, `marker <line>`, `candidates low|high`.
+/// All that a rewrite needs beside the body. A line for each of: `to <address> <port>` or `refuse` per media stream in
+/// order (of one that no relay is asked for it does not count what the line says), `origin`, `session-connection`, `marker <line>`, `candidates low|high`.
 public struct RewriteRequest: Sendable {
-    public var destinations: [StreamDestination] = []
+    public var verdicts: [StreamVerdict] = []
     public var addresses: [UInt8] = []
     public var marker: [UInt8] = []
     public var options = RewriteOptions()
@@ -22,6 +22,7 @@ public struct RewriteRequest: Sendable {
             switch words.first.map({ String(decoding: $0, as: UTF8.self) }) {
             case "to" where words.count == 3:
                 add(Array(words[1]), UInt16(String(decoding: words[2], as: UTF8.self)) ?? 0)
+            case "refuse": verdicts.append(.refused)
             case "origin": options.changesOrigin = true
             case "session-connection": options.changesSessionConnection = true
             case "marker": marker = Array(line.dropFirst("marker ".utf8.count))
@@ -37,15 +38,24 @@ public struct RewriteRequest: Sendable {
         let family = AddressText.family(address.span, address.span.all) ?? .ipv4
         let range = ByteRange(start: addresses.count, count: address.count)
         addresses += address
-        destinations.append(StreamDestination(address: range, family: family, port: port))
+        verdicts.append(.relayed(StreamDestination(address: range, family: family, port: port)))
     }
 
-    /// As it is, with a destination for each of `count` media streams whatever was given.
-    public func reaching(_ count: Int) -> RewriteRequest {
+    /// As it is, with a verdict for each of `streams` whatever was given.
+    public func reaching(_ streams: [MediaStream]) -> RewriteRequest {
         var request = self
-        request.destinations = Array(destinations.prefix(count))
-        while request.destinations.count < count {
-            request.add(Array("2001:db8::77".utf8), UInt16(30000 + destinations.count))
+        request.verdicts = Array(verdicts.prefix(streams.count))
+        while request.verdicts.count < streams.count {
+            request.add(Array("2001:db8::77".utf8), UInt16(30000 + verdicts.count))
+        }
+        return request.fitting(streams)
+    }
+
+    /// As it is, those of `streams` that no relay is asked for left out of it.
+    func fitting(_ streams: [MediaStream]) -> RewriteRequest {
+        var request = self
+        for (index, stream) in streams.enumerated() where index < verdicts.count {
+            if let verdict = StreamVerdict(withoutRelay: stream) { request.verdicts[index] = verdict }
         }
         return request
     }

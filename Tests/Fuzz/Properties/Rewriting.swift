@@ -6,6 +6,7 @@ public import SDP
 
 /// What came of a body.
 public struct Rewritten {
+    public var input: [UInt8]
     public var output: [UInt8]
     public var edits: [Edit]
     public var text: [UInt8]
@@ -19,17 +20,17 @@ public struct Rewriter: ~Copyable {
 
     public init() {}
 
-    /// Rewrites `range` of `body` as `request` says; with `anyStreams` it brings as many destinations as are needed.
+    /// Rewrites `range` of `body` as `request` says; with `anyStreams` it brings as many verdicts as are needed.
     public mutating func rewrite(
         _ body: [UInt8], _ range: ByteRange? = nil, _ request: RewriteRequest, anyStreams: Bool = false
     ) throws(SDPFault) -> Rewritten {
         try description.parse(body.span, range ?? body.span.all)
-        let request = anyStreams ? request.reaching(description.streams.count) : request
+        let request = anyStreams ? request.reaching(description.streams) : request.fitting(description.streams)
         try edits.rewrite(
-            description, body: body.span, destinations: request.destinations.span, addresses: request.addresses.span,
+            description, body: body.span, verdicts: request.verdicts.span, addresses: request.addresses.span,
             marker: request.marker.span, options: request.options)
         return Rewritten(
-            output: apply(edits.edits, edits.text, to: body), edits: edits.edits, text: edits.text,
+            input: body, output: apply(edits.edits, edits.text, to: body), edits: edits.edits, text: edits.text,
             streams: description.streams)
     }
 
@@ -66,12 +67,12 @@ public func brokenRule(_ rewritten: Rewritten, _ body: [UInt8], _ range: ByteRan
 }
 
 /// Why the rewritten body is not what was asked for, or nil: parsed again it has the same media streams, each with its
-/// new port and address, or 0 and a null address where it had those; and rewriting it again changes nothing, relay candidates
-/// aside. `range`: where the session description stands in the output; nil: it is all of it.
+/// new port and address, or 0 where it is refused, a null address where it had one, and what it had where it goes past
+/// the relay; and rewriting it again changes nothing, relay candidates aside. `range`: where the session description stands in the output; nil: it is all of it.
 public func brokenPromise(
     _ rewritten: Rewritten, _ request: RewriteRequest, _ rewriter: inout Rewriter, in range: ByteRange? = nil
 ) -> String? {
-    var again = request.reaching(rewritten.streams.count)
+    var again = request.reaching(rewritten.streams)
     again.options.relayCandidates = .none
     let second: Rewritten
     do throws(SDPFault) {
@@ -81,18 +82,29 @@ public func brokenPromise(
     }
     guard second.streams.count == rewritten.streams.count else { return "the number of streams changed" }
     guard second.edits.isEmpty else { return "rewriting the result changes it again" }
-    for (stream, (before, destination)) in zip(second.streams, zip(rewritten.streams, again.destinations)) {
-        let port = before.port == 0 ? 0 : destination.port
+    let destinations = again.verdicts.compactMap(\.destination)
+    for (stream, (before, verdict)) in zip(second.streams, zip(rewritten.streams, again.verdicts)) {
+        let port =
+            switch verdict {
+            case .relayed(let destination): destination.port
+            case .refused: UInt16(0)
+            case .left: before.port
+            }
         guard stream.port == port else { return "stream \(stream.number) has port \(stream.port)" }
         guard stream.isOnHold == before.isOnHold else { return "stream \(stream.number): hold changed" }
-        // A session's connection goes to one of the media streams that share it.
-        let isShared = stream.address.start < stream.portText.start
-        let fits = again.destinations.contains { candidate in
-            guard isShared || candidate == destination else { return false }
+        let isUnchanged = text(rewritten.output, stream.address) == text(rewritten.input, before.address)
+        // A session's connection goes to one of the media streams that share it, that of a refused one to any of them.
+        let isShared = stream.address.start < stream.portText.start || verdict == .refused
+        let fits = destinations.contains { candidate in
+            guard isShared || candidate == verdict.destination else { return false }
             let isNew = rewritten.output.span.equals(stream.address, again.addresses.span, candidate.address)
             return stream.family == candidate.family && (isNew || before.isOnHold)
         }
-        guard fits else { return "stream \(stream.number) has the wrong address or family" }
+        switch verdict {
+        case .relayed: guard fits else { return "stream \(stream.number) has the wrong address or family" }
+        case .refused: guard fits || isUnchanged else { return "stream \(stream.number) has a stray address" }
+        case .left: guard isUnchanged else { return "stream \(stream.number) has another address" }
+        }
     }
     return nil
 }

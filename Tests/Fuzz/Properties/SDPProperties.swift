@@ -63,9 +63,14 @@ extension RewriteRequest {
     var sane: RewriteRequest {
         var request = self
         request.addresses = []
-        request.destinations = []
-        for destination in destinations where destination.port > 0 {
-            guard let family = AddressText.family(addresses.span, destination.address), family == destination.family,
+        request.verdicts = []
+        for verdict in verdicts {
+            guard let destination = verdict.destination else {
+                request.verdicts.append(verdict)
+                continue
+            }
+            guard destination.port > 0, let family = AddressText.family(addresses.span, destination.address),
+                family == destination.family,
                 !AddressText.isNull(addresses.span, destination.address)
             else { continue }
             request.add(Array(addresses[destination.address.start..<destination.address.end]), destination.port)

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What becomes of a message's media streams one by one: those that are off, and those that a relay refuses.
+
+import Bytes
+import ControlProtocol
+import SDP
+import Transport
+
+/// A media stream that the relay's answer has refused.
+struct StreamRefusal: Equatable {
+    enum Reason: Equatable {
+        /// The relay has no session of it (any more).
+        case sessionUnknown
+        /// The relay cannot serve it.
+        case error(ErrorCode)
+    }
+
+    /// The stream's number, from 1, and the line of its `m=`.
+    let number: Int
+    let line: Int
+    let reason: Reason
+}
+
+extension MediaCall {
+    /// Whether it is an answer, and not an offer that looks its session up.
+    var isAnswer: Bool { verb == .lookup && !flags.looksUpOnly }
+
+    /// Whether streams that are off may have sessions of an earlier offer, which would end with a notice of their own.
+    private var mayTurnStreamsOff: Bool { verb == .update && !words.secondTag.isEmpty }
+
+    /// Whether `node` is told that a stream is off. One that serves one stream a call would end the call.
+    func deletes(_ stream: MediaStream, at node: Capabilities) -> Bool {
+        stream.isOff && mayTurnStreamsOff && node.servesSeveralStreams
+    }
+}
+
+extension Relay {
+    /// The commands that `node` gets for a message: one for each stream that wants a relay, in their order, and behind
+    /// them those that delete what is off.
+    func commandCount(_ call: MediaCall, _ node: Capabilities) -> Int {
+        var count = 0
+        for stream in description.streams where stream.wantsRelay || call.deletes(stream, at: node) { count &+= 1 }
+        return count
+    }
+
+    /// Writes the deletion of one stream.
+    mutating func writeDelete(_ stream: MediaStream, _ call: MediaCall) {
+        command.removeAll(keepingCapacity: true)
+        let text = identity.text
+        Command.writeDelete(identity: text.span, words: call.words, stream: stream.number, into: &command)
+    }
+
+    /// Whether each stream of the message has its answer. A deletion that none came to changes nothing.
+    func hasEveryAnswer(_ member: Int) -> Bool {
+        var index = 0
+        for stream in description.streams where stream.wantsRelay {
+            guard exchanges.reply(member, index) != nil else { return false }
+            index &+= 1
+        }
+        return index > 0
+    }
+
+    /// Does what there is to do with a message of which no stream wants a relay: nobody is asked. What is off and was
+    /// not before is deleted without waiting: no function fails for it.
+    mutating func settle<Host: CallHost>(
+        _ race: inout Race, _ call: MediaCall, _ host: Host, _ body: Span<UInt8>
+    ) {
+        verdicts.removeAll(keepingCapacity: true)
+        for stream in description.streams { verdicts.append(StreamVerdict(withoutRelay: stream) ?? .refused) }
+        do throws(CallFailure) {
+            try makeEdits(body, call.options)
+            guard host.apply(edits) else { throw .notApplied }
+            decide(&race, host, .done)
+        } catch {
+            return decide(&race, host, .failed(error))
+        }
+        for stream in description.streams where call.deletes(stream, at: []) {
+            guard let node = race.latest >= 0 ? race.latest : try? nextNode(&race, host) else { return }
+            guard call.deletes(stream, at: capabilities(node)) else { return }
+            writeDelete(stream, call)
+            sendOnce(host, node)
+        }
+    }
+
+    /// Warns of each stream that the node's answer has refused.
+    mutating func warnOfRefusals<Host: CallHost>(_ host: Host) {
+        for refusal in refusals {
+            beginWarning(host)
+            refusal.append(to: &line)
+            line.append(", it is refused")
+            host.log(.warning, line.span)
+        }
+    }
+}
+
+extension StreamRefusal {
+    /// `media stream 2 (line 9): session unknown at the relay`
+    func append(to line: inout [UInt8]) {
+        line.append("media stream ")
+        line.append(decimal: number)
+        line.append(" (line ")
+        line.append(decimal: self.line)
+        line.append("): ")
+        switch reason {
+        case .sessionUnknown: line.append("session unknown at the relay")
+        case .error(let code): CallFailure.relayError(code).describe(into: &line)
+        }
+    }
+}
