@@ -225,6 +225,8 @@ typedef struct rtpp_host {
     /* Makes all edits or none; false: none. */
     bool (*apply_edits)(void *context, const rtpp_edit *edits, size_t count);
     rtpp_transaction (*transaction)(void *context);
+    /* Whether the request that a reply belongs to had a to-tag; false where there is no transaction. */
+    bool (*is_within_dialog)(void *context);
     /* Marks the transaction of an INVITE with SDP; nothing without tm. */
     void (*mark_transaction)(void *context);
     /* Asked by the module's own process between two pieces of work, ten times a second or more: lets signals in that

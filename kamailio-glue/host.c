@@ -190,6 +190,18 @@ static rtpp_transaction host_transaction(void *context)
 	return (transaction->uas.request->msg_flags & FL_SDP_BODY) ? RTPP_TRANSACTION_OFFERED : RTPP_TRANSACTION_NO_OFFER;
 }
 
+static bool host_is_within_dialog(void *context)
+{
+	struct cell *transaction = current_transaction();
+	struct sip_msg *request = transaction != NULL ? transaction->uas.request : NULL;
+
+	(void)context;
+	/* The transaction's own copy is in shared memory: tm has parsed it, and nobody else may. */
+	if(request == NULL || request->to == NULL || request->to->parsed == NULL)
+		return false;
+	return get_to(request)->tag_value.len > 0;
+}
+
 static void host_mark_transaction(void *context)
 {
 	struct sip_msg *msg = context;
@@ -251,6 +263,7 @@ const rtpp_host rtpp_host_services = {
 		.is_edited = rtpp_message_is_edited,
 		.apply_edits = rtpp_message_apply,
 		.transaction = host_transaction,
+		.is_within_dialog = host_is_within_dialog,
 		.mark_transaction = host_mark_transaction,
 		.is_wanted = host_is_wanted,
 		.raise = rtpp_event_raise,

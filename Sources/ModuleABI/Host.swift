@@ -175,6 +175,11 @@ extension rtpp_report_kind {
         }
     }
 
+    var isWithinDialog: Bool {
+        guard facts.isRequest else { return unsafe services.is_within_dialog?(message.pointee.context) ?? false }
+        return with(.toTag) { !$0.isEmpty }
+    }
+
     var continuationSize: Int { services.continuation_size }
 
     func allocate(_ size: Int) -> UnsafeMutableRawPointer? { services.allocate?(size) }

@@ -43,7 +43,7 @@ enum CallFailure: Error, Equatable {
     case badRepacketization
     /// `l` given to an answer.
     case lookupOfAnswer
-    /// An answer in a request other than ACK.
+    /// An answer in a request other than ACK and PRACK.
     case answerInRequest
     /// ip_address given, and empty.
     case emptyAddress
@@ -139,7 +139,7 @@ enum CallFailure: Error, Equatable {
         case .flagsTooLong: line.append("more than 255 flags")
         case .badRepacketization: line.append("flag 'z' needs a number of 1..999 milliseconds behind it")
         case .lookupOfAnswer: line.append("flag 'l' means nothing to an answer")
-        case .answerInRequest: line.append("an answer comes in a reply or an ACK, not in another request")
+        case .answerInRequest: line.append("an answer comes in a reply, an ACK or a PRACK, not in another request")
         case .emptyAddress: line.append("the ip_address parameter is empty")
         case .body(let fault): line.append(fault.text)
         case .missing(let word):

@@ -93,6 +93,13 @@ public protocol CallHost: RelayHost {
     /// Makes all edits of the body, or none and says so.
     func apply(_ edits: borrowing EditList) -> Bool
     var transaction: TransactionState { get }
+    /// Whether the request, or the one that a reply belongs to, has a to-tag. Of a reply without a transaction: false.
+    var isWithinDialog: Bool { get }
     /// Marks the transaction of an INVITE with SDP.
     func markTransaction()
+}
+
+extension CallHost {
+    /// A request says it itself; for a reply, only a host that keeps transactions knows.
+    public var isWithinDialog: Bool { facts.isRequest && with(.toTag) { !$0.isEmpty } }
 }

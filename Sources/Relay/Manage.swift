@@ -13,12 +13,24 @@ enum ManageAction: Equatable {
 }
 
 extension MessageFacts {
-    /// The table of the manual, read top down. `transaction` is asked only where it matters.
-    func manageAction(hasSDP: Bool, transaction: () -> TransactionState) -> ManageAction {
+    /// The table of the manual, read top down. `isWithinDialog` and `transaction` are asked only where they matter.
+    func manageAction(
+        hasSDP: Bool, isWithinDialog: () -> Bool, transaction: () -> TransactionState
+    ) -> ManageAction {
         if route == .branchFailure { return .nothing }
-        if method == .bye || method == .cancel || route == .failure { return .delete }
+        switch method {
+        case .bye: return .delete
+        // What ends a re-INVITE leaves the call as it was before (RFC 3261 section 14.1).
+        case .cancel: return isWithinDialog() ? .refuse : .delete
+        case .invite where hasFailed: return isWithinDialog() ? .refuse : .delete
+        default: break
+        }
+        if route == .failure { return .delete }
         return isRequest ? managedRequest(hasSDP: hasSDP) : managedReply(hasSDP: hasSDP, transaction)
     }
+
+    /// Whether this is a request that has been refused, or the refusal.
+    private var hasFailed: Bool { route == .failure || !isRequest && status >= 300 }
 
     private func managedRequest(hasSDP: Bool) -> ManageAction {
         switch method {
@@ -31,7 +43,6 @@ extension MessageFacts {
     private func managedReply(hasSDP: Bool, _ transaction: () -> TransactionState) -> ManageAction {
         switch method {
         case .invite:
-            if status >= 300 { return .delete }
             guard hasSDP else { return .refuse }
             return transaction() == .notOffered ? .offer : .answer
         case .update, .prack:

@@ -62,7 +62,8 @@ extension Relay {
     /// What manage becomes for this message.
     func manageAction<Host: CallHost>(_ host: Host) -> ManageAction {
         let hasSDP = host.with(.body) { (try? findSDP(host, $0)) != nil }
-        return host.facts.manageAction(hasSDP: hasSDP, transaction: { host.transaction })
+        return host.facts.manageAction(
+            hasSDP: hasSDP, isWithinDialog: { host.isWithinDialog }, transaction: { host.transaction })
     }
 
     mutating func media<Host: CallHost>(
@@ -135,7 +136,10 @@ extension Relay {
             call.words = try identity.words(swapped: isRequest == call.flags.looksUpOnly)
         case .answer:
             guard !call.flags.looksUpOnly else { throw .lookupOfAnswer }
-            guard !isRequest || host.facts.method == .ack else { throw .answerInRequest }
+            // RFC 3262 section 5: the answer to an offer in a reliable 1xx comes in the PRACK.
+            guard !isRequest || host.facts.method == .ack || host.facts.method == .prack else {
+                throw .answerInRequest
+            }
             call.verb = .lookup
             call.words = try identity.words(swapped: isRequest)
         }

@@ -374,6 +374,23 @@ extension Difference {
             },
             holds: { stock, _ in stock[.wire].contains { $0.contains(": D ") } }),
         Difference(
+            "refused or cancelled re-INVITE",
+            "What ends a re-INVITE (a refusal, its failure_route, its CANCEL) leaves the call as it was: rtpproxy_manage"
+                + " returns -1; the stock module deletes the running call.",
+            in: [.wire, .code, .instance],
+            where: { test in
+                test.runs("manage")
+                    && test.steps.contains { ["INVITE", "CANCEL"].contains($0.method) && $0.toTag }
+            },
+            holds: { stock, ours in
+                stock[.wire].contains { $0.contains(": D ") } && ours[.code].contains("manage -1")
+            }),
+        Difference(
+            "answer in a PRACK",
+            "rtpproxy_answer takes the answer that a PRACK brings to an offer in a reliable 1xx; the stock module returns -1.",
+            in: [.wire, .code, .body, .instance],
+            where: { $0.runs("answer") && $0.steps.contains { $0.method == "PRACK" } }),
+        Difference(
             "failure of a late offer",
             "rtpproxy_manage in a failure_route deletes the session of an INVITE without SDP too, which a provisional reply"
                 + " may have created; the stock module leaves it to time out.",

@@ -50,6 +50,7 @@ final class Message {
     var acceptsEdits = true
     var suspension = rtpp_suspension.RTPP_SUSPENDED
     var transaction = rtpp_transaction.RTPP_TRANSACTION_NONE
+    var isWithinDialog = false
     /// Runs while a variable is looked at or set.
     var whileAsked: () -> Void = {}
     private(set) var edits: [(offset: Int, removed: Int, text: String)] = []
@@ -147,6 +148,7 @@ func services() -> rtpp_host {
         is_edited: { Message.of($0)?.isEdited ?? false },
         apply_edits: { Message.of($0)?.take($1, $2) ?? false },
         transaction: { Message.of($0)?.transaction ?? .RTPP_TRANSACTION_NONE },
+        is_within_dialog: { Message.of($0)?.isWithinDialog ?? false },
         mark_transaction: { Message.of($0)?.mark() }, is_wanted: { true },
         raise: { _ in },
         allocate: { malloc($0) }, release: { free($0) }, continuation_size: 64,

@@ -151,6 +151,7 @@ import Testing
         var verb: String
         var code: rtpp_code = 1
         var marks = 0
+        var isWithinDialog = false
         var testDescription: String { "\(method) \(status) \(route) \(transaction) \(verb)" }
     }
 
@@ -166,12 +167,17 @@ import Testing
         Managed(method: .RTPP_METHOD_INVITE, status: 200, transaction: .RTPP_TRANSACTION_NO_OFFER, verb: "U"),
         Managed(method: .RTPP_METHOD_INVITE, status: 486, verb: "D"),
         Managed(method: .RTPP_METHOD_UPDATE, status: 488, verb: "", code: -1),
+        Managed(method: .RTPP_METHOD_INVITE, status: 486, verb: "", code: -1, isWithinDialog: true),
+        Managed(method: .RTPP_METHOD_INVITE, route: .RTPP_ROUTE_FAILURE, verb: "", code: -1, isWithinDialog: true),
+        Managed(method: .RTPP_METHOD_CANCEL, verb: "", code: -1, isWithinDialog: true),
     ])
     func manageBecomesWhatTheMessageAsksFor(_ managed: Managed) throws {
         let relay = try ScriptedRelay(.unix)
         relay.on { $0.verb == "L" ? .reply("36000 192.0.2.77") : nil }
         let module = ModuleInstance([relay.url])
-        let message = Message("managed", managed.method, status: managed.status, toTag: "tt")
+        let hasTag = managed.isWithinDialog || managed.status > 0 || managed.method == .RTPP_METHOD_ACK
+        let message = Message("managed", managed.method, status: managed.status, toTag: hasTag ? "tt" : nil)
+        message.isWithinDialog = managed.isWithinDialog
         message.message.route = managed.route
         message.transaction = managed.transaction
         #expect(module.manage(message) == managed.code)

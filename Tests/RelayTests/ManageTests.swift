@@ -13,14 +13,15 @@ import Testing
 
     private func action(
         _ method: SIPMethod, _ status: Int, hasSDP: Bool, route: RouteKind = .other,
-        transaction: TransactionState = .none
+        isWithinDialog: Bool = false, transaction: TransactionState = .none
     ) -> ManageAction {
         var facts = MessageFacts()
         facts.isRequest = status == 0
         facts.method = method
         facts.status = status
         facts.route = route
-        return facts.manageAction(hasSDP: hasSDP, transaction: { transaction })
+        return facts.manageAction(
+            hasSDP: hasSDP, isWithinDialog: { isWithinDialog }, transaction: { transaction })
     }
 
     /// Every combination against the table: each case is one of its rows.
@@ -49,6 +50,20 @@ import Testing
         }
     }
 
+    /// What ends a re-INVITE leaves the call alone.
+    @Test(arguments: methods)
+    func withinADialogOnlyTheByeDeletes(_ method: SIPMethod) {
+        for status in Self.statuses {
+            for hasSDP in [true, false] {
+                let ends = method == .cancel || method == .invite && status >= 300
+                let expected = ends ? .refuse : action(method, status, hasSDP: hasSDP)
+                #expect(action(method, status, hasSDP: hasSDP, isWithinDialog: true) == expected)
+                let failed = action(method, status, hasSDP: hasSDP, route: .failure, isWithinDialog: true)
+                #expect(failed == (method == .invite || method == .cancel ? .refuse : .delete))
+            }
+        }
+    }
+
     /// Asking tm may cost a look-up: only a reply to INVITE with SDP is worth one.
     @Test func theTransactionIsAskedOnlyWhereItMatters() {
         for method in Self.methods {
@@ -59,10 +74,12 @@ import Testing
                     facts.method = method
                     facts.status = status
                     var asked = 0
-                    _ = facts.manageAction(hasSDP: hasSDP) {
-                        asked += 1
-                        return .offered
-                    }
+                    _ = facts.manageAction(
+                        hasSDP: hasSDP, isWithinDialog: { false },
+                        transaction: {
+                            asked += 1
+                            return .offered
+                        })
                     #expect(asked == (method == .invite && 100..<300 ~= status && hasSDP ? 1 : 0))
                 }
             }

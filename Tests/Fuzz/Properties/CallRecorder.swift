@@ -94,7 +94,7 @@ enum CallRecorder {
                 return true
             },
             transaction: { LentMessage.of($0)?.script.transaction ?? .RTPP_TRANSACTION_NONE },
-            mark_transaction: { _ in },
+            is_within_dialog: { _ in false }, mark_transaction: { _ in },
             is_wanted: { CallRecorder.looks.wrappingSubtract(1, ordering: .relaxed).newValue > 0 },
             raise: { _ in },
             allocate: { size in

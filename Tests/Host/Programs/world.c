@@ -95,6 +95,12 @@ static void host_raise(const rtpp_event *event)
 	(void)event;
 }
 
+static bool host_is_within_dialog(void *context)
+{
+	(void)context;
+	return false;
+}
+
 static void host_mark_transaction(void *context)
 {
 	(void)context;
@@ -124,6 +130,7 @@ const rtpp_host services = {
 		.is_edited = host_is_edited,
 		.apply_edits = host_apply_edits,
 		.transaction = host_transaction,
+		.is_within_dialog = host_is_within_dialog,
 		.mark_transaction = host_mark_transaction,
 		.is_wanted = host_is_wanted,
 		.raise = host_raise,
