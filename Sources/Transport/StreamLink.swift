@@ -29,11 +29,15 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
     private static var inputSize: Int { 4096 }
     private static var firstPause: UInt64 { 1_000_000 }
     private static var longestPause: UInt64 { 32_000_000 }
+    /// What is done with goes from the front once it is this much and at least half of all: a connection that is never
+    /// idle keeps no more, and each move of the rest is paid by what went before.
+    private static var mostTicketsKept: Int { 64 }
+    private static var mostOutputKept: Int { 16_384 }
 
     private var socket: StreamSocket<Calls>?
     private var destination = LinkDestination.nowhere
     private var path: [UInt8] = []
-    private var output: [UInt8] = []
+    private(set) var output: [UInt8] = []
     private var written = 0
     private var input: [UInt8] = []
     private var filled = 0
@@ -144,7 +148,13 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
         case .failed(let error): throw error
         case .done(let count): written &+= count
         }
-        guard !hasOutput else { return }
+        guard !hasOutput else {
+            if written >= Self.mostOutputKept, written >= output.count / 2 {
+                output.removeFirst(written)
+                written = 0
+            }
+            return
+        }
         output.removeAll(keepingCapacity: true)
         written = 0
     }
@@ -223,6 +233,9 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
         head &+= 1
         if head == tickets.count {
             tickets.removeAll(keepingCapacity: true)
+            head = 0
+        } else if head >= Self.mostTicketsKept, head >= tickets.count / 2 {
+            tickets.removeFirst(head)
             head = 0
         }
         return ticket

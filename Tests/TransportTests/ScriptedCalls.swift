@@ -51,6 +51,12 @@ final class Script {
         taken = 0
     }
 
+    /// Forgets what was called and sent so far.
+    func forgetTrace() {
+        trace.removeAll(keepingCapacity: true)
+        sent.removeAll(keepingCapacity: true)
+    }
+
     /// Lets time pass.
     func pass(_ nanoseconds: UInt64) { clock += nanoseconds }
 

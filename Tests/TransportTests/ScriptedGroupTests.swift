@@ -341,3 +341,29 @@ func anExchangeWithinTheWindowCostsThreeSystemCalls(_ commands: Int) throws {
         #expect(script.sent.map { String(decoding: $0, as: UTF8.self) } == ["V\n", "V\n", "V\n"])
     }
 }
+
+@Test func aConnectionThatIsNeverIdleKeepsNoMoreThanAFewCommands() throws {
+    try withScript { script in
+        var bench = Bench(script, members: 2)
+        // Always one command ahead, so that a reply is awaited at every moment; of each the line end stays behind.
+        script.sends = [1]
+        bench.start(0, address(), framing: .pipeline)
+        var (mostTickets, mostOutput) = (0, 0)
+        for number in 0..<100_000 {
+            script.sends = [2]
+            bench.start((number + 1) % 2, address(), framing: .pipeline)
+            script.sends = [Int64](repeating: Int64(-EAGAIN), count: 4)
+            script.bring([.bytes(Array("0\n".utf8))])
+            guard bench.end(number % 2) == .complete else {
+                Issue.record("command \(number) has no reply")
+                break
+            }
+            mostTickets = max(mostTickets, bench.core.nodes[0].link.tickets.count)
+            mostOutput = max(mostOutput, bench.core.nodes[0].link.output.count)
+            script.forgetTrace()
+        }
+        #expect(mostTickets <= 130)
+        #expect(mostOutput <= 40_000)
+        bench.core.abandon(0)
+    }
+}
