@@ -7,10 +7,12 @@ import SDP
 public import SharedState
 import Transport
 
-/// A call under way.
+/// A call under way, or one that waits until earlier ones of its Call-ID are over.
 private struct AsyncCall {
     var record: JobRecord
+    /// Means something once it has begun.
     var race: Race
+    var hasBegun = false
     /// When to look after it next if nothing arrives; nanoseconds of the monotonic clock.
     var wake: UInt64 = 0
     /// Where the list of those under way has it.
@@ -36,6 +38,10 @@ public struct AsyncDesk: ~Copyable {
     /// The call whose message the relay has read, -1: none.
     private var read = -1
     private var arrivals: [JobRecord] = []
+    /// The order of the calls with the same Call-ID.
+    private var order = CallLines()
+    /// Calls that have become the first of their Call-ID and have not begun.
+    private var ready: [Int] = []
     /// Calls that there have been.
     private var serial: UInt64 = 0
     /// No call has to be looked after before this time.
@@ -73,7 +79,9 @@ public struct AsyncDesk: ~Copyable {
             }
             serveLines(now, host, lines)
             takeJobs(host, lines)
+            beginReady(host, lines)
             if nextWake <= now { wakeCalls(now, host, lines) }
+            beginReady(host, lines)
             lines.queues.setUnderWay(process, active.count)
             let isCrowded = relay.roomLines?.nodes.isEmpty == false
             relay.exchanges.step(until: min(lookAt, nextWake, isCrowded ? now &+ Relay.roomPause : .max))
@@ -87,7 +95,9 @@ public struct AsyncDesk: ~Copyable {
         var place = 0
         while place < active.count {
             let number = active[place]
-            if let call = calls[number], call.wake <= now { advance(number, host, lines) }
+            if let call = calls[number], call.wake <= now {
+                if call.hasBegun { advance(number, host, lines) } else { giveUp(number, call, host) }
+            }
             // The call that has taken the place of one that is over comes next.
             guard place < active.count, active[place] == number else { continue }
             nextWake = min(nextWake, calls[number]?.wake ?? .max)
@@ -127,28 +137,81 @@ public struct AsyncDesk: ~Copyable {
         }
         relay.refreshDirectory()
         // The newest came first.
-        while let record = arrivals.popLast() { begin(record, host, lines) }
+        while let record = arrivals.popLast() { take(record) }
     }
 
-    private mutating func begin<Host: JobHost>(
-        _ record: JobRecord, _ host: Host, _ lines: JobLines
-    ) {
+    /// Takes a record in: its call begins when those before it that have its Call-ID are over.
+    private mutating func take(_ record: JobRecord) {
         let number = free.popLast() ?? calls.count
         if number == calls.count { calls.append(nil) }
+        var line = Hash64()
+        record.with(.callID) { line.combine($0, $0.all) }
+        // What was created for nothing goes before somebody builds on it.
+        let isUndo = record.kind == .undoOffer
+        let isFirst = isUndo ? order.appendBehindFirst(number, line.value) : order.append(number, line.value)
+        serial &+= 1
+        var call = AsyncCall(
+            record: record, race: Race(.simple(.delete, SessionWords()), setID: record.header.setID),
+            place: active.count, serial: serial)
+        if isFirst {
+            ready.append(number)
+        } else {
+            // A transaction waits for its turn no longer than for an answer; what nobody waits for has time.
+            let end = MonotonicClock.now().addingReportingOverflow(relay.settings.budgetNanoseconds)
+            call.wake = record.hasContinuation && !isUndo && !end.overflow ? end.partialValue : .max
+            nextWake = min(nextWake, call.wake)
+        }
+        calls[number] = call
+        active.append(number)
+    }
+
+    /// Begins the calls that have become the first of their Call-ID, and those that follow where one ends at once.
+    private mutating func beginReady<Host: JobHost>(_ host: Host, _ lines: JobLines) {
+        var place = 0
+        while place < ready.count {
+            begin(ready[place], host, lines)
+            place &+= 1
+        }
+        ready.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func begin<Host: JobHost>(_ number: Int, _ host: Host, _ lines: JobLines) {
+        guard calls.indices.contains(number), var call = calls[number] else { return }
         do throws(CallFailure) {
-            var race = Race(try prepare(record, host), setID: record.header.setID)
-            if record.kind == .undoOffer { relay.aim(&race, at: Int(record.header.node)) }
+            call.race = Race(try prepare(call.record, host), setID: call.record.header.setID)
+            if call.record.kind == .undoOffer { relay.aim(&call.race, at: Int(call.record.header.node)) }
+            call.hasBegun = true
+            calls[number] = call
             read = number
-            serial &+= 1
-            calls[number] = AsyncCall(record: record, race: race, place: active.count, serial: serial)
-            active.append(number)
             advance(number, host, lines)
         } catch {
             // The worker has read the same message, so nothing is wrong with it.
             read = -1
-            free.append(number)
-            resume(record, host, relay.finish(JobCall(host, record), error, isMedia: true), node: -1)
+            leave(number, call)
+            resume(call.record, host, relay.finish(JobCall(host, call.record), error, isMedia: true), node: -1)
         }
+    }
+
+    /// Lets a transaction go on whose call has waited for earlier ones of its Call-ID as long as may be.
+    private mutating func giveUp<Host: JobHost>(_ number: Int, _ call: AsyncCall, _ host: Host) {
+        // The first one begins at once.
+        guard !order.isFirst(number) else { return }
+        leave(number, call)
+        let code = relay.finish(JobCall(host, call.record), .earlierCommandsWait, isMedia: true)
+        resume(call.record, host, code, node: -1)
+    }
+
+    /// Takes a call out that is over; the next one of its Call-ID is ready.
+    private mutating func leave(_ number: Int, _ call: AsyncCall) {
+        let last = active.count &- 1
+        if let moved = active.last, moved != number {
+            active[call.place] = moved
+            calls[moved]?.place = call.place
+        }
+        if last >= 0 { active.removeLast() }
+        calls[number] = nil
+        if let next = order.remove(number) { ready.append(next) }
+        free.append(number)
     }
 
     /// Reads the message of a record into the relay's memory.
@@ -170,7 +233,7 @@ public struct AsyncDesk: ~Copyable {
     }
 
     private mutating func advance<Host: JobHost>(_ number: Int, _ host: Host, _ lines: JobLines) {
-        guard calls.indices.contains(number), var call = calls[number] else { return }
+        guard calls.indices.contains(number), var call = calls[number], call.hasBegun else { return }
         if read != number {
             read = number
             do throws(CallFailure) {
@@ -198,21 +261,12 @@ public struct AsyncDesk: ~Copyable {
             }
             calls[number] = call
         case .over(let verdict):
-            end(number, call, verdict, host, lines)
+            end(call, verdict, host)
+            leave(number, call)
         }
     }
 
-    private mutating func end<Host: JobHost>(
-        _ number: Int, _ call: AsyncCall, _ verdict: Race.Verdict, _ host: Host, _ lines: JobLines
-    ) {
-        let last = active.count &- 1
-        if let moved = active.last, moved != number {
-            active[call.place] = moved
-            calls[moved]?.place = call.place
-        }
-        if last >= 0 { active.removeLast() }
-        calls[number] = nil
-        free.append(number)
+    private mutating func end<Host: JobHost>(_ call: AsyncCall, _ verdict: Race.Verdict, _ host: Host) {
         // Other calls have been driven since this one was.
         relay.lastAsked = call.race.subject
         let message = JobCall(host, call.record)
@@ -236,7 +290,7 @@ public struct AsyncDesk: ~Copyable {
                 host.count(.bodiesRewritten)
                 host.release(call.record)
             case .handedOver: break
-            case .gone: if !lines.undo(call.record) { host.release(call.record) }
+            case .gone: if call.record.becomeUndo() { take(call.record) } else { host.release(call.record) }
             }
         }
     }

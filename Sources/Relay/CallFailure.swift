@@ -82,6 +82,8 @@ enum CallFailure: Error, Equatable {
     case noAsyncProcess
     /// Too many asynchronous calls are under way.
     case tooManyCalls
+    /// An asynchronous call has waited as long as may be for earlier ones of its Call-ID.
+    case earlierCommandsWait
     /// No shared memory for a job.
     case noMemory
     /// The host cannot suspend this message.
@@ -193,6 +195,7 @@ enum CallFailure: Error, Equatable {
         case .notApplied: line.append("the message could not be changed, out of memory")
         case .noAsyncProcess: line.append("there is no asynchronous process, rtpproxy_async_processes is 0")
         case .tooManyCalls: line.append("rtpproxy_async_max calls are under way")
+        case .earlierCommandsWait: line.append("earlier commands of this call still wait for their RTPProxy")
         case .noMemory: line.append("no shared memory to hand the call over")
         case .notSuspended: line.append("its transaction cannot be suspended")
         case .nothingToManage: line.append("nothing to manage in this message")

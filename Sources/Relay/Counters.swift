@@ -70,7 +70,7 @@ extension CallFailure {
         case .relayError, .noPort, .noAddress, .nullAddress, .unknownSession, .streamRefused,
             .unsupported, .noStatistics, .streamsUnasked, .commandTooLong,
             .exchange, .system, .notApplied,
-            .tooManyCalls, .noAsyncProcess, .noMemory, .notSuspended, .nothingToManage:
+            .tooManyCalls, .noAsyncProcess, .earlierCommandsWait, .noMemory, .notSuspended, .nothingToManage:
             nil
         }
     }

@@ -111,6 +111,13 @@ extension JobRecord {
     /// Whether a success creates a session.
     var createsSession: Bool { kind == .offer && header.createsSession }
 
+    /// From now on it deletes what its offer created; false where that has created nothing.
+    func becomeUndo() -> Bool {
+        guard createsSession else { return false }
+        header.kind = JobKind.undoOffer.rawValue
+        return true
+    }
+
     var facts: MessageFacts {
         let header = header
         var facts = MessageFacts()

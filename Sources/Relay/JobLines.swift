@@ -55,9 +55,7 @@ import Transport
     /// A transaction for which an offer created something is gone: hands the record over once more, for deleting that.
     /// False where that cannot be: the record is the caller's.
     public func undo(_ record: JobRecord) -> Bool {
-        guard record.createsSession else { return false }
-        record.header.kind = JobKind.undoOffer.rawValue
-        return push(record, to: record.with(.callID) { Self.process(for: $0, of: count) })
+        record.becomeUndo() && push(record, to: record.with(.callID) { Self.process(for: $0, of: count) })
     }
 
     /// The process for a Call-ID: always the same, so that a call's commands keep their order.

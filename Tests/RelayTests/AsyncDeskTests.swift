@@ -183,6 +183,70 @@ extension AsyncBench {
         #expect(bench.isClean())
     }
 
+    /// Each command begins when the one before has its answer, also where a datagram is lost.
+    @Test func aLostDatagramReversesNothing() throws {
+        let counter = Counter()
+        // Of each command the first copy is lost.
+        let responder = try Responder { counter.next() % 2 == 1 ? nil : Responder.usual($0) }
+        let bench = try AsyncBench([responder.url], numbers: ["rtpproxy_tout": 20])
+        bench.run()
+        #expect(bench.offer(bench.call(FakeCall(), "lost")).isSuspended)
+        for _ in 0..<3 { #expect(bench.answer(bench.call(.ok(), "lost")).isSuspended) }
+        #expect(bench.delete(bench.call(FakeCall(.bye, toTag: "tt", body: nil), "lost")) == .done)
+        #expect(bench.resumed(4).map(\.code) == [ReturnCode](repeating: .done, count: 4))
+        #expect(bench.isClean())
+        #expect(responder.commands.map { $0.prefix(1) } == ["U", "L", "L", "L", "D"])
+    }
+
+    /// Thousands of calls with three commands each, some answered late: each in its order, and nothing is left.
+    @Test func everyCallKeepsItsOwnOrder() throws {
+        let relay = try ScriptedRelay(.udp)
+        relay.on { .delay($0.callID.utf8.reduce(0) { $0 + Int($1) } % 7 * 3, .normal) }
+        let bench = try AsyncBench([relay.url], numbers: ["rtpproxy_tout": 30, "rtpproxy_async_max": 20_000])
+        bench.run()
+        for number in 0..<1000 {
+            #expect(bench.offer(bench.call(FakeCall(), "k\(number)")).isSuspended)
+            #expect(bench.answer(bench.call(.ok(), "k\(number)")).isSuspended)
+            #expect(bench.delete(bench.call(FakeCall(.bye, toTag: "tt", body: nil), "k\(number)")) == .done)
+        }
+        #expect(eventually(60) { bench.world.resumed.count == 2000 })
+        #expect(bench.isClean())
+        let verbs = Dictionary(grouping: relay.log.filter { $0.attempt == 1 && "ULD".contains($0.verb) }, by: \.callID)
+        #expect(verbs.count == 1000)
+        for commands in verbs.values { #expect(commands.map(\.verb) == ["U", "L", "D"]) }
+    }
+
+    /// Behind commands that get no answer a transaction waits about as long as for an answer of its own.
+    @Test func nobodyWaitsLongForEarlierCommands() throws {
+        let responder = try Responder { $0.hasPrefix("L") ? nil : Responder.usual($0) }
+        let others = try (0..<3).map { _ in try Responder { $0.hasPrefix("L") ? nil : Responder.usual($0) } }
+        let bench = try AsyncBench(
+            ([responder] + others).map(\.url), numbers: ["rtpproxy_tout": 1, "rtpproxy_retr": 1])
+        bench.run()
+        let start = Date()
+        for _ in 0..<5 { #expect(bench.answer(bench.call(.ok(), "b")).isSuspended) }
+        #expect(bench.delete(bench.call(FakeCall(.bye, toTag: "tt", body: nil), "b")) == .done)
+        // All but the first, which asks one after the other.
+        let resumed = bench.resumed(4)
+        #expect(resumed.map(\.code) == [ReturnCode](repeating: .error, count: 4))
+        #expect(resumed.allSatisfy { $0.body == FakeCall.ok().body })
+        #expect(Date().timeIntervalSince(start) < 2.5)
+        #expect(
+            bench.world.errors.contains("call b: earlier commands of this call still wait for their RTPProxy"))
+        #expect(bench.resumed(5).count == 5)
+        #expect(bench.isClean())
+    }
+
+    /// As many as may be at once, with a Call-ID that all share and nobody to ask.
+    @Test func aLineOfManyEndsAtOnce() throws {
+        let bench = try AsyncBench([try Responder().url], numbers: ["rtpproxy_async_max": 20_000])
+        for _ in 0..<5000 { #expect(bench.offer(bench.call(FakeCall(), "same")).isSuspended) }
+        #expect(bench.worker.setEnabled(bench.worker.url(0), false))
+        bench.run()
+        #expect(bench.resumed(5000).allSatisfy { $0.code == .noNode })
+        #expect(bench.isClean())
+    }
+
     // MARK: - Refused at once
 
     @Test func beyondTheBoundACallIsRefusedAndCounted() throws {

@@ -175,6 +175,19 @@ import Testing
         #expect(other.commands.last == "D b ft")
     }
 
+    /// What was created for nothing is deleted before the next offer of the same Call-ID, not behind it.
+    @Test func aSessionForNobodyIsDeletedBeforeTheNextOffer() throws {
+        let responder = try Responder()
+        let bench = try AsyncBench([responder.url])
+        bench.world.answer(.gone)
+        for _ in 0..<2 { #expect(bench.offer(bench.call(FakeCall(), "again")).isSuspended) }
+        #expect(bench.delete(bench.call(FakeCall(.bye, toTag: "tt", body: nil), "again")) == .done)
+        bench.run()
+        #expect(eventually { responder.commands.count == 4 })
+        #expect(responder.commands.map { $0.prefix(1) } == ["U", "D", "U", "D"])
+        #expect(bench.isClean())
+    }
+
     /// An answer, or an offer within a dialog, has created nothing: the session is the call's.
     @Test func onlyWhatWasCreatedIsDeleted() throws {
         let responder = try Responder()
