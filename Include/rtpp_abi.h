@@ -322,6 +322,8 @@ RTPP_API rtpp_code rtpp_manage_async(
         rtpp_module *module, const rtpp_message *message, rtpp_bytes flags, rtpp_bytes address);
 /* Suspends nothing: 1 once the deletion is handed over. */
 RTPP_API rtpp_code rtpp_delete_async(rtpp_module *module, const rtpp_message *message, rtpp_bytes flags);
+/* The route of a transaction that waited is about to run, with `message`: what was chosen for it holds again. */
+RTPP_API void rtpp_goes_on(rtpp_module *module, const rtpp_message *message, const void *record);
 /* What came of a record that `resume` had handed over: RTPP_TAKEN or RTPP_GONE. It is no longer the host's. */
 RTPP_API void rtpp_resumed(rtpp_module *module, void *record, rtpp_resumption resumption);
 /* Selects the set for the rest of this message's processing. */

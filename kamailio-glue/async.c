@@ -22,6 +22,7 @@ typedef struct continuation {
 	int reply_length;
 	int route;		   /* index in main_rt; -1: a KEMI function */
 	char function[64]; /* its name, terminated */
+	void *record;	   /* that this stands in, once it goes on */
 } continuation;
 
 _Static_assert(sizeof(continuation) <= RTPP_CONTINUATION_SIZE, "RTPP_CONTINUATION_SIZE is too small");
@@ -211,6 +212,7 @@ static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
 	int route_type = get_route_type();
 	str function = {(char *)current.next->function, (int)strlen(current.next->function)};
 	str event = {"rtpproxy:async", 14};
+	rtpp_message message;
 
 	(void)unused1, (void)unused2;
 	current.has_run = true;
@@ -223,6 +225,8 @@ static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
 	if(current.next->branch >= 0)
 		set_route_type(TM_ONREPLY_ROUTE);
 	current.msg = msg;
+	rtpp_message_init(&message, msg);
+	rtpp_goes_on(rtpp_instance, &message, current.next->record);
 	if(current.next->route >= 0) {
 		struct run_act_ctx context;
 
@@ -416,6 +420,7 @@ rtpp_resumption rtpp_resume(void *record, void *memory, rtpp_code code, const rt
 {
 	continuation *next = memory;
 
+	next->record = record;
 	if(rtpp_async_in_workers(rtpp_instance) && push_task(record, next, code, edits, count, body, instance))
 		return RTPP_HANDED_OVER;
 	return resume_here(next, code, edits, count, body, instance);

@@ -142,6 +142,16 @@ public func rtpp_run_async(_ handle: OpaquePointer?, _ process: Int) {
 }
 
 @c @implementation
+public func rtpp_goes_on(
+    _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ memory: UnsafeRawPointer?
+) {
+    guard let module = unsafe module(handle), let call = unsafe Call(module, message), let memory = unsafe memory
+    else { return }
+    // SAFETY: the record is the host's while its route runs, and is only read.
+    unsafe module.pointee.relay?.keepSet(call, of: JobRecord(UnsafeMutableRawPointer(mutating: memory)))
+}
+
+@c @implementation
 public func rtpp_resumed(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?, _ resumption: rtpp_resumption) {
     guard let module = unsafe module(handle), let memory = unsafe memory else { return }
     let record = unsafe JobRecord(memory)

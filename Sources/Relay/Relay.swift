@@ -107,6 +107,12 @@ extension Relay {
         return selectSet(host, id: Int64(number))
     }
 
+    /// The set that was chosen for a message holds where its transaction goes on, too, in whichever process that is.
+    public mutating func keepSet<Host: CallHost>(_ host: Host, of record: JobRecord) {
+        selection = SetSelection(
+            message: host.facts.id, process: host.facts.process, setID: record.header.setID)
+    }
+
     /// The set that a call on this message uses.
     func selectedSetID<Host: CallHost>(_ host: Host) -> UInt32 {
         guard let selection, selection.message == host.facts.id, selection.process == host.facts.process else {

@@ -153,6 +153,33 @@ func withAsyncStage<R>(
         }
     }
 
+    /// The route goes on in another process than the one that chose.
+    @Test(arguments: Continuation.allCases)
+    func theChosenSetHoldsInTheRouteThatGoesOn(_ continuation: Continuation) throws {
+        let relays = try [ScriptedRelay(), ScriptedRelay()]
+        try withAsyncStage([relays[0]], continuation) {
+            $0.set("rtpproxy_sock", "1 == \(relays[1].url)")
+        } _: { kamailio in
+            for set in [1, 0, 1] {
+                let call = try kamailio.call()
+                let offer = set == 0 ? Run.offer() : .offer(set: set)
+                let invite = try call.invite(run: offer.then("destroy"))
+                #expect(invite.returnCodes == [1, 1])
+                #expect(invite["X-Stat"] == "60 11 22 33 0")
+                #expect(relays[set].commands(of: call.id).map(\.verb) == ["U", "Q", "D"])
+                #expect(relays[1 - set].commands(of: call.id).isEmpty)
+                // The same in a reply.
+                relays[set].on(call: call.id) { $0.verb == "L" ? .reply("40000 192.0.2.77") : nil }
+                let answer = set == 0 ? Run.answer() : .answer(set: set)
+                #expect(
+                    try call.reply(to: invite, sdp: SDPText.audio(), run: answer.then("destroy")).returnCodes == [1, 1])
+                #expect(relays[set].commands(of: call.id).map(\.verb) == ["U", "Q", "D", "L", "Q", "D"])
+                #expect(relays[1 - set].commands(of: call.id).isEmpty)
+                try call.ack()
+            }
+        }
+    }
+
     @Test func branchesThatAFailureRouteAddsHaveTheEdits() throws {
         let relay = try ScriptedRelay()
         try withAsyncStage([relay]) { kamailio in
