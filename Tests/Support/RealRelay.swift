@@ -5,10 +5,8 @@ import Foundation
 import Synchronization
 
 /// A real RTPProxy on loopback with control sockets of several kinds.
-public final class RealRelay: Sendable {
-    /// Where its udp control socket listens.
+public final class RealRelay: MediaRelay {
     public let control: Endpoint
-    /// `udp:127.0.0.1:port`.
     public let url: String
     /// `unix:path`.
     public let unixURL: String
@@ -18,7 +16,6 @@ public final class RealRelay: Sendable {
     private let arguments: [String]
     private let folder: TemporaryFolder
 
-    /// The process that runs now.
     public var process: ChildProcess { current.withLock { $0 } }
 
     /// The Python of the virtual environment with the wheel: `RTPPROXY_PYTHON`, else `.cache/venv/bin/python`.
@@ -51,37 +48,9 @@ public final class RealRelay: Sendable {
         try ChildProcess(python, arguments, output: folder.file("log"), folder: folder.path)
     }
 
-    private func waitUntilItAnswers() throws {
-        let process = self.process
-        let ready = waitUntil(20) { !process.isRunning || (try? command("V", patience: 100)) == "20040107" }
-        guard ready, process.isRunning else {
-            throw HarnessError("RTPProxy did not start: \(process.output.suffix(2000))")
-        }
-    }
-
-    /// Kills it, as a crash would: what it knew is gone, and what it left lying about stays.
-    public func crash() { process.terminate(within: 0) }
-
-    /// Starts it again, with the same sockets, and waits until it answers `V`.
     public func start() throws {
         let started = try Self.launch(arguments, folder)
         current.withLock { $0 = started }
         try waitUntilItAnswers()
     }
-
-    /// Sends one command over UDP and returns the answer without cookie and line end.
-    public func command(_ text: String, patience milliseconds: Int = 2000) throws -> String {
-        let socket = try UDPSocket()
-        let cookie = UUID().uuidString
-        socket.send(Array("\(cookie) \(text)".utf8), to: control)
-        guard let (bytes, _) = socket.receive(milliseconds) else {
-            throw HarnessError("RTPProxy does not answer \(text)")
-        }
-        return String(decoding: bytes, as: UTF8.self).dropFirst(cookie.count)
-            .trimmingCharacters(in: .whitespacesAndNewlines)
-    }
-
-    /// Ends it.
-    @discardableResult
-    public func stop() -> ProcessEnd? { process.terminate(within: 3) }
 }

@@ -88,3 +88,18 @@ own_apt() { # apt-get|apt-cache ARGUMENT...
 		-o APT::Sandbox::User="$(id -un)" -o APT::Get::List-Cleanup=false -o Acquire::Languages=none \
 		-o Debug::NoLocking=true "$@"
 }
+
+# Fetches packages with all that they need down to libc, by a prepared `own_apt`, and unpacks them into TREE, a new folder.
+own_apt_unpack() { # TREE PACKAGE...
+	tree=$1
+	shift
+	own_apt apt-get -qq install --yes --no-install-recommends --download-only "$@" </dev/null >/dev/null
+	# A release with merged /usr expects these links to be there already.
+	mkdir -p "$tree/usr/lib" "$tree/usr/lib64" "$tree/usr/bin" "$tree/usr/sbin"
+	for link in lib lib64 bin sbin; do
+		ln -s "usr/$link" "$tree/$link"
+	done
+	for file in "$apt_folder"/cache/archives/*.deb; do
+		dpkg-deb --fsys-tarfile "$file" | tar -xf - -C "$tree" --keep-directory-symlink --no-same-owner
+	done
+}

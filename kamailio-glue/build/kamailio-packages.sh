@@ -34,17 +34,9 @@ if [ -z "$package" ]; then
 	echo "error: $suite has no Kamailio $version" >&2
 	exit 1
 fi
-# shellcheck disable=SC2086
-own_apt apt-get -qq install --yes --no-install-recommends --download-only "kamailio=$package" $packages >/dev/null
 mkdir "$work/tree"
-# A release with merged /usr expects these links to be there already.
-mkdir -p "$work/tree/usr/lib" "$work/tree/usr/lib64" "$work/tree/usr/bin" "$work/tree/usr/sbin"
-for link in lib lib64 bin sbin; do
-	ln -s "usr/$link" "$work/tree/$link"
-done
-for file in "$work"/apt/cache/archives/*.deb; do
-	dpkg-deb --fsys-tarfile "$file" | tar -xf - -C "$work/tree" --keep-directory-symlink --no-same-owner
-done
+# shellcheck disable=SC2086
+own_apt_unpack "$work/tree" "kamailio=$package" $packages
 echo "$version: $packages" >"$work/tree/packages"
 rm -rf "$folder"
 mv "$work/tree" "$folder"

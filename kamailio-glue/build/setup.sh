@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs what building and testing need: Debian packages, and a real RTPProxy in a Python venv in .cache/venv.
+# Installs what building and testing need: Debian packages, a real RTPProxy in a Python venv in .cache/venv, and a real
+# rtpengine, unpacked into .cache/rtpengine.
 #
 # usage: setup.sh [databases|packages|memory]
 # databases: what `make test-db` needs as well. packages: what `make test-package`, memory: what `make valgrind` needs.
@@ -73,6 +74,8 @@ for package in $unpacked; do
 	rm "$folder.new/$package"_*.deb
 	mv "$folder.new" "$folder"
 done
+
+"$root/kamailio-glue/build/rtpengine-packages.sh" "$root/.cache/rtpengine"
 
 if [ ! -x "$venv/bin/python" ] || [ "$(cat "$venv/relay" 2>/dev/null)" != "$relay" ]; then
 	echo "installing $relay into .cache/venv"
