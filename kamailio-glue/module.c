@@ -43,6 +43,7 @@ NUMBER_PARAMETER(rtpproxy_tout_ms)
 NUMBER_PARAMETER(rtpproxy_retr)
 NUMBER_PARAMETER(rtpproxy_ping_interval)
 NUMBER_PARAMETER(rtpproxy_call_table_size)
+NUMBER_PARAMETER(rtpproxy_hedging)
 TEXT_PARAMETER(rtpproxy_balancing)
 NUMBER_PARAMETER(rtpproxy_async_processes)
 NUMBER_PARAMETER(rtpproxy_async_max)
@@ -67,6 +68,7 @@ static param_export_t parameters[] = {
 		FUNCTION(rtpproxy_retr, PARAM_INT),
 		FUNCTION(rtpproxy_ping_interval, PARAM_INT),
 		FUNCTION(rtpproxy_call_table_size, PARAM_INT),
+		FUNCTION(rtpproxy_hedging, PARAM_INT),
 		FUNCTION(rtpproxy_balancing, PARAM_STRING),
 		FUNCTION(rtpproxy_async_processes, PARAM_INT),
 		FUNCTION(rtpproxy_async_max, PARAM_INT),

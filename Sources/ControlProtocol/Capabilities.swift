@@ -39,8 +39,9 @@ public struct Capabilities: OptionSet, Sendable {
 public enum Probe {
     /// How many there are.
     public static let count = 9
-    /// How many are asked where nobody wants to know figures of a call's media: the first ones.
-    public static let basicCount = 5
+    /// How many are asked where nobody wants to know figures of a call's media: the first ones. 20150420 is among them:
+    /// it tells which meaning `E8` has (`ErrorCode.isUnknownSession`).
+    public static let basicCount = 7
 
     /// Writes the question at `position` (0 ..< `count`).
     public static func write(_ position: Int, into text: inout [UInt8]) {

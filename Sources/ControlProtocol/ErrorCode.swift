@@ -18,6 +18,12 @@ public struct ErrorCode: Equatable, Sendable {
         }
     }
 
+    /// Whether a node of these `capabilities` says by it that it does not know the session: `E50`, and `E8` of those
+    /// that are older than the present codes, RTPProxy 1.x and rtpengine, as 20150420 tells.
+    public func isUnknownSession(_ capabilities: Capabilities) -> Bool {
+        self == .noSession || (number == 8 && !capabilities.contains(.namedFigures))
+    }
+
     /// Whether it says that the address of a stream cannot be served, such as one of a family that RTPProxy has no
     /// address of itself.
     public var isAboutAddress: Bool { group == .address }

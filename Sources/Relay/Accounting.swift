@@ -10,6 +10,7 @@ extension Relay {
     /// any longer.
     func account<Host: RelayHost>(_ host: Host, _ member: Int, _ node: Int, _ outcome: ExchangeOutcome?) {
         let tally = exchanges.tally(member)
+        if let time = exchanges.answeredAt(member) { table.noteAnswer(node, at: time) }
         var counts = ExchangeCounts()
         counts.commands = UInt32(clamping: tally.sent &- tally.retransmitted)
         counts.answered = min(UInt32(clamping: tally.answered), counts.commands)

@@ -17,6 +17,10 @@ extension Relay {
     /// Commands that one exchange has under way at once (control-protocol: Sizes).
     private static var window: Int { 8 }
 
+    /// Whether the next node is asked beside one that is slow. Where nobody remembers which of them had the call in the
+    /// end, later messages would not find it.
+    private func isHedged(_ race: Race) -> Bool { race.errand.createsSession && hedges }
+
     /// A node that has been silent for so long, in nanoseconds, gets company: four smoothed round trips, within bounds.
     private func patience(_ node: Int) -> UInt64 {
         let expected = table.roundTrip(node).map { 4_000 &* UInt64($0.smoothedMicroseconds) }
@@ -25,7 +29,8 @@ extension Relay {
 
     /// Moves a race on as far as that goes without waiting. An offer that creates a session asks the next node too
     /// where the one before is silent, and takes whoever answers first; all of it within one budget. Any other call
-    /// asks one node after the other, each within a budget of its own.
+    /// asks one node after the other, each within a budget of its own, and where one does not know the call the others
+    /// side by side.
     mutating func advance<Host: CallHost>(
         _ race: inout Race, _ host: Host, _ body: Span<UInt8>, _ address: Span<UInt8>
     ) -> RaceProgress {
@@ -40,25 +45,36 @@ extension Relay {
                 return .over(verdict)
             }
             let now = MonotonicClock.now()
+            if now >= race.lookAt { reportSilence(&race, now) }
             let isAlone = !race.legs.hasAny(isUndo: false)
-            guard let place = race.legs.freePlace, isAlone || (race.errand.createsSession && now >= race.askNextAt)
-            else {
-                let hasCompany = race.errand.createsSession && race.legs.freePlace != nil
-                return .waiting(until: hasCompany ? race.askNextAt : .max)
+            let mayHaveCompany = race.isSearching || isHedged(race)
+            let free = race.legs.freePlace(among: race.isSearching ? Legs.count : Legs.hedges)
+            guard let place = free, isAlone || (mayHaveCompany && now >= race.askNextAt) else {
+                return .waiting(until: min(mayHaveCompany && free != nil ? race.askNextAt : .max, race.lookAt))
             }
             do throws(CallFailure) {
                 if let wake = try askNext(&race, place, host, body, now: now, isAlone: isAlone) {
-                    return .waiting(until: wake)
+                    return .waiting(until: min(wake, race.lookAt))
                 }
             } catch {
                 if error.isNoNode, !isAlone {
                     // Nobody else to ask: those who have been asked may still answer.
                     race.askNextAt = .max
                 } else {
-                    decide(&race, host, .failed(error.isNoNode ? race.failure ?? error : error))
+                    decide(&race, host, error.isNoNode ? end(of: &race, error) : .failed(error))
                 }
             }
         }
+    }
+
+    /// How a race ends in which there is nobody left to ask: as what the last ones have shown, or as `noNode`.
+    private mutating func end(of race: inout Race, _ noNode: CallFailure) -> Race.Verdict {
+        guard race.isSearching else { return .failed(race.failure ?? noNode) }
+        // What nobody knows is as good as deleted.
+        if race.errand.isDelete { return .done }
+        lastAsked = race.latest
+        race.subject = race.latest
+        return .failed(race.failure ?? .unknownCall(asked: race.tried.count))
     }
 
     /// Drives a race to its end. Blocks, never beyond its budget.
@@ -113,7 +129,8 @@ extension Relay {
         race.deadline = deadline
         race.subject = node
         lastAsked = node
-        race.askNextAt = now &+ patience(node)
+        if !race.isSearching { race.askNextAt = now &+ patience(node) }
+        race.lookAt = now &+ min(patience(node), settings.budgetNanoseconds / 4)
         do throws(CallFailure) {
             try ask(member, node, race.errand, host, body, from: now, until: deadline)
         } catch {
@@ -121,14 +138,31 @@ extension Relay {
             throw error
         }
         freeMembers.removeLast()
-        race.legs[place] = Leg(member: member, node: node, room: room)
-        if race.tried.count > 1 { host.count(isAlone ? .failovers : .hedges) }
+        race.legs[place] = Leg(member: member, node: node, room: room, askedAt: now)
+        if race.tried.count > 1, !race.isSearching { host.count(isAlone ? .failovers : .hedges) }
         return nil
     }
 
-    /// Has a race that has asked nobody begin with `node`, if that still takes commands.
+    /// Has the module's own process look whether those who have been silent for a while are there: what it hears tells
+    /// a node that is gone from a command that was lost.
+    private func reportSilence(_ race: inout Race, _ now: UInt64) {
+        race.lookAt = .max
+        for place in 0..<Legs.count {
+            guard let leg = race.legs[place], !leg.isUndo else { continue }
+            let patience = min(patience(leg.node), settings.budgetNanoseconds / 4)
+            if now &- leg.askedAt >= patience {
+                table.setLookWanted(leg.node, true)
+            } else {
+                race.lookAt = min(race.lookAt, leg.askedAt &+ patience)
+            }
+        }
+    }
+
+    /// Has a race that has asked nobody begin with `node`, if that still takes commands, and ask nobody else who may
+    /// know the call: this one has it.
     func aim(_ race: inout Race, at node: Int) {
         guard table.takesCommands(node), table.setID(node) == race.setID else { return }
+        race.mayAskOthers = false
         race.tried.append(node)
         race.latest = node
         race.chosen = node
@@ -251,7 +285,7 @@ extension Relay {
             account(host, leg.member, leg.node, nil)
             exchanges.abandon(leg.member)
             freeMembers.append(leg.member)
-            noteSilence(host, leg.node)
+            if !race.isSearching { noteSilence(host, leg.node) }
             if case .media(let call) = race.errand, call.createsSession { deleteOnce(host, leg.node, call.words) }
         }
     }
@@ -270,7 +304,7 @@ extension Relay {
     /// Deletes what a call that has failed created on `node`, within what is left of its budget.
     mutating func undo<Host: RelayHost>(_ race: inout Race, _ host: Host, _ node: Int, _ words: SessionWords) {
         let now = MonotonicClock.now()
-        guard let place = race.legs.freePlace, let member = freeMembers.last, let deadline = race.deadline,
+        guard let place = race.legs.freePlace(), let member = freeMembers.last, let deadline = race.deadline,
             deadline > now
         else { return deleteOnce(host, node, words) }
         exchanges.begin(
@@ -282,7 +316,7 @@ extension Relay {
         // One that has ended already never becomes news: nobody may wait for it.
         guard exchanges.isRunning(member) else { return exchanges.abandon(member) }
         freeMembers.removeLast()
-        race.legs[place] = Leg(member: member, node: node, room: nil, isUndo: true)
+        race.legs[place] = Leg(member: member, node: node, room: nil, askedAt: now, isUndo: true)
     }
 
     /// Sends a delete to `node` and waits for nothing.

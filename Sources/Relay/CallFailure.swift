@@ -68,6 +68,10 @@ enum CallFailure: Error, Equatable {
     case unknownSession
     /// No stream is left; this is why the first one is not.
     case streamRefused(StreamRefusal)
+    /// None of so many nodes knows the call.
+    case unknownCall(asked: Int)
+    /// A node that answers others has not answered this: what it did instead.
+    case unanswered(ExchangeOutcome)
     case unsupported(WireWord)
     /// The node counts nothing that it could tell.
     case noStatistics
@@ -101,6 +105,14 @@ enum CallFailure: Error, Equatable {
         return false
     }
 
+    /// Whether there is no session, which is an everyday answer to a question.
+    var isUnknownCall: Bool {
+        switch self {
+        case .unknownCall, .relayError(.noSession): true
+        default: false
+        }
+    }
+
     /// The set that it is about; nil where it is about none.
     var setID: UInt32? {
         if case .noNode(let setID, _) = self { return setID }
@@ -110,7 +122,7 @@ enum CallFailure: Error, Equatable {
     /// Whether the node that was asked last is what it is about.
     var isAboutANode: Bool {
         switch self {
-        case .relayError, .noPort, .noAddress, .nullAddress, .streamRefused, .unsupported: true
+        case .relayError, .noPort, .noAddress, .nullAddress, .streamRefused, .unsupported, .unknownCall, .unanswered: true
         default: false
         }
     }
@@ -118,7 +130,7 @@ enum CallFailure: Error, Equatable {
     var returnCode: ReturnCode {
         switch self {
         case .alreadyMarked, .alreadyRewritten: .marked
-        case .noNode: .noNode
+        case .noNode, .unanswered: .noNode
         default: .error
         }
     }
@@ -180,6 +192,15 @@ enum CallFailure: Error, Equatable {
             line.append("answered a null address: start RTPProxy with -l ADDRESS, or give the ip_address parameter")
         case .unknownSession: line.append("the session does not exist")
         case .streamRefused(let refusal): refusal.append(to: &line)
+        case .unknownCall(let asked):
+            line.append("does not know the call's session")
+            if asked > 1 { line.append(", nor does any other RTPProxy of its set that was asked") }
+        case .unanswered(let outcome):
+            line.append(outcome.reason)
+            line.append(
+                outcome == .timedOut
+                    ? ", but answers others: are long datagrams or fragments lost on the way?"
+                    : "; it has answered before, and is asked whether it still does")
         case .unsupported(let word):
             line.append("too old to take a ")
             line.append(word.name)

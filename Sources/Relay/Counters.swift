@@ -67,7 +67,7 @@ extension CallFailure {
         case .missing, .unfit: .refusedHeaders
         case .noNode: .withoutNode
         // Counted where the answer was read, or a matter of this machine that the log tells of.
-        case .relayError, .noPort, .noAddress, .nullAddress, .unknownSession, .streamRefused,
+        case .relayError, .noPort, .noAddress, .nullAddress, .unknownSession, .streamRefused, .unknownCall, .unanswered,
             .unsupported, .noStatistics, .streamsUnasked, .commandTooLong,
             .exchange, .system, .notApplied,
             .tooManyCalls, .noAsyncProcess, .earlierCommandsWait, .noMemory, .notSuspended, .nothingToManage:

@@ -22,6 +22,11 @@ extension Relay {
         guard let set = directory.position(ofSet: race.setID) else {
             throw .noNode(setID: race.setID, setExists: false)
         }
+        if race.isSearching {
+            guard let node = unaskedNode(race, set) else { throw .noNode(race.setID) }
+            race.tried.append(node)
+            return node
+        }
         if let node = remembered(race, host) ?? choose(race, set) {
             race.tried.append(node)
             race.latest = node

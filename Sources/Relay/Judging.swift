@@ -15,7 +15,7 @@ extension Relay {
     ) {
         lastAsked = leg.node
         race.subject = leg.node
-        guard isEnough(race.errand, leg, outcome) else { return nodeFailed(&race, leg.node, outcome, host) }
+        guard isEnough(race.errand, leg, outcome) else { return nodeFailed(&race, leg, outcome, host) }
         noteAnswer(host, leg.node)
         switch race.errand {
         case .media(let call): judgeMedia(&race, leg, call, host, body, address)
@@ -30,20 +30,49 @@ extension Relay {
         return hasEveryAnswer(leg.member)
     }
 
-    /// Takes a node out for all processes, unless the fault is this machine's.
+    /// Takes the node of `leg` out for all processes, unless it lives or the fault is this machine's.
     mutating func nodeFailed<Host: CallHost>(
-        _ race: inout Race, _ node: Int, _ outcome: ExchangeOutcome, _ host: Host
+        _ race: inout Race, _ leg: Leg, _ outcome: ExchangeOutcome, _ host: Host
     ) {
-        if case .failed(let error) = outcome, error.isLocal { return decide(&race, host, .failed(.system(error))) }
-        _ = takeOut(host, node, recheckTick(host), outcome.reason, outcome.fault)
-        race.failure = nil
+        if case .failed(let error) = outcome, error.isLocal {
+            if !race.isSearching { decide(&race, host, .failed(.system(error))) }
+            return
+        }
+        let isAlive = isAlive(leg, outcome)
+        if isAlive {
+            table.setLookWanted(leg.node, true)
+            table.noteFault(leg.node, outcome.fault, tick: host.ticks)
+        } else {
+            _ = takeOut(host, leg.node, recheckTick(host), outcome.reason, outcome.fault)
+        }
+        // Those who did answer decide.
+        if race.isSearching { return }
+        race.failure = isAlive ? .unanswered(outcome) : nil
+        if race.errand.createsSession {
+            // The time of one command is all that living nodes may cost such an offer.
+            if !isAlive, !hedges { race.deadline = nil }
+        } else if isAlive, outcome == .timedOut {
+            decide(&race, host, .failed(.unanswered(outcome)))
+        }
+    }
+
+    /// Whether the node of `leg`, whose command has come to nothing, lives all the same: it has answered something,
+    /// to whatever process, since the command was sent. That a datagram was refused says nothing of a node that has
+    /// ever answered: the module's own process looks.
+    private func isAlive(_ leg: Leg, _ outcome: ExchangeOutcome) -> Bool {
+        switch outcome {
+        case .timedOut: table.answeredAt(leg.node) >= leg.askedAt
+        case .refused, .failed:
+            directory.url(leg.node)?.scheme.framing == .datagram && table.answeredAt(leg.node) != 0
+        case .complete, .malformed: false
+        }
     }
 
     private mutating func judgeMedia<Host: CallHost>(
         _ race: inout Race, _ leg: Leg, _ call: MediaCall, _ host: Host, _ body: Span<UInt8>, _ address: Span<UInt8>
     ) {
         switch read(leg.member, leg.node, host, call, address) {
-        case .malformed: nodeFailed(&race, leg.node, .malformed, host)
+        case .malformed: nodeFailed(&race, leg, .malformed, host)
         case .success:
             do throws(CallFailure) {
                 try makeEdits(body, call.options)
@@ -62,7 +91,7 @@ extension Relay {
             decide(&race, host, .done)
         case .unknown(let failure):
             // This node knows none of the streams: it does not have the call.
-            decide(&race, host, .failed(failure))
+            if race.mayAskOthers { search(&race, leg, failure) } else { decide(&race, host, .failed(failure)) }
         case .failure(let failure, let hasCreated):
             if call.createsSession, case .relayError(let code) = failure, code.isWorthAnotherNode {
                 race.failure = failure
@@ -77,16 +106,19 @@ extension Relay {
         _ race: inout Race, _ leg: Leg, _ kind: SimpleCommand, _ host: Host
     ) {
         let incoming = exchanges.incoming(leg.member)
-        guard let reply = exchanges.reply(leg.member, 0) else { return nodeFailed(&race, leg.node, .malformed, host) }
+        guard let reply = exchanges.reply(leg.member, 0) else { return nodeFailed(&race, leg, .malformed, host) }
         switch PlainReply.parse(incoming.span, reply) {
-        case .malformed: nodeFailed(&race, leg.node, .malformed, host)
+        case .malformed: nodeFailed(&race, leg, .malformed, host)
         case .error(let code):
+            let isUnknown = code.isUnknownSession(capabilities(leg.node))
+            // To a deletion, and from those that may have the call, it is no error.
+            if !isUnknown || !(race.isSearching || race.errand.isDelete) { account(host, leg.node, code) }
+            if isUnknown, race.mayAskOthers { return search(&race, leg, nil) }
             // A session that is gone is as good as deleted.
-            if case .delete = kind, code == .noSession { return decide(&race, host, .done) }
-            account(host, leg.node, code)
-            decide(&race, host, .failed(.relayError(code)))
+            decide(&race, host, isUnknown && race.errand.isDelete ? .done : .failed(.relayError(code)))
         case .done:
             if case .delete = kind { host.count(.sessionsDeleted) }
+            noteFound(&race, leg, host)
             line.removeAll(keepingCapacity: true)
             line.append(incoming.span, reply)
             decide(&race, host, .done)

@@ -145,7 +145,7 @@ extension Relay {
         } catch {
             gathered = CallFigures()
             // A call without a session is an everyday question.
-            if error != .relayError(.noSession) { _ = finish(host, error, isMedia: false) }
+            if !error.isUnknownCall { _ = finish(host, error, isMedia: false) }
         }
         fetched = FetchedFigures(message: facts.id, process: facts.process, setID: setID, figures: gathered)
         return gathered
@@ -197,12 +197,12 @@ extension Relay {
             var fault: ErrorCode?
             for part in 0..<parts {
                 guard let reply = exchanges.reply(leg.member, stream &* parts &+ part) else {
-                    return nodeFailed(&race, leg.node, .malformed, host)
+                    return nodeFailed(&race, leg, .malformed, host)
                 }
                 switch FigureReply.parse(incoming.span, reply, asked: .asked(part, of: known), into: &values) {
-                case .malformed: return nodeFailed(&race, leg.node, .malformed, host)
+                case .malformed: return nodeFailed(&race, leg, .malformed, host)
                 case .taken: isThere = true
-                case .error(.noSession): break
+                case .error(let code) where code.isUnknownSession(known): break
                 case .error(let code):
                     account(host, leg.node, code)
                     fault = code
@@ -212,8 +212,12 @@ extension Relay {
             if isThere { figures.add(values) } else if let fault { failure = failure ?? .relayError(fault) }
             figures.mayGoOn = isThere
         }
-        if figures.streams == 0 { failure = failure ?? .relayError(.noSession) }
+        if figures.streams == 0, failure == nil {
+            if race.mayAskOthers { return search(&race, leg, nil) }
+            failure = .relayError(.noSession)
+        }
         gathered = figures
+        if figures.streams > 0 { noteFound(&race, leg, host) }
         decide(&race, host, failure.map { .failed($0) } ?? .done)
     }
 }

@@ -15,6 +15,8 @@ struct Survey: ~Copyable {
     var notBefore: [UInt64]
     /// When each node that is up is looked at next.
     var pingAt: [UInt64]
+    /// Since when each node that is up has refused, as far as is known; 0: it has not.
+    var refusingSince: [UInt64]
     /// Since when each node has been leaving the pool; 0: it is not.
     var leavingSince: [UInt64]
     /// What the script knows of each node.
@@ -26,6 +28,7 @@ struct Survey: ~Copyable {
         inquiry = Inquiry(nodeCount: nodeCount)
         self.startDeadline = startDeadline
         notBefore = [UInt64](repeating: 0, count: nodeCount)
+        refusingSince = [UInt64](repeating: 0, count: nodeCount)
         leavingSince = [UInt64](repeating: 0, count: nodeCount)
         announced = [Announced](repeating: .nothing, count: nodeCount)
         pingAt = [UInt64](repeating: 0, count: nodeCount)
@@ -35,6 +38,8 @@ struct Survey: ~Copyable {
 extension Relay {
     /// The longest time without a look at the nodes' conditions, in nanoseconds.
     private static var longestPause: UInt64 { 100_000_000 }
+    /// A node that has answered within this time, in nanoseconds, is asked again where it refuses.
+    private static var liveliness: UInt64 { 1_000_000_000 }
     /// Time between two looks at the nodes that leave the pool, in nanoseconds.
     private static var sweepPause: UInt64 { 2_000_000_000 }
 
@@ -86,7 +91,7 @@ extension Relay {
         case .down(let recheck): recheck != NodeTable.never && ticks >= recheck
         // Enabled by the operator before it has ever answered: what it can do is not known yet.
         case .up:
-            table.capabilities(node) == 0 || table.silences(node) > 0
+            table.capabilities(node) == 0 || table.silences(node) > 0 || table.isLookWanted(node)
                 || (settings.pingSeconds > 0 && survey.pingAt[node] <= now)
         case .disabled: false
         }
@@ -139,6 +144,23 @@ extension Relay {
 
     // MARK: - Verdicts
 
+    /// Whether a node that is up refuses and may live all the same: a single datagram may be refused on the way. It
+    /// counts as gone where it refuses once more, a moment later, and has answered nobody meanwhile.
+    private func isDoubtful(_ node: Int, _ outcome: ExchangeOutcome, _ survey: inout Survey) -> Bool {
+        let before = survey.refusingSince[node]
+        survey.refusingSince[node] = 0
+        if case .failed(let error) = outcome, error.isLocal { return false }
+        guard outcome.isAbsence, case .up = table.condition(node), table.capabilities(node) != 0,
+            directory.url(node)?.scheme.framing == .datagram
+        else { return false }
+        let (answered, asked) = (table.answeredAt(node), survey.inquiry.askedAt[node])
+        let isLively =
+            before == 0
+            ? answered != 0 && answered &+ Self.liveliness > asked : answered >= before
+        if isLively { survey.refusingSince[node] = asked }
+        return isLively
+    }
+
     /// What the answers to a probe make of a node.
     private mutating func judge<Host: RelayHost>(
         _ host: Host, _ node: Int, _ outcome: ExchangeOutcome, _ survey: inout Survey
@@ -149,6 +171,7 @@ extension Relay {
         // At start-up both may be starting: one that is not there yet is asked again while the time lasts.
         let isStarting = table.condition(node) == .unproven && now < survey.startDeadline
         if isStarting, outcome.isAbsence { return }
+        if isDoubtful(node, outcome, &survey) { return table.setLookWanted(node, true) }
         conclude(host, node, finding(survey.inquiry, node, outcome))
     }
 }

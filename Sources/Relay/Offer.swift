@@ -298,7 +298,7 @@ extension Relay {
             var answer = MediaReply.parse(incoming.span, reply)
             if case .error(let code) = answer {
                 account(host, node, code)
-                if call.verb == .lookup, code == .noSession { answer = .noSession }
+                if call.verb == .lookup, code.isUnknownSession(capabilities(node)) { answer = .noSession }
             }
             if answer != .noSession { areAllUnknown = false }
             switch answer {

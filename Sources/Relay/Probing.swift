@@ -11,10 +11,13 @@ struct Inquiry: ~Copyable {
     var exchanges: ExchangeGroup
     /// How many questions each node is asked just now.
     var questions: [Int]
+    /// When each node was asked last.
+    var askedAt: [UInt64]
 
     init(nodeCount: Int) {
         exchanges = ExchangeGroup(members: nodeCount, nodes: nodeCount)
         questions = [Int](repeating: 0, count: nodeCount)
+        askedAt = [UInt64](repeating: 0, count: nodeCount)
     }
 }
 
@@ -37,6 +40,7 @@ extension Relay {
         var questions = settings.asksFigures ? Probe.count : Probe.basicCount
         if case .up = table.condition(node), table.capabilities(node) != 0 { questions = 1 }
         inquiry.questions[node] = questions
+        inquiry.askedAt[node] = now
         inquiry.exchanges.begin(
             node, now: now, budget: settings.budgetNanoseconds, firstRetransmission: firstWait(node),
             framing: url.scheme.framing)
@@ -49,6 +53,7 @@ extension Relay {
                 return error.text
             }
         }
+        table.setLookWanted(node, false)
         if url.scheme.isUnix {
             table.withURL(node) { inquiry.exchanges.start(node, node: node, unixSocket: $0, path: url.target) }
         } else if let words = table.address(node)?.words, let address = SocketAddress(words: words) {
@@ -62,7 +67,16 @@ extension Relay {
     /// What the end of `node`'s exchange comes to.
     func finding(_ inquiry: borrowing Inquiry, _ node: Int, _ outcome: ExchangeOutcome) -> ProbeFinding {
         if case .failed(let error) = outcome, error.isLocal { return .unknown(error.text) }
-        guard outcome == .complete else { return .failed(outcome.reason, outcome.fault) }
+        if let time = inquiry.exchanges.answeredAt(node) { table.noteAnswer(node, at: time) }
+        guard outcome == .complete else {
+            // Whoever has answered others meanwhile is there, whatever became of this question.
+            if outcome == .timedOut, case .up = table.condition(node), table.capabilities(node) != 0,
+                table.answeredAt(node) >= inquiry.askedAt[node]
+            {
+                return .unknown("does not answer in time, but answers others")
+            }
+            return .failed(outcome.reason, outcome.fault)
+        }
         let incoming = inquiry.exchanges.incoming(node)
         let questions = inquiry.questions[node]
         var found: Capabilities = []

@@ -18,6 +18,12 @@ enum Errand {
         if case .media(let call) = self { return call.createsSession }
         return false
     }
+
+    /// Whether it deletes a session.
+    var isDelete: Bool {
+        if case .simple(.delete, _) = self { return true }
+        return false
+    }
 }
 
 /// What a node is asked, by one member of the exchange group.
@@ -26,25 +32,29 @@ struct Leg {
     let node: Int
     /// Room that its commands take at the node.
     let room: FlightRoom?
+    /// When the first of its commands was sent, or just before; nanoseconds of the monotonic clock.
+    let askedAt: UInt64
     /// Whether it deletes what the node created for a call that has failed.
     var isUndo = false
 }
 
 /// The legs under way, each with another node.
 struct Legs {
-    private var legs: InlineArray<4, Leg?> = .init(repeating: nil)
+    private var legs: InlineArray<8, Leg?> = .init(repeating: nil)
 
-    /// How many there can be.
-    static var count: Int { 4 }
+    /// How many there can be: nodes that are asked at once for a call that the first one does not know.
+    static var count: Int { 8 }
+    /// Nodes that an offer asks at once where they are slow.
+    static var hedges: Int { 4 }
 
     subscript(place: Int) -> Leg? {
         get { place >= 0 && place < legs.count ? legs[place] : nil }
         set { if place >= 0, place < legs.count { legs[place] = newValue } }
     }
 
-    /// A place where nothing is under way, nil where there is none.
-    var freePlace: Int? {
-        for place in legs.indices where legs[place] == nil { return place }
+    /// A place among the first `count` where nothing is under way, nil where there is none.
+    func freePlace(among count: Int = Legs.count) -> Int? {
+        for place in 0..<min(count, legs.count) where legs[place] == nil { return place }
         return nil
     }
 
@@ -59,7 +69,7 @@ struct Legs {
 
 /// The nodes that a call has tried. The first few cost no memory of their own.
 struct TriedNodes {
-    private var nodes: InlineArray<4, Int> = .init(repeating: -1)
+    private var nodes: InlineArray<8, Int> = .init(repeating: -1)
     /// How many they are.
     private(set) var count = 0
     private var others: [Int] = []
@@ -101,6 +111,12 @@ struct Race {
     var startDeadline: UInt64?
     /// When the next node is asked, too.
     var askNextAt: UInt64 = 0
+    /// When those that are silent are reported to the module's own process, for a look.
+    var lookAt = UInt64.max
+    /// Whether other nodes are asked where one does not know the call.
+    var mayAskOthers = true
+    /// Whether that is so: one did not know the call, and the others of the set are being asked.
+    var isSearching = false
     /// What the script gets if nobody else is left.
     var failure: CallFailure?
     /// How the call ended, once that is certain.

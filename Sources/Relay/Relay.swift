@@ -13,6 +13,8 @@ public struct Relay: ~Copyable {
     let table: NodeTable
     /// Which node holds a call; nil where that is not remembered.
     let calls: CallTable?
+    /// Whether an offer asks the next node, too, where one is slow.
+    let hedges: Bool
     var directory: NodeDirectory
     /// What this process has open to the nodes.
     var exchanges: ExchangeGroup
@@ -54,6 +56,10 @@ public struct Relay: ~Copyable {
     /// `members`: exchanges that may be under way at once. A call needs one at a time, or a few where a node is slow.
     init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable?, members: Int) {
         self.settings = settings
+        switch calls {
+        case .some: hedges = settings.isHedging
+        case nil: hedges = false
+        }
         self.calls = calls
         directory = NodeDirectory(table)
         exchanges = ExchangeGroup(

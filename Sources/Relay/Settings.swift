@@ -45,6 +45,8 @@ public struct Settings {
     public private(set) var asyncMaximum = 10_000
     /// Whether routes continue in the host's own workers instead of the asynchronous process.
     public private(set) var continuesInWorkers = false
+    /// Whether an offer asks the next node, too, where one is slow, if calls are remembered.
+    public private(set) var isHedging = true
     /// How a new call's node is chosen.
     public private(set) var balancing = Balancing.callID
     /// The nodes, those of a set side by side, sets in the order of their first mention.
@@ -124,6 +126,8 @@ public struct Settings {
             hasTimeoutMilliseconds = true
         } else if parameter.equals(parameter.all, "rtpproxy_ping_interval") {
             pingSeconds = inRange("rtpproxy_ping_interval", value, 0...86_400)
+        } else if parameter.equals(parameter.all, "rtpproxy_hedging") {
+            isHedging = inRange("rtpproxy_hedging", value, 0...1) != 0
         } else if parameter.equals(parameter.all, "rtpproxy_call_table_size") {
             callTableSize = inRange("rtpproxy_call_table_size", value, 0...16_777_216)
         } else if parameter.equals(parameter.all, "rtpproxy_async_processes") {

@@ -89,7 +89,7 @@ extension Relay {
             try command(.query, identity.words(swapped: !host.facts.isRequest), host)
         } catch {
             // A call without a session is an everyday question.
-            if error != .relayError(.noSession) { _ = finish(host, error, isMedia: false) }
+            if !error.isUnknownCall { _ = finish(host, error, isMedia: false) }
             return nil
         }
         // Where the judge has left the answer.

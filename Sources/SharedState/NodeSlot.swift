@@ -53,6 +53,11 @@ struct NodeSlot: ~Copyable {
 
     let roundTrip = SharedRoundTrip()
     let inFlight = CommandsInFlight()
+    /// When it answered last, whoever it was that had asked: nanoseconds of the monotonic clock, which is the same in
+    /// all processes of a host. 0: never.
+    let answeredAt = Atomic<UInt64>(0)
+    /// Whether the module's own process is to ask at once whether it is there: 1 yes.
+    let isLookWanted = Atomic<UInt32>(0)
 
     /// Raw value of `NodeLife`.
     let life = Atomic<UInt32>(0)
@@ -75,6 +80,8 @@ struct NodeSlot: ~Copyable {
         inFlight.reset()
         isDraining.store(0, ordering: .sequentiallyConsistent)
         silences.store(0, ordering: .sequentiallyConsistent)
+        answeredAt.store(0, ordering: .sequentiallyConsistent)
+        isLookWanted.store(0, ordering: .sequentiallyConsistent)
     }
 
     // MARK: Condition: bits 0..7 the kind, bits 32..63 the recheck tick.

@@ -40,7 +40,7 @@ public struct NodeTableLayout: Sendable {
     /// Longest URL that is taken, in bytes.
     public static let maximumURLLength = 255
     static let magic: UInt64 = 0x7274_7070_6E6F_6465
-    static let version: UInt32 = 2
+    static let version: UInt32 = 3
     static let headerSize = 64
     static var slotStride: Int { (MemoryLayout<NodeSlot>.stride &+ 63) & ~63 }
     static let textStride = 256
@@ -321,6 +321,24 @@ struct NodeTableHeader: ~Copyable {
     /// Gives room back once the commands have been answered.
     public func giveBack(_ room: FlightRoom, _ index: Int) { unsafe slot(index)?.pointee.inFlight.giveBack(room) }
 
+    /// When node `index` answered last, in nanoseconds of the monotonic clock; 0: never, as far as is known.
+    public func answeredAt(_ index: Int) -> UInt64 {
+        unsafe slot(index)?.pointee.answeredAt.load(ordering: .relaxed) ?? 0
+    }
+    /// Node `index` has answered, at `time`. One store: of two processes that note it at once either will do.
+    public func noteAnswer(_ index: Int, at time: UInt64) {
+        unsafe slot(index)?.pointee.answeredAt.store(time, ordering: .relaxed)
+    }
+
+    /// Whether somebody wants to know at once whether node `index` is there.
+    public func isLookWanted(_ index: Int) -> Bool {
+        unsafe slot(index)?.pointee.isLookWanted.load(ordering: .relaxed) ?? 0 != 0
+    }
+    /// Somebody wants to know that, or the question is on its way.
+    public func setLookWanted(_ index: Int, _ isWanted: Bool) {
+        unsafe slot(index)?.pointee.isLookWanted.store(isWanted ? 1 : 0, ordering: .relaxed)
+    }
+
     /// Calls in a row from which a node is tried last.
     public static var suspicion: UInt32 { 3 }
 
@@ -362,5 +380,6 @@ struct NodeTableHeader: ~Copyable {
     public func publishAddress(_ index: Int, _ address: NodeAddress) {
         unsafe slot(index)?.pointee.publish(address)
         unsafe slot(index)?.pointee.roundTrip.reset()
+        noteAnswer(index, at: 0)
     }
 }

@@ -38,6 +38,8 @@ public struct Exchange: ~Copyable {
     /// The longest round trip among commands that were sent once, in nanoseconds: of one that was sent again, nobody
     /// knows which copy was answered (RFC 6298 section 3). Nil where there is none.
     public private(set) var roundTrip: UInt64?
+    /// When the last reply came; nil while there is none.
+    public private(set) var answeredAt: UInt64?
 
     /// The member of a group that this is, which its cookies name.
     let member: Int
@@ -89,6 +91,7 @@ public struct Exchange: ~Copyable {
         retransmitted = 0
         foreign = 0
         roundTrip = nil
+        answeredAt = nil
     }
 
     /// Adds a command; it is sent when `due(now:)` says so. Nothing is added where an error is thrown.
@@ -276,6 +279,7 @@ extension Exchange {
         commands[index].reply = ByteRange(start: incoming.count, count: reply.count)
         incoming.append(bytes, reply)
         answered &+= 1
+        answeredAt = now
         if answered == commands.count { phase = .complete }
         if !commands[index].wasRetransmitted {
             let sample = now > commands[index].sentAt ? now &- commands[index].sentAt : 0

@@ -52,6 +52,11 @@ extension ExchangeGroup {
             answered: core.value.members[member].exchange.answered)
     }
 
+    /// When the last reply to `member` came; see `Exchange.answeredAt`.
+    public func answeredAt(_ member: Int) -> UInt64? {
+        core.value.members.contains(member) ? core.value.members[member].exchange.answeredAt : nil
+    }
+
     /// How long `member`'s node took, in nanoseconds; see `Exchange.roundTrip`.
     public func roundTrip(_ member: Int) -> UInt64? {
         core.value.members.contains(member) ? core.value.members[member].exchange.roundTrip : nil

@@ -11,10 +11,12 @@ import Testing
 @Suite struct NodeFailureTests {
     private static let cid = "call-1@example.org"
 
-    /// A call whose Call-ID goes to the first of two nodes of equal weight.
-    private func call() -> FakeCall {
+    /// A call whose Call-ID goes to the first of two nodes of equal weight. Another `extra` makes it another one, with
+    /// flag `b`.
+    private func call(_ extra: Int = 0) -> FakeCall {
         let call = FakeCall()
         call[.callID] = "b"
+        call.variables[.extraID] = Array("\(extra)".utf8)
         return call
     }
 
@@ -45,7 +47,7 @@ import Testing
     @Test func aSilentNodeGetsCompanyAndLosesTheCall() throws {
         let silent = try Responder { _ in nil }
         let other = try Responder()
-        let worker = try SIPWorker(silent, other)
+        let worker = try SIPWorker(silent, other, remembers: true)
         let call = call()
         #expect(worker.offer(call) == .done)
         #expect(call.body.contains("m=audio 35002 "))
@@ -61,16 +63,16 @@ import Testing
     @Test func aNodeThatWasSilentToSeveralCallsIsTriedLast() throws {
         let silent = try Responder { _ in nil }
         let other = try Responder()
-        let worker = try SIPWorker(silent, other)
+        let worker = try SIPWorker(silent, other, remembers: true)
         var asked: Int { silent.commands.filter { $0.hasPrefix("U") }.count }
-        for _ in 0..<NodeTable.suspicion { #expect(worker.offer(call()) == .done) }
+        for extra in 1...Int(NodeTable.suspicion) { #expect(worker.offer(call(extra), "b") == .done) }
         let before = asked
         #expect(before > 0)
-        #expect(worker.offer(call()) == .done)
+        #expect(worker.offer(call(100), "b") == .done)
         #expect(asked == before)
         // An answer clears it.
         try worker.table().noteAnswer(0)
-        #expect(worker.offer(call()) == .done)
+        #expect(worker.offer(call(101), "b") == .done)
         #expect(asked > before)
     }
 

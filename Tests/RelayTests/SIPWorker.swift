@@ -12,6 +12,9 @@ import Transport
 final class SIPWorker {
     let block: UnsafeMutableRawPointer
     let size: Int
+    /// The table of calls, of `callsSize` bytes; 0: there is none.
+    private let calls: UnsafeMutableRawPointer
+    private let callsSize: Int
     let settings: Settings
     private var relay: Relay
     /// Whose memory it is.
@@ -20,10 +23,10 @@ final class SIPWorker {
     var kept: Responder?
 
     /// A configuration of these values of rtpproxy_sock. Unless `isProven` is false all nodes have shown `features`
-    /// besides what is required; a command may take a second.
+    /// besides what is required; a command may take a second. `remembers`: with a table of calls.
     init(
         _ sockets: [String], texts: [String: String] = [:], numbers: [String: Int] = [:],
-        features: [Feature] = [], isProven: Bool = true
+        features: [Feature] = [], isProven: Bool = true, remembers: Bool = false
     ) throws {
         var settings = Settings()
         settings.asksFigures = true
@@ -40,7 +43,13 @@ final class SIPWorker {
         block = .allocate(byteCount: size, alignment: 64)
         block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
         try NodeTable.create(in: block, size: size, settings.nodes)
-        relay = Relay(settings: settings, table: try NodeTable(attaching: block, size: size))
+        callsSize = remembers ? CallTable.size(entries: 4096) : 0
+        calls = .allocate(byteCount: max(callsSize, 64), alignment: 64)
+        calls.initializeMemory(as: UInt8.self, repeating: 0, count: max(callsSize, 64))
+        if remembers { try CallTable.create(in: calls, size: callsSize, entries: 4096) }
+        relay = Relay(
+            settings: settings, table: try NodeTable(attaching: block, size: size),
+            calls: remembers ? try CallTable(attaching: calls, size: callsSize) : nil)
         let table = try table()
         for node in 0..<table.count {
             let url = settings.nodes[node].url
@@ -53,8 +62,8 @@ final class SIPWorker {
         }
     }
 
-    convenience init(_ responders: Responder..., features: [Feature] = []) throws {
-        try self.init(responders.map(\.url), features: features)
+    convenience init(_ responders: Responder..., features: [Feature] = [], remembers: Bool = false) throws {
+        try self.init(responders.map(\.url), features: features, remembers: remembers)
     }
 
     /// Another process of the same server: its memory is shared, its sockets are its own.
@@ -63,11 +72,17 @@ final class SIPWorker {
         settings = other.settings
         block = other.block
         size = other.size
-        relay = Relay(settings: settings, table: try NodeTable(attaching: block, size: size))
+        calls = other.calls
+        callsSize = other.callsSize
+        relay = Relay(
+            settings: settings, table: try NodeTable(attaching: block, size: size),
+            calls: callsSize > 0 ? try CallTable(attaching: calls, size: callsSize) : nil)
     }
 
     deinit {
-        if owner == nil { block.deallocate() }
+        guard owner == nil else { return }
+        block.deallocate()
+        calls.deallocate()
     }
 
     /// Another process's view of the same shared memory.

@@ -148,11 +148,13 @@ import Testing
     @Test func aSlowNodeIsNoFailoverAndSuspectInTheEnd() throws {
         let silent = try Responder { _ in nil }
         let other = try Responder()
-        let worker = try SIPWorker(silent, other)
+        let worker = try SIPWorker(silent, other, remembers: true)
         for round in 1...Int(NodeTable.suspicion) {
             let offer = call()
+            // Another call each time, of which nobody remembers a node; the first is asked for all of them.
+            offer.variables[.extraID] = Array("\(round)".utf8)
             offer.ticks = 1000 + UInt32(round)
-            #expect(worker.offer(offer) == .done)
+            #expect(worker.offer(offer, "b") == .done)
             #expect(offer.counts[.hedges] == 1 && offer.counts[.failovers] == nil)
             #expect(offer.counts[.commandsTimedOut] == nil)
             // The offer and the deletion to the slow one, the offer to the other one.
