@@ -71,10 +71,10 @@ extension Relay {
     ) {
         line.removeAll(keepingCapacity: true)
         switch event {
-        case .nodeUp: line.append(isByOperator ? "enabled by rtpproxy.enable" : "answers")
+        case .nodeUp: line.append(isByOperator ? "enabled by the operator" : "answers")
         case .nodeDown:
             if isByOperator {
-                line.append("disabled by rtpproxy.enable")
+                line.append("disabled by the operator")
             } else if let (fault, _) = table.figures(node).lastFault {
                 fault.describe(into: &line)
             } else {

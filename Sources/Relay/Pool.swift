@@ -8,7 +8,7 @@ public import SharedState
 public struct PoolChange: Sendable {
     /// Nodes that were not there before, or had left.
     public var added = 0
-    /// Nodes that stay, with whatever weight they have now.
+    /// Nodes that stay, with whatever weight and flags they have now.
     public var kept = 0
     /// Nodes that get no new calls and disappear when theirs have ended.
     public var removed = 0
@@ -27,7 +27,8 @@ extension Relay {
     private static var lockPatience: UInt32 { 10 }
 
     /// Makes the pool that of `settings`. A node is the same where set, URL and its place among equals are: it keeps
-    /// health, sockets and calls. What comes new is asked before it takes calls.
+    /// health, sockets and calls, and is switched where its flags have changed. One that has moved to another set keeps
+    /// its calls in the old one, and stands in the new one as it stood. What comes new is asked before it takes calls.
     public mutating func changePool<Host: RelayHost>(
         _ host: Host, to nodes: [NodeDefinition]
     ) throws(PoolError) -> PoolChange {
@@ -47,8 +48,16 @@ extension Relay {
             isTaken[node] = true
             let before = standing(node)
             if table.life(node) == .member { change.kept &+= 1 } else { change.added &+= 1 }
+            let isSwitched = table.startsDisabled(node) != definition.startsDisabled
             table.update(node, definition)
+            if isSwitched { setSwitch(host, node, isOn: !definition.startsDisabled) }
             if standing(node) != before { table.noteCondition(node, tick: host.ticks) }
+        }
+        var isFollowed = isTaken
+        let predecessors = newcomers.map { definition in
+            let node = present(definition, isFollowed, inAnySet: true)
+            if let node { isFollowed[node] = true }
+            return node
         }
         for node in 0..<table.count where !isTaken[node] && table.life(node) == .member {
             let before = standing(node)
@@ -56,8 +65,8 @@ extension Relay {
             if standing(node) != before { table.noteCondition(node, tick: host.ticks) }
             change.removed &+= 1
         }
-        for definition in newcomers {
-            guard let node = table.add(definition) else {
+        for (definition, predecessor) in zip(newcomers, predecessors) {
+            guard let node = table.add(definition, like: predecessor) else {
                 change.refused &+= 1
                 continue
             }
@@ -67,10 +76,21 @@ extension Relay {
         return change
     }
 
-    /// The node that `definition` is about, among those not taken yet.
-    private func present(_ definition: NodeDefinition, _ isTaken: [Bool]) -> Int? {
+    /// Switches a node whose flags in the database have changed.
+    private mutating func setSwitch<Host: RelayHost>(_ host: Host, _ node: Int, isOn: Bool) {
+        guard isOn == (table.condition(node) == .disabled) else { return }
+        table.setEnabled(node, isOn)
+        line.removeAll(keepingCapacity: true)
+        appendName(of: node)
+        line.append(isOn ? "is enabled" : "is disabled")
+        line.append(", by its flags in the database")
+        reportNode(host, isOn ? .nodeEnabled : .nodeDisabled, .notice, node)
+    }
+
+    /// The node that `definition` is about, among those not taken yet; `inAnySet`: a member of whatever set.
+    private func present(_ definition: NodeDefinition, _ isTaken: [Bool], inAnySet: Bool = false) -> Int? {
         for node in 0..<table.count where !isTaken[node] && table.life(node) != .free {
-            guard table.setID(node) == definition.setID else { continue }
+            guard inAnySet ? table.life(node) == .member : table.setID(node) == definition.setID else { continue }
             let isSame = table.withURL(node) { url in
                 let wanted = definition.url
                 return url.equals(url.all, wanted.span, wanted.span.all)

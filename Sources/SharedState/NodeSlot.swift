@@ -7,7 +7,7 @@
 // invariant over two words, with one exception, the address, which has a version around it.
 //
 // Who writes what: `state` any process, by compare-exchange; `capabilities` whoever probes (before `state` becomes up);
-// the address only the module's own process; what the pool says of the node (set, weight, order, text of
+// the address only the module's own process, and who adds a node, before it is one; what the pool says of the node (set, weight, order, text of
 // the URL) the main process before the fork, and later whoever holds the pool's lock, while `life` is free or for
 // words that stand alone. `life` becomes member last, so that who sees a member sees the rest.
 //
@@ -67,6 +67,8 @@ struct NodeSlot: ~Copyable {
     let setID = Atomic<UInt32>(0)
     let weight = Atomic<UInt32>(0)
     let definitionIndex = Atomic<UInt32>(0)
+    /// Whether its definition switches it off: 1 yes.
+    let startsDisabled = Atomic<UInt32>(0)
     let urlLength = Atomic<UInt32>(0)
 
     init() {}
@@ -104,6 +106,9 @@ struct NodeSlot: ~Copyable {
         default: .disabled
         }
     }
+
+    /// Of a slot that is no node yet.
+    func set(_ condition: NodeCondition) { state.store(Self.word(condition), ordering: .sequentiallyConsistent) }
 
     var condition: NodeCondition { Self.condition(state.load(ordering: .acquiring)) }
 

@@ -162,6 +162,10 @@ struct NodeTableHeader: ~Copyable {
     public func setID(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.setID.load(ordering: .relaxed) ?? 0 }
     /// Its weight.
     public func weight(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.weight.load(ordering: .relaxed) ?? 0 }
+    /// Whether its definition, as read last, switches it off.
+    public func startsDisabled(_ index: Int) -> Bool {
+        unsafe slot(index)?.pointee.startsDisabled.load(ordering: .relaxed) ?? 0 != 0
+    }
     /// Its position in order of definition, from 0.
     public func definitionIndex(_ index: Int) -> UInt32 {
         unsafe slot(index)?.pointee.definitionIndex.load(ordering: .relaxed) ?? 0
@@ -212,8 +216,9 @@ struct NodeTableHeader: ~Copyable {
         noteChange()
     }
 
-    /// Adds a node in a free slot; nil where there is none.
-    public func add(_ definition: NodeDefinition) -> Int? {
+    /// Adds a node in a free slot; nil where there is none. `other`: a node that is the same RTPProxy, of which it takes
+    /// over what is known.
+    public func add(_ definition: NodeDefinition, like other: Int? = nil) -> Int? {
         for index in 0..<capacity {
             guard life(index) == .free, let slot = unsafe slot(index) else { continue }
             let length = min(definition.url.count, NodeTableLayout.maximumURLLength)
@@ -226,6 +231,7 @@ struct NodeTableHeader: ~Copyable {
             unsafe slot.pointee.setID.store(definition.setID, ordering: .relaxed)
             unsafe slot.pointee.reset(definition.startsDisabled ? .disabled : .unproven)
             unsafe figuresMemory(index)?.pointee.reset()
+            if let other { copyStanding(of: other, to: index, definition) }
             // Counted while it is still free: who dies between the two leaves no member that nobody looks at.
             if count <= index {
                 unsafe header.pointee.used.store(UInt32(truncatingIfNeeded: index &+ 1), ordering: .releasing)
@@ -236,8 +242,24 @@ struct NodeTableHeader: ~Copyable {
         return nil
     }
 
-    /// Makes a node a member with the weight and the position of `definition`.
+    /// Has `index`, which is no node yet, begin as `other` stands: the same RTPProxy in another set.
+    private func copyStanding(of other: Int, to index: Int, _ definition: NodeDefinition) {
+        guard let slot = unsafe slot(index) else { return }
+        let (condition, capabilities) = (condition(other), capabilities(other))
+        var isUnasked = false
+        if case .up = condition { isUnasked = capabilities == 0 }
+        // One that has been switched on without ever having answered begins as any.
+        if definition.startsDisabled == startsDisabled(other), !isUnasked {
+            if let address = address(other) { unsafe slot.pointee.publish(address) }
+            unsafe slot.pointee.capabilities = capabilities
+            unsafe slot.pointee.set(condition)
+        }
+        unsafe slot.pointee.isDraining.store(isDraining(other) ? 1 : 0, ordering: .releasing)
+    }
+
+    /// Makes a node a member with the weight, the position and the switch of `definition`.
     public func update(_ index: Int, _ definition: NodeDefinition) {
+        unsafe slot(index)?.pointee.startsDisabled.store(definition.startsDisabled ? 1 : 0, ordering: .relaxed)
         unsafe slot(index)?.pointee.weight.store(definition.weight, ordering: .relaxed)
         unsafe slot(index)?.pointee.definitionIndex.store(definition.index, ordering: .relaxed)
         unsafe slot(index)?.pointee.life.store(NodeLife.member.rawValue, ordering: .releasing)

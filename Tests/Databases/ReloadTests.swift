@@ -81,6 +81,68 @@ import Testing
         }
     }
 
+    /// What the operator does by RPC stands until the flags of the row change.
+    @Test(arguments: DatabaseKind.underTest)
+    func changedFlagsSwitchAnEntryThatStays(kind: DatabaseKind) throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        let database = try Database(kind, rows: relays.map { Row(0, $0) })
+        try database.withKamailio(probing: relays) { (kamailio) throws in
+            let (first, other) = (relays[0].url, relays[1].url)
+            func disabled(_ url: String) throws -> String? {
+                try kamailio.relays().first { $0["url"] == url }?["disabled"]
+            }
+            func flags(_ value: Int) throws {
+                try database.run("UPDATE rtpproxy SET flags = \(value) WHERE url = '\(first)'")
+                #expect(try reload(kamailio)["kept"] == "2")
+            }
+            try flags(1)
+            #expect(try disabled(first) == "1" && disabled(other) == "0")
+            #expect(kamailio.logLines(first, "is disabled, by its flags in the database").count == 1)
+            let call = try kamailio.call()
+            call.choose(0, of: [1, 1])
+            #expect(try call.invite(run: .offer()).instance == other)
+            // Not changed: what RPC has said counts.
+            _ = try kamailio.kamcmd("rtpproxy.enable", first, "1")
+            try flags(1)
+            #expect(try disabled(first) == "0")
+            _ = try kamailio.kamcmd("rtpproxy.enable", first, "0")
+            try flags(0)
+            #expect(try disabled(first) == "0")
+            #expect(kamailio.logLines(first, "is enabled, by its flags in the database").count == 1)
+            let next = try kamailio.call()
+            for relay in relays { relay.on(call: next.id) { $0.verb == "U" ? .reply("E71") : nil } }
+            _ = try next.invite(run: .offer())
+            for relay in relays { #expect(relay.texts(of: next.id, "U").count == 1) }
+        }
+    }
+
+    /// In its new set an entry stands as it stood in the old one, where its calls stay.
+    @Test(arguments: DatabaseKind.underTest)
+    func anEntryThatMovesToAnotherSetStandsThereAsItStood(kind: DatabaseKind) throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay(), try ScriptedRelay()]
+        let database = try Database(kind, rows: relays.map { Row(0, $0) })
+        try database.withKamailio(probing: relays) { (kamailio) throws in
+            let old = try kamailio.call()
+            old.choose(1, of: [1, 1, 1])
+            let holder = try old.invite(run: .offer()).instance
+            #expect(holder == relays[1].url)
+            _ = try kamailio.kamcmd("rtpproxy.enable", relays[2].url, "0")
+            // From now on it answers nothing but calls: nobody needs to ask it what it can do.
+            relays[1].on { $0.verb.hasPrefix("V") ? .drop : nil }
+            try database.run("UPDATE rtpproxy SET setid = '7' WHERE url <> '\(relays[0].url)'")
+            _ = try reload(kamailio)
+            let moved = try kamailio.relays().filter { $0["setid"] == "7" }
+            #expect(moved.map { $0["url"] } == relays[1...].map(\.url))
+            #expect(moved.map { $0["disabled"] } == ["0", "1"])
+            let new = try kamailio.call()
+            let start = monotonicMilliseconds()
+            #expect(try new.invite(run: .offer(set: 7)).instance == relays[1].url)
+            #expect(monotonicMilliseconds() - start < 1500)
+            #expect(try old.invite(run: .offer(), inDialog: true).instance == relays[1].url)
+            #expect(try kamailio.call().invite(run: .offer()).instance == relays[0].url)
+        }
+    }
+
     @Test(arguments: DatabaseKind.underTest)
     func whereTheDatabaseFailsAllStaysAndTheAnswerSaysWhy(kind: DatabaseKind) throws {
         let relay = try ScriptedRelay()
