@@ -51,6 +51,7 @@ import Testing
                 #expect(next.code == -3)
                 #expect(next.milliseconds < 1500)
             }
+            #expect(kamailio.waitForLog("disabled for", relay.url) != nil)
             #expect(kamailio.logLines("disabled for", relay.url).count == 1)
             try place.run("ip link set cable up")
             #expect(try kamailio.recovers())
@@ -94,6 +95,7 @@ import Testing
             let offer = try kamailio.offer()
             #expect(offer.code == -3)
             #expect(offer.milliseconds < (isFinal ? 1900 : brieflyInMilliseconds))
+            #expect(kamailio.waitForLog("disabled for", relay.url) != nil)
             #expect(kamailio.logLines("disabled for", relay.url).count == 1)
             try cable.far.run(found)
             #expect(try kamailio.recovers())

@@ -116,6 +116,7 @@ struct FragileRelay {
             #expect(answered.text == SDPText.audio())
             #expect(try call.bye(run: .destroy()).returnCodes == [-1])
             #expect(try kamailio.call().invite(run: .offer()).returnCodes == [-3])
+            #expect(kamailio.waitForLog("disabled for 1 s") != nil)
             #expect(kamailio.logLines("disabled for 1 s").count == 1)
             try relay.start()
             #expect(try waitUntil(15, every: 50) { try kamailio.relays().first?["disabled"] == "0" })

@@ -129,7 +129,7 @@ import Testing
         #expect(settings.faultTexts == ["parameter rtpproxy_tout_ms: \"250\": rtpproxy_tout is given, too"])
     }
 
-    @Test(arguments: [("rtpproxy_ping_interval", -1), ("rtpproxy_call_table_size", -5)])
+    @Test(arguments: [("rtpproxy_ping_interval", -1), ("rtpproxy_call_table_size", -5), ("rtpproxy_hedging", -1)])
     func intervalsAndSizesBelow0AreFaults(_ name: String, _ value: Int) {
         let settings = settings { $0.number(name, value) }
         #expect(settings.faultTexts == ["parameter \(name): \"\(value)\": is below 0"])
