@@ -17,13 +17,50 @@ import Testing
         #expect(["::1", "0:0:0:0:0:0:0:1"].contains(command.words[2]))
     }
 
-    @Test func the6FollowsTheAddressThatIsSent() throws {
+    /// The source is no hint where signalling and media are of two families.
+    @Test func aStreamOfAnotherFamilyThanTheMessageSendsItsOwnAddress() throws {
         let stage = try Stage.shared()
         let call = try stage.call()
         let invite = try call.invite(sdp: SDPText.audio("2001:db8::10", port: 4000), run: .offer())
         #expect(invite.returnCodes == [1])
-        #expect(stage.relay.texts(of: call.id) == ["Uc0,8,101 \(call.id) 127.0.0.1 4000 \(call.fromTag);1"])
+        #expect(stage.relay.texts(of: call.id) == ["U6c0,8,101 \(call.id) 2001:db8::10 4000 \(call.fromTag);1"])
         #expect(invite.lines.contains("c=IN IP4 192.0.2.77"))
+        let answered = try call.reply(to: invite, sdp: SDPText.audio("2001:db8::20", port: 6000), run: .answer())
+        #expect(answered.returnCodes == [1])
+        #expect(
+            stage.relay.texts(of: call.id, "L") == [
+                "L6c0,8,101 \(call.id) 2001:db8::20 6000 \(call.fromTag);1 \(call.toTag);1"
+            ])
+    }
+
+    /// A phone of two families: SIP over IPv6, media over IPv4, and a relay that has IPv4 alone.
+    @Test func signallingOverIPv6AndMediaOverIPv4GoThroughTheRealRelay() throws {
+        let relay = try RealRelay()
+        defer { relay.stop() }
+        try Kamailio.with(Stage.configuration { $0.set("rtpproxy_sock", relay.url) }) { kamailio in
+            waitUntil(5) { (try? kamailio.relays().first?["disabled"]) == "0" }
+            let call = try kamailio.call(.ipv6)
+            let invite = try call.invite(run: .offer())
+            #expect(invite.returnCodes == [1] && invite.lines.contains("c=IN IP4 127.0.0.1"))
+            let answered = try call.reply(to: invite, sdp: SDPText.audio(), run: .answer())
+            #expect(answered.returnCodes == [1] && answered.lines.contains("c=IN IP4 127.0.0.1"))
+            let hold = try call.invite(sdp: SDPText.audio("0.0.0.0"), run: .offer(), inDialog: true)
+            #expect(hold.returnCodes == [1] && hold.lines.contains("c=IN IP4 0.0.0.0"))
+        }
+    }
+
+    @Test(arguments: Continuation.allCases)
+    func theSameWithoutWaiting(_ continuation: Continuation) throws {
+        let relay = try ScriptedRelay()
+        try withAsyncStage([relay], continuation) { kamailio in
+            let call = try kamailio.call(.ipv6)
+            let invite = try call.invite(run: .offer())
+            let answered = try call.reply(to: invite, sdp: SDPText.audio(port: 6000), run: .answer())
+            #expect(invite.returnCodes == [1] && answered.returnCodes == [1])
+            #expect(relay.commands(of: call.id).map { $0.words[2] } == ["192.0.2.10", "192.0.2.10"])
+            #expect(relay.commands(of: call.id).allSatisfy { !$0.modifiers.hasPrefix("6") })
+            try call.ack()
+        }
     }
 
     @Test func trustedIPv6AddressIsSentWithThe6() throws {

@@ -96,12 +96,63 @@ private struct Sendables: @unchecked Sendable {
         }
     }
 
+    @Test func anOfferNamesItsStreamsAndTheScriptHearsOfTheCall() throws {
+        try run { kamailio, relay, path in
+            let call = try kamailio.call()
+            let streams = [SDPText.media("audio", 5004), SDPText.media("video", 5006)]
+            #expect(try call.invite(sdp: SDPText.session(streams: streams), run: .offer()).returnCodes == [1])
+            let tags = relay.commands(of: call.id, "U").sorted { $0.stream < $1.stream }.compactMap(\.words.last)
+            #expect(tags == ["\(call.id);1", "\(call.id);2"])
+            try Notifier(path).write("\(tags[1])\n\(tags[0])\nother;x\n;3\nodd;0\n")
+            #expect(waitUntil(5) { stopped(kamailio).count == 4 })
+            // It does not ask which stream it is: it is told once.
+            #expect(
+                stopped(kamailio) == [
+                    "<\(call.id)> <\(call.id)>", "<other;x> <other;x>", "<;3> <;3>", "<odd;0> <odd;0>",
+                ])
+        }
+    }
+
+    @Test func aScriptThatAsksWhichStreamItIsHearsOfEach() throws {
+        try run {
+            $0.routes = $0.routes.replacingOccurrences(of: "<$rtpp_notify(callid)>", with: "<$rtpp_notify(stream)>")
+        } _: { kamailio, _, path in
+            try Notifier(path).write("call;2\ncall;1\ncall;2\ncall\nweb;12@host;7\n")
+            #expect(waitUntil(5) { stopped(kamailio).count == 4 })
+            #expect(stopped(kamailio) == ["<call> <2>", "<call> <1>", "<call> <<null>>", "<web;12@host> <7>"])
+        }
+    }
+
+    @Test func theRealRelaySaysWhichStreamHasStopped() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("stopped")
+        let relay = try RealRelay(options: ["-n", "unix:\(path)", "-T", "2", "-W", "2"])
+        defer { relay.stop() }
+        let configuration = try Stage.configuration {
+            $0.routes += Self.route.replacingOccurrences(of: "<$rtpp_notify(callid)>", with: "<$rtpp_notify(stream)>")
+            $0.set("rtpproxy_sock", relay.url)
+            $0.set("rtpproxy_notify_listen", "unix:\(path)")
+        }
+        try Kamailio.with(configuration) { kamailio in
+            waitUntil(5) { (try? kamailio.relays().first?["disabled"]) == "0" }
+            let call = try kamailio.call()
+            call.id += "@[::1]%;x"
+            let streams = [SDPText.media("audio", 5004), SDPText.media("video", 5006)]
+            #expect(try call.invite(sdp: SDPText.session(streams: streams), run: .offer()).returnCodes == [1])
+            #expect(waitUntil(15) { stopped(kamailio).count == 2 })
+            #expect(stopped(kamailio).sorted() == ["<\(call.id)> <1>", "<\(call.id)> <2>"])
+        }
+    }
+
     @Test func aTagOfItsOwnIsNoCallID() throws {
         try run {
             $0.set("timeout_tag_pv", "$var(tag)")
-        } _: { kamailio, _, path in
-            try Notifier(path).write("1.2\n")
-            #expect(waitUntil(5) { stopped(kamailio) == ["<1.2> <<null>>"] })
+        } _: { kamailio, relay, path in
+            try Notifier(path).write("1.2\n1.2;3\n")
+            #expect(waitUntil(5) { stopped(kamailio) == ["<1.2> <<null>>", "<1.2;3> <<null>>"] })
+            let call = try kamailio.call()
+            #expect(try call.invite(run: .offer()).returnCodes == [1])
+            #expect(relay.commands(of: call.id, "U").first?.words.last == "0")
         }
     }
 

@@ -9,7 +9,7 @@ import Testing
 ///
 /// `options` has lines: `flags <flags>`, `relay <address>` (else 198.51.100.77), `candidates low|high` (the parameter
 /// ice_candidate_priority_avp is set), and per media stream `asks <modifiers> <address> <port>`: what the relay is
-/// asked. It answers stream n with port 40000 + 2 (n - 1). `expected.fault` is the reason as the log has it, or
+/// asked, or `passes` where it is not. It answers stream n with port 40000 + 2 (n - 1). `expected.fault` is the reason as the log has it, or
 /// `marked: -2` where nothing is logged.
 struct RealBody: CustomTestStringConvertible, Sendable {
     let name: String
@@ -47,6 +47,7 @@ struct RealBody: CustomTestStringConvertible, Sendable {
             case "relay": relay = value
             case "candidates": priority = value == "high" ? 1 : 2
             case "asks": asks.append(value)
+            case "passes": asks.append("")
             default: fatalError("unknown option: \(line)")
             }
         }
@@ -54,7 +55,7 @@ struct RealBody: CustomTestStringConvertible, Sendable {
 
     /// What the commands of a call with these tags have to be, in the order of the streams.
     func commands(_ verb: String, _ call: Call) -> [String] {
-        asks.enumerated().map { index, asked in
+        asks.enumerated().filter { !$1.isEmpty }.map { index, asked in
             let words = asked.split(separator: " ", omittingEmptySubsequences: false)
             let tags = [call.fromTag] + (verb == "L" ? [call.toTag] : [])
             return "\(verb)\(words[0]) \(call.id) \(words[1]) \(words[2]) "

@@ -49,14 +49,14 @@ import Testing
         #expect(invite.lines.filter { $0.hasPrefix("c=") } == ["c=IN IP4 192.0.2.77"])
     }
 
-    @Test func rejectedStreamKeepsPort0ButHasItsCommand() throws {
+    @Test func rejectedStreamKeepsPort0AndCostsNoCommand() throws {
         let stage = try Stage.shared()
         let call = try stage.call()
         let streams = [SDPText.media("audio", 4000), SDPText.media("video", 0)]
         let invite = try call.invite(sdp: SDPText.session(streams: streams), run: .offer())
         #expect(invite.returnCodes == [1])
         #expect(invite.lines.contains("m=video 0 RTP/AVP 0 8 101"))
-        #expect(stage.relay.texts(of: call.id).contains("Uc0,8,101 \(call.id) 127.0.0.1 0 \(call.fromTag);2"))
+        #expect(stage.relay.texts(of: call.id) == ["Uc0,8,101 \(call.id) 127.0.0.1 4000 \(call.fromTag);1"])
     }
 
     @Test func numberOfPortsIsDropped() throws {
