@@ -85,6 +85,13 @@ typedef enum RTPP_CLOSED rtpp_variable {
     RTPP_VARIABLE_ICE_PRIORITY = 2  /* ice_candidate_priority_avp, as printed */
 } rtpp_variable;
 
+/* What has become of a message's body before. */
+typedef enum RTPP_CLOSED rtpp_body_state {
+    RTPP_BODY_AS_IT_CAME = 0, /* nothing, or edits of ours for a destination that has failed: new ones replace them */
+    RTPP_BODY_REWRITTEN = 1,  /* an earlier call's edits are going to be sent */
+    RTPP_BODY_EDITED = 2      /* somebody else has edits that are not made yet */
+} rtpp_body_state;
+
 /* What came of suspending a transaction. */
 typedef enum RTPP_CLOSED rtpp_suspension {
     RTPP_SUSPENDED = 0,
@@ -220,9 +227,8 @@ typedef struct rtpp_host {
     bool (*variable)(void *context, rtpp_variable which, rtpp_bytes *value, bool *is_null);
     /* Stores the URL of the chosen RTPProxy in rtp_inst_pvar; nothing where that is not configured. */
     void (*set_instance)(void *context, rtpp_bytes url);
-    /* Whether an earlier call has edited this message's body already. */
-    bool (*is_edited)(void *context);
-    /* Makes all edits or none; false: none. */
+    rtpp_body_state (*body_state)(void *context);
+    /* Makes all edits or none, in the place of those that are over; false: none. */
     bool (*apply_edits)(void *context, const rtpp_edit *edits, size_t count);
     rtpp_transaction (*transaction)(void *context);
     /* Whether the request that a reply belongs to had a to-tag; false where there is no transaction. */

@@ -23,9 +23,11 @@ int rtpp_host_set_variable(const char *parameter, const char *name);
 
 /* message.c: borrows what a call needs out of a SIP message. */
 void rtpp_message_init(rtpp_message *out, struct sip_msg *msg);
-bool rtpp_message_is_edited(void *context);
-bool rtpp_message_apply(void *context, const rtpp_edit *edits, size_t count);
 void rtpp_message_set_instance(void *context, rtpp_bytes url);
+
+/* lumps.c: edits of the body. */
+rtpp_body_state rtpp_message_body_state(void *context);
+bool rtpp_message_apply(void *context, const rtpp_edit *edits, size_t count);
 
 /* async.c: transactions that wait for an asynchronous process. */
 #define RTPP_CONTINUATION_SIZE 128
@@ -58,6 +60,8 @@ const rtpp_event *rtpp_event_current(void);
 
 /* host.c: tm's functions, NULL where it is not loaded. */
 struct tm_binds *rtpp_tm(void);
+/* The transaction of the message that is being processed, NULL where there is none. */
+struct cell *rtpp_current_transaction(void);
 
 /* script.c */
 extern cmd_export_t rtpp_commands[];

@@ -169,8 +169,7 @@ void rtpp_message_set_instance(void *context, rtpp_bytes url)
 		LM_ERR("parameter rtp_inst_pvar: \"%s\" cannot be set\n", instance.name);
 }
 
-/* The transaction of the message that is being processed, NULL where there is none. */
-static struct cell *current_transaction(void)
+struct cell *rtpp_current_transaction(void)
 {
 	struct cell *transaction;
 
@@ -182,7 +181,7 @@ static struct cell *current_transaction(void)
 
 static rtpp_transaction host_transaction(void *context)
 {
-	struct cell *transaction = current_transaction();
+	struct cell *transaction = rtpp_current_transaction();
 
 	(void)context;
 	if(transaction == NULL || transaction->uas.request == NULL)
@@ -192,7 +191,7 @@ static rtpp_transaction host_transaction(void *context)
 
 static bool host_is_within_dialog(void *context)
 {
-	struct cell *transaction = current_transaction();
+	struct cell *transaction = rtpp_current_transaction();
 	struct sip_msg *request = transaction != NULL ? transaction->uas.request : NULL;
 
 	(void)context;
@@ -211,7 +210,7 @@ static void host_mark_transaction(void *context)
 		return;
 	/* Before the transaction is made, its request will be a copy of this message. */
 	msg->msg_flags |= FL_SDP_BODY;
-	transaction = current_transaction();
+	transaction = rtpp_current_transaction();
 	if(transaction != NULL && transaction->uas.request != NULL)
 		transaction->uas.request->msg_flags |= FL_SDP_BODY;
 }
@@ -260,7 +259,7 @@ const rtpp_host rtpp_host_services = {
 		.count = rtpp_count,
 		.variable = host_variable,
 		.set_instance = rtpp_message_set_instance,
-		.is_edited = rtpp_message_is_edited,
+		.body_state = rtpp_message_body_state,
 		.apply_edits = rtpp_message_apply,
 		.transaction = host_transaction,
 		.is_within_dialog = host_is_within_dialog,

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a call needs out of a sip_msg, and edits of its body as lumps. */
+/* What a call needs out of a sip_msg. */
 
 #include "glue.h"
-
-/* The type that marks our lumps, so that a second call on the same message is noticed, also where tm has copied the
- * lumps for a branch or kept them for a failure route. The core knows no header of this number. */
-#define RTPP_LUMP ((enum _hdr_types_t)0x52545050)
 
 static rtpp_method method_of(int id)
 {
@@ -107,89 +103,4 @@ void rtpp_message_init(rtpp_message *out, struct sip_msg *msg)
 	snprintf(source, sizeof(source), "%s", text != NULL ? text : "");
 	out->source = rtpp_bytes_of_cstring(source);
 	out->received = received_on(msg);
-}
-
-bool rtpp_message_is_edited(void *context)
-{
-	struct sip_msg *msg = context;
-	struct lump *lump;
-
-	for(lump = msg->body_lumps; lump != NULL; lump = lump->next) {
-		if(lump->type == RTPP_LUMP)
-			return true;
-	}
-	return false;
-}
-
-/* Frees what is to be inserted behind a lump of ours: remove_lump takes the lump alone. */
-static void free_insertions(struct lump *lump)
-{
-	while(lump->after != NULL) {
-		struct lump *insertion = lump->after;
-
-		lump->after = insertion->after;
-		pkg_free(insertion->u.value);
-		pkg_free(insertion);
-	}
-}
-
-/* Takes every lump of ours out again: the way back when one could not be made. None is older than this call, for a
- * message that has some is refused before. */
-static void remove_our_lumps(struct sip_msg *msg)
-{
-	struct lump *lump = msg->body_lumps;
-
-	while(lump != NULL) {
-		struct lump *next = lump->next;
-
-		if(lump->type == RTPP_LUMP) {
-			free_insertions(lump);
-			remove_lump(msg, lump);
-		}
-		lump = next;
-	}
-}
-
-static bool apply_edit(struct sip_msg *msg, int body, const rtpp_edit *edit)
-{
-	struct lump *place;
-	char *text;
-	int offset = body + (int)edit->offset;
-
-	if(edit->removed > 0)
-		place = del_lump(msg, offset, (int)edit->removed, RTPP_LUMP);
-	else
-		place = anchor_lump(msg, offset, 0, RTPP_LUMP);
-	if(place == NULL)
-		return false;
-	if(edit->text.length == 0)
-		return true;
-	text = pkg_malloc(edit->text.length);
-	if(text == NULL) {
-		PKG_MEM_ERROR;
-		return false;
-	}
-	memcpy(text, edit->text.data, edit->text.length);
-	if(insert_new_lump_after(place, text, (int)edit->text.length, RTPP_LUMP) == NULL) {
-		pkg_free(text);
-		return false;
-	}
-	return true;
-}
-
-bool rtpp_message_apply(void *context, const rtpp_edit *edits, size_t count)
-{
-	struct sip_msg *msg = context;
-	char *body = get_body(msg);
-	size_t i;
-
-	if(body == NULL)
-		return false;
-	for(i = 0; i < count; i++) {
-		if(!apply_edit(msg, (int)(body - msg->buf), &edits[i])) {
-			remove_our_lumps(msg);
-			return false;
-		}
-	}
-	return true;
 }

@@ -159,7 +159,13 @@ extension rtpp_report_kind {
         unsafe module.pointee.isAsking = false
     }
 
-    var isEdited: Bool { unsafe services.is_edited?(message.pointee.context) ?? false }
+    var bodyState: BodyState {
+        switch unsafe services.body_state?(message.pointee.context) ?? .RTPP_BODY_AS_IT_CAME {
+        case .RTPP_BODY_AS_IT_CAME: .asItCame
+        case .RTPP_BODY_REWRITTEN: .rewritten
+        case .RTPP_BODY_EDITED: .edited
+        }
+    }
 
     func apply(_ list: borrowing EditList) -> Bool {
         unsafe lend(list, through: &module.pointee.edits) { edits, count in

@@ -27,7 +27,8 @@ extension rtpp_host {
     /// Whether every service is there.
     fileprivate var isComplete: Bool {
         let hasProcessServices = unsafe log != nil && report != nil && ticks != nil && count != nil && is_wanted != nil
-        let hasMessageServices = unsafe variable != nil && set_instance != nil && is_edited != nil && apply_edits != nil
+        let hasMessageServices =
+            unsafe variable != nil && set_instance != nil && body_state != nil && apply_edits != nil
         let hasTransactions = unsafe transaction != nil && is_within_dialog != nil && mark_transaction != nil
         let canWait = unsafe allocate != nil && release != nil && suspend != nil && resume != nil
         let canRaise = unsafe raise != nil

@@ -53,6 +53,8 @@ enum CallFailure: Error, Equatable {
     case unfit(WireWord)
     case alreadyMarked
     case alreadyRewritten
+    /// Somebody else's edits of the body are not made yet.
+    case editedBody
     case sdp(SDPFault)
     case badICEPriority
     /// No node of this set is up; false: there is no such set.
@@ -164,6 +166,7 @@ enum CallFailure: Error, Equatable {
             line.append(" holds a blank or control character, or is &&")
         case .alreadyMarked: line.append("marked by another proxy")
         case .alreadyRewritten: line.append("already rewritten")
+        case .editedBody: line.append("the body has been edited: call msg_apply_changes() first")
         case .sdp(let fault):
             line.append("SDP: ")
             line.append(fault.reason.text)

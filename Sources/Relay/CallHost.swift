@@ -46,6 +46,16 @@ public enum TransactionState: Sendable {
     case notOffered
 }
 
+/// What has become of a message's body before a call.
+public enum BodyState: Sendable {
+    /// Nothing that will be sent, as far as the host knows.
+    case asItCame
+    /// An earlier call has rewritten it.
+    case rewritten
+    /// Others have edits of it that are not made yet: nobody can say what it is going to be.
+    case edited
+}
+
 /// What of a message is not text.
 public struct MessageFacts: Sendable {
     /// With `process`, what tells one message from the next.
@@ -88,8 +98,8 @@ public protocol CallHost: RelayHost {
     func withVariable<Result>(_ variable: CallVariable, _ body: (Span<UInt8>, _ isNull: Bool) -> Result) -> Result?
     /// Stores the URL of the node that was chosen.
     func setInstance(_ url: Span<UInt8>)
-    /// Whether an earlier call has edited this message.
-    var isEdited: Bool { get }
+    /// What has become of the body before this call.
+    var bodyState: BodyState { get }
     /// Makes all edits of the body, or none and says so.
     func apply(_ edits: borrowing EditList) -> Bool
     var transaction: TransactionState { get }

@@ -60,7 +60,7 @@ extension CallFailure {
             }
         case .sdp: .refusedMalformed
         case .alreadyMarked: .refusedMarked
-        case .alreadyRewritten: .refusedRewritten
+        case .alreadyRewritten, .editedBody: .refusedRewritten
         case .unknownFlag, .flagsTooLong, .badRepacketization, .lookupOfAnswer, .answerInRequest, .emptyAddress,
             .badICEPriority, .unknownSet, .badSet:
             .refusedParameters

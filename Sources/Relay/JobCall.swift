@@ -66,7 +66,7 @@ struct JobCall<Host: RelayHost>: CallHost {
     func setInstance(_ url: Span<UInt8>) {}
 
     /// The worker has looked.
-    var isEdited: Bool { false }
+    var bodyState: BodyState { .asItCame }
 
     /// They are made when the transaction goes on.
     func apply(_ edits: borrowing EditList) -> Bool { true }

@@ -149,7 +149,11 @@ extension Relay {
     private mutating func check<Host: CallHost>(
         _ host: Host, _ body: Span<UInt8>, _ range: ByteRange, _ call: inout MediaCall
     ) throws(CallFailure) {
-        guard !host.isEdited else { throw .alreadyRewritten }
+        switch host.bodyState {
+        case .asItCame: break
+        case .rewritten: throw .alreadyRewritten
+        case .edited: throw .editedBody
+        }
         if !call.flags.ignoresMarker,
             SessionDescription.carriesMarker(body, range, marker: settings.marker.span)
         {

@@ -70,6 +70,30 @@ import Testing
         }
     }
 
+    @Test func editsAreMadeBeforeTheOffer() throws {
+        try withRelays { kamailio, relay, _ in
+            let call = try kamailio.call()
+            let sdp = SDPText.audio(extra: ["a=ptime:60"])
+            let invite = try call.deliver(request("NAT", call, sdp: sdp))
+            #expect(invite.lines.contains("a=ptime:20"))
+            #expect(invite.lines.contains("c=IN IP4 192.0.2.77"))
+        }
+    }
+
+    @Test func nextDestinationHasAnOfferOfItsOwn() throws {
+        try withRelays { kamailio, relay, _ in
+            let call = try kamailio.call()
+            let next = try UserAgent("next")
+            relay.on(call: call.id) { $0.verb == "U" ? .reply("\(40_000 + 2 * $0.number) 192.0.2.77") : nil }
+            var invite = request("NEXT", call)
+            invite["X-Next"] = next.uri
+            call.send(try call.response(486, to: call.deliver(invite)), from: .callee)
+            let second = next.receive { $0.method == "INVITE" }
+            #expect(second?.lines.contains("m=audio 40004 RTP/AVP 0 8 101") == true)
+            #expect(relay.commands(of: call.id).map(\.verb) == ["U", "D", "U"])
+        }
+    }
+
     @Test func sessionOfABranchIsDeletedWithTheBranch() throws {
         try withRelays { kamailio, relay, _ in
             try expect("FORK", kamailio, relay, status: 486) { call in

@@ -46,7 +46,7 @@ func lending<Result>(_ text: String?, _ body: (rtpp_bytes) -> Result) -> Result 
 final class Message {
     var message = rtpp_message()
     var variables: [rtpp_variable: String?] = [:]
-    var isEdited = false
+    var bodyState = rtpp_body_state.RTPP_BODY_AS_IT_CAME
     var acceptsEdits = true
     var suspension = rtpp_suspension.RTPP_SUSPENDED
     var transaction = rtpp_transaction.RTPP_TRANSACTION_NONE
@@ -145,7 +145,7 @@ func services() -> rtpp_host {
             return true
         },
         set_instance: { Message.of($0)?.chose($1.text) },
-        is_edited: { Message.of($0)?.isEdited ?? false },
+        body_state: { Message.of($0)?.bodyState ?? .RTPP_BODY_AS_IT_CAME },
         apply_edits: { Message.of($0)?.take($1, $2) ?? false },
         transaction: { Message.of($0)?.transaction ?? .RTPP_TRANSACTION_NONE },
         is_within_dialog: { Message.of($0)?.isWithinDialog ?? false },

@@ -49,7 +49,7 @@ import Testing
         let relay = try ScriptedRelay(.unix)
         let module = ModuleInstance([relay.url])
         let message = Message("edited")
-        message.isEdited = true
+        message.bodyState = .RTPP_BODY_REWRITTEN
         #expect(module.offer(message) == -2)
         #expect(relay.log.isEmpty && message.edits.isEmpty)
     }

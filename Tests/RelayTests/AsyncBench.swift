@@ -149,7 +149,7 @@ final class AsyncCall: SuspendableCall {
         message.withVariable(variable, body)
     }
     func setInstance(_ url: Span<UInt8>) { message.setInstance(url) }
-    var isEdited: Bool { message.isEdited }
+    var bodyState: BodyState { message.bodyState }
     func apply(_ edits: borrowing EditList) -> Bool { message.apply(edits) }
     var transaction: TransactionState { message.transaction }
     func markTransaction() { message.markTransaction() }

@@ -12,7 +12,7 @@ final class FakeCall: CallHost {
     var fields: [MessageField: [UInt8]] = [:]
     /// Configured variables; an inner nil is one that is not set.
     var variables: [CallVariable: [UInt8]?] = [:]
-    var isEdited = false
+    var bodyState = BodyState.asItCame
     var acceptsEdits = true
     var transaction = TransactionState.none
     var ticks: UInt32 = 1000
@@ -106,7 +106,7 @@ final class FakeCall: CallHost {
             offset = edit.offset + edit.removed
         }
         fields[.body] = result + body[offset...]
-        isEdited = true
+        bodyState = .rewritten
         return true
     }
 

@@ -178,7 +178,7 @@ private func draft(_ call: FakeCall, _ kind: JobKind = .offer, setID: UInt32 = 0
     /// The worker has looked at the message: a record is edited by nobody and has no transaction of its own.
     @Test func aRecordTakesNoEdits() {
         let call = RecordMemory(draft(FakeCall()), continuation: 8).call
-        #expect(!call.isEdited && call.apply(EditList()) && call.ticks == 77)
+        #expect(call.bodyState == .asItCame && call.apply(EditList()) && call.ticks == 77)
         if case .none = call.transaction {} else { Issue.record("a record has no transaction") }
     }
 

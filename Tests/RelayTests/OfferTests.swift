@@ -108,7 +108,9 @@ import Testing
         Wire(toTag: "tt", method: .ack, isAnswer: true, expected: ["L \(cid) 198.51.100.5 5004 tt;1 ft;1"]),
         Wire(method: .ack, isAnswer: true, expected: []),
         Wire(toTag: "tt", method: .invite, isAnswer: true, expected: []),
-        Wire(toTag: "tt", method: .prack, isAnswer: true, expected: []),
+        Wire(
+            toTag: "tt", method: .prack, isAnswer: true,
+            expected: ["L call-1@example.org 198.51.100.5 5004 tt;1 ft;1"]),
     ])
     func verbAndOrderOfTagsFollowTheDirection(_ wire: Wire) throws { try check(wire) }
 

@@ -181,7 +181,7 @@ import Testing
         #expect(refused(call(body: "v=0\r\n")) == [.refusedMalformed: 1])
         #expect(refused(call(body: Body.marked)) == [.refusedMarked: 1])
         let edited = call()
-        edited.isEdited = true
+        edited.bodyState = .rewritten
         #expect(refused(edited) == [.refusedRewritten: 1])
         #expect(refused(call(), "?") == [.refusedParameters: 1])
         #expect(refused(call(), address: "") == [.refusedParameters: 1])

@@ -83,7 +83,9 @@ enum CallRecorder {
                 let url = Array(UnsafeBufferPointer(start: url.data, count: url.length))
                 CallRecorder.state.withLock { $0.instances.append(url) }
             },
-            is_edited: { LentMessage.of($0)?.script.isEdited ?? false },
+            body_state: {
+                LentMessage.of($0)?.script.isEdited == true ? .RTPP_BODY_REWRITTEN : .RTPP_BODY_AS_IT_CAME
+            },
             apply_edits: { context, edits, count in
                 guard LentMessage.of(context)?.script.acceptsEdits ?? false else { return false }
                 let copies = CallRecorder.copies(edits, count)

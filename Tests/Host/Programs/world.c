@@ -66,10 +66,10 @@ static void host_set_instance(void *context, rtpp_bytes url)
 	(void)context, (void)url;
 }
 
-static bool host_is_edited(void *context)
+static rtpp_body_state host_body_state(void *context)
 {
 	(void)context;
-	return false;
+	return RTPP_BODY_AS_IT_CAME;
 }
 
 static bool host_apply_edits(void *context, const rtpp_edit *edits, size_t count)
@@ -127,7 +127,7 @@ const rtpp_host services = {
 		.count = host_count,
 		.variable = host_variable,
 		.set_instance = host_set_instance,
-		.is_edited = host_is_edited,
+		.body_state = host_body_state,
 		.apply_edits = host_apply_edits,
 		.transaction = host_transaction,
 		.is_within_dialog = host_is_within_dialog,

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One destination after the other: each gets an offer of its own or the one that lives, and the call one deletion.
+
+import Foundation
+import TestSupport
+import Testing
+
+/// What a script does with the media of a call that goes from one destination to the next.
+private struct Script: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    /// On the INVITE, before it is relayed.
+    var first = ""
+    /// In the failure route, before the next destination.
+    var failed = ""
+    var branch = ""
+    var reply = "if (status =~ \"[12][0-9][0-9]\" && has_body(\"application/sdp\")) rtpproxy_answer();"
+    /// In the failure route of the last destination.
+    var last = ""
+    var rearms = true
+    /// The letters of the commands for a call that three destinations refuse, and the fourth takes: without the BYE's.
+    var taken: String
+    /// The same for one that the fourth refuses, too.
+    var refused: String
+
+    var routes: String {
+        """
+        request_route {
+            if (!is_method("INVITE") || has_totag()) {
+                if (is_method("BYE")) rtpproxy_destroy();
+                t_relay();
+                exit;
+            }
+            $avp(n) = 0;
+            t_on_reply("REPLY");
+            t_on_failure("FAILED");
+            t_on_branch("BRANCH");
+            \(first)
+            t_relay();
+        }
+        route[OFFERED] {
+            # What a failure route has said of the next destination is gone after the wait.
+            if ($avp(n) > 0) route(NEXT);
+            t_relay();
+        }
+        route[NEXT] {
+            $ru = $(hdr(X-Next){s.select,$avp(n),,});
+            t_on_reply("REPLY");
+            t_on_branch("BRANCH");
+            \(rearms ? "t_on_failure(\"FAILED\");" : "")
+        }
+        branch_route[BRANCH] { \(branch.isEmpty ? "return;" : branch) }
+        onreply_route[REPLY] { \(reply) }
+        failure_route[FAILED] {
+            $avp(n) = $avp(n) + 1;
+            if ($avp(n) > 3) {
+                \(last)
+                exit;
+            }
+            route(NEXT);
+            \(failed)
+            t_relay();
+        }
+        """
+    }
+}
+
+private let scripts: [Script] = [
+    Script(
+        testDescription: "destroy and offer", first: "rtpproxy_offer();",
+        failed: "rtpproxy_destroy(); rtpproxy_offer();",
+        last: "rtpproxy_destroy();", taken: "UDUDUDUL", refused: "UDUDUDUD"),
+    Script(
+        testDescription: "offer alone", first: "rtpproxy_offer();", failed: "rtpproxy_offer();",
+        last: "rtpproxy_destroy();", taken: "UUUUL", refused: "UUUUD"),
+    Script(
+        testDescription: "destroy, and an offer in the branch route", first: "rtpproxy_offer();",
+        failed: "rtpproxy_destroy();", branch: "if ($avp(n) > 0) rtpproxy_offer();", last: "rtpproxy_destroy();",
+        taken: "UDUDUDUL", refused: "UDUDUDUD"),
+    Script(
+        testDescription: "all in the branch route", failed: "rtpproxy_destroy();", branch: "rtpproxy_offer();",
+        last: "rtpproxy_destroy();", taken: "UDUDUDUL", refused: "UDUDUDUD"),
+    Script(
+        testDescription: "asynchronous", first: "rtpproxy_offer_async(\"OFFERED\");",
+        failed: "rtpproxy_destroy_async(); rtpproxy_offer_async(\"OFFERED\");", last: "rtpproxy_destroy_async();",
+        taken: "UDUDUDUL", refused: "UDUDUDUD"),
+    Script(
+        testDescription: "asynchronous first", first: "rtpproxy_offer_async(\"OFFERED\");",
+        failed: "rtpproxy_destroy(); rtpproxy_offer();", last: "rtpproxy_destroy();", taken: "UDUDUDUL",
+        refused: "UDUDUDUD"),
+    Script(
+        testDescription: "asynchronous afterwards", first: "rtpproxy_offer();",
+        failed: "rtpproxy_destroy(); rtpproxy_offer_async(\"OFFERED\");", last: "rtpproxy_destroy_async();",
+        taken: "UDUDUDUL", refused: "UDUDUDUD"),
+    Script(
+        testDescription: "by turns", first: "rtpproxy_offer();",
+        failed: "rtpproxy_destroy(); if ($avp(n) == 2) rtpproxy_offer_async(\"OFFERED\"); else rtpproxy_offer();",
+        last: "rtpproxy_destroy_async();", taken: "UDUDUDUL", refused: "UDUDUDUD"),
+]
+
+@Suite struct SerialForkTests {
+    /// Runs a Kamailio with one of the scripts; a call's `U` number n is given port 40000 + 2n.
+    private func withScript(
+        _ script: Script, _ continuation: Continuation = .process, _ relays: [ScriptedRelay] = [],
+        _ body: (Kamailio, ScriptedRelay) throws -> Void
+    ) throws {
+        let relay = try relays.first ?? ScriptedRelay()
+        relay.on {
+            $0.verb == "U"
+                ? .reply("\(40_000 + 2 * $0.number) 192.0.2.77") : $0.verb == "L" ? .reply("50000 192.0.2.77") : nil
+        }
+        let change = { (configuration: inout KamailioConfiguration) in
+            configuration.routes = script.routes
+            continuation.apply(&configuration)
+            configuration.parameters.append(("tm", "wt_timer", "1000"))
+        }
+        try Stage.own([relay], change) { kamailio in
+            try body(kamailio, relay)
+            #expect(waitUntil(20) { (try? kamailio.kamcmd("tm.stats").contains("current: 0\n")) ?? false })
+        }
+    }
+
+    /// A call that is sent to four destinations, the first three of which refuse it. Returns what the last one got.
+    private func refusedThrice(
+        _ kamailio: Kamailio, _ relay: ScriptedRelay, _ call: Call, _ others: [UserAgent]
+    ) throws -> SIPMessage {
+        var invite = call.request("INVITE", sdp: SDPText.audio())
+        invite["X-Next"] = ([call.callee] + others).map(\.uri).joined(separator: ",")
+        call.send(invite)
+        var got: SIPMessage?
+        for (index, agent) in ([call.callee] + others).enumerated() {
+            let here = try #require(
+                agent.receive { $0.method == "INVITE" && $0.callID == call.id }, "destination \(index)")
+            check(here, relay.commands(of: call.id, "U").count, "destination \(index)")
+            if index < 3 { agent.send(call.response(486, to: here), to: kamailio.endpoint()) }
+            got = here
+        }
+        return try #require(got)
+    }
+
+    /// That a description is the one of the newest offer, once.
+    private func check(_ message: SIPMessage, _ offers: Int, _ name: String) {
+        #expect(message.lines.filter { $0.hasPrefix("c=") } == ["c=IN IP4 192.0.2.77"], "\(name)")
+        #expect(
+            message.lines.filter { $0.hasPrefix("m=") } == ["m=audio \(40_000 + 2 * offers) RTP/AVP 0 8 101"], "\(name)"
+        )
+        #expect(message.lines.filter { $0 == "a=nortpproxy:yes" }.count == 1, "\(name)")
+        #expect(message["Content-Length"] == "\(message.body.count)", "\(name)")
+    }
+
+    private func letters(_ relay: ScriptedRelay, _ call: Call) -> String {
+        relay.commands(of: call.id).map(\.verb).joined()
+    }
+
+    @Test(arguments: scripts, Continuation.allCases)
+    fileprivate func eachDestinationHasTheNewestOffer(script: Script, continuation: Continuation) throws {
+        try withScript(script, continuation) { kamailio, relay in
+            for _ in 0..<2 {
+                let call = try kamailio.call()
+                let others = try (0..<3).map { try UserAgent("next\($0)") }
+                let last = try refusedThrice(kamailio, relay, call, others)
+                let answer = call.response(200, to: last, sdp: SDPText.audio(port: 7000))
+                others[2].send(answer, to: kamailio.endpoint())
+                let answered = try #require(call.caller.receive { $0.status == 200 && $0.callID == call.id })
+                #expect(answered.lines.contains("c=IN IP4 192.0.2.77"))
+                #expect(waitUntil(3) { letters(relay, call) == script.taken }, "\(letters(relay, call))")
+            }
+        }
+    }
+
+    @Test(arguments: scripts, Continuation.allCases)
+    fileprivate func aCallThatNobodyTakesIsDeletedOnce(script: Script, continuation: Continuation) throws {
+        try withScript(script, continuation) { kamailio, relay in
+            let call = try kamailio.call()
+            let others = try (0..<3).map { try UserAgent("next\($0)") }
+            let last = try refusedThrice(kamailio, relay, call, others)
+            others[2].send(call.response(486, to: last), to: kamailio.endpoint())
+            #expect(call.caller.receive { $0.status == 486 && $0.callID == call.id } != nil)
+            #expect(waitUntil(3) { letters(relay, call) == script.refused }, "\(letters(relay, call))")
+        }
+    }
+}
