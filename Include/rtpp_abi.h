@@ -364,6 +364,8 @@ RTPP_API rtpp_status rtpp_figure(
 
 RTPP_API size_t rtpp_node_count(rtpp_module *module);
 RTPP_API rtpp_status rtpp_node(rtpp_module *module, size_t position, rtpp_node_info *info);
+/* The number of a command below as text: whether it is above 0. RTPP_BAD_ARGUMENT: it is no whole number of 32 bits. */
+RTPP_API rtpp_status rtpp_read_switch(rtpp_bytes number, bool *is_on);
 /* Every entry with this URL: on, or off for good. RTPP_NOT_FOUND. */
 RTPP_API rtpp_status rtpp_enable(rtpp_module *module, rtpp_bytes url, bool enabled);
 /* Every entry with this URL: no new calls while existing ones go on, or new calls again. RTPP_NOT_FOUND. */

@@ -47,30 +47,43 @@ static void rpc_list(rpc_t *rpc, void *context)
 	}
 }
 
-static void rpc_enable(rpc_t *rpc, void *context)
+/* Does what a command with a URL and a number asks for: above 0 on, else off. */
+static void turn(rpc_t *rpc, void *context, rtpp_status (*command)(rtpp_module *, rtpp_bytes url, bool is_on))
 {
 	str url;
-	int enabled;
+	str number = {NULL, 0};
+	bool is_on = false;
+	int other;
 
-	if(rpc->scan(context, "Sd", &url, &enabled) < 2) {
+	if(rpc->scan(context, "S", &url) < 1) {
 		rpc->fault(context, 500, "Not enough parameters");
 		return;
 	}
-	if(rtpp_enable(rtpp_instance, rtpp_bytes_of(&url), enabled > 0) != RTPP_OK)
+	/* As text: over JSON a text, null and the like are 0 where they are read as a number. What is no text has to be
+	 * told from nothing. */
+	if(rpc->scan(context, "*.S", &number) < 1) {
+		if(rpc->scan(context, "*d", &other) < 1)
+			rpc->fault(context, 500, "Not enough parameters");
+		else
+			rpc->fault(context, 400, "Not a number");
+		return;
+	}
+	if(rtpp_read_switch(rtpp_bytes_of(&number), &is_on) != RTPP_OK) {
+		rpc->fault(context, 400, "Not a number: %.*s", number.len, number.s);
+		return;
+	}
+	if(command(rtpp_instance, rtpp_bytes_of(&url), is_on) != RTPP_OK)
 		rpc->fault(context, 404, "RTPProxy not found");
+}
+
+static void rpc_enable(rpc_t *rpc, void *context)
+{
+	turn(rpc, context, rtpp_enable);
 }
 
 static void rpc_drain(rpc_t *rpc, void *context)
 {
-	str url;
-	int draining;
-
-	if(rpc->scan(context, "Sd", &url, &draining) < 2) {
-		rpc->fault(context, 500, "Not enough parameters");
-		return;
-	}
-	if(rtpp_drain(rtpp_instance, rtpp_bytes_of(&url), draining > 0) != RTPP_OK)
-		rpc->fault(context, 404, "RTPProxy not found");
+	turn(rpc, context, rtpp_drain);
 }
 
 static void rpc_probe(rpc_t *rpc, void *context)

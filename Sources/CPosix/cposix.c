@@ -23,6 +23,41 @@ int64_t cposix_process_id(void)
     return getpid();
 }
 
+static struct {
+    char name[32];
+    bool stream;
+    uint16_t port;
+} services[16];
+static size_t known_services = 0;
+static pthread_mutex_t services_lock = PTHREAD_MUTEX_INITIALIZER;
+
+uint16_t cposix_service_port(const uint8_t *name, size_t count, bool stream)
+{
+    char text[sizeof services[0].name];
+    if (count == 0 || count >= sizeof text || memchr(name, 0, count) != NULL)
+        return 0;
+    memcpy(text, name, count);
+    text[count] = 0;
+    uint16_t port = 0;
+    pthread_mutex_lock(&services_lock);
+    for (size_t i = 0; i < known_services; i++) {
+        if (services[i].stream == stream && strcmp(services[i].name, text) == 0)
+            port = services[i].port;
+    }
+    if (port == 0) {
+        const struct servent *found = getservbyname(text, stream ? "tcp" : "udp");
+        if (found != NULL)
+            port = ntohs((uint16_t)found->s_port);
+        if (port != 0 && known_services < sizeof services / sizeof *services) {
+            strcpy(services[known_services].name, text);
+            services[known_services].stream = stream;
+            services[known_services++].port = port;
+        }
+    }
+    pthread_mutex_unlock(&services_lock);
+    return port;
+}
+
 int64_t cposix_send_many(int fd, const uint8_t *bytes, size_t length, const cposix_range *parts, size_t count)
 {
     struct mmsghdr messages[CPOSIX_BATCH];

@@ -26,6 +26,19 @@ public func rtpp_node(
 }
 
 @c @implementation
+public func rtpp_read_switch(_ number: rtpp_bytes, _ isOn: UnsafeMutablePointer<Bool>?) -> rtpp_status {
+    guard let isOn = unsafe isOn, unsafe number.isPossible else { return .RTPP_BAD_ARGUMENT }
+    // SAFETY: the glue lends the text for the call.
+    let text = unsafe Span(_unsafeElements: number.buffer)
+    var digits = text.trimmed(text.all)
+    let isNegative = text.byte(at: digits.start) == UInt8(ascii: "-")
+    if isNegative { digits = ByteRange(from: digits.start &+ 1, to: digits.end) }
+    guard let size = Decimal.parse(text, digits, maximum: .max) else { return .RTPP_BAD_ARGUMENT }
+    unsafe isOn.pointee = size > 0 && !isNegative
+    return .RTPP_OK
+}
+
+@c @implementation
 public func rtpp_enable(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isEnabled: Bool) -> rtpp_status {
     guard let module = unsafe module(handle) else { return .RTPP_BAD_ARGUMENT }
     let host = unsafe Host(module.pointee.host)

@@ -202,9 +202,12 @@ public struct Settings {
         guard !value.trimmed(value.all).isEmpty else { return }
         hasSockets = true
         guard !usesDatabase else { return }
+        // Whoever has many of them writes one in a line.
+        var text: [UInt8] = []
+        for index in 0..<value.count { text.append(value[index] == 0x0A || value[index] == 0x0D ? 0x20 : value[index]) }
         var start = 0
-        while start < value.count {
-            let rest = value.extracting(start..<value.count)
+        while start < text.count {
+            let rest = text.span.extracting(start..<text.count)
             do throws(NodeLineFault) {
                 for entry in try NodeLine.parse(rest, firstIndex: nodes.count) { append(entry) }
                 return
@@ -273,9 +276,15 @@ public struct Settings {
         guard !value.isEmpty else { return }
         do throws(NodeURLError) {
             let url = try NodeURL(value, value.all)
+            let isClear =
+                value.firstIndex(of: UInt8(ascii: ":"), in: value.all) != nil
+                || value.firstIndex(of: UInt8(ascii: "/"), in: value.all) != nil
+            let isAsterisk = value.equals(url.target, "*")
             switch url.scheme {
-            case .unix, .tcp, .tcp6: notifyListen = copy(value)
-            case .udp, .udp6, .cunix:
+            case .tcp where isAsterisk, .tcp6 where isAsterisk:
+                fault("rtpproxy_notify_listen", value, value.all, "has no address: 0.0.0.0 or [::] is all of this host")
+            case .unix where isClear, .tcp, .tcp6: notifyListen = copy(value)
+            case .unix, .udp, .udp6, .cunix:
                 fault("rtpproxy_notify_listen", value, value.all, "is none of unix:, tcp: and tcp6:")
             }
         } catch {

@@ -35,7 +35,7 @@ public enum NodeScheme: UInt8, Sendable {
 
 /// Why a URL is refused.
 public enum NodeURLError: Error, Equatable, Sendable {
-    case empty, tooLong, unfitByte, noScheme, unknownScheme, noHost, badHost, needsIPv6, badPort, noPath, pathTooLong
+    case empty, tooLong, unfitByte, unknownScheme, noHost, badHost, needsIPv6, badPort, noPath, pathTooLong
 
     /// A few words for a log line that quotes the URL.
     public var text: StaticString {
@@ -43,12 +43,11 @@ public enum NodeURLError: Error, Equatable, Sendable {
         case .empty: "empty URL"
         case .tooLong: "URL longer than 255 bytes"
         case .unfitByte: "blank or control character in a URL"
-        case .noScheme: "neither a scheme (udp:, udp6:, unix:, cunix:, tcp:, tcp6:) nor a path"
         case .unknownScheme: "unknown scheme, not udp:, udp6:, unix:, cunix:, tcp: or tcp6:"
         case .noHost: "no host"
         case .badHost: "not a host name or address of this scheme"
         case .needsIPv6: "an IPv6 address needs udp6: or tcp6:"
-        case .badPort: "port is not a number of 1..65535"
+        case .badPort: "port is neither a number of 1..65535 nor a service that this system knows"
         case .noPath: "no path"
         case .pathTooLong: "socket path longer than 107 bytes"
         }
@@ -58,9 +57,10 @@ public enum NodeURLError: Error, Equatable, Sendable {
 /// One RTPProxy's URL: `udp:host[:port]`, `udp6:host[:port]`, `tcp:` and `tcp6:` likewise, `unix:path`, `cunix:path` or
 /// a bare path, which is `unix`.
 ///
-/// A bare path is a text with a `/` before its first `:` (`/run/rtpproxy.sock`, `./rtpproxy.sock`); without any `/`
-/// or scheme it could be a forgotten one of either kind and is refused. Schemes are read in either letter case. Of an
-/// IPv6 address without brackets the last part is the port where that leaves an address: `udp6:::1:7890`.
+/// A bare path is a text without `:`, or with a `/` before the first one (`/run/rtpproxy.sock`, `./rtpproxy.sock`,
+/// `rtpproxy.sock`). Schemes are read in either letter case. A host `*`, as RTPProxy's own option `-s` has it, is this
+/// host. A port may be the name of a service. Of an IPv6 address without brackets the last part is the port where it is
+/// a number and leaves an address: `udp6:::1:7890`.
 public struct NodeURL: Equatable, Sendable {
     public let scheme: NodeScheme
     /// Host without brackets, or path; offsets count from the beginning of the URL.
@@ -84,12 +84,11 @@ public struct NodeURL: Equatable, Sendable {
         guard url.count <= Self.maximumLength else { throw .tooLong }
         guard bytes.firstUnfitForWord(in: url) == nil else { throw .unfitByte }
 
-        let colon = bytes.firstIndex(of: UInt8(ascii: ":"), in: url)
-        if let slash = bytes.firstIndex(of: UInt8(ascii: "/"), in: url), slash < colon ?? url.end {
+        let slash = bytes.firstIndex(of: UInt8(ascii: "/"), in: url) ?? url.end
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":"), in: url), colon < slash else {
             try self.init(.unix, path: url, of: url)
             return
         }
-        guard let colon else { throw .noScheme }
         let name = ByteRange(from: url.start, to: colon)
         let rest = ByteRange(from: colon &+ 1, to: url.end)
         if bytes.equalsIgnoringCase(name, "udp") {
@@ -126,17 +125,25 @@ public struct NodeURL: Equatable, Sendable {
         if bytes.firstIndex(of: UInt8(ascii: ":"), in: host) != nil {
             guard scheme.isIPv6 else { throw .needsIPv6 }
             guard Resolver.numeric(bytes, host, port: 0, scheme: scheme) != nil else { throw .badHost }
-        } else {
+        } else if !bytes.equals(host, "*") {
             for index in host.start..<host.end where !Self.isHostByte(bytes[index]) { throw .badHost }
         }
         var port = Self.defaultPort
         if let portText {
-            guard let number = Decimal.parse(bytes, portText, maximum: 65535), number > 0 else { throw .badPort }
-            port = UInt16(truncatingIfNeeded: number)
+            guard let number = Self.port(bytes, portText, scheme) else { throw .badPort }
+            port = number
         }
         self.scheme = scheme
         self.target = ByteRange(start: host.start &- url.start, count: host.count)
         self.port = port
+    }
+
+    /// The port that a number of 1..65535 or the name of a service says, else nil.
+    private static func port(_ bytes: Span<UInt8>, _ text: ByteRange, _ scheme: NodeScheme) -> UInt16? {
+        if let number = Decimal.parse(bytes, text, maximum: 65535) {
+            return number > 0 ? UInt16(truncatingIfNeeded: number) : nil
+        }
+        return Resolver.servicePort(bytes, text, scheme)
     }
 
     /// Host without brackets and the text behind its colon, if there is one.

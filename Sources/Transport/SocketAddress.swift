@@ -60,6 +60,19 @@ public enum Resolver {
         try look(bytes, url.target, url.port, url.scheme, numericOnly: false)
     }
 
+    /// The port of the service whose name stands at `range`, as this system has it for the scheme's transport; nil where
+    /// it has none. Reads the system's table the first time that a name is looked for, before the fork or after.
+    static func servicePort(_ bytes: Span<UInt8>, _ range: ByteRange, _ scheme: NodeScheme) -> UInt16? {
+        let name = bytes.clamped(range)
+        guard !name.isEmpty else { return nil }
+        // SAFETY: `name` lies within `bytes`, as clamped(_:) upholds; the callee keeps a copy.
+        let port = unsafe bytes.withUnsafeBufferPointer { text in
+            unsafe cposix_service_port(
+                text.baseAddress.map { unsafe $0 + name.start }, name.count, scheme.framing == .pipeline)
+        }
+        return port == 0 ? nil : port
+    }
+
     private static func look(
         _ bytes: Span<UInt8>, _ range: ByteRange, _ port: UInt16, _ scheme: NodeScheme, numericOnly: Bool
     ) throws(ResolveError) -> SocketAddress {

@@ -91,7 +91,7 @@ struct RoutedCall {
 
     @Test func eachSaysWhatItIsForWhatToChangeAndWhichModulesItNeeds() throws {
         let names = try Example.names()
-        #expect(names.count == 10)
+        #expect(names.count == 11)
         let readme = try Readme.text()
         for name in names {
             let isListed = readme.contains("`examples/\(name)`")
@@ -240,6 +240,24 @@ struct RoutedCall {
             let refused = try Call(through: kamailio.endpoint, callee: pbx)
             try refused.reply(486, to: refused.invite())
             #expect(waitUntil { relay.commands(of: refused.id).map(\.verb) == ["U", "D"] })
+        }
+    }
+
+    /// Several calls, so that the BYE and its answer are in different processes for some.
+    @Test func recordsTellHowTheCallSounded() throws {
+        let relay = try ScriptedRelay()
+        let pbx = try UserAgent("pbx")
+        try Example.run("call-records.cfg", relays: [relay], [("192.0.2.20:5060", "\(pbx.endpoint)")]) { kamailio in
+            for _ in 0..<12 {
+                let call = try RoutedCall(Call(through: kamailio.endpoint, callee: pbx))
+                try call.hangUp()
+                let record = kamailio.waitForLog("ACC: ", "method=BYE", call.call.id)
+                #expect(record?.contains("mos=3.56;received=22;lost=2") == true, "\(record ?? "none")")
+                #expect(Set(relay.commands(of: call.call.id).map(\.verb)) == ["U", "L", "Q", "D"])
+                #expect(relay.commands(of: call.call.id).last?.verb == "D")
+            }
+            let workers = kamailio.logLines("ACC: ", "method=BYE").compactMap { $0.split(separator: "(").first }
+            #expect(Set(workers).count > 1)
         }
     }
 

@@ -225,8 +225,10 @@ private struct Sendables: @unchecked Sendable {
         let file = folder.file("plain")
         try "x".write(toFile: file, atomically: true, encoding: .utf8)
         let values = [
-            "udp:127.0.0.1:4000": "is none of unix:, tcp: and tcp6:", "nonsense": "neither a scheme",
-            "tcp:127.0.0.1:99999": "port is not a number",
+            "udp:127.0.0.1:4000": "is none of unix:, tcp: and tcp6:",
+            "nonsense": "is none of unix:, tcp: and tcp6:",
+            "tcp:*:4000": "has no address",
+            "tcp:127.0.0.1:99999": "port is neither a number",
             "tcp:192.0.2.1:4000": "rtpproxy_notify_listen",
             "unix:/nonexistent/folder/socket": "no such socket",
             "unix:\(file)": "a file that is no socket is in the way",

@@ -77,17 +77,65 @@ import Testing
         }
     }
 
-    @Test func faultsOfEnable() throws {
+    @Test(arguments: ["rtpproxy.enable", "rtpproxy.drain"])
+    func faultsOfCommandsWithANumber(command: String) throws {
         let stage = try Stage.shared()
-        #expect(try stage.kamailio.kamcmd("rtpproxy.enable", "udp:nowhere:1", "1").contains("404 - RTPProxy not found"))
-        for arguments in [[], [stage.relay.url], [stage.relay.url, "x"]] {
-            let printed =
-                switch arguments.count {
-                case 0: try stage.kamailio.kamcmd("rtpproxy.enable")
-                case 1: try stage.kamailio.kamcmd("rtpproxy.enable", arguments[0])
-                default: try stage.kamailio.kamcmd("rtpproxy.enable", arguments[0], arguments[1])
+        let url = stage.relay.url
+        let faults: [(arguments: [String], fault: String)] = [
+            (["udp:nowhere:1", "1"], "404 - RTPProxy not found"), ([], "500 - Not enough parameters"),
+            ([url], "500 - Not enough parameters"), ([url, "x"], "400 - Not a number: x"),
+            ([url, "s:"], "400 - Not a number: "), ([url, "s:1x"], "400 - Not a number: 1x"),
+            ([url, "s:1.5"], "400 - Not a number: 1.5"), ([url, "s:99999999999999999999"], "400 - Not a number"),
+        ]
+        for (arguments, fault) in faults {
+            let printed = try stage.kamailio.kamcmd([command] + arguments)
+            #expect(printed.contains(fault), "\(arguments)")
+        }
+        #expect(try stage.kamailio.relays().filter { $0["disabled"] == "1" }.count == 1)
+    }
+
+    /// Numbers come as texts, too, and what is no number changes nothing.
+    @Test func numbersOverJSON() throws {
+        let relay = try ScriptedRelay()
+        let routes = """
+            request_route {
+                jsonrpc_exec("$hdr(X-RPC)");
+                sl_send_reply("200", "$jsonrpl(code)");
+            }
+            """
+        try Stage.own([relay]) {
+            $0.routes = routes
+            $0.modules.append("jsonrpcs")
+        } _: { kamailio in
+            func run(_ command: String, _ number: String?) throws -> String? {
+                let call = try kamailio.call()
+                var message = call.request("OPTIONS", inDialog: false)
+                message["X-RPC"] =
+                    "{\"jsonrpc\": \"2.0\", \"method\": \"rtpproxy.\(command)\", \"id\": 1, \"params\": "
+                    + "[\"\(relay.url)\"\(number.map { ", \($0)" } ?? "")]}"
+                call.send(message)
+                return call.caller.receive { $0.status == 200 }?.startLine.split(separator: " ").last.map(String.init)
+            }
+            func state() throws -> String? { try kamailio.statistics(relay.url).first?["state"] }
+            for (number, after) in [
+                ("\"0\"", "disabled"), ("\"1\"", "up"), ("0", "disabled"), ("1", "up"), ("\" 0 \"", "disabled"),
+                ("5", "up"), ("\"-1\"", "disabled"), ("\"5\"", "up"),
+            ] {
+                let (code, state) = (try run("enable", number), try state())
+                #expect(code == "200" && state == after, "\(number): \(state ?? "")")
+            }
+            for (number, after) in [("\"1\"", "draining"), ("\"0\"", "up"), ("1", "draining"), ("0", "up")] {
+                let (code, state) = (try run("drain", number), try state())
+                #expect(code == "200" && state == after, "\(number): \(state ?? "")")
+            }
+            for command in ["enable", "drain"] {
+                for number in ["\"yes\"", "null", "\"\"", "\"1x\"", "true", "[1]", "{}"] {
+                    let (code, state) = (try run(command, number), try state())
+                    #expect(code == "400" && state == "up", "\(command) \(number): \(code ?? "") \(state ?? "")")
                 }
-            #expect(printed.contains("500 - Not enough parameters"), "\(arguments)")
+                let code = try run(command, nil)
+                #expect(code == "500")
+            }
         }
     }
 

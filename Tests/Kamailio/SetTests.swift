@@ -40,6 +40,45 @@ import Testing
         }
     }
 
+    /// As people write it: one in a line, RTPProxy's own asterisk, a path without a slash.
+    @Test func entriesAreWrittenAsForTheOtherModule() throws {
+        let relays = try [ScriptedRelay(), ScriptedRelay(), ScriptedRelay(.unix)]
+        let folder = try TemporaryFolder()
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.file("x.sock"), withDestinationPath: String(relays[2].url.dropFirst("unix:".count)))
+        let all = "udp:*:\(relays[1].endpoint.port)"
+        let value = "\n    \(relays[0].url)=1\r\n    \(all)\n    x.sock=2\n"
+        try Stage.own([], settled: false) {
+            $0.set("rtpproxy_sock", value)
+            $0.set("rtpproxy_sock", "5 ==\n\(relays[0].url)")
+            $0.options = ["-w", folder.path]
+        } _: { kamailio in
+            let list = try kamailio.relays()
+            #expect(list.map { $0["url"] } == [relays[0].url, all, "x.sock", relays[0].url])
+            #expect(list.map { $0["weight"] } == ["1", "1", "2", "1"] && list.last?["setid"] == "5")
+            #expect(waitUntil(5) { relays.allSatisfy { relay in relay.log.contains { $0.verb == "VF" } } })
+            for place in 0..<4 {
+                let call = try kamailio.call()
+                call.choose(place, of: [1, 1, 1, 1])
+                #expect(try call.invite(run: .offer()).instance == [relays[0].url, all, "x.sock", "x.sock"][place])
+            }
+        }
+    }
+
+    /// A port may be the name of a service of this system.
+    @Test(.enabled(if: getservbyname("sip", "udp") != nil))
+    func aPortMayBeTheNameOfAService() throws {
+        let place = Endpoint("127.0.0.7", 5060)
+        let relay = try ScriptedRelay(.udp, at: place)
+        try Stage.own([], settled: false) {
+            $0.set("rtpproxy_sock", "udp:127.0.0.7:sip")
+        } _: { kamailio in
+            #expect(waitUntil(5) { relay.log.contains { $0.verb == "VF" } })
+            let invite = try kamailio.call().invite(run: .offer())
+            #expect(invite.instance == "udp:127.0.0.7:sip")
+        }
+    }
+
     @Test func silentUnixSocketHasATimeLimit() throws {
         let relay = try ScriptedRelay(.unix)
         let change = { (c: inout KamailioConfiguration) in

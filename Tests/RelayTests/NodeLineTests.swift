@@ -68,10 +68,9 @@ import Testing
         ("udp:a:1=4294967297", "udp:a:1=4294967297", "the weight behind = is not a number of 0..1000000"),
         ("udp:a:1 =2", "=2", "empty URL"), ("=", "=", "the weight behind = is not a number of 0..1000000"),
         ("sctp:a:1", "sctp:a:1", "unknown scheme, not udp:, udp6:, unix:, cunix:, tcp: or tcp6:"),
-        ("host", "host", "neither a scheme (udp:, udp6:, unix:, cunix:, tcp:, tcp6:) nor a path"),
-        ("udp:a:x", "udp:a:x", "port is not a number of 1..65535"),
-        ("udp:a:0", "udp:a:0", "port is not a number of 1..65535"),
-        ("udp:a:65536", "udp:a:65536", "port is not a number of 1..65535"),
+        ("udp:a:x", "udp:a:x", "port is neither a number of 1..65535 nor a service that this system knows"),
+        ("udp:a:0", "udp:a:0", "port is neither a number of 1..65535 nor a service that this system knows"),
+        ("udp:a:65536", "udp:a:65536", "port is neither a number of 1..65535 nor a service that this system knows"),
         ("udp:", "udp:", "no host"), ("unix:", "unix:", "no path"),
         ("udp:::1", "udp:::1", "an IPv6 address needs udp6: or tcp6:"),
     ])
@@ -81,7 +80,10 @@ import Testing
 
     /// The entry at fault, not its neighbours.
     @Test func theEntryAtFaultIsQuotedAlone() {
-        #expect(throws: Quoted(text: "udp:b:x=3", reason: "port is not a number of 1..65535")) {
+        #expect(
+            throws: Quoted(
+                text: "udp:b:x=3", reason: "port is neither a number of 1..65535 nor a service that this system knows")
+        ) {
             try parse("4 == udp:a:1=2 udp:b:x=3 udp:c:3").get()
         }
     }

@@ -79,7 +79,7 @@ import Testing
         }
         #expect(
             settings.faultTexts == [
-                "parameter rtpproxy_sock: \"udp:b:x\": port is not a number of 1..65535",
+                "parameter rtpproxy_sock: \"udp:b:x\": port is neither a number of 1..65535 nor a service that this system knows",
                 "parameter rtpproxy_sock: \"5 ==\": no RTPProxy behind ==",
                 "parameter rtpproxy_tout: \"0\": is below 1",
             ])
@@ -316,7 +316,7 @@ import Testing
         BadRow(setID: "-1", reason: "setid is NULL or no number"),
         BadRow(setID: "2147483648", reason: "setid is NULL or no number"),
         BadRow(url: "", reason: "url is NULL or empty"),
-        BadRow(url: "udp:a:x", reason: "port is not a number of 1..65535"),
+        BadRow(url: "udp:a:x", reason: "port is neither a number of 1..65535 nor a service that this system knows"),
         BadRow(url: "udp:a:1 udp:b:1", reason: "blank or control character in a URL"),
         BadRow(weight: nil, reason: "weight is NULL or no number of 0..1000000"),
         BadRow(weight: -1, reason: "weight is NULL or no number of 0..1000000"),

@@ -2,6 +2,7 @@
 // URLs as tables: what they are cut into, and what is refused why.
 
 import Bytes
+import Foundation
 import Testing
 import Transport
 
@@ -43,6 +44,12 @@ private func target(_ text: String, _ url: NodeURL) -> String {
     ("/var/run/rtpproxy.sock", .unix, "/var/run/rtpproxy.sock", 0),
     ("./rtpproxy.sock", .unix, "./rtpproxy.sock", 0),
     ("run/rtp:proxy.sock", .unix, "run/rtp:proxy.sock", 0),
+    ("rtpproxy.sock", .unix, "rtpproxy.sock", 0),
+    ("localhost", .unix, "localhost", 0),
+    ("udp:*:7890", .udp, "*", 7890),
+    ("udp:*", .udp, "*", 22222),
+    ("udp6:*:7890", .udp6, "*", 7890),
+    ("tcp:*:7890", .tcp, "*", 7890),
 ])
 func urlsAreCutIntoSchemeHostAndPort(_ text: String, _ scheme: NodeScheme, _ host: String, _ port: Int) throws {
     let url = try parse(text)
@@ -59,8 +66,6 @@ func urlsAreCutIntoSchemeHostAndPort(_ text: String, _ scheme: NodeScheme, _ hos
     ("udp:a\t", .unfitByte),
     ("/run/\u{7F}", .unfitByte),
     ("unix:/run/\u{0}x", .unfitByte),
-    ("localhost", .noScheme),
-    ("rtpproxy.sock", .noScheme),
     ("tls:localhost", .unknownScheme),
     ("127.0.0.1:22222", .unknownScheme),
     (":22222", .unknownScheme),
@@ -70,6 +75,11 @@ func urlsAreCutIntoSchemeHostAndPort(_ text: String, _ scheme: NodeScheme, _ hos
     ("udp6:[]", .noHost),
     ("udp6:[]:5", .noHost),
     ("udp:a/b", .badHost),
+    ("udp:**", .badHost),
+    ("udp:*.example.net", .badHost),
+    ("udp6:[*]:5", .badHost),
+    ("udp:localhost:no-such-service", .badPort),
+    ("udp:localhost:a-name-of-more-than-thirty-one-bytes", .badPort),
     ("udp:höst", .badHost),
     ("udp6:[::1", .badHost),
     ("udp6:[::1]x", .badHost),
@@ -156,6 +166,25 @@ func numericHostsBecomeAddressesThatSurviveAsWords(_ text: String, _ host: Strin
     let path = Array("/run/x".utf8)
     let url = try parse("/run/x")
     #expect(throws: ResolveError.noAddress) { try Resolver.resolve(path.span, url) }
+}
+
+/// The names that this system has, of which every system with a list has this one.
+@Test(.enabled(if: getservbyname("domain", "udp") != nil))
+func portsMayBeNamesOfServices() throws {
+    for (text, port) in [("udp:localhost:domain", 53), ("udp6:[::1]:domain", 53), ("tcp:localhost:domain", 53)] {
+        for _ in 0..<2 { #expect(Int(try parse(text).port) == port) }
+    }
+    let bytes = Array("udp:localhost:domain".utf8)
+    #expect(try Resolver.resolve(bytes.span, try parse("udp:localhost:domain")).port == 53)
+}
+
+@Test(arguments: [("udp:*:9", "127.0.0.1"), ("udp6:*:9", "::1"), ("tcp:*:9", "127.0.0.1"), ("tcp6:*:9", "::1")])
+func anAsteriskIsThisHost(_ text: String, _ host: String) throws {
+    let bytes = Array(text.utf8)
+    let spelled = Array(text.replacingOccurrences(of: "*", with: host.contains(":") ? "[\(host)]" : host).utf8)
+    let expected = Resolver.numeric(spelled.span, try NodeURL(spelled.span, spelled.span.all))
+    let found = Resolver.numeric(bytes.span, try parse(text))
+    #expect(found != nil && found == expected)
 }
 
 @Test func localhostResolves() throws {

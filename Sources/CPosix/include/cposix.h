@@ -256,8 +256,12 @@ static inline void cposix_address_from(const struct sockaddr *any, cposix_addres
     }
 }
 
+/* The port of a service by its name, as this system has it for UDP or, where `stream`, TCP; 0 where it has none, or the
+ * name holds a NUL or is longer than 31 bytes. What was found is kept, also over a fork. */
+uint16_t cposix_service_port(const uint8_t *name, size_t count, bool stream);
+
 /* Resolves a host of one family; `numeric_only` never blocks. 0, or the EAI_ code. A host that holds a NUL or is
- * longer than 253 bytes: EAI_NONAME. */
+ * longer than 253 bytes: EAI_NONAME. The host `*` is this one. */
 static inline int cposix_resolve(
     const uint8_t *host, size_t count, uint16_t port, int kind, bool numeric_only, cposix_address *out)
 {
@@ -266,6 +270,8 @@ static inline int cposix_resolve(
         return EAI_NONAME;
     memcpy(name, host, count);
     name[count] = 0;
+    if (strcmp(name, "*") == 0)
+        strcpy(name, kind == CPOSIX_IPV6 ? "::1" : "127.0.0.1");
     struct addrinfo hints, *found = NULL;
     memset(&hints, 0, sizeof hints);
     hints.ai_family = kind == CPOSIX_IPV6 ? AF_INET6 : AF_INET;
