@@ -14,8 +14,10 @@ enum Project {
     /// The C programs.
     static let programs = root.appending(path: "Tests/Host/Programs")
 
-    /// The static library that goes into the module, as `make` leaves it.
-    static let archive = root.appending(path: ".build/release/libRTPProxyModule.a")
+    /// What the module is linked of besides the glue proper, as `make` leaves it.
+    static let objects = ["build/embedded/rtpproxy.o", "build/embedded/cposix.o", "build/glue/runtime.o"].map {
+        root.appending(path: $0)
+    }
 
     /// The module under test: what `make test` names, else what `make` left.
     static let module =
@@ -80,8 +82,8 @@ struct HostProgram {
 
     /// A program of `world.c` and its own file, with the Swift half of the module inside.
     private static func linkedWithSwift(_ name: String) throws -> HostProgram {
-        guard FileManager.default.fileExists(atPath: Project.archive.path) else {
-            throw NotBuilt(description: "\(Project.archive.path) is missing; run: make")
+        for object in Project.objects where !FileManager.default.fileExists(atPath: object.path) {
+            throw NotBuilt(description: "\(object.path) is missing; run: make")
         }
         let path = try folder.get().appending(path: name)
         let objects = try [name, "world"].map { source in
@@ -90,8 +92,7 @@ struct HostProgram {
                 compiler + ["-c", Project.programs.appending(path: "\(source).c").path, "-o", object.path])
             return object.path
         }
-        try succeed(
-            ["swiftc", "-static-stdlib", "-emit-executable", "-o", path.path] + objects + [Project.archive.path])
+        try succeed(["gcc", "-o", path.path] + objects + Project.objects.map(\.path) + ["-lm"])
         return HostProgram(path: path)
     }
 
