@@ -67,7 +67,7 @@ import Testing
             let invite = try call.invite()
             let reply = try call.reply(to: invite, sdp: SDPText.audio(), run: .answer())
             #expect(reply.returnCodes == [-1] && reply.text == SDPText.audio())
-            #expect(kamailio.logLines("does not know the call's session", call.id).count == 1)
+            #expect(kamailio.logLines("session unknown at the relay", call.id).count == 1)
             #expect(try call.invite(run: .destroy(), inDialog: true).returnCodes == [1])
             for relay in relays { #expect(relay.texts(of: call.id).count == 2) }
             #expect(try kamailio.relays().allSatisfy { $0["disabled"] == "0" })

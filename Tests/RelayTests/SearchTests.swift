@@ -93,7 +93,10 @@ import Testing
         for stranger in strangers { #expect(stranger.commands.count == (function == .figure ? 8 : 1)) }
         switch function {
         case .lookup, .delete, .statistics, .figure: #expect(call.errors == [])
-        case .answer, .play, .stop, .record:
+        case .answer:
+            let url = strangers[Int(UInt8(ascii: "b")) % 12].url
+            #expect(call.errors == ["call b: RTPProxy \(url) media stream 1 (line 6): session unknown at the relay"])
+        case .play, .stop, .record:
             let url = strangers[Int(UInt8(ascii: "b")) % 12].url
             let reason = "does not know the call's session, nor does any other RTPProxy of its set that was asked"
             #expect(call.errors == ["call b: RTPProxy \(url) \(reason)"])
