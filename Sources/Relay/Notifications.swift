@@ -92,7 +92,9 @@ public struct Notifications: ~Copyable {
         listener.step(
             nanoseconds: nanoseconds, opened: { readers[$0] = NotificationReader() },
             arrived: { place, bytes, range in
+                var hasTag = false
                 let progress = readers[place].read(bytes, range) { tag in
+                    hasTag = true
                     let parts = host.tagIsCallID ? NotificationTag.split(tag) : (callID: tag.all, stream: nil)
                     let inside = tag.clamped(parts.callID)
                     // SAFETY: `inside` lies within `tag`, as clamped(_:) upholds.
@@ -103,10 +105,10 @@ public struct Notifications: ~Copyable {
                     host.mediaStopped(tag: call, stream: parts.stream)
                 }
                 switch progress {
-                case .going: return true
+                case .going: return hasTag ? .delivered : .going
                 case .tooLong:
                     isForeign = true
-                    return false
+                    return .unfit
                 }
             }, isEnough: { told >= Self.tagsPerStep })
         (self.readers, self.recent) = (readers, recent)

@@ -18,10 +18,20 @@ public enum ListenError: Error, Equatable, Sendable {
     }
 }
 
+/// What the bytes of a connection were.
+public enum ArrivalVerdict: Sendable {
+    /// Not whole yet.
+    case going
+    /// Of use: this connection stays when others have to go.
+    case delivered
+    /// Nothing that is listened for: the connection is closed.
+    case unfit
+}
+
 /// A listening socket, opened before the processes are forked and used by one of them.
 ///
-/// The connections have room for `capacity`: the next one takes the place of the one that has been silent longest. So
-/// half-open connections cost what they cost once, and whoever has something to say is heard.
+/// The connections have room for `capacity`, and `ListenerPlaces` says whose place the next one takes. So half-open
+/// connections cost what they cost once, and whoever has something to say is heard.
 public struct StreamListener: ~Copyable {
     /// Connections at once.
     public static let capacity = 64
@@ -33,9 +43,7 @@ public struct StreamListener: ~Copyable {
 
     private let file: Descriptor
     private var open = Connections()
-    /// In which order each was heard of last: numbers that grow, for many are heard of at the same moment.
-    private var heardAs = [UInt64](repeating: 0, count: capacity)
-    private var order: UInt64 = 0
+    private var places = ListenerPlaces(count: capacity)
     /// The place that is read first in the next step.
     private var firstPlace = 0
     private var acceptAt: UInt64 = 0
@@ -120,10 +128,10 @@ public struct StreamListener: ~Copyable {
     }
 
     /// Waits at most `nanoseconds` for something to happen and deals with it. `opened` is told which place a new
-    /// connection has, from 0; `arrived` gets the bytes of a place, and says whether its connection may stay. Once
+    /// connection has, from 0; `arrived` gets the bytes of a place, and says what becomes of its connection. Once
     /// `isEnough` says so, no more is read: the rest has its turn first in the next step.
     public mutating func step(
-        nanoseconds: UInt64, opened: (Int) -> Void, arrived: (Int, Span<UInt8>, ByteRange) -> Bool,
+        nanoseconds: UInt64, opened: (Int) -> Void, arrived: (Int, Span<UInt8>, ByteRange) -> ArrivalVerdict,
         isEnough: () -> Bool
     ) {
         let start = Kernel.now()
@@ -141,12 +149,15 @@ public struct StreamListener: ~Copyable {
                 firstPlace = place
                 break
             }
-            order &+= 1
-            heardAs[place] = order
+            places.hear(place)
             let result = Kernel.receive(open.numbers[place], into: &buffer, buffer.span.all)
             if result > 0 {
                 let range = ByteRange(start: 0, count: Int(result))
-                if !arrived(place, buffer.span, range) { close(place) }
+                switch arrived(place, buffer.span, range) {
+                case .going: break
+                case .delivered: places.noteDelivery(place)
+                case .unfit: close(place)
+                }
             } else {
                 let error = SystemError(result: result)
                 if result == 0 || (error != .again && error != .interrupted) { close(place) }
@@ -154,34 +165,27 @@ public struct StreamListener: ~Copyable {
         }
         guard entries[Self.capacity].arrived != 0 else { return }
         for _ in 0..<Self.acceptsPerStep {
-            let accepted = cposix_accept(file.number)
+            var from = cposix_address()
+            // SAFETY: the callee fills the words and keeps no pointer.
+            let accepted = unsafe cposix_accept(file.number, &from)
             guard accepted >= 0 else {
                 // What waits stays in the queue; asking for it at once again would only burn time.
                 if SystemError(result: accepted).isLocal { acceptAt = now &+ Self.acceptPause }
                 return
             }
-            let place = freePlace()
+            let source = ListenerSource(words: (from.words.0, from.words.1, from.words.2))
+            let place = places.place(for: source)
             close(place)
             open.numbers[place] = Int32(truncatingIfNeeded: accepted)
-            order &+= 1
-            heardAs[place] = order
+            places.open(place, source)
             opened(place)
         }
-    }
-
-    /// A place without a connection, or that of the connection that was silent longest.
-    private func freePlace() -> Int {
-        var found = 0
-        for place in open.numbers.indices {
-            if open.numbers[place] < 0 { return place }
-            if heardAs[place] < heardAs[found] { found = place }
-        }
-        return found
     }
 
     private mutating func close(_ place: Int) {
         guard open.numbers.indices.contains(place), open.numbers[place] >= 0 else { return }
         _ = cposix_close(open.numbers[place])
         open.numbers[place] = -1
+        places.close(place)
     }
 }

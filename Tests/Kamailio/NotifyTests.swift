@@ -25,6 +25,14 @@ final class Notifier {
         guard result == 0 else { throw HarnessError("no connection to \(path): errno \(errno)") }
     }
 
+    /// A TCP connection from an address of this machine.
+    init(_ place: Endpoint, from source: String) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let isBound = Endpoint(source, 0).withSocketAddress { bind(descriptor, $0, $1) } == 0
+        let isConnected = place.withSocketAddress { connect(descriptor, $0, $1) } == 0
+        guard isBound, isConnected else { throw HarnessError("no connection to \(place) from \(source): errno \(errno)") }
+    }
+
     /// Writes what is taken; false where the other end has closed.
     @discardableResult
     func write(_ text: String) -> Bool { write(bytes: Array(text.utf8)) }
@@ -217,6 +225,21 @@ private struct Sendables: @unchecked Sendable {
             let start = ContinuousClock.now
             try kamailio.stop()
             #expect(ContinuousClock.now - start < .seconds(5))
+        }
+    }
+
+    @Test func whoHasDeliveredIsKeptWhateverElseConnects() throws {
+        let place = Endpoint("127.0.0.1", try FreePort.next())
+        try run({ $0.set("rtpproxy_notify_listen", "tcp:\(place)") }) { kamailio, _, _ in
+            let relay = try Notifier(place, from: "127.0.0.1")
+            relay.write("before\n")
+            #expect(waitUntil(5) { stopped(kamailio).contains { $0.contains("before") } })
+            // Many from one address, and some from each of many.
+            let flood = try (0..<300).map { try Notifier(place, from: $0 < 150 ? "127.0.0.2" : "127.0.1.\($0 % 100)") }
+            Thread.sleep(forTimeInterval: 0.5)
+            relay.write("behind\n")
+            #expect(waitUntil(5) { stopped(kamailio).contains { $0.contains("behind") } })
+            withExtendedLifetime(flood) {}
         }
     }
 

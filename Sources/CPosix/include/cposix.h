@@ -186,10 +186,18 @@ static inline int64_t cposix_give_socket(const uint8_t *path, size_t count, int3
 
 static inline int64_t cposix_listen(int fd) { return listen(fd, 64) < 0 ? -(int64_t)errno : 0; }
 
-/* The next connection, without blocking. */
-static inline int64_t cposix_accept(int fd)
+static inline void cposix_address_from(const struct sockaddr *any, cposix_address *out);
+
+/* The next connection, without blocking. `from`: who made it; three zeros for a unix socket. */
+static inline int64_t cposix_accept(int fd, cposix_address *from)
 {
-    int accepted = accept(fd, NULL, NULL);
+    struct sockaddr_storage any;
+    socklen_t length = sizeof any;
+    memset(&any, 0, sizeof any);
+    memset(from, 0, sizeof *from);
+    int accepted = accept(fd, (struct sockaddr *)&any, &length);
+    if (accepted >= 0 && (any.ss_family == AF_INET || any.ss_family == AF_INET6))
+        cposix_address_from((const struct sockaddr *)&any, from);
     if (accepted < 0)
         return -(int64_t)errno;
     if (fcntl(accepted, F_SETFD, FD_CLOEXEC) < 0 || fcntl(accepted, F_SETFL, O_NONBLOCK) < 0) {
