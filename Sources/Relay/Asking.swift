@@ -57,7 +57,7 @@ extension Relay {
                     return .waiting(until: min(wake, race.lookAt))
                 }
             } catch {
-                if error.isNoNode, !isAlone {
+                if error.isNoNode || error == .crowded, !isAlone {
                     // Nobody else to ask: those who have been asked may still answer.
                     race.askNextAt = .max
                 } else {
@@ -99,6 +99,11 @@ extension Relay {
         if createsSession, let deadline = race.deadline, now >= deadline { throw .noNode(race.setID) }
         let node: Int
         if let chosen = race.chosen {
+            guard table.takesCommands(chosen) else {
+                // It was taken out while the call waited for room.
+                leaveChosen(&race)
+                return now
+            }
             node = chosen
         } else {
             guard let next = try nextNode(&race, host) else {
@@ -113,17 +118,12 @@ extension Relay {
         guard let member = freeMembers.last else { return now &+ Self.roomPause }
         let end = now.addingReportingOverflow(settings.budgetNanoseconds).partialValue
         let deadline = createsSession ? race.deadline ?? end : end
-        var room: FlightRoom?
-        if directory.url(node)?.scheme.framing == .datagram {
+        var room = race.room
+        race.room = nil
+        if room == nil, directory.url(node)?.scheme.framing != .pipeline {
             race.roomCommands = min(commandCount(race.errand, node), Self.window)
-            room = race.room
-            race.room = nil
-            let isCrowded = roomLines?.isCrowded(node) ?? false
-            if room == nil, !isCrowded { room = table.takeRoom(node, commands: race.roomCommands, now: now) }
-            guard room != nil || now >= race.roomDeadline else {
-                // Who stands in line is called.
-                return roomLines == nil ? now &+ Self.roomPause : race.roomDeadline
-            }
+            if !(roomLines?.isCrowded(node) ?? false) { room = takeRoom(node, commands: race.roomCommands, now: now) }
+            if room == nil, let wake = try waitForRoom(&race, host, node, now: now) { return wake }
         }
         race.chosen = nil
         race.deadline = deadline
@@ -132,7 +132,8 @@ extension Relay {
         if !race.isSearching { race.askNextAt = now &+ patience(node) }
         race.lookAt = now &+ min(patience(node), settings.budgetNanoseconds / 4)
         do throws(CallFailure) {
-            try ask(member, node, race.errand, host, body, from: now, until: deadline)
+            let window = room.map(\.count) ?? Self.window
+            try ask(member, node, race.errand, host, body, from: now, until: deadline, window: window)
         } catch {
             if let room { table.giveBack(room, node) }
             throw error
@@ -169,9 +170,57 @@ extension Relay {
         race.roomDeadline = roomDeadline(MonotonicClock.now())
     }
 
-    /// Until when a call waits for room; then it takes its chance.
+    // MARK: - Room
+
+    /// Until when a call waits for room; then it takes its chance, or looks for another node.
     private func roomDeadline(_ now: UInt64) -> UInt64 {
         now &+ min(settings.budgetNanoseconds / 4, Self.longestRoomPatience)
+    }
+
+    /// Takes room for `commands` to `node`; of connections perhaps less than that.
+    func takeRoom(_ node: Int, commands: Int, now: UInt64) -> FlightRoom? {
+        guard directory.url(node)?.scheme.framing == .stream else {
+            return table.takeRoom(node, commands: commands, now: now)
+        }
+        // An exchange closes its connections at its deadline at the latest; a process may be held up.
+        let end = now.addingReportingOverflow(settings.budgetNanoseconds &+ 1_000_000_000).partialValue
+        return table.takeConnections(node, atMost: commands, now: now, until: end)
+    }
+
+    /// What a call does for which `node` has no room: nil, it takes its chance; otherwise when it looks again. There
+    /// are never more connections than there is room for: a call that begins goes to another node, and the last one is
+    /// waited for as long as one command may take.
+    private mutating func waitForRoom<Host: CallHost>(
+        _ race: inout Race, _ host: Host, _ node: Int, now: UInt64
+    ) throws(CallFailure) -> UInt64? {
+        let isConnections = directory.url(node)?.scheme.framing == .stream
+        if isConnections, race.roomEnd == 0 {
+            race.roomEnd = now.addingReportingOverflow(settings.budgetNanoseconds).partialValue
+        }
+        if now >= race.roomDeadline {
+            guard isConnections else { return nil }
+            guard now < race.roomEnd else {
+                leaveChosen(&race)
+                race.subject = node
+                lastAsked = node
+                throw .crowded
+            }
+            race.roomDeadline = race.roomEnd
+            if race.errand.createsSession || race.isSearching, let other = try? nextNode(&race, host) {
+                race.chosen = other
+                race.roomDeadline = roomDeadline(now)
+                return now
+            }
+        }
+        // Who stands in line is called.
+        return roomLines == nil ? now &+ Self.roomPause : race.roomDeadline
+    }
+
+    /// Forgets the node that was chosen, and gives back what room there was for the call.
+    private func leaveChosen(_ race: inout Race) {
+        if let room = race.room, let node = race.chosen { table.giveBack(room, node) }
+        race.room = nil
+        race.chosen = nil
     }
 
     private mutating func startDeadline(_ race: inout Race, _ now: UInt64) -> UInt64 {
@@ -191,12 +240,12 @@ extension Relay {
     /// Sends the commands of an errand to `node`.
     private mutating func ask<Host: CallHost>(
         _ member: Int, _ node: Int, _ errand: Errand, _ host: Host, _ body: Span<UInt8>,
-        from start: UInt64, until deadline: UInt64
+        from start: UInt64, until deadline: UInt64, window: Int
     ) throws(CallFailure) {
         let url = directory.url(node)
         exchanges.begin(
             member, now: start, budget: deadline > start ? deadline &- start : 1, firstRetransmission: firstWait(node),
-            framing: url?.scheme.framing ?? .datagram)
+            framing: url?.scheme.framing ?? .datagram, window: window)
         switch errand {
         case .simple(let kind, let words):
             guard capabilities(node).isSuperset(of: kind.required) else { throw .unsupported(.prompt) }
@@ -256,7 +305,12 @@ extension Relay {
     ) {
         for place in 0..<Legs.count {
             guard let leg = race.legs[place], let outcome = ended(leg.member) else { continue }
-            if let room = leg.room, outcome == .complete { table.giveBack(room, leg.node) }
+            if let room = leg.room, room.isConnections {
+                // Until it is certain that nothing is to be undone over one of them.
+                race.held = room
+            } else if let room = leg.room, outcome == .complete {
+                table.giveBack(room, leg.node)
+            }
             account(host, leg.member, leg.node, outcome)
             if let sample = exchanges.roundTrip(leg.member) { table.sampleRoundTrip(leg.node, nanoseconds: sample) }
             race.legs[place] = nil
@@ -265,8 +319,19 @@ extension Relay {
                 race.askNextAt = 0
                 judge(&race, leg, outcome, host, body, address)
             }
+            if let room = race.held { table.giveBack(room, leg.node) }
+            race.held = nil
             freeMembers.append(leg.member)
         }
+    }
+
+    /// Ends a leg whose answer nobody waits for any more.
+    private mutating func abandon<Host: RelayHost>(_ leg: Leg, _ host: Host) {
+        account(host, leg.member, leg.node, nil)
+        exchanges.abandon(leg.member)
+        freeMembers.append(leg.member)
+        // Connections are closed by now; datagrams may still stand in the node's buffer.
+        if let room = leg.room, room.isConnections { table.giveBack(room, leg.node) }
     }
 
     /// How the exchange of `member` ended, nil while it is under way.
@@ -282,9 +347,7 @@ extension Relay {
         for place in 0..<Legs.count {
             guard let leg = race.legs[place], !leg.isUndo else { continue }
             race.legs[place] = nil
-            account(host, leg.member, leg.node, nil)
-            exchanges.abandon(leg.member)
-            freeMembers.append(leg.member)
+            abandon(leg, host)
             if !race.isSearching { noteSilence(host, leg.node) }
             if case .media(let call) = race.errand, call.createsSession { deleteOnce(host, leg.node, call.words) }
         }
@@ -295,10 +358,9 @@ extension Relay {
         for place in 0..<Legs.count {
             guard let leg = race.legs[place] else { continue }
             race.legs[place] = nil
-            account(host, leg.member, leg.node, nil)
-            exchanges.abandon(leg.member)
-            freeMembers.append(leg.member)
+            abandon(leg, host)
         }
+        leaveChosen(&race)
     }
 
     /// Deletes what a call that has failed created on `node`, within what is left of its budget.
@@ -311,12 +373,14 @@ extension Relay {
             member, now: now, budget: deadline &- now, firstRetransmission: firstWait(node),
             framing: directory.url(node)?.scheme.framing ?? .datagram)
         write(.delete, words)
+        let room = race.held
         guard (try? addCommand(member)) != nil else { return }
         startExchange(member, node)
         // One that has ended already never becomes news: nobody may wait for it.
         guard exchanges.isRunning(member) else { return exchanges.abandon(member) }
         freeMembers.removeLast()
-        race.legs[place] = Leg(member: member, node: node, room: nil, askedAt: now, isUndo: true)
+        race.held = nil
+        race.legs[place] = Leg(member: member, node: node, room: room, askedAt: now, isUndo: true)
     }
 
     /// Sends a delete to `node` and waits for nothing.
@@ -330,6 +394,13 @@ extension Relay {
         guard let url = directory.url(node) else { return }
         let text = command
         var isSent = false
+        let now = MonotonicClock.now()
+        // Where there is no room for the connection, what is to be deleted ends as a session without media does.
+        if url.scheme.framing == .stream,
+            table.takeConnections(node, atMost: 1, now: now, until: now &+ ExchangeGroup.unawaitedPatience) == nil
+        {
+            return
+        }
         if url.scheme.isUnix {
             isSent = table.withURL(node) {
                 exchanges.sendOnce(node, unixSocket: $0, path: url.target, framing: url.scheme.framing, text.span)

@@ -19,8 +19,8 @@ private struct AsyncCall {
     var place = 0
     /// Tells it from others that have had its number.
     let serial: UInt64
-    /// Whether it stands in a line for room.
-    var isInLine = false
+    /// The node in whose line for room it stands.
+    var line: Int?
 }
 
 /// The calls of one process. It has a relay of its own: a route that goes on in this process may call the module's
@@ -109,16 +109,16 @@ public struct AsyncDesk: ~Copyable {
     private mutating func serveLines<Host: JobHost>(_ now: UInt64, _ host: Host, _ lines: JobLines) {
         for node in relay.roomLines?.nodes ?? [] {
             while let ticket = relay.roomLines?.first(node) {
-                guard let call = calls[ticket.call], call.serial == ticket.serial, call.isInLine,
+                guard let call = calls[ticket.call], call.serial == ticket.serial, call.line == node,
                     call.race.chosen == node
                 else {
                     relay.roomLines?.removeFirst(node)
                     continue
                 }
-                guard let room = relay.table.takeRoom(node, commands: call.race.roomCommands, now: now) else { break }
+                guard let room = relay.takeRoom(node, commands: call.race.roomCommands, now: now) else { break }
                 relay.roomLines?.removeFirst(node)
                 calls[ticket.call]?.race.room = room
-                calls[ticket.call]?.isInLine = false
+                calls[ticket.call]?.line = nil
                 advance(ticket.call, host, lines)
             }
         }
@@ -254,10 +254,10 @@ public struct AsyncDesk: ~Copyable {
             call.wake = until
             nextWake = min(nextWake, until)
             if let node = call.race.chosen, call.race.roomCommands > 0 {
-                if !call.isInLine { relay.roomLines?.append(RoomTicket(call: number, serial: call.serial), node) }
-                call.isInLine = true
+                if call.line != node { relay.roomLines?.append(RoomTicket(call: number, serial: call.serial), node) }
+                call.line = node
             } else {
-                call.isInLine = false
+                call.line = nil
             }
             calls[number] = call
         case .over(let verdict):

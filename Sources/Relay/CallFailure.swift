@@ -4,6 +4,7 @@
 import Bytes
 import ControlProtocol
 import SDP
+import SharedState
 import Transport
 
 /// What a script function returns.
@@ -80,6 +81,8 @@ enum CallFailure: Error, Equatable {
     /// A call has more streams than could be asked for.
     case streamsUnasked
     case commandTooLong
+    /// No connection to the node was free in time.
+    case crowded
     case exchange(ExchangeError)
     /// This machine is short of something; no node is to blame.
     case system(SystemError)
@@ -124,7 +127,9 @@ enum CallFailure: Error, Equatable {
     /// Whether the node that was asked last is what it is about.
     var isAboutANode: Bool {
         switch self {
-        case .relayError, .noPort, .noAddress, .nullAddress, .streamRefused, .unsupported, .unknownCall, .unanswered: true
+        case .relayError, .noPort, .noAddress, .nullAddress, .streamRefused, .unsupported, .unknownCall, .unanswered,
+            .crowded:
+            true
         default: false
         }
     }
@@ -132,7 +137,7 @@ enum CallFailure: Error, Equatable {
     var returnCode: ReturnCode {
         switch self {
         case .alreadyMarked, .alreadyRewritten: .marked
-        case .noNode, .unanswered: .noNode
+        case .noNode, .unanswered, .crowded: .noNode
         default: .error
         }
     }
@@ -209,6 +214,10 @@ enum CallFailure: Error, Equatable {
             line.append(word.name)
         case .noStatistics: line.append("too old to tell statistics")
         case .streamsUnasked: line.append("not all of its streams could be asked for statistics")
+        case .crowded:
+            line.append("has no connection free in time, ")
+            line.append(decimal: UInt64(NodeTable.connections))
+            line.append(" commands are under way: cunix: takes more")
         case .commandTooLong: line.append("the command is too long")
         case .exchange(let error): line.append(error.text)
         case .system(let error):

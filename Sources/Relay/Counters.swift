@@ -65,7 +65,7 @@ extension CallFailure {
             .badICEPriority, .unknownSet, .badSet:
             .refusedParameters
         case .missing, .unfit: .refusedHeaders
-        case .noNode: .withoutNode
+        case .noNode, .crowded: .withoutNode
         // Counted where the answer was read, or a matter of this machine that the log tells of.
         case .relayError, .noPort, .noAddress, .nullAddress, .unknownSession, .streamRefused, .unknownCall, .unanswered,
             .unsupported, .noStatistics, .streamsUnasked, .commandTooLong,

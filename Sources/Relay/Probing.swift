@@ -43,7 +43,9 @@ extension Relay {
         inquiry.askedAt[node] = now
         inquiry.exchanges.begin(
             node, now: now, budget: settings.budgetNanoseconds, firstRetransmission: firstWait(node),
-            framing: url.scheme.framing)
+            framing: url.scheme.framing,
+            // Beside the connections that calls share: one.
+            window: url.scheme.framing == .stream ? 1 : Exchange.maximumWindow)
         for question in 0..<questions {
             var text: [UInt8] = []
             Probe.write(question, into: &text)

@@ -101,10 +101,14 @@ struct Race {
     /// A node that has been chosen and waits for room, and until when it does.
     var chosen: Int?
     var roomDeadline: UInt64 = 0
+    /// Until when it waits for a connection at all; 0: it has not begun to.
+    var roomEnd: UInt64 = 0
     /// How many commands it waits with.
     var roomCommands = 0
     /// Room that it has been given.
     var room: FlightRoom?
+    /// Connections of a leg that has just ended, for what is to be undone.
+    var held: FlightRoom?
     /// When the budget is over, nil before anybody has been asked. Times are nanoseconds of the monotonic clock.
     var deadline: UInt64?
     /// Until when a node that has not answered since start is waited for.

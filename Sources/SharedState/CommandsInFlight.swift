@@ -11,10 +11,24 @@
 
 import Synchronization
 
-/// Room for commands to a node, to be given back when they are answered.
+/// Room for commands to a node: to be given back when they are answered or, where it is connections, closed.
 public struct FlightRoom: Sendable {
     let commands: UInt32
+    /// The slot that it was taken in; of connections a bit for each seat.
     let slot: UInt32
+    /// Of connections the time in their seats; 0: it is none.
+    let seatsUntil: UInt64
+
+    init(commands: UInt32, slot: UInt32, seatsUntil: UInt64 = 0) {
+        self.commands = commands
+        self.slot = slot
+        self.seatsUntil = seatsUntil
+    }
+
+    /// How many commands may be under way at once in it.
+    public var count: Int { Int(commands) }
+    /// Whether it is room for connections, of which each has a command.
+    public var isConnections: Bool { seatsUntil != 0 }
 }
 
 /// The record in shared memory. A slot's word: the slot's number in the high half, the commands in the low one.

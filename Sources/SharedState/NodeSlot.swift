@@ -53,6 +53,7 @@ struct NodeSlot: ~Copyable {
 
     let roundTrip = SharedRoundTrip()
     let inFlight = CommandsInFlight()
+    let seats = ConnectionSeats()
     /// When it answered last, whoever it was that had asked: nanoseconds of the monotonic clock, which is the same in
     /// all processes of a host. 0: never.
     let answeredAt = Atomic<UInt64>(0)
@@ -80,6 +81,7 @@ struct NodeSlot: ~Copyable {
         if version != 0 { publish(NodeAddress(words: (0, 0, 0))) }
         roundTrip.reset()
         inFlight.reset()
+        seats.reset()
         isDraining.store(0, ordering: .sequentiallyConsistent)
         silences.store(0, ordering: .sequentiallyConsistent)
         answeredAt.store(0, ordering: .sequentiallyConsistent)

@@ -340,8 +340,24 @@ struct NodeTableHeader: ~Copyable {
         let limit = unsafe CommandsInFlight.limit(shortestRoundTrip: slot.pointee.roundTrip.shortest)
         return unsafe slot.pointee.inFlight.take(UInt32(clamping: commands), limit: limit, now: now)
     }
-    /// Gives room back once the commands have been answered.
-    public func giveBack(_ room: FlightRoom, _ index: Int) { unsafe slot(index)?.pointee.inFlight.giveBack(room) }
+    /// Connections with a command each that all processes together have open to a node at most.
+    public static var connections: Int { ConnectionSeats.count }
+
+    /// Takes room for connections to node `index` with a command each, at most `count`; nil where there is none. They
+    /// are closed by `end` in any case.
+    public func takeConnections(_ index: Int, atMost count: Int, now: UInt64, until end: UInt64) -> FlightRoom? {
+        guard let slot = unsafe slot(index) else { return nil }
+        return unsafe slot.pointee.seats.take(atMost: UInt32(clamping: count), now: now, until: end)
+    }
+    /// Gives room back once the commands have been answered, or the connections are closed.
+    public func giveBack(_ room: FlightRoom, _ index: Int) {
+        guard let slot = unsafe slot(index) else { return }
+        if room.isConnections {
+            unsafe slot.pointee.seats.giveBack(room)
+        } else {
+            unsafe slot.pointee.inFlight.giveBack(room)
+        }
+    }
 
     /// When node `index` answered last, in nanoseconds of the monotonic clock; 0: never, as far as is known.
     public func answeredAt(_ index: Int) -> UInt64 {

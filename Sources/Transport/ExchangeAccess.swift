@@ -6,11 +6,12 @@ public import Bytes
 extension ExchangeGroup {
     /// Begins the exchange of `member` anew; see `Exchange.begin`.
     public mutating func begin(
-        _ member: Int, now: UInt64, budget: UInt64, firstRetransmission: UInt64, framing: Framing
+        _ member: Int, now: UInt64, budget: UInt64, firstRetransmission: UInt64, framing: Framing,
+        window: Int = Exchange.maximumWindow
     ) {
         guard core.value.members.contains(member) else { return }
         core.value.members[member].exchange.begin(
-            now: now, budget: budget, firstRetransmission: firstRetransmission, framing: framing)
+            now: now, budget: budget, firstRetransmission: firstRetransmission, window: window, framing: framing)
     }
 
     /// Adds a command to the exchange of `member`; see `Exchange.add`.

@@ -22,7 +22,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
     var watched: Int32 = -1
     /// Counts connections that broke.
     var breaks: UInt64 = 0
-    private var parting = PartingStreams<Calls>()
+    var parting = PartingStreams<Calls>()
     private var single: [UInt8] = []
     private var owner: Int64 = -1
 
@@ -192,7 +192,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
             single.removeAll(keepingCapacity: true)
             single.append(bytes, command)
             single.append(0x0A)
-            return parting.send(path, range, &single)
+            return parting.send(path, range, &single, now: Calls.now())
         case .pipeline:
             if nodes[node].link.aim(at: path, path: range) { linkBroke(node, .reset, Calls.now()) }
             return enqueueOnce(node, bytes, command)

@@ -57,6 +57,9 @@ public struct ExchangeGroup: ~Copyable {
     /// Ends the exchange of `member` without outcome; late answers to it are ignored.
     public mutating func abandon(_ member: Int) { core.value.abandon(member) }
 
+    /// How long a connection of one command that nobody waits for stays open at most, in nanoseconds.
+    public static var unawaitedPatience: UInt64 { PartingStreams<Kernel>.patience }
+
     /// Sends one command to `node` at `address` and waits for nothing; false where that is known to have failed.
     public mutating func sendOnce(
         _ node: Int, address: SocketAddress, framing: Framing, _ command: Span<UInt8>, cookies: inout CookieSource

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One command on its own unix connection: connect, write, read up to the line end, close.
+//
+// A connection that ends before the reply is there is made anew after a pause: RTPProxy closes what comes when it has as
+// many connections as it takes, and it may be restarting. A command may thereby run twice, see `linkBroke`.
 
 internal import Bytes
 
@@ -47,7 +50,7 @@ struct StreamConnection<Calls: SystemCalls>: ~Copyable {
 
     /// Connects if it is time, and writes what goes at once. An outcome ends the exchange.
     mutating func connectIfDue(
-        _ exchange: borrowing Exchange, _ bytes: Span<UInt8>, _ path: ByteRange, _ now: UInt64
+        _ exchange: inout Exchange, _ bytes: Span<UInt8>, _ path: ByteRange, _ now: UInt64
     ) -> ExchangeOutcome? {
         guard let wake, wake <= now else { return nil }
         do throws(SystemError) {
@@ -62,7 +65,7 @@ struct StreamConnection<Calls: SystemCalls>: ~Copyable {
             connectLater(now: now)
             return nil
         }
-        return write(exchange)
+        return write(&exchange, now)
     }
 
     /// No event tells when a listener's queue has room again, hence the clock.
@@ -76,18 +79,31 @@ struct StreamConnection<Calls: SystemCalls>: ~Copyable {
     mutating func advance(
         _ exchange: inout Exchange, _ buffer: inout [UInt8], _ space: ByteRange, _ now: UInt64
     ) -> ExchangeOutcome? {
-        if written < exchange.wire(command).count { return write(exchange) }
+        if written < exchange.wire(command).count { return write(&exchange, now) }
         return read(&exchange, &buffer, space, now)
     }
 
-    private mutating func write(_ exchange: borrowing Exchange) -> ExchangeOutcome? {
+    private mutating func write(_ exchange: inout Exchange, _ now: UInt64) -> ExchangeOutcome? {
         let wire = exchange.wire(command)
         let rest = ByteRange(from: wire.start &+ written, to: wire.end)
         switch socket?.send(exchange.outgoing.span, rest) ?? .later {
         case .done(let count): written &+= count
         case .later: break
-        case .failed(let error): return .failed(error)
+        case .failed(let error): return ended(error, &exchange, now)
         }
+        return nil
+    }
+
+    /// The connection is gone and there is no reply.
+    private mutating func ended(
+        _ error: SystemError, _ exchange: inout Exchange, _ now: UInt64
+    ) -> ExchangeOutcome? {
+        guard error == .reset || error == .brokenPipe else { return .failed(error) }
+        socket = nil
+        written = 0
+        received = 0
+        exchange.sentAgain(command)
+        connectLater(now: now)
         return nil
     }
 
@@ -97,9 +113,9 @@ struct StreamConnection<Calls: SystemCalls>: ~Copyable {
         let rest = ByteRange(from: space.start &+ received, to: space.end)
         switch socket?.receive(into: &buffer, rest) ?? .later {
         case .later: return nil
-        case .failed(let error): return .failed(error)
+        case .failed(let error): return ended(error, &exchange, now)
         case .done(let count):
-            guard count > 0 || received > 0 else { return .failed(.reset) }
+            guard count > 0 || received > 0 else { return ended(.reset, &exchange, now) }
             received &+= count
             let gathered = ByteRange(start: space.start, count: received)
             let lineFeed = buffer.span.firstIndex(of: 0x0A, in: gathered)

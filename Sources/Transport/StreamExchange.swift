@@ -35,7 +35,7 @@ struct OneShotStreams<Calls: SystemCalls>: ~Copyable {
         guard exchange.phase == .running else { return nil }
         let path = path
         for slot in connections.indices {
-            if let outcome = connections[slot].connectIfDue(exchange, path.span, path.span.all, now) { return outcome }
+            if let outcome = connections[slot].connectIfDue(&exchange, path.span, path.span.all, now) { return outcome }
         }
         return nil
     }
@@ -67,22 +67,30 @@ struct OneShotStreams<Calls: SystemCalls>: ~Copyable {
 /// A place for one of `PartingStreams`.
 struct PartingStream<Calls: SystemCalls>: ~Copyable {
     var socket: StreamSocket<Calls>?
+    /// When it is closed, answered or not.
+    var closeAt = UInt64.max
 }
 
 /// Unix connections with one command each whose reply nobody waits for. They stay open for a while: RTPProxy does not
 /// run a command whose sender has closed before it came to read (confirmed with 3.x), and closes its own end once it has.
 struct PartingStreams<Calls: SystemCalls>: ~Copyable {
     static var count: Int { 16 }
+    /// How long one stays open at most, in nanoseconds.
+    static var patience: UInt64 { 1_000_000_000 }
 
+    /// How many may be open.
+    private var open = 0
     private var slots = Row(count: PartingStreams.count) { _ in PartingStream<Calls>() }
     private var next = 0
 
     /// Sends one command with its LF; the oldest of the connections gives way.
-    mutating func send(_ path: Span<UInt8>, _ range: ByteRange, _ wire: inout [UInt8]) -> Bool {
+    mutating func send(_ path: Span<UInt8>, _ range: ByteRange, _ wire: inout [UInt8], now: UInt64) -> Bool {
         do throws(SystemError) {
             let socket = try StreamSocket<Calls>(path, path: range)
             let isSent = socket.send(wire.span, wire.span.all) == .done(wire.count)
             slots[next].socket = consume socket
+            slots[next].closeAt = now &+ Self.patience
+            open = min(open &+ 1, Self.count)
             next = (next &+ 1) % Self.count
             return isSent
         } catch {
@@ -90,7 +98,22 @@ struct PartingStreams<Calls: SystemCalls>: ~Copyable {
         }
     }
 
+    /// Closes those whose time is over.
+    mutating func closeOld(now: UInt64) {
+        guard open > 0 else { return }
+        var left = 0
+        for slot in 0..<slots.count where slots[slot].closeAt < .max {
+            if slots[slot].closeAt <= now {
+                slots[slot] = PartingStream()
+            } else {
+                left &+= 1
+            }
+        }
+        open = left
+    }
+
     mutating func close() {
-        for slot in 0..<slots.count { slots[slot].socket = nil }
+        open = 0
+        for slot in 0..<slots.count { slots[slot] = PartingStream() }
     }
 }

@@ -214,14 +214,27 @@ private func text(_ text: String) -> Script.Arrival { .bytes(Array(text.utf8)) }
             "close 0",
         ]),
     Forced(
-        "EPIPE from send", sends: [error(EPIPE)], failed(EPIPE), ["unix 100", "connect 0", "send EPIPE", "close 0"]),
+        "EPIPE from send is tried again", sends: [error(EPIPE)], arrivals: { [text("0\n")] }, .complete,
+        [
+            "unix 100", "connect 0", "send EPIPE", "close 0", "wait 0", "unix 101", "connect 0", "send 2", "wait 1",
+            "recv 2", "close 0",
+        ]),
     Forced(
         "a reply in drips", arrivals: { "20000 ::1 6\n".utf8.map { .bytes([$0]) } }, .complete),
     Forced("a reply that the end of the stream ends", arrivals: { [text("0"), .end] }, .complete),
     Forced(
-        "closed without an answer", arrivals: { [.end] }, failed(ECONNRESET),
-        ["unix 100", "connect 0", "send 2", "wait 1", "recv 0", "close 0"]),
-    Forced("reset in the middle of a reply", arrivals: { [text("200"), .error(ECONNRESET)] }, failed(ECONNRESET)),
+        "closed without an answer is tried again", arrivals: { [.end, text("0\n")] }, .complete,
+        [
+            "unix 100", "connect 0", "send 2", "wait 1", "recv 0", "close 0", "wait 0", "unix 101", "connect 0",
+            "send 2", "wait 1", "recv 2", "close 0",
+        ]),
+    Forced("closed without an answer each time", arrivals: { Array(repeating: .end, count: 1000) }, .timedOut),
+    Forced(
+        "closed without an answer, and then nobody is there", connects: [0, error(ECONNREFUSED)],
+        arrivals: { [.end] }, .refused),
+    Forced(
+        "reset in the middle of a reply is tried again",
+        arrivals: { [text("200"), .error(ECONNRESET), text("0\n")] }, .complete),
     Forced("silence after half a reply", arrivals: { [text("200")] }, .timedOut),
     Forced("silence on every connection", commands: 8, .timedOut),
     Forced("silence, and commands that wait for a connection", commands: 20, .timedOut),

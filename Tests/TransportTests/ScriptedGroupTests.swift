@@ -342,8 +342,8 @@ func anExchangeWithinTheWindowCostsThreeSystemCalls(_ commands: Int) throws {
     }
 }
 
-@Test func aConnectionThatIsNeverIdleKeepsNoMoreThanAFewCommands() throws {
-    try withScript { script in
+@Test func aConnectionThatIsNeverIdleKeepsNoMoreThanAFewCommands() {
+    withScript { script in
         var bench = Bench(script, members: 2)
         // Always one command ahead, so that a reply is awaited at every moment; of each the line end stays behind.
         script.sends = [1]

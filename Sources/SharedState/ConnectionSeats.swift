@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// How many connections with one command each are open to one node, counted over all processes: there are so many seats.
+//
+// RTPProxy takes 100 stream connections and closes more than that (control-protocol: Transports), whoever they are of.
+// Who wants to open one takes a seat first and gives it back when it has closed.
+//
+// Why this is sound. A seat is one word, taken by compare-exchange: the time at which whoever holds it has closed its
+// connection for certain, 0 where nobody does. A process that dies gives nothing back, and the system closes its
+// connections: its seats are free once their time is over. A time that is over is less than any that is taken later,
+// so that a seat which another process has taken meanwhile cannot be given back by who held it before.
+
+import Synchronization
+
+/// The record in shared memory.
+struct ConnectionSeats: ~Copyable {
+    /// Seats of a node.
+    static let count = 8
+
+    private let seats: InlineArray<8, Atomic<UInt64>>
+
+    init() { seats = InlineArray { _ in Atomic<UInt64>(0) } }
+
+    /// Takes as many free seats as there are, at most `wanted`; nil where there is none. `end`: by when the connections
+    /// are closed, after `now`, in nanoseconds of a clock that all processes share.
+    func take(atMost wanted: UInt32, now: UInt64, until end: UInt64) -> FlightRoom? {
+        var (taken, count): (UInt32, UInt32) = (0, 0)
+        for index in seats.indices where count < wanted {
+            let present = seats[index].load(ordering: .relaxed)
+            guard present <= now else { continue }
+            guard seats[index].compareExchange(expected: present, desired: end, ordering: .relaxed).exchanged else {
+                continue
+            }
+            taken |= 1 << UInt32(truncatingIfNeeded: index)
+            count &+= 1
+        }
+        return count > 0 ? FlightRoom(commands: count, slot: taken, seatsUntil: end) : nil
+    }
+
+    /// Gives seats back; what others have taken after their time stays theirs.
+    func giveBack(_ room: FlightRoom) {
+        for index in seats.indices where room.slot & (1 << UInt32(truncatingIfNeeded: index)) != 0 {
+            _ = seats[index].compareExchange(expected: room.seatsUntil, desired: 0, ordering: .relaxed)
+        }
+    }
+
+    /// Nobody holds any: another node.
+    func reset() {
+        for index in seats.indices { seats[index].store(0, ordering: .relaxed) }
+    }
+}
