@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 static int64_t process_id = 0;
@@ -109,4 +111,102 @@ int64_t cposix_unlink_socket(const uint8_t *path, size_t count)
     if (!S_ISSOCK(s.stx_mode))
         return -(int64_t)EEXIST;
     return unlink(a.sun_path) < 0 ? -(int64_t)errno : 0;
+}
+
+/* --- look-ups: getaddrinfo(3) on threads, as it can be neither told how long it may take nor called off --- */
+
+/* As they have always been, and not as they are called since glibc 2.34. */
+#if defined(__GLIBC__) && defined(__x86_64__)
+__asm__(".symver pthread_create, pthread_create@GLIBC_2.2.5");
+__asm__(".symver pthread_attr_setstacksize, pthread_attr_setstacksize@GLIBC_2.2.5");
+#elif defined(__GLIBC__) && defined(__aarch64__)
+__asm__(".symver pthread_create, pthread_create@GLIBC_2.17");
+__asm__(".symver pthread_attr_setstacksize, pthread_attr_setstacksize@GLIBC_2.17");
+#endif
+
+struct cposix_lookup {
+    char name[254];
+    uint16_t port;
+    int kind;
+    int32_t bell;
+    int result;
+    size_t found;
+    cposix_address addresses[CPOSIX_MOST_ADDRESSES];
+    /* Set by the thread behind all else. */
+    atomic_bool is_over;
+    /* The thread and who has started it: the last one frees the memory. */
+    atomic_int holders;
+};
+
+void cposix_lookup_release(cposix_lookup *lookup)
+{
+    if (lookup != NULL && atomic_fetch_sub(&lookup->holders, 1) == 1)
+        free(lookup);
+}
+
+static void *look_up(void *argument)
+{
+    cposix_lookup *lookup = argument;
+    struct addrinfo *all = NULL;
+
+    lookup->result = cposix_query(lookup->name, lookup->kind, false, &all);
+    for (const struct addrinfo *one = all; one != NULL && lookup->found < CPOSIX_MOST_ADDRESSES; one = one->ai_next) {
+        cposix_address address;
+        bool is_new = true;
+        cposix_address_from(one->ai_addr, &address);
+        address.words[0] |= (uint64_t)lookup->port << 16;
+        for (size_t i = 0; i < lookup->found; i++)
+            if (memcmp(&lookup->addresses[i], &address, sizeof address) == 0)
+                is_new = false;
+        if (is_new)
+            lookup->addresses[lookup->found++] = address;
+    }
+    if (all != NULL)
+        freeaddrinfo(all);
+    atomic_store(&lookup->is_over, true);
+    (void)cposix_ring(lookup->bell);
+    cposix_lookup_release(lookup);
+    return NULL;
+}
+
+cposix_lookup *cposix_lookup_start(const uint8_t *host, size_t count, uint16_t port, int kind, int32_t bell)
+{
+    cposix_lookup *lookup = calloc(1, sizeof *lookup);
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, before;
+
+    if (lookup == NULL)
+        return NULL;
+    if (!cposix_copy_name(host, count, kind, lookup->name) || pthread_attr_init(&attributes) != 0) {
+        free(lookup);
+        return NULL;
+    }
+    lookup->port = port;
+    lookup->kind = kind;
+    lookup->bell = bell;
+    atomic_init(&lookup->is_over, false);
+    atomic_init(&lookup->holders, 2);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    /* The resolver needs little; the usual 8 MiB would count where all memory is locked. */
+    pthread_attr_setstacksize(&attributes, 1024 * 1024);
+    /* Signals are the process's own affair: its handlers run on the thread that they were made for. */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    int failure = pthread_create(&thread, &attributes, look_up, lookup);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (failure == 0)
+        return lookup;
+    free(lookup);
+    return NULL;
+}
+
+bool cposix_lookup_is_over(cposix_lookup *lookup) { return atomic_load(&lookup->is_over); }
+
+int cposix_lookup_result(const cposix_lookup *lookup, cposix_address *out, size_t *found)
+{
+    memcpy(out, lookup->addresses, lookup->found * sizeof *out);
+    *found = lookup->found;
+    return lookup->result;
 }

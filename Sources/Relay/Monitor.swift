@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The module's own process: it keeps asking RTPProxies whether they are there, and it alone resolves their names.
+// The module's own process: it keeps asking RTPProxies whether they are there, and it alone publishes their addresses.
 
 import Bytes
 import ControlProtocol
@@ -9,6 +9,9 @@ import Transport
 /// What the module's own process remembers of the nodes.
 struct Survey: ~Copyable {
     var inquiry: Inquiry
+    /// What is known of the names of those that are given by name, and what is being looked up.
+    var names: [NodeName]
+    var lookUps: NameLookUps
     /// Until when a node that refuses may still be starting, by the monotonic clock in nanoseconds.
     let startDeadline: UInt64
     /// When each node may be asked again.
@@ -26,6 +29,9 @@ struct Survey: ~Copyable {
 
     init(nodeCount: Int, startDeadline: UInt64) {
         inquiry = Inquiry(nodeCount: nodeCount)
+        names = [NodeName](repeating: NodeName(), count: nodeCount)
+        lookUps = NameLookUps(nodes: nodeCount)
+        inquiry.exchanges.watch(lookUps.bell)
         self.startDeadline = startDeadline
         notBefore = [UInt64](repeating: 0, count: nodeCount)
         refusingSince = [UInt64](repeating: 0, count: nodeCount)
@@ -53,26 +59,34 @@ extension Relay {
             if table.membership != directory.membership {
                 refreshDirectory()
                 // What is under way may be about nodes whose places others have by now.
-                for node in 0..<table.count { survey.inquiry.exchanges.abandon(node) }
+                for node in 0..<table.count {
+                    survey.inquiry.exchanges.abandon(node)
+                    survey.lookUps.forget(node)
+                    survey.names[node] = NodeName()
+                }
             }
             announceChanges(host, &survey.announced)
             let now = MonotonicClock.now()
-            // Addresses given in digits first: a name server that hangs keeps no other node waiting at start-up.
-            // One that is switched off gets its address, too: it may be switched on.
             for node in directory.listed {
-                let isReady = !needsLookUp(node) && (table.address(node) != nil || resolveNumeric(node))
-                if isReady, isProbeDue(node, host.ticks, survey, now) {
-                    _ = ask(&survey.inquiry, node, now: MonotonicClock.now())
+                guard isNamed(node) else {
+                    // One that is switched off gets its address, too: it may be switched on.
+                    if resolveNumeric(node), isProbeDue(node, host.ticks, survey, now) {
+                        _ = ask(&survey.inquiry, node, now: now, budget: settings.budgetNanoseconds)
+                    }
+                    continue
                 }
-            }
-            for node in 0..<table.count where isNamed(node) && isProbeDue(node, host.ticks, survey, now) {
-                if resolve(host, node) { _ = ask(&survey.inquiry, node, now: MonotonicClock.now()) }
+                followName(host, node, &survey, now: now)
+                if isProbeDue(node, host.ticks, survey, now), hasAddress(host, node, &survey, now: now) {
+                    let budget = noteAsked(node, &survey)
+                    _ = ask(&survey.inquiry, node, now: now, budget: budget)
+                }
             }
             if survey.sweepAt <= now {
                 releaseNodes(host, leavingSince: &survey.leavingSince, now: now)
                 survey.sweepAt = now &+ Self.sweepPause
             }
             survey.inquiry.exchanges.step(until: MonotonicClock.now() &+ Self.longestPause)
+            survey.lookUps.bell.quieten()
             for node in 0..<table.count {
                 guard let outcome = survey.inquiry.exchanges.takeOutcome(node) else { continue }
                 // Before it may be brought back: what others have found must not be missed.
@@ -88,7 +102,7 @@ extension Relay {
         }
         return switch table.condition(node) {
         case .unproven: true
-        case .down(let recheck): recheck != NodeTable.never && ticks >= recheck
+        case .down(let recheck): recheck != NodeTable.never && (ticks >= recheck || survey.names[node].isPressing)
         // Enabled by the operator before it has ever answered: what it can do is not known yet.
         case .up:
             table.capabilities(node) == 0 || table.silences(node) > 0 || table.isLookWanted(node)
@@ -97,49 +111,14 @@ extension Relay {
         }
     }
 
-    // MARK: - Names
-
-    /// Publishes the address of a node that is given in digits, or needs none.
+    /// Whether a node that is given in digits, or by a path, has the address to ask it at.
     private mutating func resolveNumeric(_ node: Int) -> Bool {
+        if table.address(node) != nil { return true }
         guard let url = directory.url(node) else { return false }
         if url.scheme.isUnix { return true }
         guard let address = table.withURL(node, { Resolver.numeric($0, url) }) else { return false }
         table.publishAddress(node, NodeAddress(words: address.words))
         return true
-    }
-
-    /// Publishes the address of a node that is given by name. False where that does not resolve.
-    private mutating func resolve<Host: RelayHost>(_ host: Host, _ node: Int) -> Bool {
-        guard let url = directory.url(node) else { return false }
-        var failure = ResolveError.failed
-        let address: SocketAddress? = table.withURL(node) { text in
-            do throws(ResolveError) {
-                return try Resolver.resolve(text, url)
-            } catch {
-                failure = error
-                return nil
-            }
-        }
-        guard let address else {
-            conclude(host, node, .failed(failure.text, .unresolved))
-            return false
-        }
-        if table.address(node)?.words ?? (0, 0, 0) != address.words {
-            table.publishAddress(node, NodeAddress(words: address.words))
-        }
-        return true
-    }
-
-    /// Whether the name of a node is to be looked up before it is asked: what failed may have moved.
-    private func needsLookUp(_ node: Int) -> Bool {
-        guard case .down = table.condition(node) else { return false }
-        return isNamed(node)
-    }
-
-    /// Whether the address of a node came from a name, and may be another one by now.
-    private func isNamed(_ node: Int) -> Bool {
-        guard let url = directory.url(node), !url.scheme.isUnix else { return false }
-        return table.withURL(node) { Resolver.numeric($0, url) } == nil
     }
 
     // MARK: - Verdicts
@@ -168,11 +147,14 @@ extension Relay {
         let now = MonotonicClock.now()
         survey.notBefore[node] = now &+ Self.longestPause
         survey.pingAt[node] = now &+ UInt64(settings.pingSeconds) &* 1_000_000_000
+        let found = finding(survey.inquiry, node, outcome)
+        // Of one that is up it is said first that it no longer is.
+        if case .failed = found, !isUp(node), tryNextAddress(node, &survey) { return }
         // At start-up both may be starting: one that is not there yet is asked again while the time lasts.
         let isStarting = table.condition(node) == .unproven && now < survey.startDeadline
         if isStarting, outcome.isAbsence { return }
         if isDoubtful(node, outcome, &survey) { return table.setLookWanted(node, true) }
-        conclude(host, node, finding(survey.inquiry, node, outcome))
+        conclude(host, node, found)
     }
 }
 

@@ -47,7 +47,8 @@ extension Relay {
         var results: [ProbeResult] = []
         var open: [Int] = []
         for position in positions {
-            let refusal = ask(&inquiry, directory.listed[position], now: start)
+            let refusal = ask(
+                &inquiry, directory.listed[position], now: start, budget: settings.budgetNanoseconds)
             if refusal == nil { open.append(results.count) }
             results.append(ProbeResult(position: position, answer: .absent(refusal ?? "is asked")))
         }

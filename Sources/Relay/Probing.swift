@@ -33,8 +33,8 @@ enum ProbeFinding {
 }
 
 extension Relay {
-    /// Asks `node`, from `now` on and no longer than one command may take. Nil: it is under way; otherwise why not.
-    mutating func ask(_ inquiry: inout Inquiry, _ node: Int, now: UInt64) -> StaticString? {
+    /// Asks `node`, from `now` on and no longer than `budget`, in nanoseconds. Nil: it is under way; otherwise why not.
+    mutating func ask(_ inquiry: inout Inquiry, _ node: Int, now: UInt64, budget: UInt64) -> StaticString? {
         guard let url = directory.url(node), inquiry.questions.indices.contains(node) else { return "is unknown" }
         // A node that is up is only asked whether it is there.
         var questions = settings.asksFigures ? Probe.count : Probe.basicCount
@@ -42,7 +42,7 @@ extension Relay {
         inquiry.questions[node] = questions
         inquiry.askedAt[node] = now
         inquiry.exchanges.begin(
-            node, now: now, budget: settings.budgetNanoseconds, firstRetransmission: firstWait(node),
+            node, now: now, budget: budget, firstRetransmission: firstWait(node),
             framing: url.scheme.framing,
             // Beside the connections that calls share: one.
             window: url.scheme.framing == .stream ? 1 : Exchange.maximumWindow)

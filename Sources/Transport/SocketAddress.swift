@@ -29,6 +29,16 @@ public struct SocketAddress: Equatable, Sendable {
 public enum ResolveError: Error, Equatable, Sendable {
     case notFound, tryAgain, failed, noAddress
 
+    /// From the EAI_ code of a failure.
+    init(code: Int32) {
+        self =
+            switch code {
+            case EAI_AGAIN: .tryAgain
+            case EAI_NONAME, EAI_NODATA, EAI_ADDRFAMILY: .notFound
+            default: .failed
+            }
+    }
+
     /// A few words for a log line that names the URL.
     public var text: StaticString {
         switch self {
@@ -87,12 +97,7 @@ public enum Resolver {
                 text.baseAddress.map { unsafe $0 + host.start }, host.count, port, Int32(kind), numericOnly,
                 &found)
         }
-        switch result {
-        case 0: break
-        case EAI_AGAIN: throw .tryAgain
-        case EAI_NONAME, EAI_NODATA, EAI_ADDRFAMILY: throw .notFound
-        default: throw .failed
-        }
+        guard result == 0 else { throw ResolveError(code: result) }
         guard let address = SocketAddress(words: (found.words.0, found.words.1, found.words.2)) else { throw .failed }
         return address
     }

@@ -46,7 +46,8 @@ public final class Kamailio: Sendable {
                 folder.path, "-f", configurationPath,
             ] + configuration.options)
         var command = Self.launcher(configuration.module) + [program] + arguments
-        if let hosts = configuration.hosts { command = Self.seeing(hosts: hosts, command) }
+        if let hosts = configuration.hosts { command = Self.seeing(hosts, as: "/etc/hosts", command) }
+        if let resolver = configuration.resolver { command = Self.seeing(resolver, as: "/etc/resolv.conf", command) }
         if configuration.isFirstProcess {
             command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"] + command
         }
@@ -66,9 +67,9 @@ public final class Kamailio: Sendable {
         return words.split(separator: " ").map(String.init)
     }
 
-    /// The command that runs `command` in a mount namespace with another /etc/hosts, as the same process.
-    private static func seeing(hosts: String, _ command: [String]) -> [String] {
-        ["unshare", "--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\"", hosts] + command
+    /// The command that runs `command` in a mount namespace with `file` in the place of another, as the same process.
+    private static func seeing(_ file: String, as place: String, _ command: [String]) -> [String] {
+        ["unshare", "--mount", "sh", "-c", "mount --bind \"$0\" \(place) && exec \"$@\"", file] + command
     }
 
     /// Whether this machine lets tests put another file in the place of /etc/hosts, and looks names up there.
@@ -76,7 +77,7 @@ public final class Kamailio: Sendable {
         guard let folder = try? TemporaryFolder(),
             let hosts = try? folder.write("127.0.0.9 moving.test\n", to: "hosts")
         else { return false }
-        let command = seeing(hosts: hosts, ["getent", "ahostsv4", "moving.test"])
+        let command = seeing(hosts, as: "/etc/hosts", ["getent", "ahostsv4", "moving.test"])
         return (try? ChildProcess.run(command[0], Array(command.dropFirst())).output)?.contains("127.0.0.9") ?? false
     }()
 

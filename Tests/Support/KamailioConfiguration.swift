@@ -13,6 +13,8 @@ public struct KamailioConfiguration: Sendable {
     public var isFirstProcess = false
     /// A file that it sees in the place of /etc/hosts; nil: the machine's own.
     public var hosts: String?
+    /// A file that it sees in the place of /etc/resolv.conf; nil: the machine's own.
+    public var resolver: String?
     /// Variables of its environment beside the test process's own.
     public var environment: [String: String] = [:]
     /// Its shared memory.

@@ -268,24 +268,38 @@ static inline void cposix_address_from(const struct sockaddr *any, cposix_addres
  * name holds a NUL or is longer than 31 bytes. What was found is kept, also over a fork. */
 uint16_t cposix_service_port(const uint8_t *name, size_t count, bool stream);
 
-/* Resolves a host of one family; `numeric_only` never blocks. 0, or the EAI_ code. A host that holds a NUL or is
- * longer than 253 bytes: EAI_NONAME. The host `*` is this one. */
-static inline int cposix_resolve(
-    const uint8_t *host, size_t count, uint16_t port, int kind, bool numeric_only, cposix_address *out)
+/* Makes a C string of a host; false where it holds a NUL or is longer than 253 bytes. The host `*` is this one. */
+static inline bool cposix_copy_name(const uint8_t *host, size_t count, int kind, char name[254])
 {
-    char name[254];
-    if (count == 0 || count >= sizeof name || memchr(host, 0, count) != NULL)
-        return EAI_NONAME;
+    if (host == NULL || count == 0 || count >= 254 || memchr(host, 0, count) != NULL)
+        return false;
     memcpy(name, host, count);
     name[count] = 0;
     if (strcmp(name, "*") == 0)
         strcpy(name, kind == CPOSIX_IPV6 ? "::1" : "127.0.0.1");
-    struct addrinfo hints, *found = NULL;
+    return true;
+}
+
+/* All addresses of a host of one family; `numeric_only` never blocks. 0, or the EAI_ code. */
+static inline int cposix_query(const char *name, int kind, bool numeric_only, struct addrinfo **found)
+{
+    struct addrinfo hints;
     memset(&hints, 0, sizeof hints);
     hints.ai_family = kind == CPOSIX_IPV6 ? AF_INET6 : AF_INET;
     hints.ai_socktype = SOCK_DGRAM;
     hints.ai_flags = numeric_only ? AI_NUMERICHOST : 0;
-    int result = getaddrinfo(name, NULL, &hints, &found);
+    return getaddrinfo(name, NULL, &hints, found);
+}
+
+/* Resolves a host of one family; `numeric_only` never blocks. 0, or the EAI_ code. A host that is none: EAI_NONAME. */
+static inline int cposix_resolve(
+    const uint8_t *host, size_t count, uint16_t port, int kind, bool numeric_only, cposix_address *out)
+{
+    char name[254];
+    struct addrinfo *found = NULL;
+    if (!cposix_copy_name(host, count, kind, name))
+        return EAI_NONAME;
+    int result = cposix_query(name, kind, numeric_only, &found);
     if (result != 0)
         return result;
     cposix_address_from(found->ai_addr, out);
@@ -293,5 +307,25 @@ static inline int cposix_resolve(
     out->words[0] |= (uint64_t)port << 16;
     return 0;
 }
+
+/* Most addresses of a name that are told. */
+enum { CPOSIX_MOST_ADDRESSES = 16 };
+
+/* A host that is being looked up on a thread of its own, which touches nothing but this. */
+typedef struct cposix_lookup cposix_lookup;
+
+/* Begins to resolve a host of one family, as cposix_resolve does, without blocking; `bell` is rung once that is over.
+ * NULL where there is no memory or no thread. To be released. */
+cposix_lookup *cposix_lookup_start(const uint8_t *host, size_t count, uint16_t port, int kind, int32_t bell);
+
+/* Whether it is over. */
+bool cposix_lookup_is_over(cposix_lookup *lookup);
+
+/* Once it is over: 0, or the EAI_ code. `found` says how many addresses there are in `out`, which has room for
+ * CPOSIX_MOST_ADDRESSES, each once, in the order of the resolver. */
+int cposix_lookup_result(const cposix_lookup *lookup, cposix_address *out, size_t *found);
+
+/* Forgets it, over or not. */
+void cposix_lookup_release(cposix_lookup *lookup);
 
 #endif
