@@ -88,23 +88,35 @@ extension Span where Element == UInt8 {
         return true
     }
 
-    /// Offset of the first `byte` in `range`, or nil. Looks at eight bytes at once: most lines are walked over.
+    /// Offset of the first `byte` in `range`, or nil. Looks at eight bytes at once.
     public func firstIndex(of byte: UInt8, in range: ByteRange) -> Int? {
+        firstIndex(in: range, where: { $0 == byte }, in: { $0.zeros(byte) })
+    }
+
+    /// Offset of the first NUL, CR or LF in `range`, or nil: all that the text of a line does not hold (RFC 8866
+    /// section 9, byte-string). Looks at eight bytes at once: most lines are walked over.
+    public func firstLineBreaker(in range: ByteRange) -> Int? {
+        firstIndex(
+            in: range, where: { $0 == 0x0A || $0 == 0x0D || $0 == 0 },
+            in: { $0.zeros(0x0A) | $0.zeros(0x0D) | $0.zeros(0) })
+    }
+
+    /// Offset of the first byte in `range` that fits; `marks` has the high bit of such a byte set in a word.
+    @inline(__always)
+    private func firstIndex(
+        in range: ByteRange, where fits: (UInt8) -> Bool, in marks: (EightBytes) -> UInt64
+    ) -> Int? {
         let inside = clamped(range)
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let pattern = UInt64(byte) &* ones
         var index = inside.start
         while inside.end &- index >= 8 {
             // SAFETY: the eight bytes at `index` lie within `inside`, and that within the span, as clamped(_:) upholds.
             let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
-            // A byte that is the one looked for becomes 0; the lowest high bit that is left then marks the first one.
-            let difference = UInt64(littleEndian: word) ^ pattern
-            let zeros = (difference &- ones) & ~difference & (ones &<< 7)
-            if zeros != 0 { return index &+ zeros.trailingZeroBitCount / 8 }
+            let found = marks(EightBytes(word: UInt64(littleEndian: word)))
+            if found != 0 { return index &+ found.trailingZeroBitCount / 8 }
             index &+= 8
         }
         while index < inside.end {
-            if self[index] == byte { return index }
+            if fits(self[index]) { return index }
             index &+= 1
         }
         return nil
@@ -130,6 +142,20 @@ extension Span where Element == UInt8 {
             index &+= 1
         }
         return nil
+    }
+}
+
+/// Eight bytes in one word, the first one lowest.
+private struct EightBytes {
+    let word: UInt64
+
+    /// The high bits of the bytes that are `byte`, up to the first one at least: a byte that is the one looked for
+    /// becomes 0; the lowest high bit that is left then marks the first one.
+    @inline(__always)
+    func zeros(_ byte: UInt8) -> UInt64 {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let difference = word ^ (UInt64(byte) &* ones)
+        return (difference &- ones) & ~difference & (ones &<< 7)
     }
 }
 

@@ -3,16 +3,23 @@
 
 /// One line of a text.
 public struct Line: Equatable, Sendable {
-    /// The line without its CRLF or LF.
+    /// The line without its line end.
     public let content: ByteRange
     /// Offset behind the line end, or of the text's end.
     public let next: Int
     /// From 1.
     public let number: Int
+    /// Whether a CR stands in the content, which some readers take for a line end.
+    public let holdsReturn: Bool
+    /// Whether a NUL stands in the content, at which some readers stop.
+    public let holdsNUL: Bool
+
+    /// Whether it ends in more than one CR before the LF, which some readers take for an empty line behind it.
+    public var endsTwice: Bool { next &- content.end > 2 }
 }
 
-/// Cuts a text into lines that end in CRLF or LF, the last one with or without.
-/// A CR that no LF follows belongs to the line's content.
+/// Cuts a text into lines that end in LF or in any number of CRs and LF (CR CR LF is what some systems make of CRLF), the
+/// last one with or without. A CR that neither LF nor the end follows belongs to the line's content.
 public struct LineCursor: Sendable {
     private var offset: Int
     private let end: Int
@@ -30,13 +37,32 @@ public struct LineCursor: Sendable {
         number &+= 1
         var contentEnd = rest.end
         var next = rest.end
-        if let lineFeed = bytes.firstIndex(of: 0x0A, in: rest) {
-            contentEnd = lineFeed
-            next = lineFeed &+ 1
-            if contentEnd > rest.start, bytes.byte(at: contentEnd &- 1) == 0x0D { contentEnd &-= 1 }
+        var holdsReturn = false
+        var holdsNUL = false
+        var index = rest.start
+        while let found = bytes.firstLineBreaker(in: ByteRange(from: index, to: rest.end)) {
+            index = found
+            while index < rest.end, bytes[index] == 0x0D { index &+= 1 }
+            guard index < rest.end else {
+                contentEnd = found
+                break
+            }
+            if bytes[index] == 0x0A {
+                contentEnd = found
+                next = index &+ 1
+                break
+            }
+            if index > found {
+                holdsReturn = true
+            } else {
+                holdsNUL = true
+                index &+= 1
+            }
         }
         offset = next
-        return Line(content: ByteRange(from: rest.start, to: contentEnd), next: next, number: number)
+        return Line(
+            content: ByteRange(from: rest.start, to: contentEnd), next: next, number: number,
+            holdsReturn: holdsReturn, holdsNUL: holdsNUL)
     }
 }
 

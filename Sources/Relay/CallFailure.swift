@@ -162,7 +162,9 @@ enum CallFailure: Error, Equatable {
         case .lookupOfAnswer: line.append("flag 'l' means nothing to an answer")
         case .answerInRequest: line.append("an answer comes in a reply, an ACK or a PRACK, not in another request")
         case .emptyAddress: line.append("the ip_address parameter is empty")
-        case .body(let fault): line.append(fault.text)
+        case .body(let fault):
+            line.append(fault.reason.text)
+            Self.append(lineNumber: fault.line, to: &line)
         case .missing(let word):
             line.append("no ")
             line.append(word.name)
@@ -175,11 +177,7 @@ enum CallFailure: Error, Equatable {
         case .sdp(let fault):
             line.append("SDP: ")
             line.append(fault.reason.text)
-            if fault.line > 0 {
-                line.append(" (line ")
-                line.append(decimal: fault.line)
-                line.append(")")
-            }
+            Self.append(lineNumber: fault.line, to: &line)
             if fault.reason == .tooManyStreams { line.append(", rtpproxy_max_streams says how many may be") }
         case .badICEPriority: line.append("ice_candidate_priority_avp is not 0, 1 or 2")
         case .noNode(let setID, let setExists):
@@ -237,5 +235,13 @@ enum CallFailure: Error, Equatable {
             line.append(decimal: Int(truncatingIfNeeded: id))
         case .badSet: line.append("the set is not a number")
         }
+    }
+
+    /// Adds the number of a line of the body, where there is one.
+    static func append(lineNumber: Int, to line: inout [UInt8]) {
+        guard lineNumber > 0 else { return }
+        line.append(" (line ")
+        line.append(decimal: lineNumber)
+        line.append(")")
     }
 }

@@ -53,10 +53,11 @@ extension CallFailure {
     var counter: RelayCounter? {
         switch self {
         case .body(let fault):
-            switch fault {
+            switch fault.reason {
             case .empty: .refusedWithoutBody
             case .notSDP, .noSDPPart: .refusedNotSDP
-            case .lengthDoesNotFit, .noBoundary: .refusedMalformed
+            case .lengthDoesNotFit, .noBoundary, .secondSDPPart, .badDelimiter, .badPartHeaders, .nestedTooDeep:
+                .refusedMalformed
             }
         case .sdp: .refusedMalformed
         case .alreadyMarked: .refusedMarked

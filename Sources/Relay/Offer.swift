@@ -61,7 +61,17 @@ extension Relay {
 
     /// What manage becomes for this message.
     func manageAction<Host: CallHost>(_ host: Host) -> ManageAction {
-        let hasSDP = host.with(.body) { (try? findSDP(host, $0)) != nil }
+        let hasSDP = host.with(.body) { (body: Span<UInt8>) -> Bool in
+            do throws(CallFailure) {
+                _ = try findSDP(host, body)
+                return true
+            } catch .body(let fault) {
+                // The offer or answer that it seems to be says what is wrong with it.
+                return !fault.reason.deniesSDP
+            } catch {
+                return false
+            }
+        }
         return host.facts.manageAction(
             hasSDP: hasSDP, isWithinDialog: { host.isWithinDialog }, transaction: { host.transaction })
     }
@@ -167,7 +177,9 @@ extension Relay {
         call.options.changesOrigin = call.flags.changesOrigin || settings.rewritesOrigin
         call.options.changesSessionConnection = call.flags.changesSessionConnection
         call.options.relayCandidates = try relayCandidates(host)
-        if call.options.changesOrigin { try checkOrigin(body, call.options) }
+        if call.options.changesOrigin, description.lineOfOtherOrigin > 0 {
+            warnOfOrigin(host, line: description.lineOfOtherOrigin)
+        }
         if call.flags.trustsAddress {
             for stream in description.streams where stream.wantsRelay && !Command.isWord(body, stream.address) {
                 throw .unfit(.address)
@@ -186,12 +198,12 @@ extension Relay {
         }
     }
 
-    /// An `o=` that cannot be changed shows before anything is sent.
-    private mutating func checkOrigin(_ body: Span<UInt8>, _ options: RewriteOptions) throws(CallFailure) {
-        verdicts.removeAll(keepingCapacity: true)
-        let anywhere = StreamVerdict.relayed(StreamDestination(address: .empty, family: .ipv4, port: 1))
-        for stream in description.streams { verdicts.append(StreamVerdict(withoutRelay: stream) ?? anywhere) }
-        try makeEdits(body, options)
+    /// Says that an `o=` is left: nobody sends media by it.
+    private mutating func warnOfOrigin<Host: CallHost>(_ host: Host, line number: Int) {
+        beginLine(host)
+        line.append("SDP: o= stays as it is, it does not end in IN IP4 or IP6 and an address")
+        CallFailure.append(lineNumber: number, to: &line)
+        host.log(.warning, line.span)
     }
 
     private func relayCandidates<Host: CallHost>(_ host: Host) throws(CallFailure) -> RelayCandidates {

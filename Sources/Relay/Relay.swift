@@ -175,11 +175,16 @@ extension Relay {
 
     /// Begins a line about the call and the node tried last.
     mutating func beginWarning<Host: CallHost>(_ host: Host) {
+        beginLine(host)
+        appendLastNode()
+    }
+
+    /// Begins a line about the call.
+    mutating func beginLine<Host: CallHost>(_ host: Host) {
         line.removeAll(keepingCapacity: true)
         line.append("call ")
         host.with(.callID) { line.append(printable: $0, $0.all) }
         line.append(": ")
-        appendLastNode()
     }
 
     private mutating func appendLastNode() {

@@ -19,30 +19,29 @@ struct ConnectionField {
     let isNull: Bool
 
     /// Reads the value of a `c=` line: `IN`, `IP4` or `IP6` and an address (RFC 8866 section 5.7), with any number of
-    /// blanks between; else nil. Further words are none of ours.
-    init?(connection bytes: Span<UInt8>, _ value: ByteRange) {
+    /// blanks between. Further words are none of ours. Throws what is wrong with any other.
+    init(connection bytes: Span<UInt8>, _ value: ByteRange) throws(SDPError) {
         var fields = FieldCursor(in: value)
-        guard let network = fields.next(in: bytes), let type = fields.next(in: bytes),
-            let address = fields.next(in: bytes)
-        else { return nil }
-        self.init(bytes, network, type, address)
+        guard let network = fields.next(in: bytes) else { throw .badConnection }
+        guard bytes.equalsIgnoringCase(network, "IN") else { throw .otherNetwork }
+        guard let type = fields.next(in: bytes), let address = fields.next(in: bytes),
+            let field = ConnectionField(bytes, network, type, address)
+        else { throw .badConnection }
+        self = field
     }
 
-    /// Reads the value of an `o=` line: six fields or more, the last three `IN`, `IP4` or `IP6` and an address
-    /// (RFC 8866 section 5.2); else nil. Counting from the end allows for user names that hold blanks.
+    /// Reads the value of an `o=` line: its last three words are `IN`, `IP4` or `IP6` and an address (RFC 8866
+    /// section 5.2); else nil. Phones leave words before these out, or write more: nobody needs them for media.
     init?(origin bytes: Span<UInt8>, _ value: ByteRange) {
         var fields = FieldCursor(in: value)
         var network = ByteRange.empty
         var type = ByteRange.empty
         var address = ByteRange.empty
-        var count = 0
         while let field = fields.next(in: bytes) {
             network = type
             type = address
             address = field
-            count &+= 1
         }
-        guard count >= 6 else { return nil }
         self.init(bytes, network, type, address)
     }
 

@@ -24,9 +24,25 @@ struct ContentType {
         parameters = ByteRange(from: typeEnd &+ 1, to: whole.end)
     }
 
-    /// `application/sdp`, in any letter case.
+    /// `application/sdp`, in any letter case. What follows the name and is no part of one, such as a comment, is passed
+    /// over.
     func isSDP(_ bytes: Span<UInt8>) -> Bool {
-        bytes.equalsIgnoringCase(type, "application") && bytes.equalsIgnoringCase(subtype, "sdp")
+        guard bytes.equalsIgnoringCase(type, "application"), bytes.hasPrefixIgnoringCase(subtype, "sdp") else {
+            return false
+        }
+        return subtype.count == 3 || !ContentType.isToken(bytes[subtype.start &+ 3])
+    }
+
+    /// Whether a name may hold `byte` (RFC 2045 section 5.1, token).
+    private static func isToken(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0...0x20, 0x7F: false
+        case UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "@"),
+            UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: ":"), UInt8(ascii: "\\"), UInt8(ascii: "\""),
+            UInt8(ascii: "/"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "?"), UInt8(ascii: "="):
+            false
+        default: true
+        }
     }
 
     /// `multipart/` and anything.
@@ -35,9 +51,11 @@ struct ContentType {
     }
 
     /// The `boundary` parameter without its quotes (RFC 2046 section 5.1.1), or nil where there is none of 1 byte or
-    /// more. The characters that a boundary may hold need no backslash, so none is read as an escape here.
+    /// more, or several, or one that can be read in several ways: with blanks at its ends, without quotes also within,
+    /// with a quote or backslash, none of which a boundary may hold.
     func boundary(_ bytes: Span<UInt8>) -> ByteRange? {
         var rest = parameters
+        var found: ByteRange?
         while !rest.isEmpty {
             let end = ContentType.parameterEnd(bytes, rest)
             let parameter = ByteRange(from: rest.start, to: end)
@@ -47,9 +65,23 @@ struct ContentType {
             guard bytes.equalsIgnoringCase(name, "boundary") else { continue }
             let value = ContentType.stripped(bytes, ByteRange(from: equals &+ 1, to: parameter.end))
             let boundary = ContentType.unquoted(bytes, value)
-            return boundary.isEmpty ? nil : boundary
+            guard found == nil, ContentType.isClear(bytes, boundary, isQuoted: boundary != value) else { return nil }
+            found = boundary
         }
-        return nil
+        return found
+    }
+
+    /// Whether all readers read `boundary` as it is.
+    private static func isClear(_ bytes: Span<UInt8>, _ boundary: ByteRange, isQuoted: Bool) -> Bool {
+        guard !boundary.isEmpty, stripped(bytes, boundary) == boundary else { return false }
+        for index in boundary.start..<boundary.end {
+            let byte = bytes[index]
+            let isBlankInside = byte == 0x20 && isQuoted
+            guard byte > 0x20 || isBlankInside, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") else {
+                return false
+            }
+        }
+        return true
     }
 
     /// Offset of the semicolon that ends the parameter at the start of `range`, quoted ones aside, or of the end.

@@ -11,7 +11,7 @@ extension SessionDescription {
         var end = inside.end
         while end > inside.start, body.byte(at: end &- 1) == 0x0A {
             var content = end &- 1
-            if content > inside.start, body.byte(at: content &- 1) == 0x0D { content &-= 1 }
+            while content > inside.start, body.byte(at: content &- 1) == 0x0D { content &-= 1 }
             guard content > inside.start, body.byte(at: content &- 1) == 0x0A else { break }
             end = content
         }

@@ -40,6 +40,8 @@ public struct MediaStream: Sendable {
     let session: Int
     /// Whether the stream has a `c=` of its own.
     var hasOwnConnection = false
+    /// Whether that one stands where some readers no longer read, so that the session's counts for them.
+    var isCutOff = false
     /// The index of the place behind the last `a=candidate:` line.
     var candidatesPlace = 0
     /// The index of the place where a `c=` of its own would stand.

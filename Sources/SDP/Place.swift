@@ -5,8 +5,8 @@ internal import Bytes
 
 /// A place of the body that a rewrite may change. Places are noted in the order in which they stand in the body.
 enum Place {
-    /// Family and address of a session's `o=` line, nil where they cannot be made out.
-    case origin(session: Int, ConnectionField?, line: Int)
+    /// Family and address of an `o=` line of a session.
+    case origin(session: Int, ConnectionField)
     /// A `c=` line of a session.
     case sessionConnection(session: Int, ConnectionField)
     /// A `c=` line of a media stream.
@@ -25,7 +25,8 @@ enum Place {
 struct Session {
     /// The first `c=` line before the first `m=`.
     var connection: ConnectionField?
-    var hasOrigin = false
+    /// The line of its `v=`, from 1.
+    let line: Int
     /// Index of the session's first media stream.
     var firstStream: Int?
 }

@@ -25,11 +25,11 @@ extension EditList {
     ///   the session's first relayed one. That of a refused stream goes with the latter, too. A stream that goes past
     ///   the relay and relies on the session's gets one of its own, with what the session had.
     /// - Hold: a null address stays in the same family, and becomes the other family's null address else.
-    /// - `o=`: with the flag, to the address of the session's first relayed stream.
-    /// - `a=rtcp:` (RFC 3605): everything behind the colon becomes the RTCP port; untouched where there is none.
+    /// - `o=`: with the flag, to the address of the session's first relayed stream, where it ends in one.
+    /// - `a=rtcp:` (RFC 3605): all but the blanks around it becomes the RTCP port; untouched where there is none.
     ///
-    /// Where no stream of a session is relayed, its lines stay as they are. `description` has to be of this very
-    /// `body`. Throws `badOrigin` with its line, or `verdictsDoNotMatch`; then there are no edits.
+    /// Where no stream of a session is relayed, its lines stay as they are, but for its `c=` among several sessions.
+    /// `description` has to be of this very `body`. Throws `verdictsDoNotMatch`; then there are no edits.
     public mutating func rewrite(
         _ description: borrowing SessionDescription, body: Span<UInt8>,
         verdicts: Span<StreamVerdict>, addresses: Span<UInt8>,
@@ -39,12 +39,8 @@ extension EditList {
         guard verdicts.count == description.streams.count else { throw SDPFault(.verdictsDoNotMatch) }
         for index in description.places.indices {
             switch description.places[index] {
-            case .origin(let session, let field, let line):
+            case .origin(let session, let field):
                 guard options.changesOrigin, let first = description.firstRelayed(session, verdicts) else { continue }
-                guard let field else {
-                    removeAll()
-                    throw SDPFault(.badOrigin, line: line)
-                }
                 move(field, to: first, body, addresses, keepingHold: false)
 
             case .sessionConnection(let session, let field):
@@ -162,19 +158,32 @@ extension SessionDescription {
         return nil
     }
 
-    /// Where the `c=` of a session goes; nil where it stays.
+    /// Where the first stream of all goes that a relay takes.
+    private func firstRelayed(_ verdicts: Span<StreamVerdict>) -> StreamDestination? {
+        for index in 0..<verdicts.count {
+            if let destination = verdicts[index].destination { return destination }
+        }
+        return nil
+    }
+
+    /// Where the `c=` of a session goes; nil where it stays. A reader that stops before the end may go by it where a
+    /// stream has its own, and one that takes several sessions for one may take it for any stream.
     func target(
         ofConnection session: Int, _ verdicts: Span<StreamVerdict>, _ options: RewriteOptions
     ) -> StreamDestination? {
         var hasRefused = false
+        var ofCutOff: StreamDestination?
         var index = sessions[session].firstStream ?? streams.count
         while index < streams.count, streams[index].session == session {
             if !streams[index].hasOwnConnection {
                 if let destination = verdicts[index].destination { return destination }
                 if verdicts[index] == .refused { hasRefused = true }
+            } else if streams[index].isCutOff, ofCutOff == nil {
+                ofCutOff = verdicts[index].destination
             }
             index &+= 1
         }
-        return hasRefused || options.changesSessionConnection ? firstRelayed(session, verdicts) : nil
+        if sessions.count > 1 { return firstRelayed(session, verdicts) ?? firstRelayed(verdicts) }
+        return hasRefused || options.changesSessionConnection ? firstRelayed(session, verdicts) : ofCutOff
     }
 }

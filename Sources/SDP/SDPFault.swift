@@ -9,14 +9,23 @@ public enum SDPError: Error, Equatable, Sendable, CaseIterable {
     case badVersion
     /// There is no `o=` line (RFC 8866 section 5.2).
     case noOrigin
-    /// The `o=` line is to be changed and does not end in `IN IP4 <address>` or `IN IP6 <address>`.
-    case badOrigin
     /// There is no `m=` line (RFC 8866 section 5.14).
     case noMedia
+    /// One of several sessions has no `m=` line.
+    case sessionWithoutMedia
     /// The port of an `m=` line is missing or not a number from 0 to 65535, with or without `/<n>`.
     case badPort
     /// A `c=` line does not begin with `IN IP4 <address>` or `IN IP6 <address>` (RFC 8866 section 5.7).
     case badConnection
+    /// A `c=` line begins with another network than `IN`.
+    case otherNetwork
+    /// A CR stands in a line, which some readers take for a line end (RFC 8866 section 9, byte-string).
+    case loneReturn
+    /// A `v=`, `o=`, `c=` or `m=` in capitals, or with a blank or control character before the letter or the sign
+    /// (RFC 8866 section 5): some readers take it for that line, others do not.
+    case otherSpelling
+    /// A control character in an `m=` line, which some readers take for a blank (RFC 8866 section 9, token).
+    case controlCharacter
     /// Neither the media stream, which is on, nor its session has a `c=` line.
     case noConnection
     /// More media streams than the limit.
@@ -34,10 +43,14 @@ public enum SDPError: Error, Equatable, Sendable, CaseIterable {
         case .noVersion: "no v= line at the start"
         case .badVersion: "v= is not 0"
         case .noOrigin: "no o= line"
-        case .badOrigin: "o= does not end in IN IP4 or IP6 and an address"
         case .noMedia: "no m= line"
+        case .sessionWithoutMedia: "no m= line in this session"
         case .badPort: "m= has no port from 0 to 65535"
         case .badConnection: "c= is not IN IP4 or IP6 and an address"
+        case .otherNetwork: "c= is of another network than IN"
+        case .loneReturn: "a CR that ends no line"
+        case .otherSpelling: "v=, o=, c= or m= in capitals or with blanks"
+        case .controlCharacter: "a control character in m="
         case .noConnection: "no c= line for this media stream"
         case .tooManyStreams: "too many media streams"
         case .tooManySessions: "too many sessions"

@@ -5,6 +5,24 @@ public import Bytes
 
 /// A session description (RFC 8866), or several in one body: scratch memory that is used again for each body.
 /// It holds offsets only; the body is passed at each step.
+///
+/// What goes on its way with a success may not be read by anyone to lead past the relay. RFC 8866 section 9 has one
+/// grammar, and readers are laxer than it in different ways; so what its grammar excludes is taken as it is harmless to
+/// all of them, or refused:
+///
+/// - `byte-string` holds neither NUL, CR nor LF. A CR that neither further CRs and LF nor the end follows is refused: it
+///   ends a line for some. CR CR LF is one line end, and may be an empty line behind it for others.
+/// - Behind an empty line or a NUL some read no further. These pass, but a stream's own `c=` behind one does not count as
+///   its own for them: the `c=` of its session is changed too.
+/// - A type is one small letter, and nothing stands before it or between it and `=` (section 5). `v`, `o`, `c` and `m`
+///   written otherwise are refused; `a=rtcp:` is changed however it is written.
+/// - `token` holds no control character, which is a blank for some: refused in `m=`, where it may hide a port.
+/// - `c=` is `IN`, `IP4` or `IP6` and an address; `m=` has a port of 0 to 65535. Others are refused.
+/// - `session-description` begins with `v=0`. Where several follow each other, each has an `m=`, or it is refused, and
+///   each one's `c=` is changed: some take no notice of `v=`.
+/// - Of `o=` and `c=` the grammar has one a place; where there are more, all of them are changed.
+///
+/// All other lines pass untouched, whatever they hold.
 public struct SessionDescription: ~Copyable {
     /// The highest limit of media streams that one body may have.
     public static let maximumStreams = 128
@@ -22,8 +40,13 @@ public struct SessionDescription: ~Copyable {
     private(set) var sessions: [Session] = []
     /// Whether the lines end in LF alone, all of them.
     private(set) var endsLinesInLineFeedAlone = false
+    /// The line of an `o=` without `IN IP4` or `IN IP6` and an address at its end, which cannot be changed, from 1;
+    /// 0: there is none.
+    public private(set) var lineOfOtherOrigin = 0
     private var hasOrigin = false
     private let streamLimit: Int
+    /// Whether an empty line or a NUL has been seen, behind which some read no further.
+    private var mayHaveEnded = false
 
     /// An empty one, without memory of its own yet, for bodies of at most so many media streams, 1 to `maximumStreams`.
     public init(streamLimit: Int = SessionDescription.maximumStreams) {
@@ -35,7 +58,7 @@ public struct SessionDescription: ~Copyable {
 
     /// Reads the session description in `range` of `body`. Lines that it does not know may hold anything, and so may
     /// those of a media stream that is off or over TCP, but for its `m=`.
-    /// Throws for what `SDPError` names, all but `badOrigin` and `verdictsDoNotMatch`.
+    /// Throws for what `SDPError` names, all but `verdictsDoNotMatch`.
     public mutating func parse(_ body: Span<UInt8>, _ range: ByteRange) throws(SDPFault) {
         forget()
         self.range = body.clamped(range)
@@ -53,7 +76,9 @@ public struct SessionDescription: ~Copyable {
         sessions.removeAll(keepingCapacity: true)
         range = .empty
         endsLinesInLineFeedAlone = false
+        lineOfOtherOrigin = 0
         hasOrigin = false
+        mayHaveEnded = false
     }
 
     private mutating func readLines(of body: Span<UInt8>) throws(SDPFault) {
@@ -61,25 +86,64 @@ public struct SessionDescription: ~Copyable {
         var lineFeeds = 0
         var carriageReturns = 0
         while let line = lines.next(in: body) {
-            lineFeeds &+= line.next &- line.content.end == 1 ? 1 : 0
-            carriageReturns &+= line.next &- line.content.end == 2 ? 1 : 0
-            guard body.byte(at: line.content.start &+ 1) == UInt8(ascii: "="), line.content.count >= 2 else { continue }
-            let value = ByteRange(from: line.content.start &+ 2, to: line.content.end)
-            switch body.byte(at: line.content.start) {
-            case UInt8(ascii: "v"): try beginSession(body, value, line)
-            case UInt8(ascii: "o"): try readOrigin(body, value, line)
-            case UInt8(ascii: "c"): try readConnection(body, value, line)
-            case UInt8(ascii: "m"): try beginStream(body, line)
-            case UInt8(ascii: "i"): readTitle(line)
-            case UInt8(ascii: "a"): try readAttribute(body, value, line)
-            default: break
+            if line.next > line.content.end {
+                let endsInLineFeedAlone = body.byte(at: line.content.end) == 0x0A
+                lineFeeds &+= endsInLineFeedAlone ? 1 : 0
+                carriageReturns &+= endsInLineFeedAlone ? 0 : 1
             }
+            if line.holdsReturn { throw SDPFault(.loneReturn, line: line.number) }
+            if line.content.isEmpty || line.holdsNUL { mayHaveEnded = true }
+            try read(line, of: body)
+            if line.endsTwice { mayHaveEnded = true }
         }
         try endStream()
         endsLinesInLineFeedAlone = lineFeeds > 0 && carriageReturns == 0
         if sessions.isEmpty { throw SDPFault(.noVersion) }
         if !hasOrigin { throw SDPFault(.noOrigin) }
         if streams.isEmpty { throw SDPFault(.noMedia) }
+        try checkSessions()
+    }
+
+    private mutating func read(_ line: Line, of body: Span<UInt8>) throws(SDPFault) {
+        let content = line.content
+        guard content.count >= 2 else { return }
+        guard body.byte(at: content.start &+ 1) == UInt8(ascii: "=") else {
+            return try readOtherSpelling(line, of: body)
+        }
+        let value = ByteRange(from: content.start &+ 2, to: content.end)
+        switch body.byte(at: content.start) {
+        case UInt8(ascii: "v"): try beginSession(body, value, line)
+        case UInt8(ascii: "o"): try readOrigin(body, value, line)
+        case UInt8(ascii: "c"): try readConnection(body, value, line)
+        case UInt8(ascii: "m"): try beginStream(body, line)
+        case UInt8(ascii: "i"): readTitle(line)
+        case UInt8(ascii: "a"): try readAttribute(body, value, line)
+        case UInt8(ascii: "V"), UInt8(ascii: "O"), UInt8(ascii: "C"), UInt8(ascii: "M"), UInt8(ascii: "A"):
+            try readOtherSpelling(line, of: body)
+        default: break
+        }
+    }
+
+    /// A line that does not begin with a small letter and `=`, and may do so for a reader that is lax.
+    private mutating func readOtherSpelling(_ line: Line, of body: Span<UInt8>) throws(SDPFault) {
+        let letter = body.firstVisible(in: line.content)
+        let sign = body.firstVisible(in: ByteRange(from: letter &+ 1, to: line.content.end))
+        guard sign < line.content.end, body.byte(at: sign) == UInt8(ascii: "="), let type = body.byte(at: letter)
+        else { return }
+        switch lowercased(type) {
+        case UInt8(ascii: "v"), UInt8(ascii: "o"), UInt8(ascii: "c"), UInt8(ascii: "m"):
+            throw SDPFault(.otherSpelling, line: line.number)
+        case UInt8(ascii: "a"):
+            try readAttribute(body, ByteRange(from: sign &+ 1, to: line.content.end), line)
+        default: break
+        }
+    }
+
+    /// Each of several sessions has a stream.
+    private func checkSessions() throws(SDPFault) {
+        for session in sessions where session.firstStream == nil {
+            throw SDPFault(.sessionWithoutMedia, line: session.line)
+        }
     }
 
     /// The index of the session that is being read.
@@ -107,33 +171,38 @@ public struct SessionDescription: ~Copyable {
         guard sessions.count < SessionDescription.maximumSessions else {
             throw SDPFault(.tooManySessions, line: line.number)
         }
-        sessions.append(Session())
+        sessions.append(Session(line: line.number))
     }
 
-    /// The first `o=` of a session counts; the body needs one.
+    /// The body needs one `o=`. One that cannot be read is no place to change.
     private mutating func readOrigin(_ body: Span<UInt8>, _ value: ByteRange, _ line: Line) throws(SDPFault) {
         let session = try currentSession(line)
-        guard !sessions[session].hasOrigin else { return }
-        sessions[session].hasOrigin = true
         hasOrigin = true
-        let field = ConnectionField(origin: body, value)
-        try note(.origin(session: session, field, line: line.number), line)
+        guard let field = ConnectionField(origin: body, value) else {
+            if lineOfOtherOrigin == 0 { lineOfOtherOrigin = line.number }
+            return
+        }
+        try note(.origin(session: session, field), line)
     }
 
     /// Several `c=` lines of one level (RFC 8866 section 5.7) are all noted; the first one counts.
     private mutating func readConnection(_ body: Span<UInt8>, _ value: ByteRange, _ line: Line) throws(SDPFault) {
         let session = try currentSession(line)
-        guard let field = ConnectionField(connection: body, value) else {
+        let field: ConnectionField
+        do throws(SDPError) {
+            field = try ConnectionField(connection: body, value)
+        } catch {
             if let stream = currentStream, !streams[stream].wantsRelay {
                 streams[stream].hasOwnConnection = true
                 return
             }
-            throw SDPFault(.badConnection, line: line.number)
+            throw SDPFault(error, line: line.number)
         }
         if let stream = currentStream {
             if !streams[stream].hasOwnConnection {
                 streams[stream].hasOwnConnection = true
                 streams[stream].adopt(field)
+                streams[stream].isCutOff = mayHaveEnded
             }
             try note(.streamConnection(stream: stream, field), line)
         } else {
@@ -145,6 +214,7 @@ public struct SessionDescription: ~Copyable {
     private mutating func beginStream(_ body: Span<UInt8>, _ line: Line) throws(SDPFault) {
         let session = try currentSession(line)
         try endStream()
+        guard !body.holdsControlCharacter(line.content) else { throw SDPFault(.controlCharacter, line: line.number) }
         guard streams.count < streamLimit else { throw SDPFault(.tooManyStreams, line: line.number) }
         let index = streams.count
         guard let stream = MediaStream(number: index &+ 1, line: line, session: session, in: body) else {
@@ -179,10 +249,12 @@ public struct SessionDescription: ~Copyable {
         }
     }
 
-    /// Attributes of a session, before its first `m=`, are not ours, nor are those of a stream that no relay has.
+    /// Attributes of a session, before its first `m=`, are not ours, nor are those of a stream that no relay has; but who
+    /// takes no notice of a further `v=` reads its `a=rtcp:` as that of the stream before.
     private mutating func readAttribute(_ body: Span<UInt8>, _ value: ByteRange, _ line: Line) throws(SDPFault) {
-        guard let stream = currentStream, streams[stream].wantsRelay else { return }
-        if body.hasPrefix(value, "candidate:") {
+        guard let last = streams.last, last.wantsRelay else { return }
+        let stream = streams.count &- 1
+        if currentStream != nil, body.hasPrefix(value, "candidate:") {
             let place = Place.candidates(stream: stream, behind: line.next)
             if streams[stream].hasCandidates, streams[stream].candidatesPlace == places.count &- 1 {
                 places[places.count &- 1] = place
@@ -191,8 +263,35 @@ public struct SessionDescription: ~Copyable {
                 streams[stream].candidatesPlace = places.count &- 1
             }
             streams[stream].hasCandidates = true
-        } else if body.hasPrefix(value, "rtcp:") {
-            try note(.rtcp(stream: stream, ByteRange(from: value.start &+ 5, to: value.end)), line)
+        } else if let port = body.valueOfRTCP(in: value) {
+            try note(.rtcp(stream: stream, port), line)
         }
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// Offset of the first byte in `range` that is neither a blank nor a control character, or of its end.
+    fileprivate func firstVisible(in range: ByteRange) -> Int {
+        let inside = clamped(range)
+        var index = inside.start
+        while index < inside.end, self[index] <= 0x20 { index &+= 1 }
+        return index
+    }
+
+    /// Whether a control character other than a tab stands in `range`.
+    fileprivate func holdsControlCharacter(_ range: ByteRange) -> Bool {
+        let inside = clamped(range)
+        for index in inside.start..<inside.end where self[index] < 0x20 && self[index] != 0x09 { return true }
+        return false
+    }
+
+    /// What stands behind `rtcp:` in the value of an `a=` line without the blanks around it, or nil where that is another
+    /// attribute. The name may be in either case, with blanks around it.
+    fileprivate func valueOfRTCP(in value: ByteRange) -> ByteRange? {
+        let name = ByteRange(from: firstVisible(in: value), to: value.end)
+        guard hasPrefixIgnoringCase(name, "rtcp") else { return nil }
+        let colon = firstVisible(in: ByteRange(from: name.start &+ 4, to: value.end))
+        guard colon < value.end, byte(at: colon) == UInt8(ascii: ":") else { return nil }
+        return trimmed(ByteRange(from: colon &+ 1, to: value.end))
     }
 }

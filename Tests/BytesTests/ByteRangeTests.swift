@@ -127,6 +127,28 @@ func text(_ bytes: [UInt8], _ range: ByteRange) -> String {
         }
     }
 
+    /// Each of the three at every position, the others behind it, among bytes that differ from one of them in one bit.
+    @Test func firstLineBreakerFindsEachOfThem() {
+        let breakers: [UInt8] = [0, 0x0A, 0x0D]
+        for wanted in breakers {
+            for length in 0...32 {
+                for position in 0...length {
+                    var bytes = (0..<length).map { breakers[$0 % 3] ^ (0x10 << UInt8($0 % 4)) }
+                    if position < length { bytes[position] = wanted }
+                    for behind in bytes.indices where behind > position { bytes[behind] = breakers[behind % 3] }
+                    let found = bytes.span.firstLineBreaker(in: bytes.span.all)
+                    #expect(found == (position < length ? position : nil))
+                    let before = bytes.span.firstLineBreaker(in: ByteRange(start: 0, count: position))
+                    #expect(before == nil)
+                }
+            }
+        }
+        for range in outsideRanges {
+            let found = [UInt8(0x0A), 0x0D].span.firstLineBreaker(in: range)
+            #expect(found == nil)
+        }
+    }
+
     @Test(arguments: [
         (" a b\t", "a b"), ("ab", "ab"), ("", ""), (" \t ", ""), ("\ra\n", "\ra\n"), ("\u{0}", "\u{0}"),
     ])

@@ -28,10 +28,27 @@ import Testing
 
     @Test(arguments: [
         ("", []), ("a", ["a"]), ("a\n", ["a"]), ("a\r\n", ["a"]), ("a\nb", ["a", "b"]), ("\n", [""]), ("\r\n", [""]),
-        ("\r\n\n", ["", ""]), ("a\rb\n", ["a\rb"]), ("a\r", ["a\r"]), ("a\r\r\n", ["a\r"]), ("\u{0}\n", ["\u{0}"]),
+        ("\r\n\n", ["", ""]), ("a\rb\n", ["a\rb"]), ("a\r", ["a"]), ("a\r\r\n", ["a"]), ("a\r\r\r\nb", ["a", "b"]),
+        ("\r\r\n", [""]), ("\r", [""]),
+        ("a\r\rb\r\n", ["a\r\rb"]), ("\ra\n", ["\ra"]), ("a\n\rb", ["a", "\rb"]), ("\u{0}\n", ["\u{0}"]),
+        ("a\u{0}\u{0}b\r\u{0}\n\u{0}", ["a\u{0}\u{0}b\r\u{0}", "\u{0}"]),
     ])
-    func linesEndInCRLFOrLF(_ input: String, _ expected: [String]) {
+    func linesEndInLFAndTheReturnsBeforeIt(_ input: String, _ expected: [String]) {
         #expect(lines(input) == expected)
+    }
+
+    @Test func linesSayWhatOthersMayTakeForTheirEnd() {
+        let bytes = Array("a\r\nb\rc\nd\u{0}\ne\r\r\nf\r\u{0}\r".utf8)
+        var cursor = LineCursor(in: bytes.span.all)
+        var found: [[Bool]] = []
+        while let line = cursor.next(in: bytes.span) {
+            found.append([line.holdsReturn, line.holdsNUL, line.endsTwice])
+        }
+        #expect(
+            found == [
+                [false, false, false], [true, false, false], [false, true, false], [false, false, true],
+                [true, true, false],
+            ])
     }
 
     @Test func linesAreNumberedAndSayWhereTheNextOneBegins() {

@@ -45,6 +45,10 @@ extension Body {
         of("payload types blank at the end", ["m=audio 5004 RTP/AVP 0 8 "]),
     ]
 
+    private static func origin(_ name: String, _ value: String) -> Body {
+        lines(name, ["v=0", "o=" + value, "s=-", "c=IN IP4 192.0.2.10"] + stream)
+    }
+
     static let connections: [Body] = [
         lines("stream connection", head(nil) + ["m=audio 5004 RTP/AVP 0", "c=IN IP4 192.0.2.20"]),
         lines(
@@ -74,6 +78,7 @@ extension Body {
         lines("multicast", head("224.2.1.1/127") + stream),
         lines("connection is a name", head("media.example.com") + stream),
         lines("connection in lower case", ["v=0", "o=- 1 1 IN IP4 192.0.2.10", "s=-", "c=in ip4 192.0.2.10"] + stream),
+        lines("connection in capitals", head() + stream + ["C=IN IP4 192.0.2.20"]),
         lines("connection with blanks", ["v=0", "o=- 1 1 IN IP4 192.0.2.10", "s=-", "c=IN  IP4  192.0.2.10"] + stream),
         lines(
             "connection with a blank at the end",
@@ -92,10 +97,23 @@ extension Body {
             "two sessions with stream connections",
             head(nil) + ["m=audio 5004 RTP/AVP 0", "c=IN IP4 192.0.2.20"] + head(nil)
                 + ["m=audio 6004 RTP/AVP 8", "c=IN IP4 192.0.2.21"], .severalStreams),
+        lines("session without streams behind", head() + stream + head("192.0.2.30")),
+        lines("session without streams first", head("192.0.2.30") + head() + stream),
         lines(
             "origin is a name", ["v=0", "o=alice 1 1 IN IP4 host.example.com", "s=-", "c=IN IP4 192.0.2.10"] + stream),
         lines("origin of other family", head("192.0.2.10", origin: "2001:db8::10") + stream),
         lines("origin malformed", ["v=0", "o=alice", "s=-", "c=IN IP4 192.0.2.10"] + stream),
+        origin("origin without user name", " 25 27 IN IP4 192.0.2.10"),
+        origin("origin without version", "- 25 IN IP4 192.0.2.10"),
+        origin("origin of network and address alone", "IN IP4 192.0.2.10"),
+        origin("origin with a user name of several words", "Alice B. 25 27 IN IP4 192.0.2.10"),
+        origin("origin with further words", "- 25 27 IN IP4 192.0.2.10 x"),
+        origin("origin of another net", "- 25 27 LOCAL IP4 192.0.2.10"),
+        origin("origin of another type", "- 25 27 IN IP5 192.0.2.10"),
+        origin("origin in lower case", "- 25 27 in ip4 192.0.2.10"),
+        origin("origin with a blank at the end", "- 25 27 IN IP4 192.0.2.10 "),
+        origin("origin without address", "- 25 27 IN IP4"),
+        origin("origin empty", ""),
         lines("connection family wrong", ["v=0", "o=- 1 1 IN IP4 192.0.2.10", "s=-", "c=IN IP6 192.0.2.10"] + stream),
     ]
 
@@ -123,6 +141,17 @@ extension Body {
         ended("last line CR", "\r\n", last: "\r"),
         ended("last line LF", "\r\n", last: "\n"),
         ended("CR alone", "\r", last: "\r"),
+        ended("CR CRLF", "\r\r\n", last: "\r\r\n"),
+        ended("three CR and LF", "\r\r\r\n", last: "\r\r\r\n"),
+        Body("last line CR CRLF", (head() + stream).map { $0 + "\r\n" }.joined() + "a=sendrecv\r\r\n"),
+        Body(
+            "connection CR CRLF",
+            head().joined(separator: "\r\n").replacing("192.0.2.10\r\nt=", with: "192.0.2.10\r\r\nt=") + "\r\n"
+                + stream.joined(separator: "\r\n")),
+        Body("CR in an unknown line", (head() + ["i=a\rb"] + stream).map { $0 + "\r\n" }.joined()),
+        Body("CR before an address", (head() + stream + ["a=x\rc=IN IP4 192.0.2.20"]).map { $0 + "\r\n" }.joined()),
+        Body("CR behind the address", (head("192.0.2.10\rx") + stream).map { $0 + "\r\n" }.joined()),
+        Body("CR before a stream", (head() + stream + ["a=x\rm=audio 6004 RTP/AVP 0"]).map { $0 + "\r\n" }.joined()),
         ended("empty line at the end", "\r\n", last: "\r\n\r\n"),
         Body("media line open", head().map { $0 + "\r\n" }.joined() + "m=audio 5004 RTP/AVP 0"),
         Body(
@@ -144,6 +173,13 @@ extension Body {
         of("RTCP", stream + ["a=rtcp:5005"]),
         of("RTCP with address", stream + ["a=rtcp:5005 IN IP4 192.0.2.10"]),
         of("RTCP empty", stream + ["a=rtcp:"]),
+        of("RTCP with blanks", stream + ["a=rtcp: 4001 "]),
+        of("RTCP with a blank before", stream + ["a=rtcp: 4001"]),
+        of("RTCP with a blank behind", stream + ["a=rtcp:4001 "]),
+        of("RTCP with blanks and address", stream + ["a=rtcp: 4001 IN IP4 192.0.2.10 "]),
+        of("RTCP a blank", stream + ["a=rtcp: "]),
+        of("RTCP a word", stream + ["a=rtcp:x"]),
+        of("RTCP in capitals", stream + ["a=RTCP:4001"]),
         of("RTCP of the session", ["a=rtcp:5005"] + stream),
         of("RTCP twice", stream + ["a=rtcp:5005", "a=rtcp:5007"]),
         of("RTCP feedback", stream + ["a=rtcp-fb:* nack", "a=rtcp-mux"]),

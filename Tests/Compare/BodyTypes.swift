@@ -28,6 +28,7 @@ extension Body {
         typed("type without subtype", "application"),
         Body("body missing", type: "application/sdp", ""),
         Body("length too small", text, length: "40"),
+        Body("length before the streams", text + "m=video 6000 RTP/AVP 96\r\n", length: String(text.utf8.count)),
         Body("length too big", text, length: "400"),
         Body("length 0", text, length: "0"),
         Body("length not a number", text, length: "x"),
@@ -35,6 +36,8 @@ extension Body {
         multipart("multipart SDP first", "multipart/mixed;boundary=b1", sdpPart + textPart + "--b1--\r\n"),
         multipart("multipart SDP second", "multipart/mixed;boundary=b1", textPart + sdpPart + "--b1--\r\n"),
         multipart("multipart SDP twice", "multipart/mixed;boundary=b1", sdpPart + sdpPart + "--b1--\r\n"),
+        multipart(
+            "multipart alternative SDP twice", "multipart/alternative;boundary=b1", sdpPart + sdpPart + "--b1--\r\n"),
         multipart("multipart without SDP", "multipart/mixed;boundary=b1", textPart + "--b1--\r\n"),
         multipart("multipart boundary quoted", "multipart/mixed; boundary=\"b1\"", textPart + sdpPart + "--b1--\r\n"),
         multipart("multipart boundary missing", "multipart/mixed", sdpPart + "--b1--\r\n"),

@@ -66,8 +66,8 @@ extension Difference {
             where: { test in
                 test.carries(
                     "LF", "last line open after LF", "last line CR", "last line LF", "multipart LF",
-                    "candidates after LF",
-                    "marker after LF")
+                    "candidates after LF", "marker after LF", "CR CRLF", "three CR and LF", "last line CR CRLF",
+                    "connection CR CRLF")
             },
             levels: { outcome in outcome.edit(.body) { $0.withoutReturns } }),
         Difference(
@@ -93,10 +93,33 @@ extension Difference {
             }),
         Difference(
             "a=rtcp",
-            "Every a=rtcp line of a stream gets the new port, also the second and an empty one; the stock module leaves"
-                + " those as they are.",
-            in: [.body], where: { $0.carries("RTCP empty", "RTCP twice") },
-            levels: { $0.edit(.body) { $0.lines(beginning: "a=rtcp:", become: "a=rtcp:*") } }),
+            "Every a=rtcp line of a stream gets the new port, also the second, an empty one and one in capitals; the stock"
+                + " module leaves those as they are.",
+            in: [.body], where: { $0.carries("RTCP empty", "RTCP twice", "RTCP a blank", "RTCP in capitals") },
+            levels: { outcome in
+                outcome.edit(.body) {
+                    $0.lines(beginning: "a=rtcp:", become: "a=rtcp:*").lines(beginning: "a=RTCP:", become: "a=RTCP:*")
+                }
+            }),
+        Difference(
+            "origins of real phones",
+            "Of an o= line the last three words count, IN IP4 or IP6 and an address; where they are others, the line stays"
+                + " with a warning. The stock module also changes o= of another network or with words behind the address.",
+            in: [.body], where: { $0.carries("origin with further words", "origin of another net") },
+            levels: { $0.edit(.body) { $0.lines(beginning: "o=", become: "o=*") } },
+            holds: { _, ours in
+                ours[.body].joined().contains("o=- 25 27 IN IP4 192.0.2.10 x")
+                    || ours[.body].joined().contains("o=- 25 27 LOCAL IP4 192.0.2.10")
+            }),
+        Difference(
+            "mark behind Content-Length",
+            "What a datagram holds behind Content-Length is read and changed as the rest, and the mark stands behind all of"
+                + " it; the stock module puts the mark in between.",
+            in: [.body], where: { $0.carries("length before the streams", "length too small") },
+            levels: { $0.edit(.body) { $0.replacing("\r\na=nortpproxy:yes", with: "") } },
+            holds: { _, ours in
+                ours[.body].allSatisfy { $0.hasSuffix("a=nortpproxy:yes\r\n") && !$0.contains("192.0.2.10") }
+            }),
         Difference(
             "port 0/2",
             "A stream whose port is 0 is off and stays so, with a number of ports behind it too; the stock module gives it a"
@@ -427,9 +450,26 @@ extension Difference {
             in: [.wire, .code, .body, .instance], where: { $0.carries(.malformed) || $0.carries("CR alone") },
             holds: refused),
         Difference(
+            "descriptions that readers read differently",
+            "A CR within a line, a session without streams beside others, and whatever else some readers take for an address"
+                + " or port and others do not, is refused with its line and reason; the stock module passes it on.",
+            in: [.wire, .code, .body, .instance],
+            where: { test in
+                test.carries(
+                    "CR in an unknown line", "CR before an address", "CR behind the address", "CR before a stream",
+                    "session without streams behind", "session without streams first", "connection in capitals")
+            },
+            holds: refused),
+        Difference(
             "malformed origin",
-            "An o= line is looked at only where it is to be changed; the stock module refuses the whole description.",
-            in: [.wire, .code, .body, .instance], where: { $0.carries("origin malformed") && !$0.hasFlag("o") },
+            "An o= line that holds no address stays as it is, and the rest is changed; the stock module refuses the whole"
+                + " description.",
+            in: [.wire, .code, .body, .instance],
+            where: { test in
+                test.carries(
+                    "origin malformed", "origin of another type", "origin in lower case", "origin without address",
+                    "origin empty")
+            },
             holds: { _, ours in ours[.code].allSatisfy { $0.hasSuffix(" 1") } }),
         Difference(
             "m= line that ends behind the port",
@@ -450,15 +490,9 @@ extension Difference {
                 stock[.code].allSatisfy { $0.hasSuffix(" -1") } && ours[.code].allSatisfy { $0.hasSuffix(" 1") }
             }),
         Difference(
-            "first SDP part only",
-            "Of several SDP parts of a multipart body the first one is taken; the stock module takes all of them for one"
-                + " description.",
-            in: [.wire, .body], where: { $0.carries("multipart SDP twice") },
-            holds: { _, ours in ours[.wire].count == 1 }),
-        Difference(
-            "wrong Content-Length",
-            "A Content-Length that does not fit the body is an error; the stock module changes the body in the wrong place.",
-            in: [.wire, .code, .body, .instance], where: { $0.carries("length too small") }, holds: refused),
+            "one SDP part only",
+            "A multipart body with two SDP parts is refused; the stock module takes all of them for one description.",
+            in: [.wire, .code, .body, .instance], where: { $0.carries("multipart SDP twice") }, holds: refused),
     ]
 
     /// Which configurations are taken.

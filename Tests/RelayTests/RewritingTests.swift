@@ -176,13 +176,14 @@ import Testing
         #expect(call.errors.allSatisfy { $0.hasPrefix("call call-1@example.org: SDP: ") && $0.contains(place) })
     }
 
-    @Test func anOriginThatCannotChangeIsRefusedBeforeAnythingIsSent() throws {
+    @Test func anOriginThatCannotChangeStaysAndTheLogSaysSo() throws {
         let responder = try Responder()
         let worker = try SIPWorker(responder)
         let call = FakeCall(body: Body.audio.replacing("o=alice 1 2 IN IP4 10.0.0.1", with: "o=alice"))
-        #expect(worker.offer(call, "o") == .error)
-        #expect(responder.commands.isEmpty)
-        #expect(worker.offer(call) == .done)
+        #expect(worker.offer(call, "o") == .done)
+        #expect(responder.commands.count == 1)
+        #expect(call.body.contains("o=alice\r\n"))
+        #expect(call.errors.count == 1 && call.errors[0].contains("o= stays as it is"))
     }
 
     /// The host has no memory for the edits: nothing changes, and the session that was created goes again.

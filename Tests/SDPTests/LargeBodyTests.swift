@@ -17,7 +17,8 @@ struct LargeShape: CustomTestStringConvertible, Sendable {
     var fault: SDPError?
     /// The Content-Type; nil: none.
     var type: String?
-    var hasSDP = true
+    /// Why no session description is found in it; nil: one is.
+    var bodyFault: BodyError?
 
     static let session = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
     static let stream = "m=audio 5004 RTP/AVP 0\r\n"
@@ -44,6 +45,11 @@ struct LargeShape: CustomTestStringConvertible, Sendable {
             LargeShape(testDescription: "NUL behind", filling: "\0"),
             LargeShape(testDescription: "unknown lines", filling: "a=\n"),
             LargeShape(testDescription: "origins", filling: "o=\n"),
+            LargeShape(testDescription: "origins with addresses", filling: "o=IN IP4 1.2.3.4\n", fault: .tooManyPlaces),
+            LargeShape(testDescription: "returns in lines", filling: "a=\r\r\r\r\r\r\rx\n", fault: .loneReturn),
+            LargeShape(testDescription: "returns at the end of a line", filling: "\r", after: "\n"),
+            LargeShape(testDescription: "blanks before nothing", filling: " "),
+            LargeShape(testDescription: "NUL in lines", filling: "\0\0\0\0a\n"),
             LargeShape(testDescription: "candidates", filling: "a=candidate:1\n"),
             LargeShape(testDescription: "nearly the marker", filling: "a=nortpproxy:ye\n"),
             LargeShape(testDescription: "value of a=rtcp", before: session + stream + "a=rtcp:", filling: "9"),
@@ -63,18 +69,22 @@ struct LargeShape: CustomTestStringConvertible, Sendable {
                 after: "IN IP4 192.0.2.1\r\nc=IN IP4 192.0.2.1\r\n" + stream),
             LargeShape(
                 testDescription: "delimiters", before: "", filling: "--x\r\n", type: "multipart/mixed;boundary=x",
-                hasSDP: false),
+                bodyFault: .noSDPPart),
             LargeShape(
-                testDescription: "nearly delimiters", before: "", filling: "--xy\r\n",
-                type: "multipart/mixed;boundary=x", hasSDP: false),
+                testDescription: "nearly delimiters", before: "", filling: "--x-\r\n",
+                type: "multipart/mixed;boundary=xy", bodyFault: .noSDPPart),
             LargeShape(
                 testDescription: "multipart bodies within", before: "",
                 filling: "--x\r\nContent-Type: multipart/mixed;boundary=y\r\n\r\n--y\r\n"
                     + "Content-Type: multipart/mixed;boundary=z\r\n\r\n--z\r\n\r\n",
-                type: "multipart/mixed;boundary=x", hasSDP: false),
+                type: "multipart/mixed;boundary=x", bodyFault: .noSDPPart),
             LargeShape(
                 testDescription: "folded header of a part", before: "--x\r\nContent-Type: multipart/mixed\r\n",
-                filling: " ;\r\n", type: "multipart/mixed;boundary=x", hasSDP: false),
+                filling: " ;\r\n", type: "multipart/mixed;boundary=x",
+                bodyFault: .noBoundary),
+            LargeShape(
+                testDescription: "returns before nearly delimiters", before: "", filling: "\r--x-",
+                type: "multipart/mixed;boundary=xy", bodyFault: .noSDPPart),
             LargeShape(
                 testDescription: "parts before", before: "", filling: "--x\r\nA: b\r\n\r\n",
                 after: part + session + stream, type: "multipart/mixed;boundary=x"),
@@ -99,8 +109,9 @@ struct LargeShape: CustomTestStringConvertible, Sendable {
     @Test(arguments: LargeShape.all)
     func aLargeBodyIsRefusedOrRewrittenSoundly(_ shape: LargeShape) throws {
         let body = shape.body(Self.size)
-        guard shape.hasSDP else {
-            #expect(throws: BodyFault.noSDPPart) { try part(shape, body) }
+        if let fault = shape.bodyFault {
+            let error = #expect(throws: BodyFault.self) { try part(shape, body) }
+            #expect(error?.reason == fault)
             return
         }
         let range = try part(shape, body)

@@ -117,7 +117,7 @@ import Testing
     @Test func sessionsAreBounded() {
         let most = SessionDescription.maximumSessions
         let last = Self.head + "c=IN IP4 10.0.0.1\r\nm=audio 1 RTP/AVP 0\r\n"
-        #expect(fault(String(repeating: "v=0\r\n", count: most - 1) + last) == nil)
+        #expect(fault(String(repeating: last, count: most)) == nil)
         let fault = fault(String(repeating: "v=0\r\n", count: most) + last)
         #expect(fault == SDPFault(.tooManySessions, line: most + 1))
     }
@@ -134,6 +134,6 @@ import Testing
 
     @Test func everyFaultHasATextForTheLog() {
         for reason in SDPError.allCases { #expect(reason.text.utf8CodeUnitCount > 5) }
-        for fault in BodyFault.allCases { #expect(fault.text.utf8CodeUnitCount > 5) }
+        for reason in BodyError.allCases { #expect(reason.text.utf8CodeUnitCount > 5) }
     }
 }

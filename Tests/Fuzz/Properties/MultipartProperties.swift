@@ -19,7 +19,7 @@ final class MultipartProperties: Properties {
         }
         let body = sections.body
         guard let range = find(body, type, length) else { return }
-        let end = length ?? body.count
+        let end = body.count
         try require(!range.isEmpty && range.start >= 0 && range.end <= end, "\(range) of \(end)")
         let isPart = range.start > 0
         if isPart {
@@ -54,5 +54,10 @@ final class MultipartProperties: Properties {
         let found = find(rewritten.output, type, length.map { $0 + growth })
         try require(found == expected, "\(String(describing: found)) in our own output, not \(expected)")
         if let broken = brokenPromise(rewritten, request, &rewriter, in: expected) { throw Broken(broken) }
+        let relayed = Relayed(request.reaching(rewritten.streams))
+        let all = type.map { LenientParts.descriptions(rewritten.output, type: $0) } ?? [rewritten.output[...]]
+        for description in all {
+            if let left = relayed.stray(in: description) { throw Broken(left) }
+        }
     }
 }
