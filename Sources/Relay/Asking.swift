@@ -132,7 +132,7 @@ extension Relay {
         if !race.isSearching { race.askNextAt = now &+ patience(node) }
         race.lookAt = now &+ min(patience(node), settings.budgetNanoseconds / 4)
         do throws(CallFailure) {
-            let window = room.map(\.count) ?? Self.window
+            let window = room?.count ?? Self.window
             try ask(member, node, race.errand, host, body, from: now, until: deadline, window: window)
         } catch {
             if let room { table.giveBack(room, node) }

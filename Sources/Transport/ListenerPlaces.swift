@@ -44,8 +44,8 @@ struct ListenerPlaces {
         let mates = source.isLocal ? 0 : count(of: source)
         if mates >= Self.perSource { return leastMissed { $0 == source } }
         for index in places.indices where places[index].source == nil { return index }
-        guard !places.allSatisfy(\.hasDelivered) else {
-            let largest = places.compactMap(\.source).max { count(of: $0) < count(of: $1) }
+        guard !places.allSatisfy({ $0.hasDelivered }) else {
+            let largest = places.compactMap({ $0.source }).max { count(of: $0) < count(of: $1) }
             return leastMissed { $0 == largest }
         }
         return leastMissed { _ in true }
