@@ -235,6 +235,11 @@ typedef struct rtpp_host {
     bool (*is_within_dialog)(void *context);
     /* Marks the transaction of an INVITE with SDP; nothing without tm. */
     void (*mark_transaction)(void *context);
+    /* Keeps the record of a deletion with the transaction of an INVITE that has failed, the only one; false: it cannot.
+     * Once it is known that the call does not go on, rtpp_delete_postponed has it; where it does, it is released. */
+    bool (*postpone)(void *context, void *record);
+    /* Takes it out again; NULL: there is none. */
+    void *(*take_postponed)(void *context);
     /* Asked by the module's own process between two pieces of work, ten times a second or more: lets signals in that
      * were held back meanwhile. false: the server has gone, rtpp_run_monitor is to return. */
     bool (*is_wanted)(void);
@@ -330,6 +335,8 @@ RTPP_API rtpp_code rtpp_manage_async(
 RTPP_API rtpp_code rtpp_delete_async(rtpp_module *module, const rtpp_message *message, rtpp_bytes flags);
 /* The route of a transaction that waited is about to run, with `message`: what was chosen for it holds again. */
 RTPP_API void rtpp_goes_on(rtpp_module *module, const rtpp_message *message, const void *record);
+/* Carries a deletion out that `postpone` has kept. The record is no longer the host's. */
+RTPP_API void rtpp_delete_postponed(rtpp_module *module, void *record);
 /* What came of a record that `resume` had handed over: RTPP_TAKEN or RTPP_GONE. It is no longer the host's. */
 RTPP_API void rtpp_resumed(rtpp_module *module, void *record, rtpp_resumption resumption);
 /* Selects the set for the rest of this message's processing. */

@@ -29,6 +29,11 @@ void rtpp_message_set_instance(void *context, rtpp_bytes url);
 rtpp_body_state rtpp_message_body_state(void *context);
 bool rtpp_message_apply(void *context, const rtpp_edit *edits, size_t count);
 
+/* postponed.c: deletions that wait for whether a call goes on. */
+int rtpp_postponed_init(void);
+bool rtpp_postpone(void *context, void *record);
+void *rtpp_take_postponed(void *context);
+
 /* async.c: transactions that wait for an asynchronous process. */
 #define RTPP_CONTINUATION_SIZE 128
 rtpp_suspension rtpp_suspend(void *context, void *continuation);

@@ -140,7 +140,7 @@ static int mod_init(void)
 		rtpp_journal_fault("parameter rtpproxy_async_continue: \"workers\": the core has none, async_workers is 0");
 		return -1;
 	}
-	if(share() < 0 || rtpp_counters_init() < 0)
+	if(share() < 0 || rtpp_counters_init() < 0 || rtpp_postponed_init() < 0)
 		return -1;
 	/* What such a script will ask for shows when it does. */
 	if(sr_kemi_eng_get() != NULL)

@@ -152,6 +152,15 @@ public func rtpp_goes_on(
 }
 
 @c @implementation
+public func rtpp_delete_postponed(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?) {
+    guard let module = unsafe module(handle), let memory = unsafe memory else { return }
+    let record = unsafe JobRecord(memory)
+    let (host, lines) = unsafe (Host(module.pointee.host), module.pointee.lines)
+    if unsafe module.pointee.relay?.deletePostponed(record, host, lines) ?? false { return }
+    host.release(record)
+}
+
+@c @implementation
 public func rtpp_resumed(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?, _ resumption: rtpp_resumption) {
     guard let module = unsafe module(handle), let memory = unsafe memory else { return }
     let record = unsafe JobRecord(memory)

@@ -190,6 +190,20 @@ extension rtpp_report_kind {
 
     func allocate(_ size: Int) -> UnsafeMutableRawPointer? { services.allocate?(size) }
 
+    func newRecord(_ size: Int) -> UnsafeMutableRawPointer? { unsafe allocate(size) }
+
+    func postpone(_ record: JobRecord) -> Bool {
+        unsafe services.postpone?(message.pointee.context, record.base) ?? false
+    }
+
+    func takePostponed() -> JobRecord? {
+        // SAFETY: what the host keeps is what `postpone` gave it.
+        guard let memory = unsafe services.take_postponed?(message.pointee.context) else { return nil }
+        return unsafe JobRecord(memory)
+    }
+
+    func drop(_ record: JobRecord) { Host(services).release(record) }
+
     func release(_ record: JobRecord) { Host(services).release(record) }
 
     func suspend(_ record: JobRecord) -> Suspension {

@@ -107,9 +107,24 @@ public protocol CallHost: RelayHost {
     var isWithinDialog: Bool { get }
     /// Marks the transaction of an INVITE with SDP.
     func markTransaction()
+    /// Memory for a record that is to be postponed, aligned to 8; nil where there is none.
+    func newRecord(_ size: Int) -> UnsafeMutableRawPointer?
+    /// Keeps a deletion with the transaction of an INVITE that has failed, until it shows whether the call goes on to
+    /// another destination; false: it cannot be kept.
+    func postpone(_ record: JobRecord) -> Bool
+    /// Takes what is kept out again; nil where nothing is.
+    func takePostponed() -> JobRecord?
+    /// Gives the memory of a record back.
+    func drop(_ record: JobRecord)
 }
 
 extension CallHost {
+    // A host without transactions keeps nothing.
+    public func newRecord(_ size: Int) -> UnsafeMutableRawPointer? { nil }
+    public func postpone(_ record: JobRecord) -> Bool { false }
+    public func takePostponed() -> JobRecord? { nil }
+    public func drop(_ record: JobRecord) {}
+
     /// A request says it itself; for a reply, only a host that keeps transactions knows.
     public var isWithinDialog: Bool { facts.isRequest && with(.toTag) { !$0.isEmpty } }
 }

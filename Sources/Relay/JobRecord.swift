@@ -72,6 +72,11 @@ struct JobHeader {
         get { has(16) }
         set { set(16, newValue) }
     }
+    /// Of a deletion that was postponed: whether an asynchronous process is to carry it out.
+    var isHandedOver: Bool {
+        get { has(64) }
+        set { set(64, newValue) }
+    }
     /// Whether its edits have been made, or are with the host.
     var isRewritten: Bool {
         get { has(32) }

@@ -50,13 +50,20 @@ extension Relay {
         switch manageAction(host) {
         case .nothing: return .done
         case .refuse: return finish(host, .nothingToManage, isMedia: true)
-        case .delete: return delete(host, flags: flags)
+        case .delete:
+            if isFailedInvite(host), let code = postponeDelete(host, flags: flags, isAsync: false) { return code }
+            return delete(host, flags: flags)
         case .answer: return media(.answer, host, flags, address, hasAddress)
         case .offer:
             // The mark says that the INVITE itself carried the offer, so an offer in its reply does not make one.
             if host.facts.isRequest, host.facts.method == .invite { host.markTransaction() }
             return media(.offer, host, flags, address, hasAddress)
         }
+    }
+
+    /// Whether this is an INVITE that may still go on to another destination.
+    func isFailedInvite<Host: CallHost>(_ host: Host) -> Bool {
+        host.facts.isRequest && host.facts.method == .invite && host.facts.route == .failure
     }
 
     /// What manage becomes for this message.
@@ -86,6 +93,7 @@ extension Relay {
                 try run(&race, host, body, address)
             }
             host.count(.bodiesRewritten)
+            if role == .offer { _ = renewPostponed(host, flags: flagText, isAsync: false) }
             return .done
         } catch {
             return finish(host, error, isMedia: true)

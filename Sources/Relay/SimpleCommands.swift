@@ -28,6 +28,7 @@ extension Relay {
         do throws(CallFailure) {
             try command(.delete, prepareDelete(host, text), host)
             forget(selectedSetID(host))
+            dropPostponed(host)
             return .done
         } catch {
             return finish(host, error, isMedia: false)

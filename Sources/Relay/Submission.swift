@@ -55,6 +55,7 @@ extension Relay {
             _ = try prepareDelete(host, flags)
             jobDraft.begin(.delete, host.facts, setID: selectedSetID(host))
             try enqueue(.delete, host, lines, flags, Span())
+            dropPostponed(host)
             return .done
         } catch {
             return finish(host, error, isMedia: false)
@@ -68,7 +69,9 @@ extension Relay {
         switch manageAction(host) {
         case .nothing: return .code(.done)
         case .refuse: return .code(finish(host, .nothingToManage, isMedia: true))
-        case .delete: return .code(submitDelete(host, lines, flags: flags))
+        case .delete:
+            if isFailedInvite(host), let code = postponeDelete(host, flags: flags, isAsync: true) { return .code(code) }
+            return .code(submitDelete(host, lines, flags: flags))
         case .answer: return submit(.answer, host, lines, flags, address, hasAddress)
         case .offer:
             if host.facts.isRequest, host.facts.method == .invite { host.markTransaction() }
@@ -86,9 +89,11 @@ extension Relay {
         }
         do throws(CallFailure) {
             let call = try prepareMedia(kind == .answer ? .answer : .offer, host, flags, address, hasAddress)
+            // What is kept deletes it, too, should the transaction be gone meanwhile.
+            let isKept = kind == .offer && renewPostponed(host, flags: flags, isAsync: true)
             jobDraft.begin(kind, host.facts, setID: selectedSetID(host))
             jobDraft.header.hasAddress = hasAddress
-            jobDraft.header.createsSession = call.createsSession
+            jobDraft.header.createsSession = call.createsSession && !isKept
             try enqueue(kind, host, lines, flags, address)
             return .suspended
         } catch {
@@ -130,7 +135,8 @@ extension Relay {
         guard hasNode(race, host, set) else { throw .noNode(setID) }
     }
 
-    private mutating func draft<Host: CallHost>(
+    /// Gathers what of a message a record holds.
+    mutating func draft<Host: CallHost>(
         _ kind: JobKind, _ host: Host, _ flags: Span<UInt8>, _ address: Span<UInt8>
     ) {
         for field in [MessageField.callID, .fromTag, .toTag, .via1Branch, .via2Branch, .source] {

@@ -95,6 +95,53 @@ private let scripts: [Script] = [
         testDescription: "by turns", first: "rtpproxy_offer();",
         failed: "rtpproxy_destroy(); if ($avp(n) == 2) rtpproxy_offer_async(\"OFFERED\"); else rtpproxy_offer();",
         last: "rtpproxy_destroy_async();", taken: "UDUDUDUL", refused: "UDUDUDUD"),
+    Script(
+        testDescription: "manage alone", first: "rtpproxy_manage();", failed: "rtpproxy_manage();",
+        reply: "if (status =~ \"[12][0-9][0-9]\") rtpproxy_manage();", last: "rtpproxy_manage();", taken: "UL",
+        refused: "UD"),
+    Script(
+        testDescription: "manage, and nothing at the end", first: "rtpproxy_manage();", failed: "rtpproxy_manage();",
+        taken: "UL", refused: "UD"),
+    Script(
+        testDescription: "manage and offer", first: "rtpproxy_manage();", failed: "rtpproxy_manage(); rtpproxy_offer();",
+        last: "rtpproxy_manage();", taken: "UUUUL", refused: "UUUUD"),
+    Script(
+        testDescription: "manage in the branch route", failed: "rtpproxy_manage();", branch: "rtpproxy_manage();",
+        last: "rtpproxy_manage();", taken: "UUUUL", refused: "UUUUD"),
+    Script(
+        testDescription: "manage, destroyed at the end", first: "rtpproxy_manage();", failed: "rtpproxy_manage();",
+        last: "rtpproxy_destroy();", taken: "UL", refused: "UD"),
+    Script(
+        testDescription: "asynchronous manage", first: "rtpproxy_manage_async(\"OFFERED\");",
+        failed: "rtpproxy_manage_async(\"OFFERED\");", last: "rtpproxy_manage_async(\"OFFERED\");", taken: "UL",
+        refused: "UD"),
+    Script(
+        testDescription: "asynchronous manage and offer", first: "rtpproxy_manage_async(\"OFFERED\");",
+        failed: "rtpproxy_manage_async(\"OFFERED\"); rtpproxy_offer_async(\"OFFERED\");",
+        last: "rtpproxy_manage_async(\"OFFERED\");", taken: "UUUUL", refused: "UUUUD"),
+    Script(
+        testDescription: "manage, answered by the script at the end", first: "rtpproxy_manage();",
+        failed: "rtpproxy_manage();", last: "rtpproxy_manage(); t_reply(\"486\", \"Nobody\");", taken: "UL",
+        refused: "UD"),
+]
+
+private let unarmed = [
+    Script(
+        testDescription: "manage once", first: "rtpproxy_manage();", failed: "rtpproxy_manage();", rearms: false,
+        taken: "UL", refused: "UD"),
+    Script(
+        testDescription: "asynchronous manage once", first: "rtpproxy_manage_async(\"OFFERED\");",
+        failed: "rtpproxy_manage_async(\"OFFERED\");", rearms: false, taken: "UL", refused: "UD"),
+    Script(
+        testDescription: "another session", first: "rtpproxy_manage();",
+        failed: "rtpproxy_manage(); $avp(extra) = \"second\"; rtpproxy_offer(\"b\");",
+        reply: "if (status =~ \"2[0-9][0-9]\") rtpproxy_answer(\"b\");", rearms: false, taken: "UUDL",
+        refused: "UUDD"),
+    Script(
+        testDescription: "another set", first: "rtpproxy_manage();",
+        failed: "rtpproxy_manage(); set_rtp_proxy_set(\"1\"); rtpproxy_offer();",
+        reply: "set_rtp_proxy_set(\"1\"); if (status =~ \"2[0-9][0-9]\") rtpproxy_answer();", rearms: false,
+        taken: "UUDL", refused: "UUDD"),
 ]
 
 @Suite struct SerialForkTests {
@@ -110,6 +157,7 @@ private let scripts: [Script] = [
         }
         let change = { (configuration: inout KamailioConfiguration) in
             configuration.routes = script.routes
+            configuration.set("rtpproxy_sock", "1 == \(relay.url)")
             continuation.apply(&configuration)
             configuration.parameters.append(("tm", "wt_timer", "1000"))
         }
@@ -164,6 +212,51 @@ private let scripts: [Script] = [
                 #expect(answered.lines.contains("c=IN IP4 192.0.2.77"))
                 #expect(waitUntil(3) { letters(relay, call) == script.taken }, "\(letters(relay, call))")
             }
+        }
+    }
+
+    /// The failure route is armed for the first destination only: who deletes when the second refuses?
+    @Test(arguments: unarmed, [true, false])
+    fileprivate func routeThatIsNotArmedAgain(script: Script, isTaken: Bool) throws {
+        try withScript(script) { kamailio, relay in
+            let call = try kamailio.call()
+            let next = try UserAgent("next")
+            var invite = call.request("INVITE", sdp: SDPText.audio())
+            invite["X-Next"] = "\(call.callee.uri),\(next.uri)"
+            call.send(try call.response(486, to: call.deliver(invite)), from: .callee)
+            let second = try #require(next.receive { $0.method == "INVITE" && $0.callID == call.id })
+            let end = call.response(isTaken ? 200 : 486, to: second, sdp: isTaken ? SDPText.audio(port: 7000) : nil)
+            next.send(end, to: kamailio.endpoint())
+            #expect(call.caller.receive { $0.status == end.status && $0.callID == call.id } != nil)
+            let expected = isTaken ? script.taken : script.refused
+            #expect(waitUntil(3) { letters(relay, call) == expected }, "\(letters(relay, call))")
+            usleep(100_000)
+            #expect(letters(relay, call) == expected)
+            if script.testDescription == "another session" {
+                #expect(relay.commands(of: call.id, "D").map(\.callID).first == call.id)
+                #expect(isTaken || relay.commands(of: call.id, "D").last?.callID == "\(call.id);second")
+            }
+        }
+    }
+
+    /// The caller gives up while the second destination rings.
+    @Test func cancelBehindAManagedFailureDeletesOnce() throws {
+        try withScript(scripts.first { $0.testDescription == "manage alone" } ?? scripts[0]) { kamailio, relay in
+            let call = try kamailio.call()
+            let next = try UserAgent("next")
+            var invite = call.request("INVITE", sdp: SDPText.audio())
+            invite["X-Next"] = "\(call.callee.uri),\(next.uri)"
+            call.send(try call.response(486, to: call.deliver(invite)), from: .callee)
+            let second = try #require(next.receive { $0.method == "INVITE" && $0.callID == call.id })
+            next.send(call.response(180, to: second), to: kamailio.endpoint())
+            #expect(call.caller.receive { $0.status == 180 } != nil)
+            #expect(letters(relay, call) == "U")
+            var cancel = call.request("CANCEL")
+            cancel["Via"] = invite["Via"]
+            call.send(cancel)
+            next.send(call.response(487, to: second), to: kamailio.endpoint())
+            #expect(call.caller.receive { $0.status == 487 } != nil)
+            #expect(waitUntil(3) { letters(relay, call) == "UD" }, "\(letters(relay, call))")
         }
     }
 

@@ -118,13 +118,13 @@ import Testing
         let second = try fork.receive("INVITE")
         // 1 of the failure route, 1 of the branch.
         #expect(second.returnCodes == [1, 1])
-        #expect(stage.relay.commands(of: call.id).map(\.verb) == ["U", "D", "U"])
+        #expect(stage.relay.commands(of: call.id).map(\.verb) == ["U", "U"])
         #expect(second.lines.last == "a=nortpproxy:yes")
         #expect(second.lines.filter { $0.hasPrefix("m=audio ") } != ["m=audio 5004 RTP/AVP 0 8 101"])
         let answer = call.response(200, to: second, sdp: SDPText.audio(port: 7000), run: .manage())
         fork.agent.send(answer, to: stage.kamailio.endpoint())
         #expect(call.caller.receive { $0.status == 200 }?.returnCodes == [1])
-        #expect(stage.relay.commands(of: call.id).map(\.verb) == ["U", "D", "U", "L"])
+        #expect(stage.relay.commands(of: call.id).map(\.verb) == ["U", "U", "L"])
     }
 
     /// It is manage that marks the transaction of a request with a description: after an offer of its own, the script

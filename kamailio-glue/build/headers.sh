@@ -50,7 +50,8 @@ if [ -n "$tree" ]; then
 fi
 
 cached=$root/.cache/kamailio-headers-$version
-if [ ! -f "$cached/core/sr_module.h" ]; then
+# The newest of what is taken: a cache from before is made anew.
+if [ ! -f "$cached/modules/dialog/dlg_load.h" ]; then
 	if ! command -v apt-get >/dev/null; then
 		echo "error: no headers of Kamailio $version here: give its source tree, make KAMAILIO_SRC=/path" >&2
 		exit 1
@@ -72,10 +73,10 @@ if [ ! -f "$cached/core/sr_module.h" ]; then
 		exit 1
 	fi
 	(cd "$work" && own_apt apt-get -qq source --download-only --tar-only "kamailio=$package" >&2)
-	# Headers alone: of the core, of its libraries and of tm.
+	# Headers alone: of the core, of its libraries, of tm and of dialog.
 	mkdir "$work/tree"
 	tar -xf "$work"/kamailio_*.orig.tar.* -C "$work/tree" --strip-components=2 --wildcards --no-anchored \
-		'*/src/core/*.h' '*/src/lib/*.h' '*/src/modules/tm/*.h'
+		'*/src/core/*.h' '*/src/lib/*.h' '*/src/modules/tm/*.h' '*/src/modules/dialog/*.h'
 	rm -rf "$cached"
 	mv "$work/tree" "$cached"
 fi

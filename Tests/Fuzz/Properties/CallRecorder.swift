@@ -97,6 +97,7 @@ enum CallRecorder {
             },
             transaction: { LentMessage.of($0)?.script.transaction ?? .RTPP_TRANSACTION_NONE },
             is_within_dialog: { _ in false }, mark_transaction: { _ in },
+            postpone: { _, _ in false }, take_postponed: { _ in nil },
             is_wanted: { CallRecorder.looks.wrappingSubtract(1, ordering: .relaxed).newValue > 0 },
             raise: { _ in },
             allocate: { size in

@@ -85,6 +85,18 @@ static rtpp_transaction host_transaction(void *context)
 	return RTPP_TRANSACTION_NONE;
 }
 
+static bool host_postpone(void *context, void *record)
+{
+	(void)context, (void)record;
+	return false;
+}
+
+static void *host_take_postponed(void *context)
+{
+	(void)context;
+	return NULL;
+}
+
 static bool host_is_wanted(void)
 {
 	return true;
@@ -132,6 +144,8 @@ const rtpp_host services = {
 		.transaction = host_transaction,
 		.is_within_dialog = host_is_within_dialog,
 		.mark_transaction = host_mark_transaction,
+		.postpone = host_postpone,
+		.take_postponed = host_take_postponed,
 		.is_wanted = host_is_wanted,
 		.raise = host_raise,
 		.allocate = malloc,
