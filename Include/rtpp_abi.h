@@ -124,6 +124,8 @@ typedef struct rtpp_message {
     rtpp_bytes to_tag;
     rtpp_bytes via1_branch;
     rtpp_bytes via2_branch;
+    rtpp_bytes own_branch;     /* the branch of the Via that this host puts on top, where that is known of a request */
+    bool is_made_up;           /* nobody has sent it: it names no call */
     rtpp_bytes source;         /* address it came from, as text without brackets */
     rtpp_bytes received;       /* address it was received on, likewise */
 } rtpp_message;

@@ -25,6 +25,13 @@ int rtpp_host_set_variable(const char *parameter, const char *name);
 void rtpp_message_init(rtpp_message *out, struct sip_msg *msg);
 void rtpp_message_set_instance(void *context, rtpp_bytes url);
 
+/* dialog.c: binds the module `dialog` where it is loaded, once all modules are initialised. */
+void rtpp_dialog_bind(void);
+/* Gives a made-up message the Call-ID and tags of the dialog whose event route runs; NULL: it has none. What is given is
+ * to be returned. */
+struct dlg_cell *rtpp_dialog_lend(rtpp_message *message);
+void rtpp_dialog_return(struct dlg_cell *dialog);
+
 /* lumps.c: edits of the body. */
 rtpp_body_state rtpp_message_body_state(void *context);
 bool rtpp_message_apply(void *context, const rtpp_edit *edits, size_t count);

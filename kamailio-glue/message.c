@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a call needs out of a sip_msg. */
 
+/* memmem */
+#define _GNU_SOURCE
+
 #include "glue.h"
+
+#include "core/fmsg.h"
+
+#include "modules/tm/tm_load.h"
 
 static rtpp_method method_of(int id)
 {
@@ -58,6 +65,43 @@ static rtpp_bytes received_on(struct sip_msg *msg)
 	return rtpp_bytes_of(socket != NULL ? &socket->address_str : NULL);
 }
 
+/* What stands behind ";branch=" in the first Via of a request that was sent. */
+static rtpp_bytes branch_of_sent(const char *text, int length)
+{
+	static const char via[] = "\nVia: ", name[] = ";branch=";
+	const char *end = text + length, *start = memmem(text, (size_t)length, via, sizeof(via) - 1);
+	str branch = {NULL, 0};
+
+	if(start != NULL)
+		start = memmem(start, (size_t)(end - start), name, sizeof(name) - 1);
+	if(start != NULL) {
+		branch.s = (char *)start + sizeof(name) - 1;
+		while(branch.s + branch.len < end && strchr(";, \r\n", branch.s[branch.len]) == NULL)
+			branch.len++;
+	}
+	return rtpp_bytes_of(&branch);
+}
+
+/* The branch of the Via that tm puts on top: in a branch route as it is going to be, where a branch has failed as it
+ * was sent. Its replies bear it in their first Via. */
+static rtpp_bytes own_branch_of(struct sip_msg *msg)
+{
+	struct cell *transaction;
+	int branch;
+
+	if(get_route_type() & BRANCH_ROUTE) {
+		str text = {msg->add_to_branch_s, msg->add_to_branch_len};
+
+		return rtpp_bytes_of(text.len > 0 ? &text : NULL);
+	}
+	if(!(get_route_type() & BRANCH_FAILURE_ROUTE) || (transaction = rtpp_current_transaction()) == NULL)
+		return rtpp_bytes_of(NULL);
+	branch = rtpp_tm()->t_gett_branch();
+	if(branch < 0 || branch >= transaction->nr_of_outgoings || transaction->uac[branch].request.buffer == NULL)
+		return rtpp_bytes_of(NULL);
+	return branch_of_sent(transaction->uac[branch].request.buffer, transaction->uac[branch].request.buffer_len);
+}
+
 void rtpp_message_init(rtpp_message *out, struct sip_msg *msg)
 {
 	static char source[IP_ADDR_MAX_STR_SIZE];
@@ -94,6 +138,9 @@ void rtpp_message_init(rtpp_message *out, struct sip_msg *msg)
 		out->to_tag = rtpp_bytes_of(&get_to(msg)->tag_value);
 	out->via1_branch = branch_of(msg->via1);
 	out->via2_branch = branch_of(msg->via2);
+	if(out->is_request)
+		out->own_branch = own_branch_of(msg);
+	out->is_made_up = faked_msg_match(msg) != 0;
 	if(msg->content_type != NULL)
 		out->content_type = rtpp_bytes_of(&msg->content_type->body);
 	if(msg->content_length != NULL)

@@ -222,6 +222,7 @@ static int child_init(int rank)
 {
 	if(rank == PROC_INIT) {
 		rtpp_host_bind_tm();
+		rtpp_dialog_bind();
 		return 0;
 	}
 	if(rank == PROC_MAIN && (start_monitor() < 0 || start_async() < 0 || start_notify() < 0))

@@ -214,55 +214,42 @@ ASYNC_FUNCTION(offer)
 ASYNC_FUNCTION(answer)
 ASYNC_FUNCTION(manage)
 
-static int w_destroy(struct sip_msg *msg, char *flags, char *unused)
+typedef rtpp_code (*delete_function)(rtpp_module *, const rtpp_message *, rtpp_bytes flags);
+
+/* In an event route of the module `dialog`, the call is the dialog's. */
+static int delete_call(struct sip_msg *msg, rtpp_bytes flags, delete_function function)
 {
 	rtpp_message message;
-	rtpp_bytes text;
-
-	(void)unused;
-	if(text_of(msg, flags, &text) < 0)
-		return -1;
-	rtpp_message_init(&message, msg);
-	return rtpp_delete(rtpp_instance, &message, text);
-}
-
-static int ki_destroy(struct sip_msg *msg, str *flags)
-{
-	rtpp_message message;
+	struct dlg_cell *dialog;
+	int code;
 
 	rtpp_message_init(&message, msg);
-	return rtpp_delete(rtpp_instance, &message, rtpp_bytes_of(flags));
+	dialog = rtpp_dialog_lend(&message);
+	code = function(rtpp_instance, &message, flags);
+	rtpp_dialog_return(dialog);
+	return code;
 }
 
-static int ki_destroy0(struct sip_msg *msg)
-{
-	return ki_destroy(msg, NULL);
-}
+#define DELETE_FUNCTION(name, function)                                 \
+	static int w_##name(struct sip_msg *msg, char *flags, char *unused) \
+	{                                                                   \
+		rtpp_bytes text;                                                \
+		(void)unused;                                                   \
+		if(text_of(msg, flags, &text) < 0)                              \
+			return -1;                                                  \
+		return delete_call(msg, text, function);                        \
+	}                                                                   \
+	static int ki_##name(struct sip_msg *msg, str *flags)               \
+	{                                                                   \
+		return delete_call(msg, rtpp_bytes_of(flags), function);        \
+	}                                                                   \
+	static int ki_##name##0(struct sip_msg * msg)                       \
+	{                                                                   \
+		return ki_##name(msg, NULL);                                    \
+	}
 
-static int w_destroy_async(struct sip_msg *msg, char *flags, char *unused)
-{
-	rtpp_message message;
-	rtpp_bytes text;
-
-	(void)unused;
-	if(text_of(msg, flags, &text) < 0)
-		return -1;
-	rtpp_message_init(&message, msg);
-	return rtpp_delete_async(rtpp_instance, &message, text);
-}
-
-static int ki_destroy_async(struct sip_msg *msg, str *flags)
-{
-	rtpp_message message;
-
-	rtpp_message_init(&message, msg);
-	return rtpp_delete_async(rtpp_instance, &message, rtpp_bytes_of(flags));
-}
-
-static int ki_destroy_async0(struct sip_msg *msg)
-{
-	return ki_destroy_async(msg, NULL);
-}
+DELETE_FUNCTION(destroy, rtpp_delete)
+DELETE_FUNCTION(destroy_async, rtpp_delete_async)
 
 /* --- sets --- */
 

@@ -130,6 +130,7 @@ extension rtpp_report_kind {
             case .body: unsafe message.pointee.body
             case .source: unsafe message.pointee.source
             case .received: unsafe message.pointee.received
+            case .ownBranch: unsafe message.pointee.own_branch
             }
         // SAFETY: the glue lends the message's fields for the call.
         return try unsafe body(Span(_unsafeElements: bytes.buffer))
@@ -247,6 +248,7 @@ extension MessageFacts {
         hasBody = unsafe message.has_body
         contentLength = unsafe message.content_length < 0 ? nil : Int(message.content_length)
         hasContentType = unsafe message.content_type.isPresent
+        isMadeUp = unsafe message.is_made_up
         method =
             switch unsafe message.method {
             case .RTPP_METHOD_INVITE: .invite

@@ -35,7 +35,8 @@ extension rtpp_host {
         let canRaise = unsafe raise != nil
         // A record without a place for it is one that no transaction waits for.
         let hasPlace = continuation_size > 0
-        return hasProcessServices && hasMessageServices && hasTransactions && canPostpone && canWait && canRaise && hasPlace
+        return hasProcessServices && hasMessageServices && hasTransactions && canPostpone && canWait && canRaise
+            && hasPlace
     }
 }
 

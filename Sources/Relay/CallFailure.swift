@@ -97,6 +97,8 @@ enum CallFailure: Error, Equatable {
     case noMemory
     /// The host cannot suspend this message.
     case notSuspended
+    /// A deletion on a message that nobody has sent.
+    case madeUpMessage
     /// manage has nothing to do here.
     case nothingToManage
     case unknownSet(Int64)
@@ -149,6 +151,9 @@ enum CallFailure: Error, Equatable {
         default: true
         }
     }
+
+    /// Whether the line is a warning: nothing has gone wrong with a call.
+    var isWarning: Bool { self == .madeUpMessage }
 
     /// Adds the reason in words.
     func describe(into line: inout [UInt8]) {
@@ -229,6 +234,9 @@ enum CallFailure: Error, Equatable {
         case .earlierCommandsWait: line.append("earlier commands of this call still wait for their RTPProxy")
         case .noMemory: line.append("no shared memory to hand the call over")
         case .notSuspended: line.append("its transaction cannot be suspended")
+        case .madeUpMessage:
+            line.append(
+                "this message is Kamailio's own and names no call: in an event route of dialog, load that module")
         case .nothingToManage: line.append("nothing to manage in this message")
         case .unknownSet(let id):
             line.append("there is no set ")

@@ -73,6 +73,8 @@ public struct MessageFacts: Sendable {
     public var contentLength: Int?
     /// Whether there is a Content-Type.
     public var hasContentType = false
+    /// Whether nobody has sent the message: it names no call.
+    public var isMadeUp = false
 
     public init() {}
 }
@@ -80,6 +82,8 @@ public struct MessageFacts: Sendable {
 /// What of a message is text.
 public enum MessageField: Sendable {
     case callID, fromTag, toTag, via1Branch, via2Branch, contentType, body, source, received
+    /// The branch of the Via that the host puts on top of a request; empty where that is not known.
+    case ownBranch
 }
 
 /// Variables that the configuration names.

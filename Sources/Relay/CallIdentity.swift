@@ -51,7 +51,8 @@ struct CallIdentity {
         let start = text.count
         let field: MessageField
         switch flags.branch {
-        case .first: field = .via1Branch
+        // In a branch route the first Via of what will be sent is not there yet, and that of its replies will be it.
+        case .first: field = host.with(.ownBranch) { $0.isEmpty } ? .via1Branch : .ownBranch
         case .second: field = .via2Branch
         case .byDirection: field = host.facts.isRequest ? .via1Branch : .via2Branch
         case .none:

@@ -71,7 +71,8 @@ extension CallFailure {
         case .relayError, .noPort, .noAddress, .nullAddress, .unknownSession, .streamRefused, .unknownCall, .unanswered,
             .unsupported, .noStatistics, .streamsUnasked, .commandTooLong,
             .exchange, .system, .notApplied,
-            .tooManyCalls, .noAsyncProcess, .earlierCommandsWait, .noMemory, .notSuspended, .nothingToManage:
+            .tooManyCalls, .noAsyncProcess, .earlierCommandsWait, .noMemory, .notSuspended, .madeUpMessage,
+            .nothingToManage:
             nil
         }
     }

@@ -89,6 +89,7 @@ extension JobText {
             case .body: .body
             case .source: .source
             case .received: .received
+            case .ownBranch: .ownBranch
             }
     }
 

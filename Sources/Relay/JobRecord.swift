@@ -17,6 +17,7 @@ enum JobText: Int, CaseIterable {
     case callID, fromTag, toTag, via1Branch, via2Branch, contentType, body, source, received
     case flags, address
     case extraID, timeoutTag, icePriority
+    case ownBranch
 }
 
 /// The beginning of a record. Its first word is the queue's.
@@ -44,7 +45,7 @@ struct JobHeader {
     /// -1: no such header.
     var contentLength: Int64 = -1
     /// Where each text stands, in bytes from the beginning of the record.
-    var texts: InlineArray<14, JobSpan> = .init(repeating: JobSpan())
+    var texts: InlineArray<15, JobSpan> = .init(repeating: JobSpan())
 
     private func has(_ bit: UInt8) -> Bool { facts & bit != 0 }
     private mutating func set(_ bit: UInt8, _ isSet: Bool) { facts = isSet ? facts | bit : facts & ~bit }

@@ -157,7 +157,8 @@ extension Relay {
         guard let node else {
             let kind: ReportKind = failure.isNoNode ? .noNode : .callRefused
             return host.report(
-                kind, .error, text.span, url: Span(), setID: failure.setID, state: "", callID: callID, file: #fileID)
+                kind, failure.isWarning ? .warning : .error, text.span, url: Span(), setID: failure.setID, state: "",
+                callID: callID, file: #fileID)
         }
         table.withURL(node) {
             host.report(

@@ -38,6 +38,7 @@ extension Relay {
     /// Reads a message for a delete: the words that name its call.
     mutating func prepareDelete<Host: CallHost>(_ host: Host, _ text: Span<UInt8>) throws(CallFailure) -> SessionWords {
         let flags = try CallFlags.parse(text, for: .delete, modifiers: &flagModifiers)
+        guard !host.facts.isMadeUp else { throw .madeUpMessage }
         try identity.read(host, flags)
         return try identity.words(swapped: false, withToTag: !flags.deletesWholeCall)
     }

@@ -139,7 +139,7 @@ extension Relay {
     mutating func draft<Host: CallHost>(
         _ kind: JobKind, _ host: Host, _ flags: Span<UInt8>, _ address: Span<UInt8>
     ) {
-        for field in [MessageField.callID, .fromTag, .toTag, .via1Branch, .via2Branch, .source] {
+        for field in [MessageField.callID, .fromTag, .toTag, .via1Branch, .via2Branch, .ownBranch, .source] {
             host.with(field) { jobDraft.add(JobText(field), $0) }
         }
         jobDraft.add(.flags, flags)

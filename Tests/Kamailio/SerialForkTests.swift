@@ -103,7 +103,8 @@ private let scripts: [Script] = [
         testDescription: "manage, and nothing at the end", first: "rtpproxy_manage();", failed: "rtpproxy_manage();",
         taken: "UL", refused: "UD"),
     Script(
-        testDescription: "manage and offer", first: "rtpproxy_manage();", failed: "rtpproxy_manage(); rtpproxy_offer();",
+        testDescription: "manage and offer", first: "rtpproxy_manage();",
+        failed: "rtpproxy_manage(); rtpproxy_offer();",
         last: "rtpproxy_manage();", taken: "UUUUL", refused: "UUUUD"),
     Script(
         testDescription: "manage in the branch route", failed: "rtpproxy_manage();", branch: "rtpproxy_manage();",

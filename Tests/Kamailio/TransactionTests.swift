@@ -69,7 +69,31 @@ import Testing
             ])
     }
 
-    @Test(arguments: ["1", "3"]) func forksShareTheCallersBranch(flag: String) throws {
+    /// Flag 1 is the first Via of what is sent, and of its replies: this proxy's own.
+    @Test func eachForkHasASessionOfItsOwnByFlag1() throws {
+        let stage = try Stage.shared()
+        let call = try stage.call()
+        let fork = try Fork(call)
+        let run = Run("offer", "1", route: "Branch").and(Run("destroy", route: "BranchFailure"))
+            .with("X-Fork", fork.agent.uri)
+        let bodies = [try call.invite(run: run), try fork.receive("INVITE")]
+        #expect(bodies.map(\.returnCodes) == [[1], [1]])
+        let sessions = bodies.map { "\(call.id);\($0.viaBranches[0])" }
+        #expect(sessions[0] != sessions[1])
+        let offers = sessions.map { "Uc0,8,101 \($0) 127.0.0.1 5004 \(call.fromTag);1" }
+        #expect(stage.relay.texts(of: call.id).sorted() == offers.sorted())
+        // One refuses, the other one answers.
+        fork.agent.send(call.response(486, to: bodies[1]), to: stage.kamailio.endpoint())
+        #expect(waitUntil(3) { stage.relay.texts(of: call.id, "D") == ["D \(sessions[1]) \(call.fromTag)"] })
+        let answered = try call.reply(to: bodies[0], sdp: SDPText.audio(port: 6000), run: .answer("1"))
+        #expect(answered.returnCodes == [1])
+        #expect(
+            stage.relay.texts(of: call.id, "L") == [
+                "Lc0,8,101 \(sessions[0]) 127.0.0.1 6000 \(call.fromTag);1 \(call.toTag);1"
+            ])
+    }
+
+    @Test(arguments: ["3"]) func forksShareTheCallersBranch(flag: String) throws {
         let stage = try Stage.shared()
         let call = try stage.call()
         let fork = try Fork(call)
