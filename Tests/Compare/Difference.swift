@@ -84,7 +84,10 @@ struct WireLine {
         set { if words.count > 1 { words[1] = newValue } }
     }
     var isMedia: Bool { command.first.map { "UL".contains($0) } == true && words.count >= 6 }
-    var address: String { words.count > 3 ? words[3] : "" }
+    var address: String {
+        get { words.count > 3 ? words[3] : "" }
+        set { if words.count > 3 { words[3] = newValue } }
+    }
     var port: String {
         get { words.count > 4 ? words[4] : "" }
         set { if words.count > 4 { words[4] = newValue } }

@@ -121,12 +121,23 @@ extension Difference {
                 ours[.body].allSatisfy { $0.hasSuffix("a=nortpproxy:yes\r\n") && !$0.contains("192.0.2.10") }
             }),
         Difference(
-            "port 0/2",
-            "A stream whose port is 0 is off and stays so, with a number of ports behind it too; the stock module gives it a"
-                + " port.",
-            in: [.body], where: { $0.carries("port 0 twice") },
-            levels: { $0.edit(.body) { $0.lines(beginning: "m=", become: "m=*") } },
-            holds: { _, ours in ours[.body].joined().contains("m=audio 0/2 ") }),
+            "streams that are off",
+            "A stream whose port is 0 costs no command, needs no address and stays off, with a number of ports behind it"
+                + " too; the stock module asks for a port of it, and fails with it.",
+            in: [.wire, .code, .body, .instance],
+            where: { $0.carries("port 0", "second port 0", "first port 0", "port 0 twice", "RTCP of port 0") },
+            holds: { _, ours in
+                ours[.code].allSatisfy { $0.hasSuffix(" 1") }
+                    && ours[.wire].map { WireLine($0) }.allSatisfy { !$0.isMedia || $0.port != "0" }
+            }),
+        Difference(
+            "streams over TCP",
+            "A stream over TCP stays where it is, for RTPProxy relays datagrams; the stock module sends it to a UDP port.",
+            in: [.wire, .code, .body, .instance], where: { $0.carries("profile TCP DTLS", "profile MSRP") },
+            holds: { _, ours in
+                ours[.wire].isEmpty && ours[.body].joined().contains(" 5004 TCP/")
+                    && ours[.code].allSatisfy { $0.hasSuffix(" 1") }
+            }),
         Difference(
             "candidate priority",
             "The high priority of relay candidates is the highest that RFC 8445 allows; the stock module's is above it.",
@@ -173,6 +184,27 @@ extension Difference {
             },
             holds: { stock, ours in
                 ours[.wire].map { WireLine($0) }.allSatisfy { !$0.isMedia || $0.isIPv6 == $0.address.contains(":") }
+            }),
+        Difference(
+            "family of the stream",
+            "Where signalling and media are of two families, RTPProxy is told the stream's own address; the stock module"
+                + " sends that of the signalling, which RTPProxy may not have.",
+            in: [.wire], where: { _ in true },
+            levels: { outcome in
+                outcome.editCommands {
+                    guard $0.isMedia else { return }
+                    $0.removeSix()
+                    $0.address = "*"
+                }
+            },
+            holds: { stock, ours in
+                let pairs = zip(stock[.wire].map { WireLine($0) }, ours[.wire].map { WireLine($0) })
+                return pairs.allSatisfy { theirs, mine in
+                    !mine.isMedia
+                        || theirs.address == mine.address
+                        || (theirs.address.contains(":") != mine.address.contains(":")
+                            && mine.isIPv6 == mine.address.contains(":"))
+                }
             }),
         Difference(
             "z of a later stream",
