@@ -60,6 +60,7 @@ struct NameTests {
             relay.shut()
             let refused = try kamailio.call().invite(run: .offer())
             #expect(refused.returnCodes == [-3])
+            #expect(kamailio.waitForLog(url, "disabled for 2 s", seconds: 5) != nil)
             try relay.reopen()
             #expect(kamailio.waitForLog(url, "is back", seconds: 6) != nil)
             let invite = try kamailio.call().invite(run: .offer())
@@ -75,7 +76,7 @@ struct NameTests {
         let port = try FreePort.next()
         let relay = try ScriptedRelay(transport, at: Endpoint(address, port))
         let url = "\(transport):relay.test:\(port)"
-        try own([], [url]) { kamailio in
+        try own([], [url], { $0.set("rtpproxy_disable_tout", 20) }) { kamailio in
             #expect(kamailio.waitForLog("is up", url, seconds: 5) != nil)
             let invite = try kamailio.call().invite(run: .offer())
             #expect(invite.returnCodes == [1])
@@ -85,7 +86,7 @@ struct NameTests {
             relay.shut()
             let refused = try kamailio.call().invite(run: .offer())
             #expect(refused.returnCodes == [-3])
-            #expect(kamailio.waitForLog(url, "is back", seconds: 1.5) != nil)
+            #expect(kamailio.waitForLog(url, "is back", seconds: 5) != nil)
             let second = try kamailio.call().invite(run: .offer())
             #expect(second.returnCodes == [1])
             #expect(other.log.contains { $0.verb == "U" })

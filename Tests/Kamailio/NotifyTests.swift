@@ -30,7 +30,9 @@ final class Notifier {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         let isBound = Endpoint(source, 0).withSocketAddress { bind(descriptor, $0, $1) } == 0
         let isConnected = place.withSocketAddress { connect(descriptor, $0, $1) } == 0
-        guard isBound, isConnected else { throw HarnessError("no connection to \(place) from \(source): errno \(errno)") }
+        guard isBound, isConnected else {
+            throw HarnessError("no connection to \(place) from \(source): errno \(errno)")
+        }
     }
 
     /// Writes what is taken; false where the other end has closed.
