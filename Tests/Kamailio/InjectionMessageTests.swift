@@ -190,9 +190,13 @@ struct PoisonedField: Sendable, CustomTestStringConvertible {
             }
             seen.checkCommands(name)
             seen.checkLog(name)
-            if got?.method == "INVITE" || got?.method == "BYE" {
-                // Nobody shall send it again while the next one is looked at.
-                call.callee.send(raw: Seen.refusal(got), to: kamailio.endpoint())
+            // Nobody shall send it again while the next one is looked at, nor keep what has come too late to be looked at.
+            var pending = got
+            while let message = pending {
+                if message.method == "INVITE" || message.method == "BYE" {
+                    call.callee.send(raw: Seen.refusal(message), to: kamailio.endpoint())
+                }
+                pending = call.callee.receive(0) { $0.isRequest && $0.method != "ACK" }
             }
         }
         seen.checkLog(field.testDescription)

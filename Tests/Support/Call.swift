@@ -165,21 +165,34 @@ public final class Call {
     /// instead is an error.
     @discardableResult
     public func deliver(_ request: SIPMessage, from side: Side = .caller) throws -> SIPMessage {
-        send(request, from: side)
         let fits = { (m: SIPMessage) in
             m.isRequest && m.method == request.method && m.sequence == request.sequence && m.callID == request.callID
         }
-        if let got = other(side).receive(where: fits) { return got }
+        if let got = transfer(request, from: side, where: fits) { return got }
         let back = agent(side).receive(0) { !$0.isRequest && $0.status > 100 }
         throw HarnessError("\(request.method) did not arrive; answered \(back?.startLine ?? "nothing")")
+    }
+
+    /// Sends a message and waits for the one that fits at the other side. What Kamailio's socket had no room for is sent
+    /// again, as any user agent would; nothing else is, for that would be another message to a script without tm.
+    private func transfer(
+        _ message: SIPMessage, from side: Side, where fits: (SIPMessage) -> Bool
+    ) -> SIPMessage? {
+        let port = kamailio(agent(side).endpoint.family).port
+        for _ in 0..<4 {
+            let dropped = DatagramQueue(port: port).dropped
+            send(message, from: side)
+            if let got = other(side).receive(where: fits) { return got }
+            if DatagramQueue(port: port).dropped == dropped { return nil }
+        }
+        return nil
     }
 
     /// Sends a response through Kamailio and returns what the other side got.
     @discardableResult
     public func deliver(response: SIPMessage, from side: Side = .callee) throws -> SIPMessage {
-        send(response, from: side)
         let fits = { (m: SIPMessage) in m.status == response.status && m.sequence == response.sequence }
-        guard let got = other(side).receive(where: fits) else {
+        guard let got = transfer(response, from: side, where: fits) else {
             throw HarnessError("\(response.startLine) to \(response.method) did not arrive")
         }
         return got

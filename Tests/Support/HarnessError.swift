@@ -41,10 +41,24 @@ public func monotonicMilliseconds() -> Int {
     Int(DispatchTime.now().uptimeNanoseconds / 1_000_000)
 }
 
+/// A wait as long as the machine's load makes it. One of a second or more is for what has to come, and costs nothing
+/// where it comes: it grows with the processes that wait for a processor. A shorter one looks whether something comes.
+func scaled(_ milliseconds: Int) -> Int {
+    let wait = Double(max(milliseconds, 0)) * patience
+    return Int(wait * (milliseconds >= 1000 ? crowding() : 1))
+}
+
+/// How many processes there are to a processor that run or want to, 1 to 10: the fourth word of /proc/loadavg.
+private func crowding() -> Double {
+    let words = (try? String(contentsOfFile: "/proc/loadavg", encoding: .utf8))?.split(separator: " ") ?? []
+    let running = words.count > 3 ? words[3].split(separator: "/").first.flatMap { Double($0) } ?? 1 : 1
+    return min(max(running / Double(max(ProcessInfo.processInfo.activeProcessorCount, 1)), 1), 10)
+}
+
 /// Asks `condition` every few milliseconds, five if nothing else is said; false where it did not hold within `seconds`.
 @discardableResult
 public func waitUntil(_ seconds: Double = 5, every: Int = 5, _ condition: () throws -> Bool) rethrows -> Bool {
-    let deadline = monotonicMilliseconds() + Int(seconds * 1000 * patience)
+    let deadline = monotonicMilliseconds() + scaled(Int(seconds * 1000))
     while true {
         if try condition() { return true }
         if monotonicMilliseconds() >= deadline { return false }

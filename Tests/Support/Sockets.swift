@@ -114,15 +114,22 @@ public final class UDPSocket: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Sends one datagram.
+    /// Sends one datagram. A receive buffer holds few large ones: such a one waits until the destination, where that is
+    /// a socket of this machine, has read what it has.
     public func send(_ bytes: [UInt8], to destination: Endpoint) {
+        if bytes.count > 8192 { waitUntil(5, every: 2) { DatagramQueue(port: destination.port).waiting == 0 } }
         _ = destination.withSocketAddress { sendto(descriptor, bytes, bytes.count, 0, $0, $1) }
     }
 
     /// Waits for one datagram; nil where none came within `milliseconds`.
     public func receive(_ milliseconds: Int) -> (bytes: [UInt8], from: Endpoint)? {
+        receive(until: monotonicMilliseconds() + scaled(milliseconds))
+    }
+
+    /// The same; nil where none came before `deadline`, a time of the monotonic clock.
+    func receive(until deadline: Int) -> (bytes: [UInt8], from: Endpoint)? {
         var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        guard poll(&waiting, 1, Int32(max(0, Double(milliseconds) * patience))) > 0 else { return nil }
+        guard poll(&waiting, 1, Int32(clamping: max(0, deadline - monotonicMilliseconds()))) > 0 else { return nil }
         var bytes = [UInt8](repeating: 0, count: 65_536)
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -133,6 +140,27 @@ public final class UDPSocket: Sendable {
         }
         guard count >= 0 else { return nil }
         return (Array(bytes[0..<count]), Endpoint(storage))
+    }
+}
+
+/// What the kernel says of the datagrams for the UDP sockets on a port of this machine.
+struct DatagramQueue {
+    /// Bytes that wait to be read.
+    private(set) var waiting = 0
+    /// Datagrams for which there was no room.
+    private(set) var dropped = 0
+
+    init(port: UInt16) {
+        let suffix = ":" + String(UInt32(port) + 0x1_0000, radix: 16, uppercase: true).suffix(4)
+        for file in ["/proc/net/udp", "/proc/net/udp6"] {
+            for line in ((try? String(contentsOfFile: file, encoding: .utf8)) ?? "").split(separator: "\n").dropFirst()
+            {
+                let words = line.split(separator: " ")
+                guard words.count > 12, words[1].hasSuffix(suffix) else { continue }
+                waiting += words[4].split(separator: ":").last.flatMap { Int($0, radix: 16) } ?? 0
+                dropped += Int(words[12]) ?? 0
+            }
+        }
     }
 }
 

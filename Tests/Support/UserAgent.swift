@@ -43,9 +43,9 @@ public final class UserAgent: Sendable {
             return kept.remove(at: index)
         }
         if let early { return early }
-        let deadline = monotonicMilliseconds() + milliseconds
+        let deadline = monotonicMilliseconds() + scaled(milliseconds)
         repeat {
-            guard let (bytes, _) = socket.receive(deadline - monotonicMilliseconds()) else { return nil }
+            guard let (bytes, _) = socket.receive(until: deadline) else { return nil }
             guard let message = SIPMessage(bytes) else { continue }
             listener?(message, false)
             if fits(message) { return message }
