@@ -26,6 +26,11 @@ public struct Capabilities: OptionSet, Sendable {
     public static let jitter = Capabilities(rawValue: 1 << 7)
     /// 20060704: an argument of `V`. Every RTPProxy that has it has 20071116 as well.
     public static let versionArgument = Capabilities(rawValue: 1 << 8)
+    /// 20071218: `C`, which writes a stream to a file or an address. No date stands for `R` itself. Every RTPProxy since
+    /// 1.1 announces this one, and rtpengine's legacy port, which has neither `C` nor `R`, does not: recording needs it.
+    public static let copying = Capabilities(rawValue: 1 << 9)
+    /// 20081224: the words of a `U` that name a socket and a tag for the notice of a timeout.
+    public static let notices = Capabilities(rawValue: 1 << 10)
 
     /// Whether each media stream of a call is a session of its own. Where it is not, `;N` means the whole call: so it
     /// is with the legacy port of rtpengine, which is known by what it says of 20060704 and 20071116.
@@ -38,24 +43,33 @@ public struct Capabilities: OptionSet, Sendable {
 /// The questions of one probe, in the order they are sent.
 public enum Probe {
     /// How many there are.
-    public static let count = 9
+    public static let count = 11
     /// How many are asked where nobody wants to know figures of a call's media: the first ones. 20150420 is among them:
     /// it tells which meaning `E8` has (`ErrorCode.isUnknownSession`).
-    public static let basicCount = 7
+    public static let basicCount = 9
+
+    /// The capability that an affirmative answer at `position` (1 ..< `count`) stands for, and its date.
+    private static func subject(_ position: Int) -> (date: StaticString, capability: Capabilities) {
+        switch position {
+        case 1: ("20050322", .multipleStreams)
+        case 2: ("20060704", .versionArgument)
+        case 3: ("20071116", .repacketization)
+        case 4: ("20071218", .copying)
+        case 5: ("20080403", .statistics)
+        case 6: ("20081224", .notices)
+        case 7: ("20081102", .codecLists)
+        case 8: ("20150420", .namedFigures)
+        case 9: ("20230205", .lostPackets)
+        default: ("20230424", .jitter)
+        }
+    }
 
     /// Writes the question at `position` (0 ..< `count`).
     public static func write(_ position: Int, into text: inout [UInt8]) {
-        switch position {
-        case 0: text.append("V")
-        case 1: text.append("VF 20050322")
-        case 2: text.append("VF 20071116")
-        case 3: text.append("VF 20081102")
-        case 4: text.append("VF 20060704")
-        case 5: text.append("VF 20080403")
-        case 6: text.append("VF 20150420")
-        case 7: text.append("VF 20230205")
-        default: text.append("VF 20230424")
-        }
+        text.append("V")
+        guard position > 0 else { return }
+        text.append("F ")
+        text.append(subject(position).date)
     }
 
     /// What a `reply` to the question at `position` tells: a capability, nothing, or nil where the reply is no protocol.
@@ -65,18 +79,7 @@ public enum Probe {
         if position == 0 {
             return bytes.equals(word, "20040107") ? .base : nil
         }
-        if bytes.equals(word, "1") {
-            switch position {
-            case 1: return .multipleStreams
-            case 2: return .repacketization
-            case 3: return .codecLists
-            case 4: return .versionArgument
-            case 5: return .statistics
-            case 6: return .namedFigures
-            case 7: return .lostPackets
-            default: return .jitter
-            }
-        }
+        if bytes.equals(word, "1") { return subject(position).capability }
         let isRefusal = bytes.equals(word, "0") || bytes.byte(at: word.start) == UInt8(ascii: "E")
         return isRefusal ? [] : nil
     }

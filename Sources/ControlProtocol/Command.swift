@@ -14,6 +14,13 @@ public struct SessionWords: Sendable {
     public var secondTag = ByteRange.empty
 
     public init() {}
+
+    /// The same session with its tags in the other order.
+    public var swapped: SessionWords {
+        var other = self
+        (other.firstTag, other.secondTag) = (secondTag, firstTag)
+        return other
+    }
 }
 
 /// `U` or `L`.

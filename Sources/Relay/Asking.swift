@@ -232,7 +232,7 @@ extension Relay {
     private func commandCount(_ errand: Errand, _ node: Int) -> Int {
         switch errand {
         case .media(let call): commandCount(call, capabilities(node))
-        case .simple: 1
+        case .simple(let kind, let words): kind.commands(words)
         case .figures: FigureCall.streams &* FigureCall.commands(capabilities(node))
         }
     }
@@ -248,9 +248,11 @@ extension Relay {
             framing: url?.scheme.framing ?? .datagram, window: window)
         switch errand {
         case .simple(let kind, let words):
-            guard capabilities(node).isSuperset(of: kind.required) else { throw .unsupported(.prompt) }
-            write(kind, words)
-            try addCommand(member)
+            guard capabilities(node).isSuperset(of: kind.required) else { throw kind.refusal }
+            for part in 0..<kind.commands(words) {
+                write(kind, words, part: part)
+                try addCommand(member)
+            }
         case .figures(let call):
             let known = capabilities(node)
             guard known.contains(.statistics) || known.contains(.namedFigures) else { throw .noStatistics }

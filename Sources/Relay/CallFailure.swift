@@ -78,6 +78,10 @@ enum CallFailure: Error, Equatable {
     case unsupported(WireWord)
     /// The node counts nothing that it could tell.
     case noStatistics
+    /// An error reply to a recording whose Call-ID cannot be a file's name.
+    case unrecordable(ErrorCode)
+    /// The node does not record.
+    case noRecording
     /// A call has more streams than could be asked for.
     case streamsUnasked
     case commandTooLong
@@ -129,8 +133,8 @@ enum CallFailure: Error, Equatable {
     /// Whether the node that was asked last is what it is about.
     var isAboutANode: Bool {
         switch self {
-        case .relayError, .noPort, .noAddress, .nullAddress, .streamRefused, .unsupported, .unknownCall, .unanswered,
-            .crowded:
+        case .relayError, .noPort, .noAddress, .nullAddress, .streamRefused, .unsupported, .unrecordable, .noRecording,
+            .unknownCall, .unanswered, .crowded:
             true
         default: false
         }
@@ -216,6 +220,12 @@ enum CallFailure: Error, Equatable {
             line.append("too old to take a ")
             line.append(word.name)
         case .noStatistics: line.append("too old to tell statistics")
+        case .unrecordable(let code):
+            CallFailure.relayError(code).describe(into: &line)
+            line.append(
+                ": there is no session, or it cannot be recorded for the '/' in its Call-ID, which names the file")
+        case .noRecording:
+            line.append("does not record: rtpengine's legacy port never does, RTPProxy since 1.1 (protocol 20071218)")
         case .streamsUnasked: line.append("not all of its streams could be asked for statistics")
         case .crowded:
             line.append("has no connection free in time, ")

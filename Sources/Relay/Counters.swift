@@ -69,7 +69,7 @@ extension CallFailure {
         case .noNode, .crowded: .withoutNode
         // Counted where the answer was read, or a matter of this machine that the log tells of.
         case .relayError, .noPort, .noAddress, .nullAddress, .unknownSession, .streamRefused, .unknownCall, .unanswered,
-            .unsupported, .noStatistics, .streamsUnasked, .commandTooLong,
+            .unsupported, .noStatistics, .noRecording, .unrecordable, .streamsUnasked, .commandTooLong,
             .exchange, .system, .notApplied,
             .tooManyCalls, .noAsyncProcess, .earlierCommandsWait, .noMemory, .notSuspended, .madeUpMessage,
             .nothingToManage:

@@ -106,22 +106,38 @@ extension Relay {
         _ race: inout Race, _ leg: Leg, _ kind: SimpleCommand, _ host: Host
     ) {
         let incoming = exchanges.incoming(leg.member)
-        guard let reply = exchanges.reply(leg.member, 0) else { return nodeFailed(&race, leg, .malformed, host) }
-        switch PlainReply.parse(incoming.span, reply) {
-        case .malformed: nodeFailed(&race, leg, .malformed, host)
-        case .error(let code):
-            let isUnknown = code.isUnknownSession(capabilities(leg.node))
-            // To a deletion, and from those that may have the call, it is no error.
-            if !isUnknown || !(race.isSearching || race.errand.isDelete) { account(host, leg.node, code) }
-            if isUnknown, race.mayAskOthers { return search(&race, leg, nil) }
-            // A session that is gone is as good as deleted.
-            decide(&race, host, isUnknown && race.errand.isDelete ? .done : .failed(.relayError(code)))
-        case .done:
-            if case .delete = kind { host.count(.sessionsDeleted) }
-            noteFound(&race, leg, host)
-            line.removeAll(keepingCapacity: true)
-            line.append(incoming.span, reply)
-            decide(&race, host, .done)
+        for index in 0..<exchanges.count(leg.member) {
+            guard let reply = exchanges.reply(leg.member, index) else {
+                return nodeFailed(&race, leg, .malformed, host)
+            }
+            switch PlainReply.parse(incoming.span, reply) {
+            case .malformed: return nodeFailed(&race, leg, .malformed, host)
+            case .error(let code):
+                let isUnknown = code.isUnknownSession(capabilities(leg.node))
+                // To a deletion, and from those that may have the call, it is no error.
+                if !isUnknown || !(race.isSearching || race.errand.isDelete) { account(host, leg.node, code) }
+                if isUnknown, race.mayAskOthers { return search(&race, leg, nil) }
+                // A session that is gone is as good as deleted.
+                let isDone = isUnknown && race.errand.isDelete
+                return decide(&race, host, isDone ? .done : .failed(failure(of: kind, code)))
+            case .done:
+                line.removeAll(keepingCapacity: true)
+                line.append(incoming.span, reply)
+            }
         }
+        if case .delete = kind { host.count(.sessionsDeleted) }
+        noteFound(&race, leg, host)
+        decide(&race, host, .done)
+    }
+
+    /// What a script is told of an error reply to one command.
+    private func failure(of kind: SimpleCommand, _ code: ErrorCode) -> CallFailure {
+        let text = identity.text
+        if case .record = kind, code == .noSession,
+            text.span.firstIndex(of: UInt8(ascii: "/"), in: identity.callID) != nil
+        {
+            return .unrecordable(code)
+        }
+        return .relayError(code)
     }
 }

@@ -281,7 +281,9 @@ extension Relay {
             modifiers.append(UInt8(ascii: "c"))
             if !stream.appendPayloadTypes(in: body, to: &modifiers) { modifiers.removeLast() }
         }
-        let (letters, text, notice) = (modifiers, identity.text, notification)
+        let (letters, text) = (modifiers, identity.text)
+        // rtpengine takes a first offer with a notice for something else: it repeats what was sent, and has no session.
+        let notice = node.contains(.notices) ? notification : []
         Command.writeMedia(
             call.verb, modifiers: letters.span, identity: text.span, words: call.words, address: address,
             addressRange: range, port: stream.port, stream: stream.number, notification: notice.span,

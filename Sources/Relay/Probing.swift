@@ -96,6 +96,14 @@ extension Relay {
         return .present(found, roundTrip: roundTrip)
     }
 
+    private mutating func warnOfNoNotices<Host: RelayHost>(_ host: Host, _ node: Int) {
+        line.removeAll(keepingCapacity: true)
+        appendName(of: node)
+        line.append("tells of no media that has stopped, and timeout_socket is left out for it: ")
+        line.append("RTPProxy does since 1.2 (protocol 20081224) where it is started with -n")
+        host.log(.warning, line.span)
+    }
+
     /// Makes of a node, for all processes, what was found. Whoever changes its condition writes the line.
     mutating func conclude<Host: RelayHost>(_ host: Host, _ node: Int, _ finding: ProbeFinding) {
         switch finding {
@@ -114,6 +122,7 @@ extension Relay {
             appendName(of: node)
             if case .unproven = before { line.append("is up") } else { line.append("is back") }
             reportNode(host, .nodeUp, .info, node)
+            if !settings.timeoutSocket.isEmpty, !capabilities.contains(.notices) { warnOfNoNotices(host, node) }
         }
     }
 }

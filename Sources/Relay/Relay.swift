@@ -25,6 +25,8 @@ public struct Relay: ~Copyable {
     var cookies = CookieSource()
     /// What this process probes with on demand, made when that is first asked for.
     var inquiry: Inquiry?
+    /// Whether this process has logged that a prompt is silent before the answer.
+    var hasToldOfSilentPrompts = false
 
     // Memory of the call under way.
     var identity = CallIdentity()

@@ -13,11 +13,28 @@ enum SimpleCommand {
     case stop
     case record
 
+    /// How many commands it takes. RTPProxy records the party whose tag comes first, so both parties take both orders.
+    func commands(_ words: SessionWords) -> Int {
+        if case .record = self, !words.secondTag.isEmpty { return 2 }
+        return 1
+    }
+
     /// What an RTPProxy must be able to do for it.
     var required: Capabilities {
         switch self {
         case .play, .stop: .codecLists
-        case .delete, .query, .record: []
+        case .query: .statistics
+        case .record: .copying
+        case .delete: []
+        }
+    }
+
+    /// What the script gets where it cannot.
+    var refusal: CallFailure {
+        switch self {
+        case .record: .noRecording
+        case .query: .noStatistics
+        case .play, .stop, .delete: .unsupported(.prompt)
         }
     }
 }
@@ -53,7 +70,12 @@ extension Relay {
             prompt.removeAll(keepingCapacity: true)
             prompt.append(name)
             try identity.read(host, CallFlags())
-            try command(.play(count: count), identity.words(swapped: toCallee), host)
+            let words = try identity.words(swapped: toCallee)
+            try command(.play(count: count), words, host)
+            if words.secondTag.isEmpty, !hasToldOfSilentPrompts {
+                hasToldOfSilentPrompts = true
+                warn(host, "has taken a prompt before the answer, and is silent until rtpproxy_answer() has been there")
+            }
             return .done
         } catch {
             return finish(host, error, isMedia: false)
@@ -71,7 +93,7 @@ extension Relay {
         }
     }
 
-    /// `start_recording`: in a reply the to-tag comes first.
+    /// `start_recording`: both parties, where there is a to-tag; in a reply that comes first.
     public mutating func record<Host: CallHost>(_ host: Host) -> ReturnCode {
         do throws(CallFailure) {
             try identity.read(host, CallFlags())
@@ -106,8 +128,8 @@ extension Relay {
         try run(&race, host, Span(), Span())
     }
 
-    /// Writes `command`.
-    mutating func write(_ kind: SimpleCommand, _ words: SessionWords) {
+    /// Writes `command`, number `part` of those that `kind` takes.
+    mutating func write(_ kind: SimpleCommand, _ words: SessionWords, part: Int = 0) {
         command.removeAll(keepingCapacity: true)
         let memory = identity.text
         let text = memory.span
@@ -118,7 +140,7 @@ extension Relay {
             let name = prompt
             Command.writePlay(count: count, prompt: name.span, identity: text, words: words, into: &command)
         case .stop: Command.writeStop(identity: text, words: words, into: &command)
-        case .record: Command.writeRecord(identity: text, words: words, into: &command)
+        case .record: Command.writeRecord(identity: text, words: part > 0 ? words.swapped : words, into: &command)
         }
     }
 }

@@ -20,15 +20,15 @@ import Testing
     @Test func aProbeAsksForWhatTheModuleUses() {
         #expect(
             (0..<Probe.count).map(question) == [
-                "V", "VF 20050322", "VF 20071116", "VF 20081102", "VF 20060704", "VF 20080403", "VF 20150420",
-                "VF 20230205", "VF 20230424",
+                "V", "VF 20050322", "VF 20060704", "VF 20071116", "VF 20071218", "VF 20080403", "VF 20081224",
+                "VF 20081102", "VF 20150420", "VF 20230205", "VF 20230424",
             ])
     }
 
     @Test func eachYesIsOneCapability() {
         let answers: [Capabilities?] = [
-            .base, .multipleStreams, .repacketization, .codecLists, .versionArgument, .statistics, .namedFigures,
-            .lostPackets, .jitter,
+            .base, .multipleStreams, .versionArgument, .repacketization, .copying, .statistics, .notices, .codecLists,
+            .namedFigures, .lostPackets, .jitter,
         ]
         #expect(capability(0, "20040107") == answers[0])
         for position in 1..<Probe.count { #expect(capability(position, "1") == answers[position]) }
@@ -67,6 +67,7 @@ import Testing
     @Test func eachCapabilityHasABitOfItsOwn() {
         let all: [Capabilities] = [
             .base, .multipleStreams, .repacketization, .codecLists, .statistics, .namedFigures, .lostPackets, .jitter,
+            .copying, .notices, .versionArgument,
         ]
         #expect(all.allSatisfy { $0.rawValue.nonzeroBitCount == 1 })
         #expect(all.reduce(0) { $0 | $1.rawValue }.nonzeroBitCount == all.count)

@@ -20,7 +20,7 @@ import Testing
     /// The function, and its command with the tags of a message as F and T.
     @Test(arguments: [
         ("stream2uac", "P5 C /prompts/wait session F;1 T;1"), ("stream2uas", "P-1 C /prompts/wait session T;1 F;1"),
-        ("stop2uac", "S C F;1 T;1"), ("stop2uas", "S C T;1 F;1"), ("record", "R C F T"),
+        ("stop2uac", "S C F;1 T;1"), ("stop2uas", "S C T;1 F;1"),
     ])
     func commandsInARequestWithinTheDialog(function: String, command: String) throws {
         let stage = try Stage.shared()
@@ -35,10 +35,10 @@ import Testing
         #expect(sent(stage.relay, call).last == filled(command, call.id, call.toTag, call.fromTag))
     }
 
-    /// In a reply, From is still the caller; only recording puts the to-tag first.
+    /// In a reply, From is still the caller.
     @Test(arguments: [
         ("stream2uac", "P5 C p session F;1 T;1"), ("stream2uas", "P-1 C p session T;1 F;1"),
-        ("stop2uac", "S C F;1 T;1"), ("stop2uas", "S C T;1 F;1"), ("record", "R C T F"),
+        ("stop2uac", "S C F;1 T;1"), ("stop2uas", "S C T;1 F;1"),
     ])
     func commandsInAReply(function: String, command: String) throws {
         let stage = try Stage.shared()
@@ -46,6 +46,44 @@ import Testing
         let answered = try call.reply(to: invite, run: Run(function, prompt: "p"))
         #expect(answered.returnCodes == [1])
         #expect(sent(stage.relay, call) == [filled(command, call.id, call.fromTag, call.toTag)])
+    }
+
+    /// RTPProxy records the party whose tag comes first.
+    @Test func recordingIsOfBothParties() throws {
+        let stage = try Stage.shared()
+        let (call, invite) = try offered(stage)
+        #expect(try call.reply(to: invite, run: Run("record")).returnCodes == [1])
+        let both = ["R C F T", "R C T F"].map { filled($0, call.id, call.fromTag, call.toTag) }
+        #expect(sent(stage.relay, call).sorted() == both.sorted())
+        #expect(try call.deliver(call.request("INFO", run: Run("record"))).returnCodes == [1])
+        #expect(sent(stage.relay, call).suffix(2).sorted() == both.sorted())
+    }
+
+    @Test func aCallIDThatCannotBeAFilesNameIsNamedInTheLog() throws {
+        let stage = try Stage.shared()
+        let call = try stage.call()
+        call.id += "/branch"
+        try call.invite(run: .offer())
+        stage.relay.on(call: call.id) { $0.verb == "R" ? .reply("E50") : nil }
+        #expect(try call.deliver(call.request("INFO", run: Run("record"))).returnCodes == [-1])
+        #expect(stage.kamailio.waitForLog("ERROR", call.id, "E50", "'/' in its Call-ID") != nil)
+    }
+
+    @Test func promptsBeforeTheAnswerAreLoggedAsSilentOnceAProcess() throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([relay], { $0.children = 1 }) { kamailio in
+            for _ in 0..<3 {
+                let call = try kamailio.call()
+                let invite = try call.invite(run: Run.offer().then("stream2uac").and(Run("", prompt: "p")))
+                #expect(invite.returnCodes == [1, 1])
+            }
+            #expect(kamailio.waitForLog("WARNING", relay.url, "before the answer") != nil)
+            #expect(kamailio.logLines("before the answer").count == 1)
+            let call = try kamailio.call()
+            try call.invite(run: .offer())
+            try call.deliver(call.request("INFO", run: Run("stream2uac", prompt: "p")))
+            #expect(kamailio.logLines("before the answer").count == 1)
+        }
     }
 
     @Test(arguments: [

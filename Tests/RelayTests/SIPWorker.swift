@@ -23,7 +23,7 @@ final class SIPWorker {
     var kept: Responder?
 
     /// A configuration of these values of rtpproxy_sock. Unless `isProven` is false all nodes have shown `features`
-    /// besides what is required; a command may take a second. `remembers`: with a table of calls.
+    /// besides the usual ones; a command may take a second. `remembers`: with a table of calls.
     init(
         _ sockets: [String], texts: [String: String] = [:], numbers: [String: Int] = [:],
         features: [Feature] = [], isProven: Bool = true, remembers: Bool = false
@@ -88,7 +88,10 @@ final class SIPWorker {
     /// Another process's view of the same shared memory.
     func table() throws -> NodeTable { try NodeTable(attaching: block, size: size) }
 
-    /// What is not required of a node.
+    /// What is required, and what all nodes of these tests can do: 20071218 and 20081224.
+    private static let everywhere: UInt32 = 0x603
+
+    /// What else they may be able to do.
     enum Feature: UInt32 {
         case repacketization = 4
         case codecLists = 8
@@ -104,7 +107,7 @@ final class SIPWorker {
     /// The node has answered its probe.
     func prove(_ node: Int, _ features: [Feature] = []) {
         guard let table = try? table() else { return }
-        table.setCapabilities(node, features.reduce(3) { $0 | $1.rawValue })
+        table.setCapabilities(node, features.reduce(Self.everywhere) { $0 | $1.rawValue })
         _ = table.revive(node)
     }
 

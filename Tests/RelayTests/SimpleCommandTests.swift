@@ -137,22 +137,52 @@ import Testing
 
     // MARK: - Recording
 
-    @Test func aRecordingNamesTheSenderFirst() throws {
+    @Test func aRecordingIsOfBothPartiesAndNamesTheSenderFirst() throws {
         let responder = try Responder()
         let worker = try SIPWorker(responder)
         #expect(worker.record(FakeCall()) == .done)
         #expect(worker.record(FakeCall(toTag: "tt")) == .done)
         #expect(worker.record(.ok()) == .done)
-        #expect(responder.commands == ["R \(Self.cid) ft", "R \(Self.cid) ft tt", "R \(Self.cid) tt ft"])
+        let both = ["R \(Self.cid) ft tt", "R \(Self.cid) tt ft"]
+        #expect(responder.commands == ["R \(Self.cid) ft"] + both + both.reversed())
         #expect(worker.record(FakeCall(status: 200)) == .error)
-        #expect(responder.commands.count == 3)
+        #expect(responder.commands.count == 5)
+    }
+
+    @Test func aRecordingFailsWhereOneOfItsCommandsDoes() throws {
+        let responder = try Responder { $0.hasSuffix(" ft") ? "E50" : "0" }
+        let worker = try SIPWorker(responder)
+        let call = FakeCall(toTag: "tt")
+        #expect(worker.record(call) == .error)
+        #expect(call.errors.map { $0.hasSuffix("answered with error E50") } == [true])
+    }
+
+    @Test func aCallIDThatIsNoFileNameIsNamed() throws {
+        let responder = try Responder { _ in "E50" }
+        let worker = try SIPWorker(responder)
+        let call = FakeCall(toTag: "tt")
+        call[.callID] = "a/b@example.org"
+        #expect(worker.record(call) == .error)
+        #expect(call.errors.count == 1)
+        #expect(call.errors.first?.contains("E50") == true && call.errors.first?.contains("'/' in its Call-ID") == true)
+    }
+
+    @Test func nobodyIsAskedForWhatItDoesNotHave() throws {
+        let responder = try Responder()
+        let worker = try SIPWorker(responder)
+        try worker.table().setCapabilities(0, 3)
+        let call = FakeCall(toTag: "tt")
+        #expect(worker.record(call) == .error)
+        #expect(worker.statistics(call) == nil)
+        #expect(responder.commands.isEmpty)
+        #expect(call.errors.count == 1 && call.errors.first?.contains("does not record") == true)
     }
 
     // MARK: - Statistics
 
     @Test func statisticsAreTheReplyWithoutItsLineEnd() throws {
         let responder = try Responder { _ in "60 11 22 33 0\r" }
-        let worker = try SIPWorker(responder)
+        let worker = try SIPWorker(responder, features: [.statistics])
         let call = FakeCall()
         #expect(worker.statistics(call) == "60 11 22 33 0")
         #expect(worker.statistics(FakeCall(toTag: "tt")) == "60 11 22 33 0")
@@ -167,7 +197,7 @@ import Testing
     @Test(arguments: [("E50", 0), ("E1", 1)])
     func anErrorIsNoStatistics(_ reply: String, _ lines: Int) throws {
         let responder = try Responder { _ in reply }
-        let worker = try SIPWorker(responder)
+        let worker = try SIPWorker(responder, features: [.statistics])
         let call = FakeCall()
         #expect(worker.statistics(call) == nil)
         #expect(call.lines.count == lines)
@@ -176,7 +206,7 @@ import Testing
 
     @Test func nonsenseIsNoStatistics() throws {
         let responder = try Responder { _ in "hello" }
-        let worker = try SIPWorker(responder)
+        let worker = try SIPWorker(responder, features: [.statistics])
         #expect(worker.statistics(FakeCall()) == nil)
         #expect(worker.condition(0) == .down(recheck: 1060))
     }
