@@ -101,8 +101,8 @@ public enum DemoCall {
         report.answerReceived = try call.reply(200, to: received, sdp: report.answerSent).text
         try call.ack()
 
-        let towardsCallee = try mediaAddress(report.answerReceived, "answer")
-        let towardsCaller = try mediaAddress(report.offerReceived, "offer")
+        let towardsCallee = try SDPText.mediaAddress(of: report.answerReceived)
+        let towardsCaller = try SDPText.mediaAddress(of: report.offerReceived)
         for (name, address) in [("offer", towardsCaller), ("answer", towardsCallee)] {
             report.check(address.host == relayAddress, "The \(name) sends media to \(address), not to RTPProxy.")
         }
@@ -154,15 +154,5 @@ public enum DemoCall {
         report.check(
             report.queryAfter.hasPrefix("E50"),
             "After BYE RTPProxy still knows the session: it answers '\(report.queryAfter)' to Q.")
-    }
-
-    /// Where a description wants its first stream.
-    private static func mediaAddress(_ sdp: String, _ name: String) throws -> Endpoint {
-        let lines = sdp.replacingOccurrences(of: "\r\n", with: "\n").split(separator: "\n")
-        guard let media = lines.first(where: { $0.hasPrefix("m=") })?.split(separator: " "), media.count > 1,
-            let port = UInt16(media[1]),
-            let address = lines.first(where: { $0.hasPrefix("c=") })?.split(separator: " ").last
-        else { throw HarnessError("the \(name) has no media address:\n\(sdp)") }
-        return Endpoint(String(address), port)
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Session descriptions as tests send them.
 
+import Foundation
+
 /// Builders of plain SDP. Lines end in CRLF.
 public enum SDPText {
     /// One audio stream (PCMU, PCMA, telephone-event) at `port`, with a c= line of the session.
@@ -22,6 +24,16 @@ public enum SDPText {
         var lines = ["m=\(type) \(port) RTP/AVP 0 8 101", "a=rtpmap:0 PCMU/8000"]
         if let address { lines.insert("c=IN \(address.contains(":") ? "IP6" : "IP4") \(address)", at: 1) }
         return lines
+    }
+
+    /// Where a description wants its first stream.
+    public static func mediaAddress(of sdp: String) throws -> Endpoint {
+        let lines = sdp.replacingOccurrences(of: "\r\n", with: "\n").split(separator: "\n")
+        guard let media = lines.first(where: { $0.hasPrefix("m=") })?.split(separator: " "), media.count > 1,
+            let port = UInt16(media[1]),
+            let address = lines.first(where: { $0.hasPrefix("c=") })?.split(separator: " ").last
+        else { throw HarnessError("no media address in \(sdp)") }
+        return Endpoint(String(address), port)
     }
 
     /// Lines joined to a body, the last one with its line end too.
