@@ -17,20 +17,40 @@ enum Example {
         try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
     }
 
-    /// Runs the file with other addresses in the places of its own, changed in this order, once `relays` were found.
+    /// The file with other addresses in the places of its own, changed in this order, and the relays at `urls`.
+    static func configuration(
+        _ name: String, _ urls: [String], _ changes: [(old: String, new: String)]
+    ) throws -> KamailioConfiguration {
+        let first = ["udp:127.0.0.1:22222", "udp:127.0.0.1:22223"]
+        var text = try text(name)
+        for (old, new) in changes + zip(first, urls).filter({ text.contains($0.0) }) {
+            guard text.contains(old) else { throw HarnessError("\(name) has no \(old)") }
+            text = text.replacingOccurrences(of: old, with: new)
+        }
+        return KamailioConfiguration(complete: text)
+    }
+
+    /// Runs the file once `relays` were found.
     static func run(
         _ name: String, relays: [ScriptedRelay], _ changes: [(old: String, new: String)] = [],
         body: (Kamailio) throws -> Void
     ) throws {
-        let first = ["udp:127.0.0.1:22222", "udp:127.0.0.1:22223"]
-        var text = try text(name)
-        for (old, new) in changes + zip(first, relays).filter({ text.contains($0.0) }).map({ ($0, $1.url) }) {
-            guard text.contains(old) else { throw HarnessError("\(name) has no \(old)") }
-            text = text.replacingOccurrences(of: old, with: new)
-        }
-        try Kamailio.with(KamailioConfiguration(complete: text)) { kamailio in
+        try Kamailio.with(configuration(name, relays.map(\.url), changes)) { kamailio in
             let found = waitUntil(15) { relays.allSatisfy { $0.log.contains { $0.text == "VF 20081102" } } }
             guard found else { throw HarnessError("the relays were not all found:\n\(kamailio.log.suffix(3000))") }
+            try body(kamailio)
+            #expect(kamailio.logLines("ERROR").isEmpty)
+        }
+    }
+
+    /// Runs the file with a real relay.
+    static func run(
+        _ name: String, real relay: any MediaRelay, _ changes: [(old: String, new: String)] = [],
+        body: (Kamailio) throws -> Void
+    ) throws {
+        defer { relay.stop() }
+        try Kamailio.with(configuration(name, [relay.url], changes)) { kamailio in
+            try kamailio.find()
             try body(kamailio)
             #expect(kamailio.logLines("ERROR").isEmpty)
         }
@@ -82,7 +102,7 @@ struct RoutedCall {
     private static let rewritten = "c=IN IP4 192.0.2.77"
 
     /// Phones at 127.0.0.1 to 127.0.0.7, the provider at 127.0.0.9.
-    private static func office(_ network: String, _ provider: UserAgent) -> [(old: String, new: String)] {
+    static func office(_ network: String, _ provider: UserAgent) -> [(old: String, new: String)] {
         [
             (network, "127.0.0.0/29"), ("203.0.113.5:5060", "\(provider.endpoint)"),
             ("203.0.113.5", provider.endpoint.host),
@@ -155,7 +175,7 @@ struct RoutedCall {
             try out.hangUp()
             #expect(
                 relay.commands(of: out.call.id).map { String($0.words[0].prefix(3)) } == [
-                    "UIE", "LIE", "UEI", "LEI", "D",
+                    "UIE", "LEI", "UEI", "LIE", "D",
                 ])
             // It comes in on the outer address.
             let outside = { (_: Family) in Endpoint("127.0.0.8", kamailio.port) }
@@ -175,8 +195,8 @@ struct RoutedCall {
         relay.on { command in
             switch (command.verb, command.modifiers.prefix(2)) {
             case ("U", "IE"), ("U", "EE"): .reply("40000 2001:db8::77 6")
-            case ("L", "EI"), ("L", "EE"): .reply("40002 2001:db8::77 6")
-            case ("L", "IE"): .reply("40002 192.0.2.77")
+            case ("L", "IE"), ("L", "EE"): .reply("40002 2001:db8::77 6")
+            case ("L", "EI"): .reply("40002 192.0.2.77")
             default: nil
             }
         }
@@ -196,7 +216,8 @@ struct RoutedCall {
                     #expect(message.lines.contains("c=IN \(address)"), "\(caller.name) to \(callee.name)")
                 }
                 let commands = relay.commands(of: call.call.id)
-                #expect(commands.map { String($0.modifiers.prefix(2)) } == [letters, letters])
+                // The answer's letters are those of its own way.
+                #expect(commands.map { String($0.modifiers.prefix(2)) } == [letters, String(letters.reversed())])
                 try call.hangUp()
             }
         }

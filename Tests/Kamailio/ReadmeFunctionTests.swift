@@ -50,12 +50,12 @@ import Testing
         }
     }
 
-    @Test func bridgeTurnsNeitherFlagNorDirection() throws {
+    @Test func bridgeTurnsTheLettersOfTheReply() throws {
         try withRelays { kamailio, relay, _ in
             try expect("BRIDGE", kamailio, relay) { call in
                 [
                     "UIESc0,8,101 \(call.id) 127.0.0.1 5004 \(call.fromTag);1",
-                    "LIESc0,8,101 \(call.id) 127.0.0.1 5004 \(call.fromTag);1 \(call.toTag);1",
+                    "LEISc0,8,101 \(call.id) 127.0.0.1 5004 \(call.fromTag);1 \(call.toTag);1",
                 ]
             }
         }
@@ -148,6 +148,7 @@ import Testing
                     "Uc0,8,101 \(call.id) 127.0.0.1 5004 \(call.fromTag);1",
                     "Lc0,8,101 \(call.id) 127.0.0.1 5004 \(call.fromTag);1 \(call.toTag);1",
                     "R \(call.id) \(call.toTag) \(call.fromTag)",
+                    "R \(call.id) \(call.fromTag) \(call.toTag)",
                 ]
             }
         }
