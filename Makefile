@@ -12,6 +12,7 @@
 #   SANITIZE      address: the module with AddressSanitizer, in folders of its own
 #   SECONDS, TARGET, CORPUS    for `make fuzz`: how long each target, only which, a folder of further seeds
 #   ASYNC         1: `make demo` places its call with the asynchronous functions
+#   RELAY         rtpengine: `make demo` places its call through that one, not through RTPProxy
 #   STRICT        0: warnings of this compiler do not stop the build
 #   EMBEDDED      0: the Swift part by SwiftPM with the whole runtime, as tests and sanitizers have it, in a folder of its
 #                 own; what ships is Embedded Swift: a tenth of the size, and it needs no C++ runtime
@@ -29,6 +30,7 @@ AGAINST ?=
 CALLS ?=
 MINUTES ?=
 ASYNC ?=
+RELAY ?=
 SANITIZE ?=
 SECONDS ?= 60
 TARGET ?=
@@ -196,9 +198,9 @@ compare: setup ## the same messages through the distribution's module and this o
 	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' \
 		swift run compare $(if $(CASE),--show '$(CASE)')
 
-demo: setup ## place a call through Kamailio and a real RTPProxy, and show it; ASYNC=1: asynchronously
+demo: setup ## place a call through Kamailio and a real RTPProxy, or RELAY=rtpengine, and show it; ASYNC=1: asynchronously
 	@$(MAKE) --no-print-directory module
-	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' swift run demo $(if $(filter-out 0,$(ASYNC)),async)
+	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' swift run demo $(if $(filter-out 0,$(ASYNC)),async) $(RELAY)
 
 bench: setup ## measure the packaged module and this one in turn; `make bench FIGURES=help` says more
 	@$(MAKE) --no-print-directory module

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Places a call through Kamailio with this module and a real RTPProxy, and shows what happened. `demo async`: with the
-// asynchronous functions.
+// Places a call through Kamailio with this module and a real relay, and shows what happened.
+//
+// usage: demo [async] [rtpengine]
+// async: with the asynchronous functions. rtpengine: through that one, not through RTPProxy.
 
 import Foundation
 import TestSupport
@@ -12,10 +14,16 @@ func heading(_ text: String) -> String {
 }
 
 do {
-    let report = try DemoCall.run(asynchronously: CommandLine.arguments.dropFirst() == ["async"])
+    let words = CommandLine.arguments.dropFirst()
+    guard words.allSatisfy({ $0 == "async" || RelayKind(rawValue: $0) != nil }) else {
+        print("RELAY is rtpproxy or rtpengine, not \(words.joined(separator: " "))")
+        exit(2)
+    }
+    let kind = words.lazy.compactMap { RelayKind(rawValue: $0) }.first ?? .rtpproxy
+    let report = try DemoCall.run(kind, asynchronously: words.contains("async"))
     print(report.text(heading: heading))
     if report.problems.isEmpty {
-        print("All is well: the call's audio went through RTPProxy both ways, and BYE deleted the session.")
+        print("All is well: the call's audio went through \(kind.name) both ways, and BYE deleted the session.")
     } else {
         print("Something is wrong:")
         for problem in report.problems { print("  \(problem)") }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The demo's call with the asynchronous functions, through the real RTPProxy.
+// The demo's call with the asynchronous functions, through the real relays.
 
 import TestSupport
 import Testing
 
 @Suite struct AsyncRealCallTests {
-    @Test func callThatNoWorkerWaitsForHasItsAudioBothWaysAndIsDeleted() throws {
-        let report = try DemoCall.run(asynchronously: true)
+    @Test(arguments: RelayKind.allCases)
+    func callThatNoWorkerWaitsForHasItsAudioBothWaysAndIsDeleted(_ kind: RelayKind) throws {
+        let report = try DemoCall.run(kind, asynchronously: true)
         #expect(report.problems.isEmpty, "\(report.text())")
     }
 }

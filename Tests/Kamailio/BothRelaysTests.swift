@@ -70,9 +70,9 @@ extension Kamailio {
             #expect(try phones.audio() == Self.both)
             let bye = try phones.call.bye(run: .destroy())
             #expect(bye.returnCodes == [1])
-            // The call is gone: nothing to delete, and nothing is sent on.
-            let deletion = "D \(phones.call.id) \(phones.call.fromTag) \(phones.call.toTag)"
-            #expect(waitUntil(5) { (try? relay.command(deletion))?.hasPrefix("E") ?? false })
+            // The call is gone: there is nothing to answer, and nothing is sent on.
+            let question = "L \(phones.call.id) 127.0.0.3 4000 \(phones.call.fromTag);1 \(phones.call.toTag);1"
+            #expect(waitUntil(5) { (try? relay.command(question))?.split(separator: " ").first == "0" })
             #expect(try phones.packets(from: .caller, within: 200) == 0)
         }
     }

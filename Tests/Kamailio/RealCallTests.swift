@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The demo's call, through the real RTPProxy.
+// The demo's call, through the real relays.
 
 import TestSupport
 import Testing
 
 @Suite struct RealCallTests {
-    @Test func callsAudioFlowsThroughTheRealRelayBothWays() throws {
-        let report = try DemoCall.run()
+    @Test(arguments: RelayKind.allCases)
+    func callsAudioFlowsThroughTheRealRelayBothWays(_ kind: RelayKind) throws {
+        let report = try DemoCall.run(kind)
         #expect(report.problems.isEmpty, "\(report.text())")
     }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A whole call through a real Kamailio and a real RTPProxy: what the demo shows, and what a test checks.
+// A whole call through a real Kamailio and a real relay: what the demo shows, and what a test checks.
 
 import Foundation
 
 /// Everything seen during the call.
 public struct DemoReport: Sendable {
+    public let kind: RelayKind
     public let ladder: Ladder
     /// The four session descriptions: as sent by the caller, as the callee got it, and the answer likewise.
     public var offerSent = ""
@@ -20,9 +21,10 @@ public struct DemoReport: Sendable {
     public var statistics = ""
     /// What `kamcmd rtpproxy.list` printed during the call.
     public var list = ""
-    /// What RTPProxy answered to `Q` during the call, and after it.
-    public var queryBefore = ""
-    public var queryAfter = ""
+    /// The command that asks the relay for the call, and what it answered to that during the call, and after it.
+    public var question = ""
+    public var answerBefore = ""
+    public var answerAfter = ""
     /// What was wrong, each in a sentence. Empty after a good call.
     public var problems: [String] = []
 
@@ -39,16 +41,17 @@ public enum DemoCall {
     static let calleeAddress = "127.0.0.3"
     static let relayAddress = "127.0.0.4"
 
-    /// Starts RTPProxy and Kamailio, places the call, sends RTP both ways, hangs up, and stops everything. The script
+    /// Starts the relay and Kamailio, places the call, sends RTP both ways, hangs up, and stops everything. The script
     /// is demo.cfg, or, with the asynchronous functions, demo-async.cfg.
     public static func run(
-        module: RTPProxyModule = .underTest, asynchronously isAsynchronous: Bool = false
+        _ kind: RelayKind = .rtpproxy, module: RTPProxyModule = .underTest,
+        asynchronously isAsynchronous: Bool = false
     ) throws -> DemoReport {
-        let ladder = Ladder(["caller", "Kamailio", "RTPProxy", "callee"])
-        let relay = try RealRelay(relayAddress)
+        let ladder = Ladder(["caller", "Kamailio", kind.name, "callee"])
+        let relay = try kind.start(relayAddress)
         defer { relay.stop() }
         let forwarder = try ControlForwarder(to: relay.control) { text, isAnswer in
-            isAnswer ? ladder.add("RTPProxy", "Kamailio", text) : ladder.add("Kamailio", "RTPProxy", text)
+            isAnswer ? ladder.add(kind.name, "Kamailio", text) : ladder.add("Kamailio", kind.name, text)
         }
         defer { forwarder.stop() }
         var configuration = KamailioConfiguration(
@@ -57,7 +60,7 @@ public enum DemoCall {
         configuration.set("rtpproxy_sock", forwarder.url)
         return try Kamailio.with(configuration) { kamailio in
             try waitForProbe(kamailio, ladder)
-            return try place(kamailio, relay, ladder)
+            return try place(kamailio, kind, relay, ladder)
         }
     }
 
@@ -65,7 +68,7 @@ public enum DemoCall {
         let probed = try waitUntil(10) {
             try ladder.labels.contains("1") && kamailio.relays().first?["disabled"] == "0"
         }
-        guard probed else { throw HarnessError("RTPProxy was not found by the module:\n\(kamailio.log)") }
+        guard probed else { throw HarnessError("the relay was not found by the module:\n\(kamailio.log)") }
     }
 
     private static func agent(_ name: String, _ address: String, _ ladder: Ladder) throws -> UserAgent {
@@ -76,8 +79,10 @@ public enum DemoCall {
         }
     }
 
-    private static func place(_ kamailio: Kamailio, _ relay: RealRelay, _ ladder: Ladder) throws -> DemoReport {
-        var report = DemoReport(ladder: ladder)
+    private static func place(
+        _ kamailio: Kamailio, _ kind: RelayKind, _ relay: any MediaRelay, _ ladder: Ladder
+    ) throws -> DemoReport {
+        var report = DemoReport(kind: kind, ladder: ladder)
         let call = try Call(
             through: { kamailio.endpoint($0) }, caller: agent("caller", callerAddress, ladder),
             callee: agent("callee", calleeAddress, ladder))
@@ -104,7 +109,7 @@ public enum DemoCall {
         let towardsCallee = try SDPText.mediaAddress(of: report.answerReceived)
         let towardsCaller = try SDPText.mediaAddress(of: report.offerReceived)
         for (name, address) in [("offer", towardsCaller), ("answer", towardsCallee)] {
-            report.check(address.host == relayAddress, "The \(name) sends media to \(address), not to RTPProxy.")
+            report.check(address.host == relayAddress, "The \(name) sends media to \(address), not to \(kind.name).")
         }
         for (name, sdp) in [("offer", report.offerReceived), ("answer", report.answerReceived)] {
             report.check(sdp.contains("a=nortpproxy:yes"), "The \(name) does not have the marker.")
@@ -113,14 +118,17 @@ public enum DemoCall {
 
         report.list = try kamailio.kamcmd("rtpproxy.list")
         report.check(report.list.contains("disabled: 0"), "rtpproxy.list does not show the relay as enabled.")
-        let query = "Q \(call.id) \(call.fromTag);1 \(call.toTag);1"
-        report.queryBefore = try relay.command(query)
+        let tags = "\(call.fromTag);1 \(call.toTag);1"
+        // rtpengine counts nothing that it would tell: the callee's answer once more, which needs the call.
+        report.question =
+            kind == .rtpproxy ? "Q \(call.id) \(tags)" : "L \(call.id) \(calleeAddress) \(atCallee.port) \(tags)"
+        report.answerBefore = try relay.command(report.question)
         let bye = try call.bye()
         report.statistics = bye["X-RTP-Statistics"] ?? ""
         // A deletion that the script does not wait for may come behind the answer to BYE.
         _ = try waitUntil(2) {
-            report.queryAfter = try relay.command(query)
-            return report.queryAfter.hasPrefix("E")
+            report.answerAfter = try relay.command(report.question)
+            return isUnknown(report.answerAfter)
         }
         checkEnd(&report)
         return report
@@ -131,28 +139,38 @@ public enum DemoCall {
         _ report: inout DemoReport, _ ladder: Ladder
     ) {
         report.sentByCaller = packets
-        ladder.add("caller", "RTPProxy", "RTP: \(packets) packets")
+        let name = report.kind.name
+        ladder.add("caller", name, "RTP: \(packets) packets")
         atCaller.send(packets, to: towardsCallee)
         report.countedAtCallee = atCallee.count(expecting: packets)
-        ladder.add("RTPProxy", "callee", "RTP: \(report.countedAtCallee)")
+        ladder.add(name, "callee", "RTP: \(report.countedAtCallee)")
         report.sentByCallee = packets
-        ladder.add("callee", "RTPProxy", "RTP: \(packets)")
+        ladder.add("callee", name, "RTP: \(packets)")
         atCallee.send(packets, to: towardsCaller)
         report.countedAtCaller = atCaller.count(expecting: packets)
-        ladder.add("RTPProxy", "caller", "RTP: \(report.countedAtCaller) packets")
+        ladder.add(name, "caller", "RTP: \(report.countedAtCaller) packets")
         for (end, count) in [("caller", report.countedAtCaller), ("callee", report.countedAtCallee)] {
             report.check(count == packets, "Of \(packets) RTP packets \(count) reached the \(end).")
         }
     }
 
+    /// Whether a relay answers that it does not know the call.
+    private static func isUnknown(_ answer: String) -> Bool { answer.hasPrefix("E50") || answer.hasPrefix("0 ") }
+
     private static func checkEnd(_ report: inout DemoReport) {
         let numbers = report.statistics.split(separator: " ").compactMap { Int($0) }
+        switch report.kind {
+        case .rtpproxy:
+            report.check(
+                numbers.count >= 5 && numbers[1...4] == [packets, packets, 2 * packets, 0],
+                "$rtpstat is '\(report.statistics)' and not \(packets) packets each way, all of them relayed.")
+        case .rtpengine:
+            report.check(report.statistics == "<null>", "$rtpstat is '\(report.statistics)', and rtpengine has none.")
+        }
+        let name = report.kind.name
+        report.check(!isUnknown(report.answerBefore), "\(name) did not know the call while it lasted.")
         report.check(
-            numbers.count >= 5 && numbers[1...4] == [packets, packets, 2 * packets, 0],
-            "$rtpstat is '\(report.statistics)' and not \(packets) packets each way, all of them relayed.")
-        report.check(!report.queryBefore.hasPrefix("E"), "RTPProxy did not know the call while it lasted.")
-        report.check(
-            report.queryAfter.hasPrefix("E50"),
-            "After BYE RTPProxy still knows the session: it answers '\(report.queryAfter)' to Q.")
+            isUnknown(report.answerAfter),
+            "After BYE \(name) still knows the session: it answers '\(report.answerAfter)' to '\(report.question)'.")
     }
 }

@@ -11,15 +11,15 @@ extension DemoReport {
         parts += sideBySide(offerSent, offerReceived) + [""]
         parts += [heading("The answer: as the callee sent it, as the caller got it")]
         parts += sideBySide(answerSent, answerReceived) + [""]
-        parts += [heading("RTP packets through RTPProxy")]
+        parts += [heading("RTP packets through \(kind.name)")]
         parts += ["  caller to callee: \(sentByCaller) sent, \(countedAtCallee) arrived"]
         parts += ["  callee to caller: \(sentByCallee) sent, \(countedAtCaller) arrived", ""]
         parts += [heading("$rtpstat before the deletion (seconds to live, from callee, from caller, relayed, dropped)")]
         parts += ["  \(statistics)", ""]
         parts += [heading("kamcmd rtpproxy.list")]
         parts += list.split(separator: "\n").map { "  \($0.replacingOccurrences(of: "\t", with: "  "))" } + [""]
-        parts += [heading("The session at RTPProxy, asked with Q")]
-        parts += ["  before BYE: \(queryBefore)", "  after BYE:  \(queryAfter) (no such session)", ""]
+        parts += [heading("The session at \(kind.name), asked with \(question.prefix(1))")]
+        parts += ["  before BYE: \(answerBefore)", "  after BYE:  \(answerAfter) (no such session)", ""]
         return parts.joined(separator: "\n")
     }
 
