@@ -196,6 +196,44 @@ extension Kamailio {
         #expect([offer, ack].map { $0.returnCodes.last } == [1, 1])
     }
 
+    /// What joins the Call-ID makes another call of it for RTPProxy, and nothing for rtpengine (README, Parallel forks).
+    @Test(arguments: RelayKind.allCases)
+    func branchesHaveSessionsOfTheirOwnAtRTPProxyAlone(_ kind: RelayKind) throws {
+        try RelaySetting(kind: kind, isAsynchronous: false).run { kamailio in
+            let call = try kamailio.call()
+            let ports = try ["b1", "b2"].map { branch in
+                let invite = try call.invite(run: Run("offer", "b", extra: branch))
+                #expect(invite.returnCodes == [1])
+                return try SDPText.mediaAddress(of: invite.text).port
+            }
+            #expect((ports[0] == ports[1]) == (kind == .rtpengine))
+        }
+    }
+
+    /// What rtpengine does not have it is not asked for: its offers come back with its own address all the same.
+    @Test func rtpengineIsNotAskedForWhatItDoesNotHave() throws {
+        let relay = try RTPEngine(["127.0.0.4"])
+        defer { relay.stop() }
+        let configuration = try Stage.configuration {
+            $0.set("rtpproxy_sock", relay.url)
+            $0.set("timeout_socket", "unix:/run/timeouts")
+        }
+        try Kamailio.with(configuration) { kamailio in
+            try kamailio.find()
+            let phones = try PhoneCall(kamailio)
+            let (invite, answer) = try phones.connect(offer: .offer("z20"))
+            #expect([invite, answer].map { $0.returnCodes.last } == [1, 1])
+            #expect([invite, answer].allSatisfy { $0.lines.contains("c=IN IP4 127.0.0.4") })
+            #expect(try phones.audio() == Self.both)
+            for function in ["record", "stream2uac", "stream2uas", "stop2uac", "stop2uas"] {
+                let got = try phones.call.deliver(phones.call.request("INFO", run: Run(function, prompt: "p")))
+                #expect(got.returnCodes == [-1], "\(function)")
+            }
+            #expect(try phones.call.deliver(phones.call.request("INFO", run: Run("stat"))).statistics == "<null>")
+            #expect(try phones.audio() == Self.both)
+        }
+    }
+
     /// One of each in a set: where the one is gone, the other takes its calls, and has their audio.
     @Test(arguments: RelaySetting.all)
     func theOtherKindTakesOver(_ setting: RelaySetting) throws {

@@ -36,10 +36,9 @@ public final class RealRelay: MediaRelay {
         // Where the system gives ports out itself: it and RTPProxy both pass over those in use, user agents could not.
         let lowest = try FreePort.next(in: 34_000...59_000) & ~1
         arguments =
-            [
-                "\(PackageFolder.root)/Tests/Relay/real-relay.py", address, String(lowest), String(lowest + 999), url,
-                unixURL, lastingURL, "--",
-            ] + options
+            ["\(PackageFolder.root)/examples/rtpproxy.py", "-F", "-l", address]
+            + ["-m", String(lowest), "-M", String(lowest + 999)] + [url, unixURL, lastingURL].flatMap { ["-s", $0] }
+            + options
         current = Mutex(try Self.launch(arguments, folder))
         try waitUntilItAnswers()
     }

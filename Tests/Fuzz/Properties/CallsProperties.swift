@@ -273,10 +273,11 @@ final class CallsProperties: Properties {
         try require(words.allSatisfy { !$0.isEmpty }, "two blanks in \(command.shown)")
         try require(!words.contains { $0.elementsEqual("&&".utf8) }, "two commands in \(command.shown)")
         let tags = (script["T"] ?? []).isEmpty ? 1 : 2
+        // Only to a node that has said that it takes them.
         let notice = module.timeoutSocket ? 2 : 0
         let expected: ClosedRange<Int>
         switch command.first {
-        case UInt8(ascii: "U"): expected = (4 + tags + notice)...(4 + tags + notice)
+        case UInt8(ascii: "U"): expected = (4 + tags)...(4 + tags + notice)
         case UInt8(ascii: "L"), UInt8(ascii: "P"): expected = (4 + tags)...(4 + tags)
         case UInt8(ascii: "D"): expected = 3...(2 + tags)
         case UInt8(ascii: "Q") where words[0].count > 1: expected = 5...15
