@@ -204,7 +204,11 @@ struct PoisonedField: Sendable, CustomTestStringConvertible {
         #expect(arrived >= 4, "\(field.testDescription): only \(arrived) reached the module")
         #expect(kamailio.diedBySignal.isEmpty && kamailio.process.isRunning)
         let call = try kamailio.call()
-        #expect(try call.invite(run: .offer()).returnCodes == [1])
+        do {
+            #expect(try call.invite(run: .offer()).returnCodes == [1])
+        } catch {
+            throw HarnessError("after \(field.testDescription): \(error)\n\(kamailio.log.suffix(3000))")
+        }
     }
 
     /// A Kamailio with everything on that puts a text of a message anywhere.

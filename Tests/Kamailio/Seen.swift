@@ -31,6 +31,9 @@ final class Seen {
             {
                 $0.routes = $0.routes.components(separatedBy: "\n").filter { !$0.contains("xlog(") }
                     .joined(separator: "\n")
+                // A transaction keeps copies of its messages of 61 KB for some seconds after its end.
+                $0.sharedMegabytes = 256
+                $0.parameters.append(("tm", "wt_timer", "1000"))
                 $0.set("timeout_socket", "unix:/run/stopped")
                 $0.set("timeout_tag_pv", "$avp(tag)")
                 $0.set("ice_candidate_priority_avp", "$avp(priority)")
