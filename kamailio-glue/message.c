@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a call needs out of a sip_msg. */
 
-/* memmem */
-#define _GNU_SOURCE
-
 #include "glue.h"
 
 #include "core/fmsg.h"
