@@ -36,7 +36,7 @@ struct ContentType {
     /// Whether a name may hold `byte` (RFC 2045 section 5.1, token).
     private static func isToken(_ byte: UInt8) -> Bool {
         switch byte {
-        case 0...0x20, 0x7F: false
+        case 0...0x20, 0x7F...0xFF: false
         case UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "@"),
             UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: ":"), UInt8(ascii: "\\"), UInt8(ascii: "\""),
             UInt8(ascii: "/"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "?"), UInt8(ascii: "="):

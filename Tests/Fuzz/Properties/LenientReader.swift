@@ -142,8 +142,8 @@ struct Relayed {
             for session in reader.sessions {
                 if let found = stray(in: session) { return "\(found), as a reader sees it that \(habits.text)" }
             }
-            // The rule about origins is one of each session.
-            guard habits.knowsSessions else { continue }
+            // The rule about origins is one of each session and of whole lines.
+            guard habits.knowsSessions, habits.cut != .atNUL else { continue }
             if let origin = reader.sessions.lazy.compactMap({ strayOrigin(in: $0) }).first {
                 return "\(origin), as a reader sees it that \(habits.text)"
             }
