@@ -188,6 +188,10 @@ import Testing
             let call = try kamailio.call()
             call.send(call.request("INVITE", sdp: SDPText.audio()))
             #expect(call.caller.receive { $0.status == 200 } != nil)
+            // The module's own process has looked.
+            #expect(kamailio.waitForLog("disabled for") != nil)
+            call.send(call.request("INVITE", sdp: SDPText.audio()))
+            #expect(call.caller.receive { $0.status == 200 } != nil)
             try relay.reopen()
             let lines = try Readme.blocks().filter { $0.language == "log" }.flatMap { $0.text.split(separator: "\n") }
             #expect(lines.count >= 3)
