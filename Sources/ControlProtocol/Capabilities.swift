@@ -36,6 +36,9 @@ public struct Capabilities: OptionSet, Sendable {
     /// is with the legacy port of rtpengine, which is known by what it says of 20060704 and 20071116.
     public var servesSeveralStreams: Bool { contains(.repacketization) || !contains(.versionArgument) }
 
+    /// What is taken for granted of a relay that has not been asked yet.
+    public static let usual: Capabilities = [.statistics, .copying, .notices]
+
     /// Without these an RTPProxy is not used.
     public static let required: Capabilities = [.base, .multipleStreams]
 }

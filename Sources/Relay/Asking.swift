@@ -266,7 +266,7 @@ extension Relay {
             if call.flags.repacketizationMilliseconds > 0, !capabilities(node).contains(.repacketization) {
                 warn(host, "is too old for flag 'z', which is left out")
             }
-            for stream in description.streams where stream.wantsRelay {
+            for stream in description.streams where asks(capabilities(node), for: stream) {
                 write(stream, call, host, body, capabilities(node))
                 try addCommand(member)
             }

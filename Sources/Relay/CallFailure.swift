@@ -80,6 +80,8 @@ enum CallFailure: Error, Equatable {
     case noStatistics
     /// An error reply to a recording whose Call-ID cannot be a file's name.
     case unrecordable(ErrorCode)
+    /// The answer is what was sent, address and port.
+    case echo
     /// The node does not record.
     case noRecording
     /// A call has more streams than could be asked for.
@@ -133,8 +135,8 @@ enum CallFailure: Error, Equatable {
     /// Whether the node that was asked last is what it is about.
     var isAboutANode: Bool {
         switch self {
-        case .relayError, .noPort, .noAddress, .nullAddress, .streamRefused, .unsupported, .unrecordable, .noRecording,
-            .unknownCall, .unanswered, .crowded:
+        case .relayError, .noPort, .noAddress, .nullAddress, .echo, .streamRefused, .unsupported, .unrecordable,
+            .noRecording, .unknownCall, .unanswered, .crowded:
             true
         default: false
         }
@@ -145,6 +147,15 @@ enum CallFailure: Error, Equatable {
         case .alreadyMarked, .alreadyRewritten: .marked
         case .noNode, .unanswered, .crowded: .noNode
         default: .error
+        }
+    }
+
+    /// Whether another node may do better on a call that begins.
+    var isWorthAnotherNode: Bool {
+        switch self {
+        case .relayError(let code): code.isWorthAnotherNode
+        case .echo, .nullAddress: true
+        default: false
         }
     }
 
@@ -224,6 +235,7 @@ enum CallFailure: Error, Equatable {
             CallFailure.relayError(code).describe(into: &line)
             line.append(
                 ": there is no session, or it cannot be recorded for the '/' in its Call-ID, which names the file")
+        case .echo: line.append("answered with the address and port that it was sent, so there is no session")
         case .noRecording:
             line.append("does not record: rtpengine's legacy port never does, RTPProxy since 1.1 (protocol 20071218)")
         case .streamsUnasked: line.append("not all of its streams could be asked for statistics")

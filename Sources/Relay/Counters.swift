@@ -68,7 +68,8 @@ extension CallFailure {
         case .missing, .unfit: .refusedHeaders
         case .noNode, .crowded: .withoutNode
         // Counted where the answer was read, or a matter of this machine that the log tells of.
-        case .relayError, .noPort, .noAddress, .nullAddress, .unknownSession, .streamRefused, .unknownCall, .unanswered,
+        case .relayError, .noPort, .noAddress, .nullAddress, .echo, .unknownSession, .streamRefused, .unknownCall,
+            .unanswered,
             .unsupported, .noStatistics, .noRecording, .unrecordable, .streamsUnasked, .commandTooLong,
             .exchange, .system, .notApplied,
             .tooManyCalls, .noAsyncProcess, .earlierCommandsWait, .noMemory, .notSuspended, .madeUpMessage,

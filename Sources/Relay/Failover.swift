@@ -47,12 +47,24 @@ extension Relay {
     private mutating func choose(_ race: Race, _ position: Int) -> Int? {
         directory.refresh(position, table)
         let set = directory.sets[position]
-        if race.tried.isEmpty { return choose(set.takers, set.sums) }
-        // After a failure, which is rare: the same rule among the rest.
+        let needsSeveral = needsSeveralStreams(race.errand)
+        if race.tried.isEmpty {
+            let node = choose(set.takers, set.sums)
+            guard needsSeveral, let node, !capabilities(node).servesSeveralStreams else { return node }
+        }
+        // After a failure, which is rare: the same rule among the rest. Before that, where several streams would come to
+        // a node that serves one: the same rule among those that serve them, and where there are none among all.
+        if needsSeveral, let node = chooseAmongRest(race, set, servingSeveral: true) { return node }
+        return chooseAmongRest(race, set, servingSeveral: false)
+    }
+
+    /// The node that the balancing rule gives the call among those that have not been tried.
+    private func chooseAmongRest(_ race: Race, _ set: NodeSet, servingSeveral: Bool) -> Int? {
         var (nodes, sums) = ([Int](), [UInt64]())
         for reserves in [false, true] where nodes.isEmpty {
             for node in set.nodes where table.takesNewCalls(node) && !race.tried.contains(node) {
                 guard (table.weight(node) == 0) == reserves else { continue }
+                if servingSeveral, !capabilities(node).servesSeveralStreams { continue }
                 nodes.append(node)
                 sums.append((sums.last ?? 0) &+ UInt64(max(table.weight(node), 1)))
             }
@@ -107,8 +119,11 @@ extension Relay {
     /// Forgets the call.
     func forget(_ setID: UInt32) { calls?.forget(callKey(setID)) }
 
-    /// What `node` can do, as far as it has been asked.
-    func capabilities(_ node: Int) -> Capabilities { Capabilities(rawValue: table.capabilities(node)) }
+    /// What `node` can do; of one that has been switched on before it was ever asked, what is usual.
+    func capabilities(_ node: Int) -> Capabilities {
+        let known = Capabilities(rawValue: table.capabilities(node))
+        return known.isEmpty ? .usual : known
+    }
 
     /// Time until a command to `node` is sent again, in nanoseconds: what its round trips let expect, at most a quarter
     /// of rtpproxy_tout.

@@ -27,7 +27,7 @@ extension Relay {
     /// Whether the answers of a leg that has ended tell what becomes of the errand.
     private func isEnough(_ errand: Errand, _ leg: Leg, _ outcome: ExchangeOutcome) -> Bool {
         guard case .media = errand, outcome == .timedOut else { return outcome == .complete }
-        return hasEveryAnswer(leg.member)
+        return hasEveryAnswer(leg.member, capabilities(leg.node))
     }
 
     /// Takes the node of `leg` out for all processes, unless it lives or the fault is this machine's.
@@ -71,7 +71,7 @@ extension Relay {
     private mutating func judgeMedia<Host: CallHost>(
         _ race: inout Race, _ leg: Leg, _ call: MediaCall, _ host: Host, _ body: Span<UInt8>, _ address: Span<UInt8>
     ) {
-        switch read(leg.member, leg.node, host, call, address) {
+        switch read(leg.member, leg.node, host, call, body, address) {
         case .malformed: nodeFailed(&race, leg, .malformed, host)
         case .success:
             do throws(CallFailure) {
@@ -93,7 +93,7 @@ extension Relay {
             // This node knows none of the streams: it does not have the call.
             if race.mayAskOthers { search(&race, leg, failure) } else { decide(&race, host, .failed(failure)) }
         case .failure(let failure, let hasCreated):
-            if call.createsSession, case .relayError(let code) = failure, code.isWorthAnotherNode {
+            if call.createsSession, failure.isWorthAnotherNode {
                 race.failure = failure
             } else {
                 decide(&race, host, .failed(failure))
@@ -116,10 +116,11 @@ extension Relay {
                 let isUnknown = code.isUnknownSession(capabilities(leg.node))
                 // To a deletion, and from those that may have the call, it is no error.
                 if !isUnknown || !(race.isSearching || race.errand.isDelete) { account(host, leg.node, code) }
-                if isUnknown, race.mayAskOthers { return search(&race, leg, nil) }
+                let unrecordable = isUnknown ? unrecordable(kind, code) : nil
+                if isUnknown, race.mayAskOthers { return search(&race, leg, unrecordable) }
                 // A session that is gone is as good as deleted.
                 let isDone = isUnknown && race.errand.isDelete
-                return decide(&race, host, isDone ? .done : .failed(failure(of: kind, code)))
+                return decide(&race, host, isDone ? .done : .failed(unrecordable ?? .relayError(code)))
             case .done:
                 line.removeAll(keepingCapacity: true)
                 line.append(incoming.span, reply)
@@ -130,14 +131,12 @@ extension Relay {
         decide(&race, host, .done)
     }
 
-    /// What a script is told of an error reply to one command.
-    private func failure(of kind: SimpleCommand, _ code: ErrorCode) -> CallFailure {
+    /// What a script is told of an error reply to a recording whose Call-ID cannot be a file's name; nil for others.
+    private func unrecordable(_ kind: SimpleCommand, _ code: ErrorCode) -> CallFailure? {
         let text = identity.text
-        if case .record = kind, code == .noSession,
-            text.span.firstIndex(of: UInt8(ascii: "/"), in: identity.callID) != nil
-        {
-            return .unrecordable(code)
+        guard case .record = kind, text.span.firstIndex(of: UInt8(ascii: "/"), in: identity.callID) != nil else {
+            return nil
         }
-        return .relayError(code)
+        return .unrecordable(code)
     }
 }

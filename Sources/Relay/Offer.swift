@@ -26,6 +26,24 @@ struct MediaCall {
 
     /// Whether a success creates a session: no to-tag goes along.
     var createsSession: Bool { verb == .update && words.secondTag.isEmpty }
+
+    /// Lends the address that a relay is sent for `stream`, and its family: that of the description where it is to be
+    /// trusted, else where the message came from. An endpoint of two families may talk SIP in one and media in the
+    /// other: the source is no hint then.
+    func withAddress<Host: CallHost, Result>(
+        of stream: MediaStream, _ host: Host, _ body: Span<UInt8>,
+        _ use: (Span<UInt8>, ByteRange, AddressFamily) -> Result
+    ) -> Result {
+        if !flags.trustsAddress {
+            let result: Result? = host.with(.source) { source in
+                let family = AddressText.family(source, source.all) ?? .ipv4
+                if let own = AddressText.family(body, stream.address), own != family { return nil }
+                return use(source, source.all, family)
+            }
+            if let result { return result }
+        }
+        return use(body, stream.address, stream.family)
+    }
 }
 
 extension Relay {
@@ -254,16 +272,7 @@ extension Relay {
         _ stream: MediaStream, _ call: MediaCall, _ host: Host, _ body: Span<UInt8>, _ node: Capabilities
     ) {
         command.removeAll(keepingCapacity: true)
-        // An endpoint of two families may talk SIP in one and media in the other: the source is no hint then.
-        let isWritten =
-            !call.flags.trustsAddress
-            && host.with(.source) { source in
-                let family = AddressText.family(source, source.all) ?? .ipv4
-                if let own = AddressText.family(body, stream.address), own != family { return false }
-                write(stream, call, family, source, source.all, body, node)
-                return true
-            }
-        if !isWritten { write(stream, call, stream.family, body, stream.address, body, node) }
+        call.withAddress(of: stream, host, body) { write(stream, call, $2, $0, $1, body, node) }
     }
 
     private mutating func write(
@@ -286,7 +295,8 @@ extension Relay {
         let notice = node.contains(.notices) ? notification : []
         Command.writeMedia(
             call.verb, modifiers: letters.span, identity: text.span, words: call.words, address: address,
-            addressRange: range, port: stream.port, stream: stream.number, notification: notice.span,
+            addressRange: range, port: stream.port, stream: node.servesSeveralStreams ? stream.number : 1,
+            notification: notice.span,
             tagNamesStream: call.tagNamesStream, into: &command)
     }
 
@@ -304,7 +314,7 @@ extension Relay {
 
     /// Reads the answers, and says of each stream what becomes of it.
     mutating func read<Host: CallHost>(
-        _ member: Int, _ node: Int, _ host: Host, _ call: MediaCall, _ address: Span<UInt8>
+        _ member: Int, _ node: Int, _ host: Host, _ call: MediaCall, _ body: Span<UInt8>, _ address: Span<UInt8>
     ) -> Answers {
         verdicts.removeAll(keepingCapacity: true)
         refusals.removeAll(keepingCapacity: true)
@@ -314,9 +324,14 @@ extension Relay {
         var areAllUnknown = true
         var index = 0
         let incoming = exchanges.incoming(member)
+        let known = capabilities(node)
         for stream in description.streams {
             if let verdict = StreamVerdict(withoutRelay: stream) {
                 verdicts.append(verdict)
+                continue
+            }
+            guard asks(known, for: stream) else {
+                refuse(stream, .oneStreamRelay)
                 continue
             }
             guard let reply = exchanges.reply(member, index) else { return .malformed }
@@ -324,10 +339,12 @@ extension Relay {
             var answer = MediaReply.parse(incoming.span, reply)
             if case .error(let code) = answer {
                 account(host, node, code)
-                if call.verb == .lookup, code.isUnknownSession(capabilities(node)) { answer = .noSession }
+                if call.verb == .lookup, code.isUnknownSession(known) { answer = .noSession }
             }
             if answer != .noSession { areAllUnknown = false }
             switch answer {
+            case .address(let port, let replied, _) where isEcho(port, incoming.span, replied, stream, call, host, body):
+                failure = failure ?? .echo
             case .address(let port, let replied, let family):
                 hasPort = true
                 do throws(CallFailure) {
@@ -345,10 +362,21 @@ extension Relay {
             case .malformed: return .malformed
             }
         }
-        if !hasPort { failure = failure ?? refusals.first.map { .streamRefused($0) } }
+        if !hasPort, let refusal = refusals.first(where: { $0.reason != .oneStreamRelay }) {
+            failure = failure ?? .streamRefused(refusal)
+        }
         guard let failure else { return .success }
         if call.verb == .lookup, areAllUnknown { return .unknown(failure) }
         return .failure(failure, hasCreated: hasPort)
+    }
+
+    /// Whether a node has answered for `stream` what it was sent, as rtpengine does to what it does not understand.
+    private func isEcho<Host: CallHost>(
+        _ port: UInt16, _ incoming: Span<UInt8>, _ replied: ByteRange, _ stream: MediaStream, _ call: MediaCall,
+        _ host: Host, _ body: Span<UInt8>
+    ) -> Bool {
+        guard port == stream.port else { return false }
+        return call.withAddress(of: stream, host, body) { sent, range, _ in incoming.equals(replied, sent, range) }
     }
 
     private mutating func refuse(_ stream: MediaStream, _ reason: StreamRefusal.Reason) {

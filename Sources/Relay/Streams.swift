@@ -13,6 +13,8 @@ struct StreamRefusal: Equatable {
         case sessionUnknown
         /// The relay cannot serve it.
         case error(ErrorCode)
+        /// The relay serves one stream of a call, and that is another one.
+        case oneStreamRelay
     }
 
     /// The stream's number, from 1, and the line of its `m=`.
@@ -35,11 +37,25 @@ extension MediaCall {
 }
 
 extension Relay {
+    /// Whether `node` is asked for a stream. One that serves one stream of a call is asked for the first audio alone: a
+    /// second one would take the place of the first.
+    func asks(_ node: Capabilities, for stream: MediaStream) -> Bool {
+        stream.wantsRelay && (node.servesSeveralStreams || stream.number == description.mainStream)
+    }
+
+    /// Whether a call had better begin at a node that serves several streams.
+    func needsSeveralStreams(_ errand: Errand) -> Bool {
+        guard case .media(let call) = errand, call.createsSession else { return false }
+        return description.streams.count { $0.wantsRelay } > 1
+    }
+
     /// The commands that `node` gets for a message: one for each stream that wants a relay, in their order, and behind
     /// them those that delete what is off.
     func commandCount(_ call: MediaCall, _ node: Capabilities) -> Int {
         var count = 0
-        for stream in description.streams where stream.wantsRelay || call.deletes(stream, at: node) { count &+= 1 }
+        for stream in description.streams where asks(node, for: stream) || call.deletes(stream, at: node) {
+            count &+= 1
+        }
         return count
     }
 
@@ -51,9 +67,9 @@ extension Relay {
     }
 
     /// Whether each stream of the message has its answer. A deletion that none came to changes nothing.
-    func hasEveryAnswer(_ member: Int) -> Bool {
+    func hasEveryAnswer(_ member: Int, _ node: Capabilities) -> Bool {
         var index = 0
-        for stream in description.streams where stream.wantsRelay {
+        for stream in description.streams where asks(node, for: stream) {
             guard exchanges.reply(member, index) != nil else { return false }
             index &+= 1
         }
@@ -104,6 +120,7 @@ extension StreamRefusal {
         switch reason {
         case .sessionUnknown: line.append("session unknown at the relay")
         case .error(let code): CallFailure.relayError(code).describe(into: &line)
+        case .oneStreamRelay: line.append("this relay serves one stream of a call")
         }
     }
 }

@@ -16,6 +16,8 @@ public struct MediaStream: Sendable {
     public let portText: ByteRange
     /// The transport protocol, such as `RTP/AVP`; empty where the line ends before it.
     public let transport: ByteRange
+    /// Whether its media are `audio`.
+    public let isAudio: Bool
     /// Whether the transport protocol is one of the RTP profiles.
     public let isRTP: Bool
     /// Whether the transport protocol is TCP, alone or with something on top of it (RFC 4145, RFC 4571, RFC 4975).
@@ -51,7 +53,7 @@ public struct MediaStream: Sendable {
     init?(number: Int, line: Line, session: Int, in body: Span<UInt8>) {
         let value = ByteRange(from: line.content.start &+ 2, to: line.content.end)
         var fields = FieldCursor(in: value)
-        guard fields.next(in: body) != nil, let portField = fields.next(in: body) else { return nil }
+        guard let media = fields.next(in: body), let portField = fields.next(in: body) else { return nil }
         let slash = body.firstIndex(of: UInt8(ascii: "/"), in: portField)
         portText = ByteRange(from: portField.start, to: slash ?? portField.end)
         guard let port = Decimal.parse(body, portText, maximum: 65535) else { return nil }
@@ -63,6 +65,7 @@ public struct MediaStream: Sendable {
         self.portField = portField
         self.number = number
         self.line = line.number
+        isAudio = body.equalsIgnoringCase(media, "audio")
         self.session = session
         transport = fields.next(in: body) ?? ByteRange(start: value.end, count: 0)
         isRTP = MediaStream.isRTP(body, transport)

@@ -40,11 +40,15 @@ extension EditList {
         for index in description.places.indices {
             switch description.places[index] {
             case .origin(let session, let field):
-                guard options.changesOrigin, let first = description.firstRelayed(session, verdicts) else { continue }
+                guard options.changesOrigin, let first = description.firstRelayed(session, verdicts, addresses),
+                    !AddressText.isNull(addresses, first.address)
+                else { continue }
                 move(field, to: first, body, addresses, keepingHold: false)
 
             case .sessionConnection(let session, let field):
-                guard let target = description.target(ofConnection: session, verdicts, options) else { continue }
+                guard let target = description.target(ofConnection: session, verdicts, addresses, options) else {
+                    continue
+                }
                 move(field, to: target, body, addresses, keepingHold: true)
 
             case .streamConnection(let stream, let field):
@@ -52,7 +56,7 @@ extension EditList {
                 case .relayed(let destination): move(field, to: destination, body, addresses, keepingHold: true)
                 case .refused:
                     let session = description.streams[stream].session
-                    guard let first = description.firstRelayed(session, verdicts) else { continue }
+                    guard let first = description.firstRelayed(session, verdicts, addresses) else { continue }
                     move(field, to: first, body, addresses, keepingHold: true)
                 case .left: continue
                 }
@@ -61,7 +65,7 @@ extension EditList {
                 let session = description.streams[stream].session
                 guard verdicts[stream] == .left, !description.streams[stream].hasOwnConnection,
                     let field = description.sessions[session].connection,
-                    let target = description.target(ofConnection: session, verdicts, options),
+                    let target = description.target(ofConnection: session, verdicts, addresses, options),
                     moves(field, to: target, body, addresses)
                 else { continue }
                 addLine(body, at: offset, lineEnd: description.lineEnd) {
@@ -148,14 +152,23 @@ extension SessionDescription {
     /// How the lines of this session description end: CRLF (RFC 8866 section 5), or LF where all of them do.
     var lineEnd: StaticString { endsLinesInLineFeedAlone ? "\n" : "\r\n" }
 
-    /// Where the first stream of a session goes that a relay takes; nil where it takes none.
-    func firstRelayed(_ session: Int, _ verdicts: Span<StreamVerdict>) -> StreamDestination? {
+    /// Where the first stream of a session goes that a relay takes; nil where it takes none. To a stream on hold a relay
+    /// may answer the null address, which becomes nobody else's where another stream has a better one.
+    func firstRelayed(
+        _ session: Int, _ verdicts: Span<StreamVerdict>, _ addresses: Span<UInt8>
+    ) -> StreamDestination? {
+        var held: StreamDestination?
         var index = sessions[session].firstStream ?? streams.count
         while index < streams.count, streams[index].session == session {
-            if let destination = verdicts[index].destination { return destination }
+            if let destination = verdicts[index].destination {
+                if !streams[index].isOnHold || !AddressText.isNull(addresses, destination.address) {
+                    return destination
+                }
+                held = held ?? destination
+            }
             index &+= 1
         }
-        return nil
+        return held
     }
 
     /// Where the first stream of all goes that a relay takes.
@@ -169,7 +182,7 @@ extension SessionDescription {
     /// Where the `c=` of a session goes; nil where it stays. A reader that stops before the end may go by it where a
     /// stream has its own, and one that takes several sessions for one may take it for any stream.
     func target(
-        ofConnection session: Int, _ verdicts: Span<StreamVerdict>, _ options: RewriteOptions
+        ofConnection session: Int, _ verdicts: Span<StreamVerdict>, _ addresses: Span<UInt8>, _ options: RewriteOptions
     ) -> StreamDestination? {
         var hasRefused = false
         var ofCutOff: StreamDestination?
@@ -183,7 +196,7 @@ extension SessionDescription {
             }
             index &+= 1
         }
-        if sessions.count > 1 { return firstRelayed(session, verdicts) ?? firstRelayed(verdicts) }
-        return hasRefused || options.changesSessionConnection ? firstRelayed(session, verdicts) : ofCutOff
+        if sessions.count > 1 { return firstRelayed(session, verdicts, addresses) ?? firstRelayed(verdicts) }
+        return hasRefused || options.changesSessionConnection ? firstRelayed(session, verdicts, addresses) : ofCutOff
     }
 }

@@ -56,6 +56,17 @@ public struct SessionDescription: ~Copyable {
     /// Whether a relay is to be asked for any of the media streams.
     public var wantsRelay: Bool { streams.contains { $0.wantsRelay } }
 
+    /// The number of the stream that a relay of one stream is asked for: the first audio that wants a relay, else the
+    /// first stream that does; 0: none.
+    public var mainStream: Int {
+        var first = 0
+        for stream in streams where stream.wantsRelay {
+            if stream.isAudio { return stream.number }
+            if first == 0 { first = stream.number }
+        }
+        return first
+    }
+
     /// Reads the session description in `range` of `body`. Lines that it does not know may hold anything, and so may
     /// those of a media stream that is off or over TCP, but for its `m=`.
     /// Throws for what `SDPError` names, all but `verdictsDoNotMatch`.

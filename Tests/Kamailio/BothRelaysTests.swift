@@ -196,6 +196,26 @@ extension Kamailio {
         #expect([offer, ack].map { $0.returnCodes.last } == [1, 1])
     }
 
+    /// rtpengine serves one stream of a call: the video is refused, and the audio is as good as ever.
+    @Test(arguments: RelaySetting.all)
+    func videoBesideTheAudioIsRelayedByRTPProxyAlone(_ setting: RelaySetting) throws {
+        try setting.run { kamailio in
+            let phones = try PhoneCall(kamailio)
+            let offered = try phones.description(of: .caller) + SDPText.text(SDPText.media("video", 5006))
+            let invite = try phones.call.invite(sdp: offered, run: .offer())
+            let isRefused = invite.lines.contains { $0.hasPrefix("m=video 0 ") }
+            #expect(invite.returnCodes.last == 1)
+            #expect(isRefused == (setting.kind == .rtpengine))
+            let video = SDPText.text(SDPText.media("video", isRefused ? 0 : 5008))
+            let answer = try phones.call.reply(
+                to: invite, sdp: phones.description(of: .callee) + video, run: .answer())
+            #expect(answer.returnCodes.last == 1)
+            try phones.take(invite, at: .callee)
+            try phones.take(answer, at: .caller)
+            #expect(try phones.audio() == Self.both)
+        }
+    }
+
     /// What joins the Call-ID makes another call of it for RTPProxy, and nothing for rtpengine (README, Parallel forks).
     @Test(arguments: RelayKind.allCases)
     func branchesHaveSessionsOfTheirOwnAtRTPProxyAlone(_ kind: RelayKind) throws {

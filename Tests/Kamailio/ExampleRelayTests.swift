@@ -86,6 +86,8 @@ private struct PlacedCall {
     func eachPhoneGetsTheFamilyOfItsDescription(_ kind: RelayKind) throws {
         let phones = [
             Phone(name: "four", signalling: .ipv4, media: .ipv4), Phone(name: "six", signalling: .ipv6, media: .ipv6),
+            Phone(name: "mixed4", signalling: .ipv6, media: .ipv4),
+            Phone(name: "mixed6", signalling: .ipv4, media: .ipv6),
         ]
         let changes = [("listen=udp:[2001:db8::1]", "listen=udp:[::1]")]
         try Example.run("ipv4-ipv6.cfg", real: kind.start("127.0.0.4", outside: "::1"), changes) { kamailio in
