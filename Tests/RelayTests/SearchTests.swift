@@ -99,7 +99,7 @@ import Testing
         let call = FakeCall()
         // What nobody knows is as good as deleted.
         #expect(function.succeeds(worker, call) == (function == .delete))
-        for stranger in strangers { #expect(stranger.commands.count == (function == .figure ? 8 : 1)) }
+        for stranger in strangers { #expect(stranger.commands.count == function.commands) }
         switch function {
         case .lookup, .delete, .statistics, .figure: #expect(call.errors == [])
         case .answer:
