@@ -23,8 +23,9 @@ struct dlg_cell *rtpp_dialog_lend(rtpp_message *message)
 {
 	struct dlg_cell *dlg;
 
-	if(!message->is_made_up || !is_bound || get_route_type() != EVENT_ROUTE)
+	if(!message->is_made_up || !is_bound)
 		return NULL;
+	/* The one whose event route runs: the made-up Call-ID is no dialog's. */
 	dlg = dialog.get_dlg(message->context);
 	if(dlg == NULL)
 		return NULL;

@@ -13,7 +13,7 @@ import Testing
                 rtpproxy_offer();
                 t_on_reply("REPLY");
             }
-            if (has_totag()) loose_route();
+            if (has_totag()) dlg_manage();
             t_relay();
         }
         onreply_route[REPLY] {
@@ -56,7 +56,7 @@ import Testing
             let call = try kamailio.call()
             try call.reply(to: call.invite(), sdp: SDPText.audio(port: 6000))
             try call.ack()
-            #expect(kamailio.waitForLog("ran end 1", seconds: 8) != nil)
+            #expect(kamailio.waitForLog("ran end 1", seconds: 8) != nil, "\(kamailio.log.suffix(1500))")
             let expected = "D \(call.id) \(call.fromTag) \(call.toTag)"
             #expect(waitUntil(3) { relay.texts(of: call.id, "D") == [expected] })
             #expect(relay.texts(of: "123", "D").isEmpty)
@@ -78,7 +78,7 @@ import Testing
             try call.reply(to: call.invite(), sdp: SDPText.audio(port: 6000))
             try call.ack()
             try call.bye()
-            #expect(kamailio.waitForLog("ran end 1", seconds: 8) != nil)
+            #expect(kamailio.waitForLog("ran end 1", seconds: 8) != nil, "\(kamailio.log.suffix(1500))")
             #expect(relay.texts(of: call.id, "D") == ["D \(call.id) \(call.fromTag) \(call.toTag)"])
         }
     }
