@@ -15,6 +15,14 @@ import Testing
         case answer, lookup, delete, statistics, figure, play, stop, record
 
         var unknown: String { self == .answer || self == .lookup ? "0" : "E50" }
+        /// How many commands each node is sent.
+        var commands: Int {
+            switch self {
+            case .figure: 8
+            case .record: 2
+            default: 1
+            }
+        }
         var verb: Character {
             switch self {
             case .answer, .lookup: "L"
