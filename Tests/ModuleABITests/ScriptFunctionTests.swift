@@ -200,7 +200,8 @@ import Testing
         // What the node can do has not been asked yet.
         #expect(lending("p") { rtpp_play(module.handle, &message.message, $0, 1, true) } == -1)
         #expect(rtpp_stop_play(module.handle, &message.message, true) == -1)
-        #expect(relay.texts(of: "others") == ["D others ft tt", "D others;via1 ft", "R others ft tt"])
+        #expect(
+            relay.texts(of: "others") == ["D others ft tt", "D others;via1 ft", "R others ft tt", "R others tt ft"])
     }
 
     @Test func aSetIsChosenByNumberOrText() throws {
