@@ -34,15 +34,6 @@ import Testing
             }
         }
 
-        /// How many commands it sends a node at most.
-        var commands: Int {
-            switch self {
-            case .figure: 8
-            case .record: 2
-            default: 1
-            }
-        }
-
         /// Calls it for the call `b`, whose default choice is the first node; whether it did what it should.
         func succeeds(_ worker: SIPWorker, _ call: FakeCall) -> Bool {
             call[.callID] = "b"
