@@ -69,7 +69,7 @@ static void turn(rpc_t *rpc, void *context, rtpp_status (*command)(rtpp_module *
 		return;
 	}
 	if(rtpp_read_switch(rtpp_bytes_of(&number), &is_on) != RTPP_OK) {
-		rpc->fault(context, 400, "Not a number: %.*s", number.len, number.s);
+		rpc->fault(context, 400, "Not a number");
 		return;
 	}
 	if(command(rtpp_instance, rtpp_bytes_of(&url), is_on) != RTPP_OK)

@@ -161,7 +161,7 @@ import Testing
         let relay = try ScriptedRelay()
         let database = try Database(kind, rows: [Row(0, relay)])
         try database.withKamailio(probing: [relay]) { (kamailio) throws in
-            try database.insert([Row(url: "'nonsense'")])
+            try database.insert([Row(url: "'nonsense:1'")])
             #expect(try reload(kamailio)["skipped"] == "1")
             #expect(try kamailio.relays().map { $0["url"] } == [relay.url])
             #expect(kamailio.complaints.contains { $0.contains("nonsense") })

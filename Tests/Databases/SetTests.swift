@@ -50,7 +50,7 @@ import Testing
         let relays = [try ScriptedRelay(), try ScriptedRelay()]
         let change = { (c: inout KamailioConfiguration) in
             c.set("rtpproxy_sock", relays[1].url)
-            c.set("rtpproxy_sock", "5 == nonsense")
+            c.set("rtpproxy_sock", "5 == nonsense:1")
         }
         try Database(kind, rows: [Row(0, relays[0])]).withKamailio(probing: [relays[0]], change) { (kamailio) throws in
             #expect(try kamailio.relays().map { $0["url"] } == [relays[0].url])

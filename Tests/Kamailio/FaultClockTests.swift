@@ -28,7 +28,7 @@ import Testing
             #expect(invite.returnCodes == [1])
             #expect(try Self.date(kamailio) != day, "the clock was not set")
             // A silent relay has its two seconds, no more and no less.
-            relay.on { $0.verb == "U" ? .drop : nil }
+            relay.on { _ in .drop }
             let silent = try kamailio.offer()
             #expect(silent.code == -3)
             #expect(silent.milliseconds > 1800 && silent.milliseconds < brieflyInMilliseconds)

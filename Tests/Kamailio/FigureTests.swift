@@ -124,7 +124,7 @@ extension Kamailio {
             let existing = try kamailio.call()
             existing.choose(1, of: [1, 1, 1])
             let invite = try existing.invite(run: .offer())
-            relays[1].on(call: existing.id) { $0.verb == "L" ? .drop : nil }
+            relays[1].on { _ in .drop }
             _ = try existing.reply(to: invite, sdp: SDPText.audio(), run: .answer())
             let counted = try kamailio.counted()
             #expect(counted["errors_ports"] == 1 && counted["failovers"] ?? 0 >= 2)

@@ -191,9 +191,9 @@ private enum JournalFiles {
         guard let journal = Journal() else { return print("SKIPPED: the journal's socket is taken") }
         var configuration = KamailioConfiguration()
         configuration.set("rtpproxy_journal", 1)
-        configuration.set("rtpproxy_sock", "nonsense")
+        configuration.set("rtpproxy_sock", "nonsense:1")
         _ = try Kamailio.starts(configuration)
-        #expect(try journal.entries("BAD_PARAMETER").first?["MESSAGE"]?.contains("\"nonsense\"") == true)
+        #expect(try journal.entries("BAD_PARAMETER").first?["MESSAGE"]?.contains("\"nonsense:1\"") == true)
     }
 
     @Test func catalogExplainsEveryKindAndNoOther() throws {

@@ -196,6 +196,7 @@ func script(
                     "P3 \(call.id) /prompts/a session \(from);1 \(to);1",
                     "P-1 \(call.id) /prompts/b session \(to);1 \(from);1", "S \(call.id) \(from);1 \(to);1",
                     "S \(call.id) \(to);1 \(from);1", "R \(call.id) \(from) \(to)",
+                    "R \(call.id) \(to) \(from)",
                 ])
         }
     }
