@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RTPP_ABI_VERSION 1u
+#define RTPP_ABI_VERSION 2u
 
 /* Tells Swift that an enum has no values but those listed; the C glue passes no others. */
 #ifdef __clang__
@@ -67,7 +67,7 @@ typedef enum RTPP_CLOSED rtpp_method {
 
 typedef enum RTPP_CLOSED rtpp_route {
     RTPP_ROUTE_OTHER = 0,
-    RTPP_ROUTE_FAILURE = 1,        /* failure_route, and a transaction that was resumed */
+    RTPP_ROUTE_FAILURE = 1,        /* failure_route, also where another module had suspended it */
     RTPP_ROUTE_BRANCH_FAILURE = 2  /* event_route[tm:branch-failure:...] */
 } rtpp_route;
 
@@ -95,7 +95,7 @@ typedef enum RTPP_CLOSED rtpp_body_state {
 /* What came of suspending a transaction. */
 typedef enum RTPP_CLOSED rtpp_suspension {
     RTPP_SUSPENDED = 0,
-    RTPP_RETRANSMISSION = 1, /* it waits already: of this message nothing is left to do */
+    RTPP_RETRANSMISSION = 1, /* it waits already, or is over: of this message nothing is left to do */
     RTPP_NOT_SUSPENDED = 2   /* logged */
 } rtpp_suspension;
 
@@ -103,7 +103,8 @@ typedef enum RTPP_CLOSED rtpp_suspension {
 typedef enum RTPP_CLOSED rtpp_resumption {
     RTPP_TAKEN = 0,
     RTPP_GONE = 1,       /* it had ended, or its message could not be changed: what was created is deleted */
-    RTPP_HANDED_OVER = 2 /* another process goes on; the record is the host's until rtpp_resumed */
+    RTPP_HANDED_OVER = 2, /* another process goes on; the record is the host's until rtpp_resumed or rtpp_held_up */
+    RTPP_HELD_UP = 3     /* another process is at the transaction: resume_again, a little later */
 } rtpp_resumption;
 
 /* What a call needs out of a SIP message. A header that is absent or unreadable is an absent field. */
@@ -258,6 +259,8 @@ typedef struct rtpp_host {
      * the record. May call any other entry point. */
     rtpp_resumption (*resume)(void *record, void *continuation, rtpp_code code, const rtpp_edit *edits, size_t count,
             rtpp_bytes body, rtpp_bytes instance);
+    /* The same for one that was held up: the host has kept what it needs. */
+    rtpp_resumption (*resume_again)(void *record, void *continuation);
 } rtpp_host;
 
 /* One line of rtpproxy.list. */
@@ -341,6 +344,9 @@ RTPP_API void rtpp_goes_on(rtpp_module *module, const rtpp_message *message, con
 RTPP_API void rtpp_delete_postponed(rtpp_module *module, void *record);
 /* What came of a record that `resume` had handed over: RTPP_TAKEN or RTPP_GONE. It is no longer the host's. */
 RTPP_API void rtpp_resumed(rtpp_module *module, void *record, rtpp_resumption resumption);
+/* A record that `resume` or `resume_again` had handed over is held up where it is: its asynchronous process will try
+ * again. false: it cannot be told, the record is still the host's. */
+RTPP_API bool rtpp_held_up(rtpp_module *module, void *record);
 /* Selects the set for the rest of this message's processing. */
 RTPP_API rtpp_code rtpp_select_set(rtpp_module *module, const rtpp_message *message, int64_t set_id);
 /* The same with the text of a variable: digits. */

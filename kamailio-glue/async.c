@@ -10,14 +10,17 @@
 
 #include "modules/tm/tm_load.h"
 
-#include "modules/tm/lock.h"
 #include "modules/tm/sip_msg.h"
+
+struct task;
 
 /* What is noted of a transaction. */
 typedef struct continuation {
 	unsigned int hash_index;
 	unsigned int label;
 	int branch;			   /* of a reply; -1: it is a request */
+	int suspension;		   /* of a request: which one */
+	struct task *task;	   /* what it is to go on with, while that cannot be done here and now */
 	struct sip_msg *reply; /* the clone of a reply, in shared memory */
 	int reply_length;
 	int route;		   /* index in main_rt; -1: a KEMI function */
@@ -74,9 +77,15 @@ static rtpp_suspension suspend_request(struct tm_binds *tm, struct sip_msg *msg,
 	}
 	next->branch = -1;
 	if(tm->t_suspend(msg, &next->hash_index, &next->label) != 0) {
+		/* Its CANCEL was faster; forwarding it now would leave branches that are never sent. */
+		if(rtpp_tm_is_cancelled(tm->t_gett())) {
+			tm->t_reply(msg, 487, "Request Terminated");
+			return RTPP_RETRANSMISSION;
+		}
 		LM_WARN("the transaction cannot wait: it has been answered or cancelled\n");
 		return RTPP_NOT_SUSPENDED;
 	}
+	next->suspension = rtpp_tm_suspension(tm->t_gett());
 	return RTPP_SUSPENDED;
 }
 
@@ -130,26 +139,23 @@ rtpp_suspension rtpp_suspend(void *context, void *memory)
 
 /* --- going on --- */
 
-/* What a request has been changed to, in shared memory. */
-typedef struct lumps {
-	struct lump *headers;
-	struct lump *bodies;
-	struct lump_rpl *replies;
-} lumps;
-
-/* What goes on just now in this process. */
-static struct {
-	const continuation *next;
+/* What a transaction is to go on with. */
+typedef struct outcome {
+	rtpp_code code;
 	const rtpp_edit *edits;
 	size_t count;
 	rtpp_bytes body;
 	rtpp_bytes instance;
-	rtpp_code code;
+} outcome;
+
+/* What goes on just now in this process. */
+static struct {
+	const continuation *next;
+	outcome outcome;
 	struct sip_msg *msg; /* while its route runs */
 	bool has_run;
-	bool was_cancelled;
 	bool has_changes; /* of a request */
-	lumps changes;
+	rtpp_lumps changes;
 } current;
 
 const struct sip_msg *rtpp_resumed_message(void)
@@ -159,34 +165,7 @@ const struct sip_msg *rtpp_resumed_message(void)
 
 rtpp_code rtpp_resumed_code(void)
 {
-	return current.code;
-}
-
-/* Branches that a failure route adds later are made of the transaction's own copy of the request, which gets the changes
- * of a request route when that first forwards, but none of a route that goes on. So it gets them here. */
-static bool copy_lumps(struct sip_msg *msg, lumps *copy)
-{
-	memset(copy, 0, sizeof(*copy));
-	/* What tm has added for the branch just sent is no change of the script's. */
-	free_via_clen_lump(&msg->add_rm);
-	return msg_lump_cloner(msg, &copy->headers, &copy->bodies, &copy->replies) == 0;
-}
-
-/* Under the transaction's reply lock: nobody else looks at its request meanwhile. */
-static void give_lumps(struct sip_msg *request, const lumps *copy)
-{
-	/* All three are in one block, which begins with the first of them. */
-	void *old = request->add_rm;
-
-	if(old == NULL)
-		old = request->body_lumps;
-	if(old == NULL)
-		old = request->reply_lump;
-	request->add_rm = copy->headers;
-	request->body_lumps = copy->bodies;
-	request->reply_lump = copy->replies;
-	if(old != NULL)
-		shm_free(old);
+	return current.outcome.code;
 }
 
 /* Makes the edits, if they are of this message: tm keeps requests as they were when their transaction was made, and the
@@ -196,32 +175,21 @@ static bool apply(struct sip_msg *msg)
 	rtpp_message message;
 
 	rtpp_message_init(&message, msg);
-	if(message.body.length != current.body.length
-			|| memcmp(message.body.data, current.body.data, current.body.length) != 0) {
+	if(message.body.length != current.outcome.body.length
+			|| memcmp(message.body.data, current.outcome.body.data, message.body.length) != 0) {
 		LM_ERR("the body was changed after the transaction had been made: the SDP stays as it is\n");
 		return false;
 	}
-	return current.count == 0 || rtpp_message_apply(msg, current.edits, current.count);
+	return current.outcome.count == 0 || rtpp_message_apply(msg, current.outcome.edits, current.outcome.count);
 }
 
-/* The first thing that a continued transaction does: the edits are made, then its route runs. */
-static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
+static void run_route(struct sip_msg *msg)
 {
-	struct tm_binds *tm = rtpp_tm();
-	struct cell *transaction = tm->t_gett();
-	int route_type = get_route_type();
 	str function = {(char *)current.next->function, (int)strlen(current.next->function)};
 	str event = {"rtpproxy:async", 14};
+	int route_type = get_route_type();
 	rtpp_message message;
 
-	(void)unused1, (void)unused2;
-	current.has_run = true;
-	if(current.code == 1 && !apply(msg))
-		current.code = -1;
-	if(current.instance.length > 0)
-		rtpp_message_set_instance(msg, current.instance);
-	if(current.was_cancelled)
-		transaction->flags |= T_CANCELED;
 	if(current.next->branch >= 0)
 		set_route_type(TM_ONREPLY_ROUTE);
 	current.msg = msg;
@@ -240,97 +208,94 @@ static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
 	}
 	current.msg = NULL;
 	set_route_type(route_type);
-	if(current.next->branch < 0 && transaction->uas.request != NULL)
-		current.has_changes = copy_lumps(msg, &current.changes);
+}
+
+/* The first thing that a continued transaction does: the edits are made, then its route runs. */
+static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
+{
+	struct tm_binds *tm = rtpp_tm();
+	struct cell *transaction = tm->t_gett();
+	int branches = transaction->nr_of_outgoings;
+
+	(void)unused1, (void)unused2;
+	current.has_run = true;
+	if(current.outcome.code == 1 && !apply(msg))
+		current.outcome.code = -1;
+	if(current.outcome.instance.length > 0)
+		rtpp_message_set_instance(msg, current.outcome.instance);
+	if(current.next->branch >= 0) {
+		rtpp_tm_reply_route_begins(transaction);
+		run_route(msg);
+		rtpp_tm_reply_route_ends(transaction, msg);
+		return 0;
+	}
+	run_route(msg);
+	if(rtpp_tm_has_stranded_branch(transaction, branches))
+		tm->t_reply(msg, 487, "Request Terminated");
+	if(transaction->uas.request != NULL)
+		current.has_changes = rtpp_tm_copy_lumps(msg, &current.changes);
 	return 0;
 }
 
-/* tm's reply lock: recursive, by process. */
-static void lock_replies(struct cell *transaction)
+/* Whether tm has taken the reply: it is tm's then, and gone. */
+static bool continue_reply(
+		struct tm_binds *tm, struct cell *transaction, const continuation *next, struct action *action)
 {
-	if(atomic_get(&transaction->reply_locker_pid) != my_pid()) {
-		lock(&transaction->reply_mutex);
-		atomic_set(&transaction->reply_locker_pid, my_pid());
-	} else {
-		transaction->reply_rec_lock_level++;
+	bool is_taken = false;
+	int i;
+
+	/* A CANCEL notes itself without the lock, and t_continue leaves alone what is cancelled. */
+	for(i = 0; i < 3 && !is_taken; i++) {
+		if(!rtpp_tm_put_reply_in(transaction, next->branch, next->reply, next->reply_length))
+			return false;
+		tm->t_continue_skip_timer(next->hash_index, next->label, action);
+		is_taken = current.has_run || !rtpp_tm_has_reply(transaction, next->branch, next->reply);
+		if(!is_taken)
+			rtpp_tm_take_reply_out(transaction, next->branch);
+		rtpp_tm_restore(transaction);
 	}
+	return is_taken;
 }
 
-static void unlock_replies(struct cell *transaction)
-{
-	if(transaction->reply_rec_lock_level == 0) {
-		atomic_set(&transaction->reply_locker_pid, 0);
-		unlock(&transaction->reply_mutex);
-	} else {
-		transaction->reply_rec_lock_level--;
-	}
-}
-
-/* Puts the clone of a reply where t_suspend would have left one. */
-static bool put_reply_in(struct cell *transaction, const continuation *next)
-{
-	struct ua_client *branch = &transaction->uac[next->branch];
-
-	/* A branch that has its final reply already wants no other. */
-	if(branch->reply != NULL)
-		return false;
-	next->reply->msg_flags |= FL_RPL_SUSPENDED;
-	branch->reply = next->reply;
-	branch->end_reply = (char *)next->reply + next->reply_length;
-	transaction->async_backup.backup_route = TM_ONREPLY_ROUTE;
-	transaction->async_backup.backup_branch = next->branch;
-	/* A 2xx that has crossed a CANCEL is relayed all the same. */
-	current.was_cancelled = (transaction->flags & T_CANCELED) != 0;
-	transaction->flags &= ~T_CANCELED;
-	transaction->flags |= T_ASYNC_SUSPENDED;
-	return true;
-}
-
-static void take_reply_out(struct cell *transaction, const continuation *next)
-{
-	transaction->flags &= ~T_ASYNC_SUSPENDED;
-	if(current.was_cancelled)
-		transaction->flags |= T_CANCELED;
-	transaction->uac[next->branch].reply = NULL;
-	transaction->uac[next->branch].end_reply = NULL;
-}
-
-/* The reply lock is held from before tm looks until the changes are where tm will look for them. */
-static void run(struct tm_binds *tm, const continuation *next, struct action *action)
+/* The reply lock is held from before tm looks until the changes are where tm will look for them. Where another process
+ * has it, for as long as its route may take, nothing is waited for. */
+static rtpp_resumption run(struct tm_binds *tm, const continuation *next, struct action *action, bool can_wait)
 {
 	struct cell *previous = tm->t_gett(), *transaction;
 	int previous_branch = tm->t_gett_branch();
-	bool is_reply_used = false;
+	bool is_held_up = false, is_reply_taken = false;
 
 	if(tm->t_lookup_ident(&transaction, next->hash_index, next->label) >= 0) {
-		lock_replies(transaction);
-		if(next->branch < 0) {
-			if(transaction->flags & T_ASYNC_SUSPENDED)
+		while(!rtpp_tm_try_lock(transaction)) {
+			is_held_up = !can_wait;
+			if(is_held_up)
+				break;
+			sleep_us(1000);
+		}
+		if(!is_held_up) {
+			if(next->branch >= 0)
+				is_reply_taken = continue_reply(tm, transaction, next, action);
+			else if(rtpp_tm_request_waits(transaction, next->suspension))
 				tm->t_continue(next->hash_index, next->label, action);
 			if(current.has_changes)
-				give_lumps(transaction->uas.request, &current.changes);
-		} else if(put_reply_in(transaction, next)) {
-			/* Also where the transaction only waits for retransmissions: tm relays those of a 2xx to the end. */
-			tm->t_continue_skip_timer(next->hash_index, next->label, action);
-			is_reply_used = current.has_run;
-			if(!is_reply_used)
-				take_reply_out(transaction, next);
+				rtpp_tm_give_lumps(transaction, &current.changes);
+			rtpp_tm_unlock(transaction);
 		}
-		unlock_replies(transaction);
 		tm->unref_cell(transaction);
 	}
 	tm->t_sett(previous, previous_branch);
-	if(next->reply != NULL && !is_reply_used)
+	if(is_held_up)
+		return RTPP_HELD_UP;
+	if(next->reply != NULL && !is_reply_taken)
 		sip_msg_free(next->reply);
+	return current.has_run ? RTPP_TAKEN : RTPP_GONE;
 }
 
-static rtpp_resumption resume_here(const continuation *next, rtpp_code code, const rtpp_edit *edits, size_t count,
-		rtpp_bytes body, rtpp_bytes instance)
+static rtpp_resumption resume_here(const continuation *next, const outcome *outcome, bool can_wait)
 {
 	static ksr_cmd_export_t command = {"rtpproxy_go_on", go_on, 0, 0, 0, ANY_ROUTE, 0, NULL};
-	struct tm_binds *tm = rtpp_tm();
 	struct action action;
-	bool is_applied;
+	rtpp_resumption resumption;
 
 	memset(&action, 0, sizeof(action));
 	action.cfile = "rtpproxy";
@@ -342,86 +307,147 @@ static rtpp_resumption resume_here(const continuation *next, rtpp_code code, con
 
 	memset(&current, 0, sizeof(current));
 	current.next = next;
-	current.edits = edits;
-	current.count = count;
-	current.body = body;
-	current.instance = instance;
-	current.code = code;
-	run(tm, next, &action);
-	is_applied = current.code == code;
+	current.outcome = *outcome;
+	resumption = run(rtpp_tm(), next, &action, can_wait);
 	current.next = NULL;
-	return current.has_run && is_applied ? RTPP_TAKEN : RTPP_GONE;
+	/* The edits could not be made. */
+	if(resumption == RTPP_TAKEN && current.outcome.code != outcome->code)
+		return RTPP_GONE;
+	return resumption;
 }
 
-/* --- in a worker of the core's --- */
+/* --- later, or in a worker of the core's --- */
 
-/* What another process needs to go on with, one block of shared memory. */
+/* All of it, one block of shared memory. */
 typedef struct task {
-	async_task_t base;
 	void *record;
-	const continuation *next;
-	rtpp_code code;
-	size_t count;
-	rtpp_bytes body;
-	rtpp_bytes instance;
+	continuation *next;
+	outcome outcome;
 	rtpp_edit edits[];
 } task;
 
-static void run_task(void *memory)
+static rtpp_bytes copy_bytes(uint8_t **memory, rtpp_bytes bytes)
 {
-	task *work = memory;
+	rtpp_bytes copy = {*memory, bytes.length};
 
-	rtpp_resumed(rtpp_instance, work->record,
-			resume_here(work->next, work->code, work->edits, work->count, work->body, work->instance));
+	if(bytes.length > 0)
+		memcpy(*memory, bytes.data, bytes.length);
+	*memory += bytes.length;
+	return copy;
 }
 
-static bool push_task(void *record, const continuation *next, rtpp_code code, const rtpp_edit *edits, size_t count,
-		rtpp_bytes body, rtpp_bytes instance)
+/* The body is the record's, and lives as long. */
+static task *make_task(void *record, continuation *next, const outcome *outcome)
 {
-	size_t size = sizeof(task) + count * sizeof(rtpp_edit) + instance.length;
+	size_t size = sizeof(task) + outcome->count * sizeof(rtpp_edit) + outcome->instance.length;
 	uint8_t *text;
 	task *work;
 	size_t i;
 
-	for(i = 0; i < count; i++)
-		size += edits[i].text.length;
+	for(i = 0; i < outcome->count; i++)
+		size += outcome->edits[i].text.length;
 	work = shm_malloc(size);
 	if(work == NULL)
-		return false;
-	memset(work, 0, sizeof(*work));
-	work->base.exec = run_task;
-	work->base.param = work;
+		return NULL;
 	work->record = record;
 	work->next = next;
-	work->code = code;
-	work->count = count;
-	work->body = body;
-	text = (uint8_t *)&work->edits[count];
-	for(i = 0; i < count; i++) {
-		work->edits[i] = edits[i];
-		work->edits[i].text.data = text;
-		if(edits[i].text.length > 0)
-			memcpy(text, edits[i].text.data, edits[i].text.length);
-		text += edits[i].text.length;
+	work->outcome = *outcome;
+	work->outcome.edits = work->edits;
+	text = (uint8_t *)&work->edits[outcome->count];
+	for(i = 0; i < outcome->count; i++) {
+		work->edits[i] = outcome->edits[i];
+		work->edits[i].text = copy_bytes(&text, outcome->edits[i].text);
 	}
-	work->instance.data = text;
-	work->instance.length = instance.length;
-	if(instance.length > 0)
-		memcpy(text, instance.data, instance.length);
+	work->outcome.instance = copy_bytes(&text, outcome->instance);
+	next->task = work;
+	return work;
+}
+
+/* Makes the task one of the past, unless it is held up. */
+static rtpp_resumption run_task(task *work, bool can_wait)
+{
+	rtpp_resumption resumption = resume_here(work->next, &work->outcome, can_wait);
+
+	if(resumption != RTPP_HELD_UP)
+		shm_free(work);
+	return resumption;
+}
+
+static void run_in_worker(void *memory)
+{
+	task *work = memory;
+	void *record = work->record;
+	rtpp_resumption resumption = run_task(work, false);
+
+	if(resumption == RTPP_HELD_UP) {
+		if(rtpp_held_up(rtpp_instance, record))
+			return;
+		resumption = run_task(work, true);
+	}
+	rtpp_resumed(rtpp_instance, record, resumption);
+}
+
+static bool push_task(task *work)
+{
 	/* The worker frees it when it has run it. */
-	if(async_task_push(&work->base) >= 0)
+	async_task_t *job = shm_malloc(sizeof(*job));
+
+	if(job == NULL)
+		return false;
+	memset(job, 0, sizeof(*job));
+	job->exec = run_in_worker;
+	job->param = work;
+	if(async_task_push(job) >= 0)
 		return true;
-	shm_free(work);
+	shm_free(job);
 	return false;
+}
+
+/* Whether another process is at the transaction just now. */
+static bool is_held_up(const continuation *next)
+{
+	struct tm_binds *tm = rtpp_tm();
+	struct cell *previous = tm->t_gett(), *transaction;
+	int previous_branch = tm->t_gett_branch();
+	bool result = false;
+
+	if(tm->t_lookup_ident(&transaction, next->hash_index, next->label) >= 0) {
+		result = rtpp_tm_is_locked(transaction);
+		tm->unref_cell(transaction);
+	}
+	tm->t_sett(previous, previous_branch);
+	return result;
 }
 
 rtpp_resumption rtpp_resume(void *record, void *memory, rtpp_code code, const rtpp_edit *edits, size_t count,
 		rtpp_bytes body, rtpp_bytes instance)
 {
 	continuation *next = memory;
+	outcome outcome = {code, edits, count, body, instance};
+	rtpp_resumption resumption;
 
 	next->record = record;
-	if(rtpp_async_in_workers(rtpp_instance) && push_task(record, next, code, edits, count, body, instance))
-		return RTPP_HANDED_OVER;
-	return resume_here(next, code, edits, count, body, instance);
+	if(rtpp_async_in_workers(rtpp_instance)) {
+		task *work = make_task(record, next, &outcome);
+
+		if(work == NULL)
+			return resume_here(next, &outcome, true);
+		return push_task(work) ? RTPP_HANDED_OVER : run_task(work, false);
+	}
+	resumption = resume_here(next, &outcome, false);
+	if(resumption == RTPP_HELD_UP && make_task(record, next, &outcome) == NULL)
+		resumption = resume_here(next, &outcome, true);
+	return resumption;
+}
+
+rtpp_resumption rtpp_resume_again(void *record, void *memory)
+{
+	continuation *next = memory;
+
+	(void)record;
+	if(!rtpp_async_in_workers(rtpp_instance))
+		return run_task(next->task, false);
+	if(is_held_up(next))
+		return RTPP_HELD_UP;
+	return push_task(next->task) ? RTPP_HANDED_OVER : run_task(next->task, false);
 }

@@ -46,11 +46,49 @@ void *rtpp_take_postponed(void *context);
 rtpp_suspension rtpp_suspend(void *context, void *continuation);
 rtpp_resumption rtpp_resume(void *record, void *continuation, rtpp_code code, const rtpp_edit *edits, size_t count,
 		rtpp_bytes body, rtpp_bytes instance);
+rtpp_resumption rtpp_resume_again(void *record, void *continuation);
 /* Where the next transaction to be suspended goes on: a route by its number or, under KEMI, a function by its name. */
 void rtpp_async_target(int route, const str *function);
 /* The message with which a transaction has just gone on, NULL elsewhere, and what its call came to. */
 const struct sip_msg *rtpp_resumed_message(void);
 rtpp_code rtpp_resumed_code(void);
+
+/* tm_compat.c: what is known of tm's insides. */
+struct cell;
+/* Takes a transaction's reply lock; false: another process has it. */
+bool rtpp_tm_try_lock(struct cell *transaction);
+void rtpp_tm_unlock(struct cell *transaction);
+/* Whether another process has it just now. */
+bool rtpp_tm_is_locked(struct cell *transaction);
+/* Which suspension of its request a transaction has had last, and whether it still waits for that one. */
+int rtpp_tm_suspension(const struct cell *transaction);
+bool rtpp_tm_request_waits(const struct cell *transaction, int suspension);
+/* Whether it is cancelled and has no final reply; without the lock. */
+bool rtpp_tm_is_cancelled(const struct cell *transaction);
+/* Whether a branch from number `first` on was added and will never be sent. */
+bool rtpp_tm_has_stranded_branch(const struct cell *transaction, int first);
+/* Whether the route that runs is one in which a request goes on that had waited, for whatever module, in a request
+ * route: the core takes that for a failure route. */
+bool rtpp_tm_is_continued_request(void);
+/* What a request has been changed to, in shared memory. */
+typedef struct rtpp_lumps {
+	struct lump *headers;
+	struct lump *bodies;
+	struct lump_rpl *replies;
+} rtpp_lumps;
+bool rtpp_tm_copy_lumps(struct sip_msg *msg, rtpp_lumps *copy);
+/* In the place of those that the transaction's own copy of its request has. */
+void rtpp_tm_give_lumps(struct cell *transaction, const rtpp_lumps *copy);
+/* Puts the clone of a reply where t_suspend would have left one; false: tm has no use for it any more. */
+bool rtpp_tm_put_reply_in(struct cell *transaction, int branch, struct sip_msg *reply, int length);
+/* The reverse, where t_continue has not looked at it. */
+void rtpp_tm_take_reply_out(struct cell *transaction, int branch);
+bool rtpp_tm_has_reply(const struct cell *transaction, int branch, const struct sip_msg *reply);
+/* Around the route in which a reply goes on. */
+void rtpp_tm_reply_route_begins(struct cell *transaction);
+void rtpp_tm_reply_route_ends(struct cell *transaction, const struct sip_msg *reply);
+/* Gives the transaction back what it had before a reply was put in: a wait for another module, a CANCEL, a failure. */
+void rtpp_tm_restore(struct cell *transaction);
 
 /* journal.c: reports for the log, and for journald beside it where that is wanted and there. */
 int rtpp_journal_set_wish(modparam_t type, void *value);

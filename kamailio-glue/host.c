@@ -216,28 +216,72 @@ static void host_mark_transaction(void *context)
 }
 
 /* What the core's handlers do in a signal (log, free, exit) is not safe in the middle of anything, so the module's own
- * process takes signals at this place only. */
-static void hold_signals(int how)
-{
-	sigset_t signals;
+ * processes take signals at one place only, and note them elsewhere. Blocked they are not: programs that a route of
+ * the script starts would inherit that. */
+static struct held_signal {
+	int number;
+	volatile sig_atomic_t has_come;
+	struct sigaction core; /* what the core does */
+} held_signals[] = {
+		{.number = SIGTERM},
+		{.number = SIGINT},
+		{.number = SIGHUP},
+		{.number = SIGUSR1},
+};
+#define HELD_SIGNALS (sizeof(held_signals) / sizeof(held_signals[0]))
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGUSR1);
-	sigprocmask(how, &signals, NULL);
+static void note_signal(int number)
+{
+	size_t i;
+
+	for(i = 0; i < HELD_SIGNALS; i++) {
+		if(held_signals[i].number == number)
+			held_signals[i].has_come = 1;
+	}
+}
+
+static void hold_signal(struct held_signal *held)
+{
+	struct sigaction noting;
+
+	memset(&noting, 0, sizeof(noting));
+	noting.sa_handler = note_signal;
+	noting.sa_flags = SA_RESTART;
+	sigemptyset(&noting.sa_mask);
+	sigaction(held->number, &noting, &held->core);
+	/* What runs no code of the core's may come at any time. */
+	if(held->core.sa_handler == SIG_IGN || held->core.sa_handler == SIG_DFL)
+		sigaction(held->number, &held->core, NULL);
+}
+
+static void take_signals(void)
+{
+	size_t i;
+
+	for(i = 0; i < HELD_SIGNALS; i++) {
+		struct held_signal *held = &held_signals[i];
+
+		if(!held->has_come)
+			continue;
+		held->has_come = 0;
+		sigaction(held->number, &held->core, NULL);
+		raise(held->number);
+		hold_signal(held);
+	}
 }
 
 static bool host_is_wanted(void)
 {
 	/* The main process is the parent, number 1 in a container: without it nobody would end this one. */
 	static pid_t parent = 0;
+	size_t i;
 
-	hold_signals(SIG_UNBLOCK);
-	hold_signals(SIG_BLOCK);
-	if(parent == 0)
+	if(parent == 0) {
 		parent = getppid();
+		for(i = 0; i < HELD_SIGNALS; i++)
+			hold_signal(&held_signals[i]);
+	}
+	take_signals();
 	return getppid() == parent;
 }
 
@@ -273,4 +317,5 @@ const rtpp_host rtpp_host_services = {
 		.continuation_size = RTPP_CONTINUATION_SIZE,
 		.suspend = rtpp_suspend,
 		.resume = rtpp_resume,
+		.resume_again = rtpp_resume_again,
 };

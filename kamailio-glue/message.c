@@ -27,7 +27,8 @@ static rtpp_method method_of(int id)
 	}
 }
 
-/* The core takes a request that goes on for one in a failure route. One that this module had suspended has not failed. */
+/* The core takes a request that goes on for one in a failure route. One that this module had suspended, or any module in
+ * a request route, has not failed. */
 static rtpp_route current_route(const struct sip_msg *msg)
 {
 	int route = get_route_type();
@@ -36,7 +37,7 @@ static rtpp_route current_route(const struct sip_msg *msg)
 		return RTPP_ROUTE_OTHER;
 	if(route & BRANCH_FAILURE_ROUTE)
 		return RTPP_ROUTE_BRANCH_FAILURE;
-	return (route & FAILURE_ROUTE) ? RTPP_ROUTE_FAILURE : RTPP_ROUTE_OTHER;
+	return (route & FAILURE_ROUTE) && !rtpp_tm_is_continued_request() ? RTPP_ROUTE_FAILURE : RTPP_ROUTE_OTHER;
 }
 
 static rtpp_bytes branch_of(struct via_body *via)

@@ -115,11 +115,23 @@ public func rtpp_delete_async(
                     rtpp_bytes(lending: instance))
             }
         }
-        return switch resumption.flatMap({ $0 }) ?? .RTPP_GONE {
-        case .RTPP_TAKEN: .taken
-        case .RTPP_GONE: .gone
-        case .RTPP_HANDED_OVER: .handedOver
-        }
+        return Resumption(resumption.flatMap { $0 } ?? .RTPP_GONE)
+    }
+
+    func resumeAgain(_ record: JobRecord) -> Resumption {
+        unsafe Resumption(services.resume_again?(record.base, record.continuation) ?? .RTPP_GONE)
+    }
+}
+
+extension Resumption {
+    fileprivate init(_ resumption: rtpp_resumption) {
+        self =
+            switch resumption {
+            case .RTPP_TAKEN: .taken
+            case .RTPP_GONE: .gone
+            case .RTPP_HANDED_OVER: .handedOver
+            case .RTPP_HELD_UP: .heldUp
+            }
     }
 }
 
@@ -164,8 +176,15 @@ public func rtpp_delete_postponed(_ handle: OpaquePointer?, _ memory: UnsafeMuta
 public func rtpp_resumed(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?, _ resumption: rtpp_resumption) {
     guard let module = unsafe module(handle), let memory = unsafe memory else { return }
     let record = unsafe JobRecord(memory)
-    if case .RTPP_GONE = resumption, unsafe module.pointee.lines?.undo(record) ?? false { return }
+    if case .RTPP_GONE = resumption, record.isRewritten, unsafe module.pointee.lines?.undo(record) ?? false { return }
     let host = unsafe Host(module.pointee.host)
     if case .RTPP_TAKEN = resumption, record.isRewritten { host.count(.bodiesRewritten, 1) }
     host.release(record)
+}
+
+@c @implementation
+public func rtpp_held_up(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?) -> Bool {
+    guard let module = unsafe module(handle), let memory = unsafe memory, let lines = unsafe module.pointee.lines
+    else { return false }
+    return lines.holdUp(unsafe JobRecord(memory))
 }

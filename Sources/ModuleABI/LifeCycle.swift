@@ -31,7 +31,7 @@ extension rtpp_host {
             unsafe variable != nil && set_instance != nil && body_state != nil && apply_edits != nil
         let hasTransactions = unsafe transaction != nil && is_within_dialog != nil && mark_transaction != nil
         let canPostpone = unsafe postpone != nil && take_postponed != nil
-        let canWait = unsafe allocate != nil && release != nil && suspend != nil && resume != nil
+        let canWait = unsafe allocate != nil && release != nil && suspend != nil && resume != nil && resume_again != nil
         let canRaise = unsafe raise != nil
         // A record without a place for it is one that no transaction waits for.
         let hasPlace = continuation_size > 0

@@ -42,6 +42,7 @@ public struct AsyncDesk: ~Copyable {
     private var order = CallLines()
     /// Calls that have become the first of their Call-ID and have not begun.
     private var ready: [Int] = []
+    private var heldUp = HeldUp()
     /// Calls that there have been.
     private var serial: UInt64 = 0
     /// No call has to be looked after before this time.
@@ -81,10 +82,12 @@ public struct AsyncDesk: ~Copyable {
             takeJobs(host, lines)
             beginReady(host, lines)
             if nextWake <= now { wakeCalls(now, host, lines) }
+            if heldUp.nextWake <= now { tryHeldUp(now, host) }
             beginReady(host, lines)
-            lines.queues.setUnderWay(process, active.count)
+            lines.queues.setUnderWay(process, active.count &+ heldUp.count)
             let isCrowded = relay.roomLines?.nodes.isEmpty == false
-            relay.exchanges.step(until: min(lookAt, nextWake, isCrowded ? now &+ Relay.roomPause : .max))
+            let wake = min(lookAt, nextWake, heldUp.nextWake)
+            relay.exchanges.step(until: min(wake, isCrowded ? now &+ Relay.roomPause : .max))
             bell.quieten()
         }
     }
@@ -137,7 +140,15 @@ public struct AsyncDesk: ~Copyable {
         }
         relay.refreshDirectory()
         // The newest came first.
-        while let record = arrivals.popLast() { take(record) }
+        while let record = arrivals.popLast() {
+            if record.header.isHeldUp {
+                // A worker has met another process at its transaction.
+                record.header.isHeldUp = false
+                heldUp.append(record, now: MonotonicClock.now())
+            } else {
+                take(record)
+            }
+        }
     }
 
     /// Takes a record in: its call begins when those before it that have its Call-ID are over.
@@ -285,13 +296,7 @@ public struct AsyncDesk: ~Copyable {
             let outcome = relay.table.withURL(call.race.latest) {
                 host.resume(call.record, .done, relay.edits, instance: $0)
             }
-            switch outcome {
-            case .taken:
-                host.count(.bodiesRewritten)
-                host.release(call.record)
-            case .handedOver: break
-            case .gone: if call.record.becomeUndo() { take(call.record) } else { host.release(call.record) }
-            }
+            settle(call.record, outcome, host)
         }
     }
 
@@ -299,7 +304,25 @@ public struct AsyncDesk: ~Copyable {
         guard record.hasContinuation, record.kind != .undoOffer else { return host.release(record) }
         relay.edits.removeAll()
         let outcome = relay.table.withURL(node) { host.resume(record, code, relay.edits, instance: $0) }
-        if case .handedOver = outcome { return }
-        host.release(record)
+        settle(record, outcome, host)
+    }
+
+    /// Does what is left to do for a record, once its transaction was to go on.
+    private mutating func settle<Host: JobHost>(_ record: JobRecord, _ outcome: Resumption, _ host: Host) {
+        switch outcome {
+        case .taken:
+            if record.isRewritten { host.count(.bodiesRewritten) }
+            host.release(record)
+        case .gone:
+            // Where it has failed, nothing was created that is still there.
+            if record.isRewritten, record.becomeUndo() { take(record) } else { host.release(record) }
+        case .handedOver: break
+        case .heldUp: heldUp.append(record, now: MonotonicClock.now())
+        }
+    }
+
+    /// Lets those go on whose transactions other processes were at.
+    private mutating func tryHeldUp<Host: JobHost>(_ now: UInt64, _ host: Host) {
+        for (record, outcome) in heldUp.tryAgain(now, { host.resumeAgain($0) }) { settle(record, outcome, host) }
     }
 }

@@ -105,6 +105,8 @@ enum CallFailure: Error, Equatable {
     case notSuspended
     /// A deletion on a message that nobody has sent.
     case madeUpMessage
+    /// A reply of 300 or more was to wait.
+    case refusalCannotWait
     /// manage has nothing to do here.
     case nothingToManage
     case unknownSet(Int64)
@@ -259,6 +261,10 @@ enum CallFailure: Error, Equatable {
         case .madeUpMessage:
             line.append(
                 "this message is Kamailio's own and names no call: in an event route of dialog, load that module")
+        case .refusalCannotWait:
+            line.append(
+                "a reply of 300 or more cannot wait: call the function where the status is below (not logged again")
+            line.append(" for a minute)")
         case .nothingToManage: line.append("nothing to manage in this message")
         case .unknownSet(let id):
             line.append("there is no set ")

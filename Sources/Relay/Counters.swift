@@ -72,8 +72,8 @@ extension CallFailure {
             .unanswered,
             .unsupported, .noStatistics, .noRecording, .unrecordable, .streamsUnasked, .commandTooLong,
             .exchange, .system, .notApplied,
-            .tooManyCalls, .noAsyncProcess, .earlierCommandsWait, .noMemory, .notSuspended, .madeUpMessage,
-            .nothingToManage:
+            .tooManyCalls, .noAsyncProcess, .earlierCommandsWait, .noMemory, .notSuspended, .refusalCannotWait,
+            .madeUpMessage, .nothingToManage:
             nil
         }
     }

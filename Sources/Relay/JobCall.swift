@@ -11,6 +11,8 @@ public enum Resumption: Sendable {
     case gone
     /// The record is the host's now: another process goes on.
     case handedOver
+    /// Another process is at it: to be tried again.
+    case heldUp
 }
 
 /// The host of a process that drives other processes' calls.
@@ -20,6 +22,8 @@ public protocol JobHost: RelayHost {
     func resume(
         _ record: JobRecord, _ code: ReturnCode, _ edits: borrowing EditList, instance: Span<UInt8>
     ) -> Resumption
+    /// The same for one that was held up: the host has kept what it was given.
+    func resumeAgain(_ record: JobRecord) -> Resumption
     /// Gives the memory of a record back.
     func release(_ record: JobRecord)
 }

@@ -58,6 +58,13 @@ import Transport
         record.becomeUndo() && push(record, to: record.with(.callID) { Self.process(for: $0, of: count) })
     }
 
+    /// The transaction of a record that was handed over to the host is held up: hands the record to its process, which
+    /// will try again. False where that cannot be: the record is still the host's.
+    public func holdUp(_ record: JobRecord) -> Bool {
+        record.header.isHeldUp = true
+        return push(record, to: record.with(.callID) { Self.process(for: $0, of: count) })
+    }
+
     /// The process for a Call-ID: always the same, so that a call's commands keep their order.
     static func process(for callID: Span<UInt8>, of count: Int) -> Int {
         guard count > 1 else { return 0 }

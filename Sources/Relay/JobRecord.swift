@@ -83,6 +83,11 @@ struct JobHeader {
         get { has(32) }
         set { set(32, newValue) }
     }
+    /// Whether its transaction is to go on again, after another process was at it.
+    var isHeldUp: Bool {
+        get { has(128) }
+        set { set(128, newValue) }
+    }
 }
 
 /// Where a text stands.

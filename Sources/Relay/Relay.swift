@@ -45,6 +45,8 @@ public struct Relay: ~Copyable {
     var lastAsked: Int?
     var line: [UInt8] = []
     var jobDraft = JobDraft()
+    /// When the log may tell again that a refusal was to wait, in seconds since start.
+    var nextRefusalLine: UInt32 = 0
     var selection: SetSelection?
     /// Figures on their way, and those of the message that asked last.
     var gathered = CallFigures()

@@ -9,7 +9,7 @@ import SharedState
 /// What came of suspending a transaction.
 public enum Suspension: Sendable {
     case suspended
-    /// The message is a retransmission: its transaction waits already.
+    /// The message is a retransmission, whose transaction waits already, or was cancelled meanwhile.
     case retransmission
     case refused
 }
@@ -87,6 +87,7 @@ extension Relay {
         if host.facts.isRequest, host.facts.method == .ack {
             return .code(media(kind == .answer ? .answer : .offer, host, flags, address, hasAddress))
         }
+        if host.facts.status >= 300 { return .code(refuseToWait(host)) }
         do throws(CallFailure) {
             let call = try prepareMedia(kind == .answer ? .answer : .offer, host, flags, address, hasAddress)
             // What is kept deletes it, too, should the transaction be gone meanwhile.
@@ -99,6 +100,14 @@ extension Relay {
         } catch {
             return .code(finish(host, error, isMedia: true))
         }
+    }
+
+    /// A reply that refuses its branch is taken away under one that waits with it, where the script tries the next
+    /// destination. A callee could make it a line of the log each time.
+    private mutating func refuseToWait<Host: SuspendableCall>(_ host: Host) -> ReturnCode {
+        guard host.ticks >= nextRefusalLine else { return .error }
+        nextRefusalLine = host.ticks &+ 60
+        return finish(host, .refusalCannotWait, isMedia: true)
     }
 
     /// Queues a call whose message has been read, and whose draft has been begun.

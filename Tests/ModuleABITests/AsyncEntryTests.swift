@@ -24,6 +24,8 @@ private enum AsyncHost {
         var strangers = 0
         var resumed: [Resumed] = []
         var outcome = rtpp_resumption.RTPP_TAKEN
+        /// Times that a record was tried again.
+        var tries = 0
         /// Looks that the process may still take.
         var looks = 0
     }
@@ -78,6 +80,12 @@ private enum AsyncHost {
                 return $0.outcome
             }
         }
+        host.resume_again = { _, _ in
+            AsyncHost.state.withLock {
+                $0.tries += 1
+                return $0.tries < 3 ? .RTPP_HELD_UP : .RTPP_TAKEN
+            }
+        }
         return host
     }
 
@@ -92,7 +100,7 @@ private enum AsyncHost {
     @Test func aHostThatCannotLetTransactionsWaitIsRefused() {
         let removals: [(inout rtpp_host) -> Void] = [
             { $0.allocate = nil }, { $0.release = nil }, { $0.suspend = nil }, { $0.resume = nil },
-            { $0.continuation_size = 0 }, { $0.continuation_size = -1 },
+            { $0.resume_again = nil }, { $0.continuation_size = 0 }, { $0.continuation_size = -1 },
         ]
         for remove in removals {
             var host = services()
@@ -113,6 +121,7 @@ private enum AsyncHost {
         rtpp_run_async(nil, 0)
         var record: UInt64 = 7
         rtpp_resumed(nil, &record, .RTPP_GONE)
+        #expect(!rtpp_held_up(nil, &record))
         #expect(record == 7)
     }
 
@@ -129,6 +138,7 @@ private enum AsyncHost {
         for resumption in [rtpp_resumption.RTPP_GONE, .RTPP_TAKEN, .RTPP_HANDED_OVER] {
             rtpp_resumed(module.handle, nil, resumption)
         }
+        #expect(!rtpp_held_up(module.handle, nil))
     }
 
     @Test(arguments: [-1, Int.min, Int.max])
@@ -212,6 +222,25 @@ private enum AsyncHost {
         #expect(AsyncHost.live == (resumption == .RTPP_GONE ? 1 : 0))
         AsyncHost.run(module)
         #expect(relay.texts(of: "handed", "D") == (resumption == .RTPP_GONE ? ["D handed ft"] : []))
+        #expect(AsyncHost.live == 0 && AsyncHost.state.withLock { $0.strangers } == 0)
+    }
+
+    /// By the process itself, or by another one that it had been handed over to.
+    @Test(arguments: [rtpp_resumption.RTPP_HELD_UP, .RTPP_HANDED_OVER])
+    func aRecordThatIsHeldUpIsTriedUntilItGoesOn(_ outcome: rtpp_resumption) throws {
+        let relay = try ScriptedRelay(.unix)
+        let module = module(relay, outcome)
+        let message = Message("held")
+        #expect(rtpp_offer_async(module.handle, &message.message, .absent, .absent) == 0)
+        AsyncHost.run(module)
+        if outcome == .RTPP_HANDED_OVER {
+            let record = try #require(AsyncHost.state.withLock { $0.resumed.first?.record })
+            AsyncHost.state.withLock { $0.outcome = .RTPP_TAKEN }
+            #expect(rtpp_held_up(module.handle, UnsafeMutableRawPointer(bitPattern: record)))
+            AsyncHost.run(module)
+        }
+        #expect(AsyncHost.state.withLock { $0.tries } == 3)
+        #expect(AsyncHost.state.withLock { $0.resumed }.count == 1)
         #expect(AsyncHost.live == 0 && AsyncHost.state.withLock { $0.strangers } == 0)
     }
 

@@ -31,6 +31,7 @@ final class AsyncWorld: Sendable {
         var lines: [(level: LogLevel, text: String)] = []
         var outcomes: [Resumption] = []
         var hasMemory = true
+        var tries: [(callID: String, time: Double)] = []
     }
 
     /// Records that nobody has released yet.
@@ -93,6 +94,20 @@ final class AsyncWorld: Sendable {
         }
     }
 
+    /// What was tried again, and when.
+    var tries: [(callID: String, time: Double)] { state.withLock { $0.tries } }
+
+    func resumeAgain(_ record: JobRecord) -> Resumption {
+        let callID = record.with(.callID) { Self.text($0) }
+        let address = UInt(bitPattern: record.base)
+        return state.withLock { state in
+            state.tries.append((callID, Date().timeIntervalSince1970))
+            let outcome = state.outcomes.isEmpty ? .taken : state.outcomes.removeFirst()
+            if case .handedOver = outcome { state.handedOver.append(address) }
+            return outcome
+        }
+    }
+
     private static func text(_ span: Span<UInt8>) -> String {
         var bytes: [UInt8] = []
         bytes.append(span)
@@ -113,6 +128,7 @@ private struct FakeJobHost: JobHost {
     ) -> Resumption {
         world.resume(record, code, edits, instance: instance)
     }
+    func resumeAgain(_ record: JobRecord) -> Resumption { world.resumeAgain(record) }
 }
 
 /// A message whose transaction can wait.

@@ -332,6 +332,49 @@ extension AsyncBench {
         #expect(bench.world.errors == [line, line] && responder.commands.isEmpty)
     }
 
+    // MARK: - Transactions that other processes are at
+
+    @Test func oneThatIsHeldUpIsTriedAgainAtGrowingPausesAndTheOthersGoOn() throws {
+        let responder = try Responder()
+        let bench = try AsyncBench([responder.url], numbers: ["rtpproxy_tout": 20])
+        bench.world.answer(.heldUp, .heldUp, .heldUp, .heldUp)
+        bench.run()
+        #expect(bench.offer(bench.call(FakeCall(), "held")).isSuspended)
+        #expect(eventually { bench.world.tries.count == 4 })
+        #expect(bench.world.tries.allSatisfy { $0.callID == "held" })
+        let pauses = zip(bench.world.tries, bench.world.tries.dropFirst()).map { $1.time - $0.time }
+        for (pause, least) in zip(pauses, [0.0019, 0.0038, 0.0075]) { #expect(pause >= least) }
+        #expect(bench.resumed(1).count == 1 && bench.isClean())
+        #expect(bench.offer(bench.call(FakeCall(), "other")).isSuspended)
+        #expect(bench.resumed(2).last?.callID == "other" && bench.isClean())
+    }
+
+    @Test func whatIsGoneWhenItIsTriedAgainIsDeleted() throws {
+        let responder = try Responder()
+        let bench = try AsyncBench([responder.url])
+        bench.world.answer(.heldUp, .gone)
+        bench.run()
+        #expect(bench.offer(bench.call(FakeCall(), "held")).isSuspended)
+        #expect(eventually { responder.commands.last == "D held ft" } && bench.isClean())
+    }
+
+    // MARK: - Refusals
+
+    @Test func whatRefusesNeverWaitsAndTheLogTellsOfItOnceAMinute() throws {
+        let responder = try Responder()
+        let bench = try AsyncBench([responder.url])
+        bench.run()
+        for (status, ticks) in [(300, 1000), (486, 1001), (699, 1059), (404, 1060), (488, 1119)] {
+            let refusal = bench.call(.ok(status: status), "refusal-\(status)")
+            refusal.message.ticks = UInt32(ticks)
+            #expect(bench.answer(refusal).code == .error && bench.offer(refusal).code == .error)
+            #expect(refusal.suspensions == 0)
+        }
+        let lines = bench.world.errors
+        #expect(lines.map { $0.prefix(17) } == ["call refusal-300:", "call refusal-404:"])
+        #expect(bench.world.allocations == 0 && responder.commands.isEmpty)
+    }
+
     // MARK: - The end
 
     @Test func aProcessThatIsNoLongerWantedEndsWithCallsUnderWay() throws {

@@ -129,6 +129,7 @@ enum CallRecorder {
                     $0.resumed.append(resumed)
                     return $0.resumption
                 }
-            })
+            },
+            resume_again: { _, _ in .RTPP_TAKEN })
     }
 }

@@ -131,6 +131,12 @@ static rtpp_resumption host_resume(void *record, void *continuation, rtpp_code c
 	return RTPP_GONE;
 }
 
+static rtpp_resumption host_resume_again(void *record, void *continuation)
+{
+	(void)record, (void)continuation;
+	return RTPP_GONE;
+}
+
 const rtpp_host services = {
 		.abi_version = RTPP_ABI_VERSION,
 		.log = host_log,
@@ -153,6 +159,7 @@ const rtpp_host services = {
 		.continuation_size = 64,
 		.suspend = host_suspend,
 		.resume = host_resume,
+		.resume_again = host_resume_again,
 };
 
 rtpp_bytes text(const char *string)

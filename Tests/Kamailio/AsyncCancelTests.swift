@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// CANCEL at any moment of an INVITE that waits, goes on and is forked: the caller always gets its final reply.
+
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct AsyncCancelTests {
+    private static let routes = """
+        request_route {
+            if (is_method("CANCEL")) {
+                if (t_check_trans()) t_relay();
+                exit;
+            }
+            if (is_method("ACK")) { t_relay(); exit; }
+            t_on_failure("NEXT");
+            if (is_present_hf("X-First")) {
+                $ru = $hdr(X-First);
+                t_relay();
+                exit;
+            }
+            rtpproxy_offer_async("GO");
+            # Refused at once, where the CANCEL is there already.
+            t_relay();
+        }
+        route[GO] {
+            if (is_present_hf("X-Fork")) {
+                append_branch("$hdr(X-Fork)");
+                append_branch("$hdr(X-Fork)");
+            }
+            t_relay();
+        }
+        failure_route[NEXT] {
+            if (!is_present_hf("X-First") || t_is_canceled()) exit;
+            rtpproxy_offer_async("AGAIN");
+            route(AGAIN);
+        }
+        route[AGAIN] {
+            $ru = $hdr(X-Fork);
+            append_branch("$hdr(X-Fork)");
+            t_relay();
+        }
+        """
+
+    /// Pairs of INVITE and CANCEL, 0 to 4 ms apart. More of them by hand: CANCEL_PAIRS=20000.
+    private static let pairs = ProcessInfo.processInfo.environment["CANCEL_PAIRS"].flatMap { Int($0) } ?? 250
+
+    /// How the INVITE gets its branches: one or three of them when it goes on, or two in a failure route that waited.
+    enum Shape: String, CaseIterable { case one, three, next }
+
+    /// Answers what arrives: who is busy with 486, the others with 487 to a cancelled INVITE.
+    private func serve(_ callee: UserAgent, _ call: Call, _ kamailio: Kamailio) {
+        while let got = callee.receive(0, where: { $0.isRequest }) {
+            let isBusy = got.startLine.contains("busy")
+            switch got.method {
+            case "INVITE":
+                callee.send(call.response(isBusy ? 486 : 180, to: got), to: kamailio.endpoint())
+                if !isBusy { ringing[got.viaBranches[0]] = got }
+            case "CANCEL":
+                callee.send(call.response(200, to: got), to: kamailio.endpoint())
+                if let invite = ringing.removeValue(forKey: got.viaBranches[0]) {
+                    callee.send(call.response(487, to: invite), to: kamailio.endpoint())
+                }
+            default: break
+            }
+        }
+    }
+
+    private final class State {
+        var ringing: [String: SIPMessage] = [:]
+    }
+    private let state = State()
+    private var ringing: [String: SIPMessage] {
+        get { state.ringing }
+        nonmutating set { state.ringing = newValue }
+    }
+
+    @Test(arguments: [Shape.one, .three], Continuation.allCases)
+    func everyCallerGetsAFinalReply(shape: Shape, continuation: Continuation) throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([relay]) {
+            $0.routes = Self.routes
+            $0.parameters.append(("tm", "wt_timer", "1000"))
+            $0.children = 4
+            continuation.apply(&$0)
+        } _: { kamailio in
+            let (caller, callee) = (try UserAgent("alice"), try UserAgent("bob"))
+            let any = try Call(through: { kamailio.endpoint($0) }, caller: caller, callee: callee)
+            var (unanswered, overtaking): (Set<String>, [String: SIPMessage]) = ([], [:])
+            func readReplies() {
+                while let got = caller.receive(0, where: { !$0.isRequest }) {
+                    if got.method == "INVITE", got.status >= 200 { unanswered.remove(got.callID) }
+                    if got.method == "CANCEL" { overtaking[got.callID] = nil }
+                }
+            }
+            for number in 0..<Self.pairs {
+                let call = try Call(through: { kamailio.endpoint($0) }, caller: caller, callee: callee)
+                var invite = call.request("INVITE", sdp: SDPText.audio())
+                if shape != .one { invite["X-Fork"] = callee.uri }
+                if shape == .next { invite["X-First"] = "sip:busy@\(callee.endpoint)" }
+                var cancel = call.request("CANCEL")
+                cancel["Via"] = invite["Via"]
+                call.send(invite)
+                // 0 to 4 ms, and what is served meanwhile.
+                let end = DispatchTime.now().uptimeNanoseconds + UInt64(number * 37 % 100) * 40_000
+                repeat { serve(callee, any, kamailio) } while DispatchTime.now().uptimeNanoseconds < end
+                unanswered.insert(call.id)
+                overtaking[call.id] = cancel
+                call.send(cancel)
+                serve(callee, any, kamailio)
+                readReplies()
+            }
+            var next = monotonicMilliseconds() + 250
+            let finished = waitUntil(8, every: 1) {
+                serve(callee, any, kamailio)
+                readReplies()
+                if monotonicMilliseconds() >= next {
+                    // One that has overtaken its INVITE is sent again, as by any caller. Those that got their 200 are not.
+                    for cancel in overtaking.values { caller.send(cancel, to: kamailio.endpoint()) }
+                    next += 250
+                }
+                return unanswered.isEmpty
+            }
+            #expect(
+                finished,
+                "\(unanswered.count) of \(Self.pairs) have no final reply \(kamailio.logLines(unanswered.first ?? "none"))"
+            )
+            #expect(
+                waitUntil(10, every: 100) {
+                    serve(callee, any, kamailio)
+                    return (try? kamailio.kamcmd("tm.stats").contains("current: 0\n")) ?? false
+                }, "\((try? kamailio.kamcmd("tm.stats")) ?? "")")
+            #expect(kamailio.diedBySignal.isEmpty)
+        }
+    }
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is known of tm's insides: its reply lock, how it notes that a transaction waits, and what it has taken away when
+ * the transaction goes on. Whoever calls holds the reply lock, but for where it is said. */
+
+#include "glue.h"
+
+#include "modules/tm/tm_load.h"
+
+#include "modules/tm/lock.h"
+
+#define FIELD(type, name) (((type *)NULL)->name)
+#define HAS_TYPE(field, type) __builtin_types_compatible_p(__typeof__(field), type)
+
+_Static_assert(HAS_TYPE(FIELD(struct cell, reply_mutex), gen_lock_t), "the reply lock is one that can be tried");
+_Static_assert(HAS_TYPE(FIELD(struct cell, reply_locker_pid), atomic_t), "the reply lock's owner");
+_Static_assert(HAS_TYPE(FIELD(struct cell, reply_rec_lock_level), int), "the reply lock's depth");
+_Static_assert(HAS_TYPE(FIELD(struct cell, async_backup), struct async_state), "what t_suspend notes");
+_Static_assert(HAS_TYPE(FIELD(struct ua_client, reply), struct sip_msg *), "the reply that a branch stores");
+_Static_assert(((unsigned short)-1 & T_ASYNC_SUSPENDED) == T_ASYNC_SUSPENDED, "the flags' width");
+
+/* --- the reply lock: recursive, by process --- */
+
+bool rtpp_tm_try_lock(struct cell *transaction)
+{
+	if(atomic_get(&transaction->reply_locker_pid) == my_pid()) {
+		transaction->reply_rec_lock_level++;
+		return true;
+	}
+	if(lock_try(&transaction->reply_mutex) != 0)
+		return false;
+	atomic_set(&transaction->reply_locker_pid, my_pid());
+	return true;
+}
+
+bool rtpp_tm_is_locked(struct cell *transaction)
+{
+	int owner = atomic_get(&transaction->reply_locker_pid);
+
+	return owner != 0 && owner != my_pid();
+}
+
+void rtpp_tm_unlock(struct cell *transaction)
+{
+	if(transaction->reply_rec_lock_level == 0) {
+		atomic_set(&transaction->reply_locker_pid, 0);
+		unlock(&transaction->reply_mutex);
+	} else {
+		transaction->reply_rec_lock_level--;
+	}
+}
+
+/* --- requests --- */
+
+/* Every t_suspend of a request adds a branch that stands for the wait: which one, tells one suspension from another. */
+int rtpp_tm_suspension(const struct cell *transaction)
+{
+	return (int)transaction->async_backup.blind_uac;
+}
+
+bool rtpp_tm_request_waits(const struct cell *transaction, int suspension)
+{
+	if(!(transaction->flags & T_ASYNC_SUSPENDED) || (transaction->flags & T_CANCELED))
+		return false;
+	if(transaction->uas.request == NULL || transaction->uas.status >= 200)
+		return false;
+	/* Its own time is over, or another module has suspended the transaction since. */
+	return transaction->async_backup.backup_route != TM_ONREPLY_ROUTE && rtpp_tm_suspension(transaction) == suspension
+		   && suspension >= 0 && suspension < transaction->nr_of_outgoings
+		   && transaction->uac[suspension].last_received == 0;
+}
+
+bool rtpp_tm_is_cancelled(const struct cell *transaction)
+{
+	return (transaction->flags & T_CANCELED) && transaction->uas.status < 200;
+}
+
+/* Where a CANCEL comes while a route adds branches, tm sends none of those that are not yet sent, and leaves them
+ * without a timer: nothing would ever end them. */
+bool rtpp_tm_has_stranded_branch(const struct cell *transaction, int first)
+{
+	int i;
+
+	if(transaction->uas.status >= 200)
+		return false;
+	for(i = first; i < transaction->nr_of_outgoings; i++) {
+		const struct ua_client *branch = &transaction->uac[i];
+
+		if(branch->request.buffer != NULL && branch->request.fr_expire == 0 && branch->last_received == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Without the lock: whoever runs such a route has it. */
+bool rtpp_tm_is_continued_request(void)
+{
+	struct cell *transaction = rtpp_current_transaction();
+
+	return transaction != NULL && (transaction->flags & T_ASYNC_CONTINUE)
+		   && transaction->async_backup.backup_route == REQUEST_ROUTE;
+}
+
+/* Branches that a failure route adds later are made of the transaction's own copy of the request, which gets the changes
+ * of a request route when that first forwards, but none of a route that goes on. So it gets them here. */
+bool rtpp_tm_copy_lumps(struct sip_msg *msg, rtpp_lumps *copy)
+{
+	memset(copy, 0, sizeof(*copy));
+	/* What tm has added for the branch just sent is no change of the script's. */
+	free_via_clen_lump(&msg->add_rm);
+	return msg_lump_cloner(msg, &copy->headers, &copy->bodies, &copy->replies) == 0;
+}
+
+void rtpp_tm_give_lumps(struct cell *transaction, const rtpp_lumps *copy)
+{
+	struct sip_msg *request = transaction->uas.request;
+	/* All three are in one block, which begins with the first of them. */
+	void *old = request->add_rm;
+
+	if(old == NULL)
+		old = request->body_lumps;
+	if(old == NULL)
+		old = request->reply_lump;
+	request->add_rm = copy->headers;
+	request->body_lumps = copy->bodies;
+	request->reply_lump = copy->replies;
+	if(old != NULL)
+		shm_free(old);
+}
+
+/* --- replies --- */
+
+/* What a transaction had before a reply was put in. */
+static struct {
+	bool is_suspended; /* for another module */
+	bool is_cancelled;
+	struct async_state state;
+	struct ua_client *branch;
+	struct sip_msg *reply; /* a failure that the branch stores */
+	char *end_reply;
+} before;
+
+/* Whether tm could still do something with a reply of this branch. */
+static bool takes_reply(const struct cell *transaction, int number, int status)
+{
+	const struct ua_client *branch;
+
+	if(number < 0 || number >= transaction->nr_of_outgoings)
+		return false;
+	branch = &transaction->uac[number];
+	if(branch->request.my_T != transaction)
+		return false;
+	/* tm relays each 2xx to an INVITE to the end: where that is answered and only waits for retransmissions, and where
+	 * the branch was given up in the meantime. */
+	if(status >= 200 && is_invite(transaction))
+		return true;
+	return transaction->uas.status < 200 && branch->last_received < 200;
+}
+
+bool rtpp_tm_put_reply_in(struct cell *transaction, int number, struct sip_msg *reply, int length)
+{
+	struct ua_client *branch;
+
+	if(!takes_reply(transaction, number, (int)reply->REPLY_STATUS))
+		return false;
+	before.state = transaction->async_backup;
+	before.is_suspended = (transaction->flags & T_ASYNC_SUSPENDED) != 0;
+	/* A 2xx that has crossed a CANCEL is relayed all the same. */
+	before.is_cancelled = (transaction->flags & T_CANCELED) != 0;
+	branch = &transaction->uac[number];
+	before.branch = branch;
+	before.reply = branch->reply;
+	before.end_reply = branch->end_reply;
+	reply->msg_flags |= FL_RPL_SUSPENDED;
+	branch->reply = reply;
+	branch->end_reply = (char *)reply + length;
+	transaction->async_backup.backup_route = TM_ONREPLY_ROUTE;
+	transaction->async_backup.backup_branch = number;
+	transaction->flags &= ~T_CANCELED;
+	transaction->flags |= T_ASYNC_SUSPENDED;
+	return true;
+}
+
+void rtpp_tm_reply_route_begins(struct cell *transaction)
+{
+	if(before.is_cancelled)
+		transaction->flags |= T_CANCELED;
+	/* t_continue looks at this before it takes the lock: the other suspension has to be seen while a route runs. */
+	if(before.is_suspended)
+		transaction->flags |= T_ASYNC_SUSPENDED;
+}
+
+void rtpp_tm_reply_route_ends(struct cell *transaction, const struct sip_msg *reply)
+{
+	/* tm relays nothing that is suspended; but somebody may have suspended this reply anew. */
+	if(reply->msg_flags & FL_RPL_SUSPENDED)
+		before.is_suspended = false;
+	else if(before.is_suspended)
+		transaction->flags &= ~T_ASYNC_SUSPENDED;
+}
+
+void rtpp_tm_take_reply_out(struct cell *transaction, int number)
+{
+	transaction->flags &= ~T_ASYNC_SUSPENDED;
+	transaction->uac[number].reply = NULL;
+}
+
+bool rtpp_tm_has_reply(const struct cell *transaction, int number, const struct sip_msg *reply)
+{
+	return transaction->uac[number].reply == reply;
+}
+
+void rtpp_tm_restore(struct cell *transaction)
+{
+	if(before.branch->reply == NULL) {
+		before.branch->reply = before.reply;
+		before.branch->end_reply = before.end_reply;
+	}
+	if(before.is_cancelled)
+		transaction->flags |= T_CANCELED;
+	if(before.is_suspended) {
+		transaction->async_backup = before.state;
+		transaction->flags |= T_ASYNC_SUSPENDED;
+	}
+}
