@@ -88,7 +88,7 @@ LIBRARIES := $(shell pkg-config --libs libsystemd) -lm
 .PHONY: package test-package clean kamailio-6.0 FORCE
 FORCE:
 
-module: $(MODULE) ## build build/rtpproxy.so (the default)
+module: $(MODULE) .build/contract ## build build/rtpproxy.so (the default)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.%-]*:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -147,7 +147,7 @@ $(EMBEDDED_OUT)/cposix.o: $(wildcard Sources/CPosix/*.c Sources/CPosix/include/*
 # SwiftPM does not see that a header of a system library has changed: what imports the contract is made anew.
 .build/contract: $(wildcard Include/*)
 	@mkdir -p $(@D)
-	touch $@ Sources/ModuleABI/*.swift Tests/ModuleABITests/*.swift
+	touch $@ Sources/ModuleABI/*.swift Tests/ModuleABITests/*.swift Tests/Fuzz/Properties/*.swift
 
 # SwiftPM knows what else has changed. It adds to an archive and takes nothing out, so where a source file is gone the
 # archive is made anew.
