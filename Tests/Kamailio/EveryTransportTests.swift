@@ -63,7 +63,14 @@ import Testing
     @Test(arguments: ScriptedRelay.Transport.allCases)
     func errorsAreAnswersAndNoOutage(_ transport: ScriptedRelay.Transport) throws {
         let relays = [try ScriptedRelay(transport), try ScriptedRelay(transport)]
-        try Stage.own(relays, Self.quick) { kamailio in
+        try Stage.own(
+            relays,
+            {
+                Self.quick(&$0)
+                // On a busy machine an answer may come so late that the other relay would be asked too.
+                $0.set("rtpproxy_hedging", 0)
+            }
+        ) { kamailio in
             let full = try Self.callOfTheFirst(kamailio)
             relays[0].on(call: full.id) { $0.verb == "U" && $0.stream == 2 ? .reply("E72") : nil }
             let invite = try full.invite(sdp: Self.streams, run: .offer())
