@@ -403,7 +403,7 @@ extension Difference {
             "who is dead",
             "A relay that has answered anything since the command was sent is looked at by the module's own process before it"
                 + " counts as dead, which may be after the function has returned; the stock module gives it up at once.",
-            in: [.rpc, .disabled], where: { $0.named("failing/") }),
+            in: [.rpc, .disabled], where: { $0.named("failing/") || $0.named("rpc/enable a dead one") }),
         Difference(
             "what a relay cannot do",
             "A relay that does not announce statistics or recording is not asked for them; the stock module asks.",
