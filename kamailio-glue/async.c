@@ -77,7 +77,8 @@ static rtpp_suspension suspend_request(struct tm_binds *tm, struct sip_msg *msg,
 	}
 	next->branch = -1;
 	if(tm->t_suspend(msg, &next->hash_index, &next->label) != 0) {
-		/* Its CANCEL was faster; forwarding it now would leave branches that are never sent. */
+		/* Its CANCEL was faster; forwarding it now would leave branches that are never sent. Where tm has answered it
+		 * already, which may be at this moment, the answer comes to nothing. */
 		if(rtpp_tm_is_cancelled(tm->t_gett())) {
 			tm->t_reply(msg, 487, "Request Terminated");
 			return RTPP_RETRANSMISSION;

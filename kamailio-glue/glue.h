@@ -63,7 +63,7 @@ bool rtpp_tm_is_locked(struct cell *transaction);
 /* Which suspension of its request a transaction has had last, and whether it still waits for that one. */
 int rtpp_tm_suspension(const struct cell *transaction);
 bool rtpp_tm_request_waits(const struct cell *transaction, int suspension);
-/* Whether it is cancelled and has no final reply; without the lock. */
+/* Whether it is cancelled; without the lock. */
 bool rtpp_tm_is_cancelled(const struct cell *transaction);
 /* Whether a branch from number `first` on was added and will never be sent. */
 bool rtpp_tm_has_stranded_branch(const struct cell *transaction, int first);

@@ -71,7 +71,7 @@ bool rtpp_tm_request_waits(const struct cell *transaction, int suspension)
 
 bool rtpp_tm_is_cancelled(const struct cell *transaction)
 {
-	return (transaction->flags & T_CANCELED) && transaction->uas.status < 200;
+	return (transaction->flags & T_CANCELED) != 0;
 }
 
 /* Where a CANCEL comes while a route adds branches, tm sends none of those that are not yet sent, and leaves them

@@ -66,6 +66,48 @@ import Testing
         }
     }
 
+    /// A worker is slow to come to the function: tm has answered the CANCEL and its INVITE by then.
+    @Test func whoHasCancelledBeforeIsNoFault() throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([relay]) {
+            $0.modules.append("cfgutils")
+            $0.routes = """
+                request_route {
+                    if (is_method("CANCEL")) {
+                        if (t_check_trans()) t_relay();
+                        exit;
+                    }
+                    if (is_method("ACK")) { t_relay(); exit; }
+                    t_newtran();
+                    usleep("500000");
+                    rtpproxy_offer_async("GO");
+                    xlog("L_WARN", "went on behind it\n");
+                    t_relay();
+                }
+                route[GO] { t_relay(); }
+                """
+            $0.children = 2
+        } _: { kamailio in
+            let (caller, callee) = (try UserAgent("alice"), try UserAgent("bob"))
+            let call = try Call(through: { kamailio.endpoint($0) }, caller: caller, callee: callee)
+            let invite = call.request("INVITE", sdp: SDPText.audio())
+            var cancel = call.request("CANCEL")
+            cancel["Via"] = invite["Via"]
+            call.send(invite)
+            usleep(200_000)
+            call.send(cancel)
+            let reply = caller.receive(3000) { $0.method == "INVITE" && !$0.isRequest && $0.status >= 200 }
+            #expect(reply?.status == 487)
+            usleep(700_000)
+            #expect(kamailio.logLines("went on behind it").isEmpty)
+            #expect(kamailio.logLines("ERROR:").filter { $0.contains("rtpproxy") }.isEmpty)
+            #expect(kamailio.logLines("cannot wait").isEmpty)
+            #expect(callee.receive(0) { $0.method == "INVITE" } == nil)
+            #expect(
+                waitUntil(10, every: 100) { (try? kamailio.kamcmd("tm.stats").contains("current: 0\n")) ?? false })
+        }
+    }
+
     private final class State {
         var ringing: [String: SIPMessage] = [:]
     }
