@@ -12,6 +12,8 @@ final class RelayProcess {
         var file: String
         /// How long a session stays that nothing asks for, in milliseconds.
         var milliseconds: Int
+        /// The unix socket on which it takes stream connections, as it does over TCP then.
+        var path: String?
     }
 
     private var process: ChildProcess
@@ -35,7 +37,10 @@ final class RelayProcess {
         _ delay: Int, port: UInt16, _ sessions: Sessions?
     ) throws -> (ChildProcess, port: UInt16, orders: Endpoint) {
         var arguments = ["relay", String(delay)]
-        if let sessions { arguments += [String(port), String(sessions.milliseconds), sessions.file] }
+        if let sessions {
+            arguments +=
+                [String(port), String(sessions.milliseconds), sessions.file] + [sessions.path].compactMap { $0 }
+        }
         let process = try ChildProcess(Program.path, arguments)
         let line = try Program.firstLine(of: process, beginning: "ready ")
         let ports = line.split(separator: " ").compactMap { UInt16($0) }
@@ -54,6 +59,9 @@ final class RelayProcess {
 
     /// The URL of a relay (relay.c says which addresses they have).
     func url(_ relay: Int) -> String { "udp:127.0.\(1 + relay / 250).\(1 + relay % 250):\(port)" }
+
+    /// Its relays that take commands on stream connections, where there are any.
+    var linkURLs: [String] { sessions?.path.map { ["cunix:\($0)", "tcp:127.0.1.2:\(port)"] } ?? [] }
 
     /// The URLs of the first `count` relays.
     func urls(_ count: Int) -> [String] { (0..<count).map(url) }

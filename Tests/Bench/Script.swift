@@ -146,8 +146,16 @@ enum Script: Sendable {
                 if ($rU == "async") rtpproxy_destroy_async();
                 else if (!rtpproxy_destroy()) append_hf("X-Media: not deleted\\r\\n");
             }
+            if (method == "CANCEL") {
+                # One that has overtaken its INVITE comes again.
+                if (t_check_trans()) t_relay();
+                exit;
+            }
             if (method == "INVITE") {
                 t_newtran();
+                # A call may be diverted; a re-INVITE that is refused leaves it as it is.
+                if ($tt == $null) t_on_failure("BUSY");
+                else t_on_failure("KEPT");
                 if ($rU == "async") {
                     t_on_reply("WAIT");
                     rtpproxy_offer_async("OFFERED");
@@ -159,6 +167,9 @@ enum Script: Sendable {
                     t_reply("503", "No relay");
                     exit;
                 }
+                # Cancelled meanwhile.
+                if (!t_relay() && $tt == $null) rtpproxy_destroy();
+                exit;
             }
             t_relay();
             exit;
@@ -166,7 +177,42 @@ enum Script: Sendable {
 
         route[OFFERED] {
             if ($rtpp_rc != 1) t_reply("503", "No relay");
-            else t_relay();
+            else if (!t_relay() && $tt == $null) rtpproxy_destroy();
+            exit;
+        }
+
+        failure_route[BUSY] {
+            if ($rU == "async") rtpproxy_destroy_async();
+            else rtpproxy_destroy();
+            if (!t_check_status("486") || t_is_canceled()) exit;
+            if ($rU == "async") {
+                rtpproxy_offer_async("NEXT");
+                t_reply("503", "No relay");
+                exit;
+            }
+            $rU = "next-blocking";
+            t_on_reply("BLOCK");
+            t_on_failure("ENDED");
+            if (!rtpproxy_offer()) t_reply("503", "No relay");
+            else if (!t_relay()) rtpproxy_destroy();
+            exit;
+        }
+
+        route[NEXT] {
+            $rU = "next-async";
+            t_on_reply("WAIT");
+            t_on_failure("ENDED");
+            route(OFFERED);
+        }
+
+        failure_route[ENDED] {
+            if ($rU == "async") rtpproxy_destroy_async();
+            else rtpproxy_destroy();
+            exit;
+        }
+
+        failure_route[KEPT] {
+            rtpproxy_manage();
             exit;
         }
 

@@ -3,12 +3,18 @@
 //
 // Caller and callee are this program, on one socket. Whatever the script could not do it says in a header field of its
 // own, X-Media, on the message that then goes on as it came, or with an error response.
+//
+// Of each sixteen calls two find the first callee busy, and the script tries another one; in two others the callee refuses
+// the re-INVITE, and the call goes on with the media that it has. Two more are cancelled by the caller, at any moment
+// between the INVITE and some time after the callee rings; half of these are busy at the first callee, too. Two offer a
+// second stream, which the relay no longer knows when the answer comes: the answer refuses that one alone.
 
 #include "common.h"
 #include "dialog.h"
 #include "programs.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // The numbers of CSeq, which are the steps of a call.
@@ -16,15 +22,49 @@ enum step { inviting = 1, reinviting, asking, leaving, over };
 static const char *const names[] = {"", "INVITE", "INVITE", "INFO", "BYE"};
 static const char *const users[] = {"async", "blocking"};
 
+static int is_cancelled(unsigned number)
+{
+	return number / 2 % 8 == 3;
+}
+
+static int is_diverted(unsigned number)
+{
+	return number / 2 % 8 == 1 || number / 2 % 16 == 3;
+}
+
+static int refuses_reinvite(unsigned number)
+{
+	return number / 2 % 8 == 2;
+}
+
+// Whether the call has a second stream that nobody sends anything in before the answer, as video during a long ringing.
+static int has_idle_stream(unsigned number)
+{
+	return number / 2 % 8 == 4;
+}
+
 static struct {
 	uint8_t step;
-	/// Bits by CSeq: the callee has got the request; the ACK.
+	/// Bits by CSeq: the callee has got the request, where `over` stands for the INVITE after a diversion; the ACK.
 	uint8_t arrived, acknowledged;
 	uint8_t is_refused, is_wrong;
+	/// What the caller has got to its INVITE and its CANCEL.
+	uint8_t is_proceeding, is_cancel_answered;
 } dialogs[BENCH_MAXIMUM_CALLS];
 
-// By user, then by step.
-static struct request requests[2][over], acks[2][over], refusing_acks[2][over];
+// By user, then by step. Those of two streams come behind the others.
+static struct request requests[4][over], acks[2][over], refusing_acks[2][over], cancels[2];
+
+// CANCELs that are to be sent, in no order.
+static struct {
+	unsigned number;
+	int64_t due;
+} pending[1024];
+static unsigned pending_count;
+// In nanoseconds. Half of the CANCELs come within the short one, before or while the INVITE waits, half within the long
+// one, when it may ring.
+static const int64_t short_delay = 4000000, long_delay = 60000000, repetition = 250000000;
+
 static int the_socket;
 static uint16_t the_port;
 static unsigned the_run;
@@ -32,7 +72,7 @@ static int the_streams;
 
 static struct {
 	unsigned long long begun, offered, not_offered, answered, not_answered, asked, not_asked, deleted, not_deleted,
-			repeated;
+			repeated, diverted, reinvites_refused, to_cancel, cancelled, streams_refused;
 } counts;
 
 void make_dialogs(int socket, uint16_t local, uint16_t port, unsigned run, int streams)
@@ -43,9 +83,12 @@ void make_dialogs(int socket, uint16_t local, uint16_t port, unsigned run, int s
 	the_streams = streams;
 	for(int user = 0; user < 2; user++) {
 		make_invite(&requests[user][inviting], local, port, run, streams, users[user]);
+		make_invite(&requests[user + 2][inviting], local, port, run, streams + 1, users[user]);
+		make_cancel(&cancels[user], local, port, run, users[user]);
 		for(int step = reinviting; step < over; step++)
-			make_request_in_dialog(&requests[user][step], names[step], step, local, port, run,
-					step == reinviting ? streams : 0, users[user]);
+			for(int more = 0; more < 2; more++)
+				make_request_in_dialog(&requests[user + 2 * more][step], names[step], step, local, port, run,
+						step == reinviting ? streams + more : 0, users[user]);
 		for(int step = inviting; step <= reinviting; step++) {
 			make_request_in_dialog(&acks[user][step], "ACK", step, local, port, run, 0, users[user]);
 			make_ack(&refusing_acks[user][step], local, port, run, users[user], step);
@@ -59,10 +102,46 @@ static void send_numbered(struct request *request, unsigned number)
 	send(the_socket, request->text, request->length, 0);
 }
 
+static struct request *request_of(unsigned number, int step)
+{
+	return &requests[number % 2 + (has_idle_stream(number) ? 2 : 0)][step];
+}
+
 void begin_dialog(unsigned number)
 {
 	dialogs[number].step = inviting;
-	send_numbered(&requests[number % 2][inviting], number);
+	send_numbered(request_of(number, inviting), number);
+	if(!is_cancelled(number) || pending_count == sizeof pending / sizeof *pending)
+		return;
+	unsigned part = number * 2654435761u >> 16;
+	int64_t longest = number / 32 % 2 ? long_delay : short_delay;
+	pending[pending_count].number = number;
+	pending[pending_count++].due = bench_now() + longest * part / 65536;
+	counts.to_cancel++;
+}
+
+int64_t cancel_dialogs(int64_t now)
+{
+	int64_t next = INT64_MAX;
+	for(unsigned i = 0; i < pending_count;) {
+		unsigned number = pending[i].number;
+		if(dialogs[number].step != inviting) {
+			pending[i] = pending[--pending_count];
+			continue;
+		}
+		if(pending[i].due <= now) {
+			// A CANCEL that has overtaken its INVITE finds nothing, and an INVITE that nothing is heard of is repeated.
+			if(!dialogs[number].is_cancel_answered)
+				send_numbered(&cancels[number % 2], number);
+			else if(!dialogs[number].is_proceeding)
+				send_numbered(request_of(number, inviting), number);
+			pending[i].due = now + repetition;
+		}
+		if(pending[i].due < next)
+			next = pending[i].due;
+		i++;
+	}
+	return next;
 }
 
 // Looks at SDP that has come through; 0 where the script says that it was left alone.
@@ -86,10 +165,21 @@ static void take_request(unsigned number, int step, const char *message)
 		dialogs[number].acknowledged |= 1 << step;
 		return;
 	}
-	int is_invite = step <= reinviting, is_new = !(dialogs[number].arrived & 1 << step);
-	dialogs[number].arrived |= 1 << step;
+	if(!strncmp(message, "CANCEL ", 7)) {
+		make_answer(&answer, "200 OK", message, number, the_port, 0);
+		send(the_socket, answer.text, answer.length, 0);
+		make_termination(&answer, message, number, the_port, the_run);
+		send(the_socket, answer.text, answer.length, 0);
+		return;
+	}
+	int is_invite = step <= reinviting;
+	// The script sends a diverted call to another user.
+	int is_second = step == inviting && strncmp(message, "INVITE sip:next-", 16) == 0;
+	int arrival = is_second ? over : step, is_new = !(dialogs[number].arrived & 1 << arrival);
+	const char *status = "200 OK";
+	dialogs[number].arrived |= 1 << arrival;
 	if(is_new && is_invite) {
-		int is_done = check_body(number, &requests[number % 2][step], message);
+		int is_done = check_body(number, request_of(number, step), message);
 		counts.offered += is_done;
 		counts.begun += is_done && step == inviting;
 		counts.not_offered += !is_done;
@@ -100,7 +190,16 @@ static void take_request(unsigned number, int step, const char *message)
 		counts.not_deleted += has_failed;
 	}
 	counts.repeated += !is_new && is_invite;
-	make_answer(&answer, message, number, the_port, is_invite ? the_streams : 0);
+	if(step == inviting && is_diverted(number) && !is_second) {
+		status = "486 Busy Here";
+		counts.diverted += is_new;
+	} else if(step == reinviting && refuses_reinvite(number)) {
+		status = number / 16 % 2 ? "491 Request Pending" : "488 Not Acceptable Here";
+	} else if(step == inviting && is_cancelled(number)) {
+		status = "180 Ringing";
+	}
+	make_answer(&answer, status, message, number, the_port,
+			is_invite && status[0] == '2' ? the_streams + has_idle_stream(number) : 0);
 	send(the_socket, answer.text, answer.length, 0);
 }
 
@@ -108,8 +207,16 @@ static void take_request(unsigned number, int step, const char *message)
 static int take_response(unsigned number, int step, const char *message)
 {
 	int user = number % 2, is_success = message[8] == '2';
+	int status = atoi(message + 8);
+	int is_refusal = step == reinviting && refuses_reinvite(number) && (status == 488 || status == 491);
+	// The CANCEL may come when the first callee has refused.
+	int is_cancellation =
+			step == inviting && is_cancelled(number) && (status == 487 || (status == 486 && is_diverted(number)));
 	if(step <= reinviting && is_success) {
-		int is_done = check_body(number, &requests[user][step], message);
+		int is_refused = has_idle_stream(number) && strstr(message, "\r\nm=audio 0 ");
+		// All streams but the idle one are looked at.
+		int is_done = check_body(number, is_refused ? &requests[user][step] : request_of(number, step), message);
+		counts.streams_refused += is_done && is_refused;
 		counts.answered += is_done;
 		counts.not_answered += !is_done;
 		send_numbered(&acks[user][step], number);
@@ -118,15 +225,17 @@ static int take_response(unsigned number, int step, const char *message)
 		int length = complete_ack(ack, message);
 		number_request(ack, number);
 		send(the_socket, ack->text, length, 0);
-		counts.not_offered++;
+		counts.not_offered += !is_refusal && !is_cancellation;
+		counts.cancelled += is_cancellation;
+		counts.reinvites_refused += is_refusal;
 	} else if(step == asking) {
 		counts.asked += is_success;
 		counts.not_asked += !is_success;
 	}
-	dialogs[number].is_refused |= !is_success;
+	dialogs[number].is_refused |= !is_success && !is_refusal && !is_cancellation;
 	if(step == leaving || (step == inviting && !is_success))
 		return over;
-	send_numbered(&requests[user][step + 1], number);
+	send_numbered(request_of(number, step + 1), number);
 	return step + 1;
 }
 
@@ -142,6 +251,11 @@ enum outcome step_dialog(char *bytes, size_t length, unsigned *number, int *has_
 		take_request(*number, step, bytes);
 		return outcome_other;
 	}
+	if(strstr(sequence + 2, " CANCEL\r\n") && strstr(sequence + 2, " CANCEL\r\n") < strstr(sequence + 2, "\r\n")) {
+		dialogs[*number].is_cancel_answered |= bytes[8] == '2';
+		return outcome_other;
+	}
+	dialogs[*number].is_proceeding |= step == inviting;
 	// Responses that are provisional or have come before change nothing.
 	if(bytes[8] == '1' || step != dialogs[*number].step)
 		return outcome_other;
@@ -156,9 +270,11 @@ void print_dialogs(void)
 {
 	printf("begun %llu offered %llu not_offered %llu answered %llu not_answered %llu asked %llu not_asked %llu deleted "
 		   "%llu "
-		   "not_deleted %llu repeated %llu\n",
+		   "not_deleted %llu repeated %llu diverted %llu reinvites_refused %llu to_cancel %llu cancelled %llu "
+		   "streams_refused %llu\n",
 			counts.begun, counts.offered, counts.not_offered, counts.answered, counts.not_answered, counts.asked,
-			counts.not_asked, counts.deleted, counts.not_deleted, counts.repeated);
+			counts.not_asked, counts.deleted, counts.not_deleted, counts.repeated, counts.diverted,
+			counts.reinvites_refused, counts.to_cancel, counts.cancelled, counts.streams_refused);
 }
 
 void print_hanging_dialog(unsigned number)

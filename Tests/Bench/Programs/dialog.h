@@ -11,6 +11,9 @@ void make_dialogs(int socket, uint16_t local, uint16_t port, unsigned run, int s
 /// Sends the first INVITE of a call. Odd numbers are for sip:blocking@, even ones for sip:async@.
 void begin_dialog(unsigned number);
 
+/// Sends the CANCELs that are due, and again those that nothing has come of. Returns when the next is; INT64_MAX: none.
+int64_t cancel_dialogs(int64_t now);
+
 /// Takes a message of a call and sends what comes next. `outcome_other` while the call goes on: wrong where SDP came that
 /// is neither the relay's nor marked as left alone, refused where the script has said of something that it failed.
 /// Where the call has got on, `*has_moved` becomes 1.

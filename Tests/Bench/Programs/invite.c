@@ -117,6 +117,15 @@ void make_request_in_dialog(struct request *request, const char *method, int seq
 			body);
 }
 
+void make_cancel(struct request *cancel, uint16_t local, uint16_t port, unsigned run, const char *user)
+{
+	cancel->streams = cancel->is_offer = 0;
+	make(cancel,
+			&(struct heading){
+					.method = "CANCEL", .user = user, .local = local, .port = port, .run = run, .sequence = 1},
+			"");
+}
+
 int complete_ack(struct request *ack, const char *answer)
 {
 	const char *to = strstr(answer, "\r\nTo: "), *end = to ? strstr(to + 2, "\r\n") : NULL;
@@ -164,18 +173,31 @@ static void copy_fields(struct request *to, const char *message, const char *nam
 	}
 }
 
-void make_answer(struct request *answer, const char *message, unsigned number, uint16_t local, int streams)
+void make_answer(
+		struct request *answer, const char *status, const char *message, unsigned number, uint16_t local, int streams)
 {
 	static const char *const copied[] = {"Via", "From", "To", "Call-ID", "CSeq"};
 	char body[6000] = "";
 	if(streams)
 		make_body(body, sizeof body, streams);
 	answer->length = 0;
-	add(answer, "SIP/2.0 200 OK\r\n");
+	add(answer, "SIP/2.0 %s\r\n", status);
 	for(size_t i = 0; i < sizeof copied / sizeof *copied; i++)
 		copy_fields(answer, message, copied[i], number);
 	add(answer, "Contact: <sip:bob@127.0.0.1:%u>\r\n%sContent-Length: %zu\r\n\r\n%s", local,
 			*body ? "Content-Type: application/sdp\r\n" : "", strlen(body), body);
+}
+
+void make_termination(struct request *answer, const char *cancel, unsigned number, uint16_t local, unsigned run)
+{
+	answer->length = 0;
+	add(answer, "SIP/2.0 487 Request Terminated\r\n");
+	copy_fields(answer, cancel, "Via", number);
+	add(answer, "Via: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK-%08x-1-%08u\r\n", local, run, number);
+	copy_fields(answer, cancel, "From", number);
+	copy_fields(answer, cancel, "To", number);
+	copy_fields(answer, cancel, "Call-ID", number);
+	add(answer, "CSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n");
 }
 
 int is_right(const struct request *request, const char *message)

@@ -40,8 +40,16 @@ void make_ack(struct request *ack, uint16_t local, uint16_t port, unsigned run, 
 void make_request_in_dialog(struct request *request, const char *method, int sequence, uint16_t local, uint16_t port,
 		unsigned run, int streams, const char *user);
 
-/// Makes the callee's 200 for a request that has come, with SDP where there are streams.
-void make_answer(struct request *answer, const char *message, unsigned number, uint16_t local, int streams);
+/// Makes the callee's answer for a request that has come, "200 OK" say, with SDP where there are streams.
+void make_answer(
+		struct request *answer, const char *status, const char *message, unsigned number, uint16_t local, int streams);
+
+/// Makes the CANCEL of such INVITEs.
+void make_cancel(struct request *cancel, uint16_t local, uint16_t port, unsigned run, const char *user);
+
+/// Makes the callee's 487 to the INVITE that a CANCEL is for. The CANCEL has the proxy's Via alone, so the caller's is made
+/// anew.
+void make_termination(struct request *answer, const char *cancel, unsigned number, uint16_t local, unsigned run);
 
 /// Makes an OPTIONS that the script answers itself.
 void make_options(struct request *request, uint16_t local, uint16_t port, unsigned run);

@@ -168,6 +168,9 @@ int bench_load(int argc, char **argv)
 		}
 		int more = calls.sent < most && now < start + longest;
 		wake = give_up(now, patience, is_options, is_dialog);
+		int64_t next_cancel = is_dialog ? cancel_dialogs(now) : INT64_MAX;
+		if(next_cancel < wake)
+			wake = next_cancel;
 		if(!more && !calls.in_flight)
 			break;
 		if(more && calls.in_flight < window && due < wake)

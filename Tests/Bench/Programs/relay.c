@@ -3,7 +3,8 @@
 //
 // Relay i is 127.0.(1 + i / 250).(1 + i % 250), all on one port, so that a thousand of them need one socket. An answer
 // comes from the address that was asked, and says the same each time, so nothing has to be remembered. Only where it is
-// told to, it keeps sessions as RTPProxy does, and loses answers too.
+// told to, it keeps sessions as RTPProxy does, and loses answers too. It may take commands on stream connections besides: on
+// a unix socket those to relay 0, over TCP those to relay 1.
 
 #include "common.h"
 #include "programs.h"
@@ -11,13 +12,17 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 enum {
+	most_connections = 64,
 	batch = 64,
 	places = 1 << 16,
 	longest_answer = 96,
@@ -96,6 +101,9 @@ static const char *fault_without_session(char verb, const char *command, const c
 		case 'U':
 			return make_session(relay, call, length, bench_now()) ? NULL : "E71";
 		case 'L':
+			// Of the second stream nobody has heard anything since the offer.
+			if(stream_of(command, end) > 1)
+				return "0";
 			return find_session(relay, call, length, bench_now()) ? NULL : "0";
 		case 'D':
 			return delete_session(relay, call, length) ? NULL : "E50";
@@ -244,6 +252,98 @@ static int64_t send_due(int socket)
 	return -1;
 }
 
+// Stream connections: commands without a cookie, each ended by LF, answered in their order.
+static struct connection {
+	int relay;
+	unsigned filled;
+	char bytes[8192];
+} connections[most_connections];
+// What is waited for: commands, orders, the two listening sockets, the connections.
+enum { first_listener = 2, first_connection = 4 };
+static struct pollfd waiting[first_connection + most_connections];
+static unsigned waiting_count = first_listener;
+
+static int listen_at(const struct sockaddr *name, socklen_t length)
+{
+	int made = socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	if(made < 0 || setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) || bind(made, name, length)
+			|| listen(made, most_connections))
+		return -1;
+	return made;
+}
+
+// Listens on the unix socket `path`, and with TCP at the address of relay 1.
+static int listen_for_connections(const char *path, uint16_t port)
+{
+	struct sockaddr_un local = {.sun_family = AF_UNIX};
+	struct sockaddr_in remote = {
+			.sin_family = AF_INET, .sin_addr.s_addr = htonl(127 << 24 | 1 << 8 | 2), .sin_port = htons(port)};
+	if(strlen(path) >= sizeof local.sun_path)
+		return 0;
+	strcpy(local.sun_path, path);
+	waiting[first_listener].fd = listen_at((struct sockaddr *)&local, sizeof local);
+	waiting[first_listener + 1].fd = listen_at((struct sockaddr *)&remote, sizeof remote);
+	waiting[first_listener].events = waiting[first_listener + 1].events = POLLIN;
+	waiting_count = first_connection;
+	return waiting[first_listener].fd >= 0 && waiting[first_listener + 1].fd >= 0;
+}
+
+static void take_connection(int listener, int relay)
+{
+	int made = accept4(listener, NULL, NULL, SOCK_CLOEXEC), on = 1;
+	if(made < 0)
+		return;
+	if(waiting_count == sizeof waiting / sizeof *waiting) {
+		close(made);
+		return;
+	}
+	setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	struct connection *connection = &connections[waiting_count - first_connection];
+	connection->relay = relay;
+	connection->filled = 0;
+	waiting[waiting_count++] = (struct pollfd){.fd = made, .events = POLLIN};
+}
+
+// Answers the commands that have come whole. 0: the connection is over.
+static int serve_connection(int descriptor, struct connection *connection)
+{
+	ssize_t length =
+			recv(descriptor, connection->bytes + connection->filled, sizeof connection->bytes - connection->filled, 0);
+	if(length <= 0)
+		return 0;
+	connection->filled += length;
+	char *command = connection->bytes, *end = command + connection->filled, *line_end;
+	while((line_end = memchr(command, '\n', end - command))) {
+		char answer[longest_answer], verb = *command & ~0x20;
+		if(verb != 'V' && are_sessions_kept())
+			count_command(0);
+		// Where the cookie would stand there is nothing, and then a blank.
+		int said = say(verb, command, line_end, connection->relay, "", 0, answer);
+		if(said <= 1 || said >= longest_answer || send(descriptor, answer + 1, said - 1, MSG_NOSIGNAL) != said - 1)
+			return 0;
+		command = line_end + 1;
+	}
+	connection->filled = end - command;
+	memmove(connection->bytes, command, connection->filled);
+	return connection->filled < sizeof connection->bytes;
+}
+
+static void serve_connections(void)
+{
+	for(unsigned i = first_connection; i < waiting_count;) {
+		if(!waiting[i].revents || serve_connection(waiting[i].fd, &connections[i - first_connection])) {
+			i++;
+			continue;
+		}
+		close(waiting[i].fd);
+		waiting[i] = waiting[--waiting_count];
+		connections[i - first_connection] = connections[waiting_count - first_connection];
+	}
+	for(int i = 0; i < 2 && waiting_count >= first_connection; i++)
+		if(waiting[first_listener + i].revents)
+			take_connection(waiting[first_listener + i].fd, i);
+}
+
 // "silence I 0|1", "loss PERMILLION SEED", "delay MICROSECONDS", "excuse I 0|1", "count I", "tally": answered with "ok"
 // or the numbers.
 static void take_order(int socket)
@@ -279,9 +379,10 @@ static void take_order(int socket)
 	sendto(socket, answer, strlen(answer), 0, (struct sockaddr *)&peer, peer_length);
 }
 
-// usage: relay DELAY_MICROSECONDS [PORT TTL_MILLISECONDS FILE]
+// usage: relay DELAY_MICROSECONDS [PORT TTL_MILLISECONDS FILE [PATH]]
 //
 // With a file it keeps sessions, for so long, and goes on with what the file says that an earlier process has counted.
+// With a path it takes stream connections: there, and at the port.
 int bench_relay(int argc, char **argv)
 {
 	delay = argc > 1 ? atoll(argv[1]) * 1000 : 0;
@@ -300,10 +401,15 @@ int bench_relay(int argc, char **argv)
 	}
 	// Answers go to loopback addresses alone anyway (relay_at).
 	(void)setsockopt(commands, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3);
+	if(argc > 5 && !listen_for_connections(argv[5], port)) {
+		printf("no listening socket: %s\n", strerror(errno));
+		return 1;
+	}
 	printf("ready %u %u\n", port, orders_port);
 	fflush(stdout);
 
-	struct pollfd waiting[] = {{.fd = commands, .events = POLLIN}, {.fd = orders, .events = POLLIN}};
+	waiting[0] = (struct pollfd){.fd = commands, .events = POLLIN};
+	waiting[1] = (struct pollfd){.fd = orders, .events = POLLIN};
 	for(;;) {
 		int64_t left = send_due(commands);
 		if(are_sessions_kept()) {
@@ -312,11 +418,12 @@ int bench_relay(int argc, char **argv)
 			expire_sessions(bench_now());
 		}
 		struct timespec time = {left / 1000000000, left % 1000000000};
-		if(ppoll(waiting, 2, left < 0 ? NULL : &time, NULL) < 0 && errno != EINTR)
+		if(ppoll(waiting, waiting_count, left < 0 ? NULL : &time, NULL) < 0 && errno != EINTR)
 			return 1;
 		if(waiting[0].revents)
 			receive(commands);
 		if(waiting[1].revents)
 			take_order(orders);
+		serve_connections();
 	}
 }

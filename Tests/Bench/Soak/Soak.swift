@@ -50,7 +50,7 @@ final class Soak {
         startUpLog = kamailio.log.count
         // The main process has its last name when all others are there.
         guard
-            try waitUntil(20, every: 100, { try Sample.processes(started).values.contains("main process - attendant") })
+            try waitUntil(20, every: 100, { try Sample.processes(started).values.contains(SoakReport.lastName) })
         else { throw HarnessError("Kamailio does not come to rest") }
         processes = try Sample.processes(kamailio)
         operation = Operator(options, relays, kamailio, database)
@@ -93,6 +93,7 @@ final class Soak {
         try report.write()
         if let fault = kamailio.stop() { report.check("Kamailio's end", fault, false) }
         relays.forEach { $0.stop() }
+        try LinkPhase(options: options).run(&report)
         print(
             report.hasFailed ? "something is left over, or has grown (!!)" : "nothing is left over, nothing has grown")
         return !report.hasFailed

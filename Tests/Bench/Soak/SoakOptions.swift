@@ -25,6 +25,8 @@ struct SoakOptions {
     private(set) var timeToLive = 30_000
     /// Parts of the load. After each, everything comes to rest and is looked at.
     private(set) var rounds = 40
+    /// How long calls are carried over stream connections at the end, in seconds.
+    private(set) var linkSeconds = 60.0
     private(set) var wantsHelp = false
 
     init(_ arguments: [String]) throws {
@@ -51,6 +53,7 @@ struct SoakOptions {
         }
         if let minutes, minutes < 10 {
             (pace, betweenRestarts, timeToLive, rounds) = (600, 15_000, 12_000, 10)
+            linkSeconds = 20
         }
         if minutes == nil { rounds = max(rounds, calls / 100_000) }
     }
@@ -65,7 +68,8 @@ struct SoakOptions {
         var load = Load(kind: .dialog, inFlight: inFlight, patience: 25)
         if let minutes {
             // Rest takes some 5 s a round, the end as long as a session lives.
-            load.seconds = max(2, (minutes * 60 - Double(timeToLive) / 1000 - 10) / Double(rounds) - 5)
+            let rest = Double(timeToLive) / 1000 + 10 + linkSeconds
+            load.seconds = max(5, (minutes * 60 - rest) / Double(rounds) - 5)
         } else {
             (load.calls, load.seconds) = ((calls + rounds - 1) / rounds, 100_000)
         }
@@ -81,6 +85,6 @@ struct SoakOptions {
 
           CALLS     how many calls (default 1000000)
           MINUTES   so many minutes instead, 2 at least
-          QUICK=1   two minutes
+          QUICK=1   two minutes, and what is carried over stream connections at the end
         """
 }

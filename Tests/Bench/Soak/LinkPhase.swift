@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Calls without a pause over stream connections: what a connection keeps while it is never idle must not grow.
+
+import Foundation
+import TestSupport
+
+/// A Kamailio of its own, whose two relays are reached by `cunix:` and `tcp:`. Nothing disturbs it, so nothing may fail.
+struct LinkPhase {
+    let options: SoakOptions
+
+    /// Carries the calls, and says what came of them.
+    func run(_ report: inout SoakReport) throws {
+        let folder = try TemporaryFolder()
+        let relay = try RelayProcess(
+            sessions: RelayProcess.Sessions(
+                file: folder.file("sessions"), milliseconds: options.timeToLive, path: folder.file("relay")))
+        defer { relay.stop() }
+        var settings = KamailioSettings(relays: relay.linkURLs, workers: 8)
+        settings.script = .dialogs
+        settings.sharedMegabytes = 512
+        settings.waitsForOffer = false
+        let installation = try KamailioInstallation.find()
+        let kamailio = try KamailioProcess(module: RTPProxyModule.underTest.path(in: installation), settings)
+        guard try waitUntil(20, every: 100, { try Sample.processes(kamailio).values.contains(SoakReport.lastName) })
+        else { throw HarnessError("Kamailio does not come to rest") }
+        let startUpLog = kamailio.log.count
+        let processes = try Sample.processes(kamailio)
+
+        var load = Load(kind: .dialog, inFlight: options.inFlight, patience: 25)
+        load.seconds = options.linkSeconds
+        let running = try load.start(kamailio)
+        defer { running.process.terminate(within: 0) }
+        var samples: [Sample] = []
+        while running.process.isRunning {
+            usleep(1_000_000)
+            if running.process.isRunning { samples.append(try Sample(kamailio, Array(processes.keys))) }
+        }
+        let result = try running.result()
+        waitUntil(20, every: 200) { (try? kamailio.transactions()) == 0 }
+
+        print("    over cunix: and tcp:, \(Int(options.linkSeconds)) s without a pause")
+        write(result, &report)
+        let tally = try relay.tally()
+        report.check(
+            "sessions at the relays", "\(tally.made) made = \(tally.deleted) deleted; \(tally.left) left",
+            tally.left == 0 && tally.made > 0 && tally.made == tally.deleted && tally.expired == 0)
+        let transactions = try kamailio.transactions()
+        report.check("transactions left", "\(transactions)", transactions == 0)
+        report.writeLog(
+            String(kamailio.log.dropFirst(startUpLog)), cancelled: result.steps["to_cancel"] ?? 0)
+        // The first third is the warm-up.
+        let after = Array(samples.dropFirst(samples.count / 3))
+        report.check("samples", "\(after.count)", after.count >= 2 * Growth.samples(of: after.count))
+        report.writeGrowth(after, processes, [.anonymous, .descriptors])
+        if let fault = kamailio.stop() { report.check("Kamailio's end", fault, false) }
+    }
+
+    private func write(_ result: LoadResult, _ report: inout SoakReport) {
+        func count(_ name: String) -> Int { result.steps[name] ?? 0 }
+        report.check(
+            "calls",
+            "\(result.sent), \(Int(Double(result.sent) / options.linkSeconds))/s, wrong \(result.wrong), "
+                + "where something failed \(result.refused), hanging \(result.lost)",
+            result.sent > 0 && result.right == result.sent)
+        for line in result.hanging.prefix(10) { print("      \(line)") }
+        report.check(
+            "of which diverted, refused, cancelled",
+            "\(count("diverted")), \(count("reinvites_refused")), \(count("cancelled")) of \(count("to_cancel"))",
+            count("diverted") > 0 && count("reinvites_refused") > 0 && count("cancelled") > 0
+                && count("cancelled") == count("to_cancel"))
+    }
+}
