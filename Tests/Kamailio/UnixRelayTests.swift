@@ -64,12 +64,6 @@ import Testing
             try #require(waitUntil(5) { (try? kamailio.relays().first?["disabled"]) == "0" })
             let calls = try (0..<Self.workers).map { _ in try kamailio.call() }
             for _ in 0..<3 {
-                // Stopped for a moment: the crowd gathers.
-                relay.process.signal(SIGSTOP)
-                Thread.detachNewThread {
-                    Thread.sleep(forTimeInterval: 0.15)
-                    relay.process.signal(SIGCONT)
-                }
                 #expect(burst(calls) == calls.count)
                 for call in calls { call.send(call.request("BYE", run: .destroy())) }
                 for call in calls {
