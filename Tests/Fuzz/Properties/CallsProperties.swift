@@ -281,7 +281,9 @@ final class CallsProperties: Properties {
         case UInt8(ascii: "L"), UInt8(ascii: "P"): expected = (4 + tags)...(4 + tags)
         case UInt8(ascii: "D"): expected = 3...(2 + tags)
         case UInt8(ascii: "Q") where words[0].count > 1: expected = 5...15
-        case UInt8(ascii: "Q"), UInt8(ascii: "S"), UInt8(ascii: "R"): expected = (2 + tags)...(2 + tags)
+        // Where a name may follow, both tags stand there, the second one if need be the first again.
+        case UInt8(ascii: "Q"): expected = (2 + tags)...4
+        case UInt8(ascii: "S"), UInt8(ascii: "R"): expected = (2 + tags)...(2 + tags)
         default: throw Broken("\(command.shown) is no command of a call")
         }
         try require(expected.contains(words.count), "\(words.count) words in \(command.shown)")

@@ -28,7 +28,8 @@ final class SockProperties: Properties {
         let parameter = Array("rtpproxy_sock".utf8)
         for line in input.split(separator: 0x0A) {
             let value = Sections.unescaped(line)
-            switch parse(value, firstIndex: entries.count) {
+            // Line breaks separate as blanks do.
+            switch parse(value.map { [0x0A, 0x0D].contains($0) ? 0x20 : $0 }, firstIndex: entries.count) {
             case .success(let found):
                 try checkEntries(found, value)
                 entries += found
