@@ -24,7 +24,7 @@ public enum SDPError: Error, Equatable, Sendable, CaseIterable {
     /// A `v=`, `o=`, `c=` or `m=` in capitals, or with a blank or control character before the letter or the sign
     /// (RFC 8866 section 5): some readers take it for that line, others do not.
     case otherSpelling
-    /// A control character in an `m=` line, which some readers take for a blank (RFC 8866 section 9, token).
+    /// A control character in an `m=` or `c=` line, which some readers take for a blank (RFC 8866 section 9, token).
     case controlCharacter
     /// Neither the media stream, which is on, nor its session has a `c=` line.
     case noConnection
@@ -50,7 +50,7 @@ public enum SDPError: Error, Equatable, Sendable, CaseIterable {
         case .otherNetwork: "c= is of another network than IN"
         case .loneReturn: "a CR that ends no line"
         case .otherSpelling: "v=, o=, c= or m= in capitals or with blanks"
-        case .controlCharacter: "a control character in m="
+        case .controlCharacter: "a control character in m= or c="
         case .noConnection: "no c= line for this media stream"
         case .tooManyStreams: "too many media streams"
         case .tooManySessions: "too many sessions"

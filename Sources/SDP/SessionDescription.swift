@@ -16,7 +16,8 @@ public import Bytes
 ///   its own for them: the `c=` of its session is changed too.
 /// - A type is one small letter, and nothing stands before it or between it and `=` (section 5). `v`, `o`, `c` and `m`
 ///   written otherwise are refused; `a=rtcp:` is changed however it is written.
-/// - `token` holds no control character, which is a blank for some: refused in `m=`, where it may hide a port.
+/// - `token` holds no control character, which is a blank for some: refused in `m=` and `c=`, where it may hide a port or
+///   an address.
 /// - `c=` is `IN`, `IP4` or `IP6` and an address; `m=` has a port of 0 to 65535. Others are refused.
 /// - `session-description` begins with `v=0`. Where several follow each other, each has an `m=`, or it is refused, and
 ///   each one's `c=` is changed: some take no notice of `v=`.
@@ -201,6 +202,7 @@ public struct SessionDescription: ~Copyable {
         let session = try currentSession(line)
         let field: ConnectionField
         do throws(SDPError) {
+            guard !body.holdsControlCharacter(line.content) else { throw .controlCharacter }
             field = try ConnectionField(connection: body, value)
         } catch {
             if let stream = currentStream, !streams[stream].wantsRelay {

@@ -126,7 +126,7 @@ import Testing
         ("C=IN IP4 192.0.2.20\r\n", "v=, o=, c= or m= in capitals or with blanks (line 8)"),
         ("m =audio 6004 RTP/AVP 0\r\n", "v=, o=, c= or m= in capitals or with blanks (line 8)"),
         (" c=IN IP4 192.0.2.20\r\n", "v=, o=, c= or m= in capitals or with blanks (line 8)"),
-        ("m=audio\u{0}6004 5004 RTP/AVP 0\r\n", "a control character in m= (line 8)"),
+        ("m=audio\u{0}6004 5004 RTP/AVP 0\r\n", "a control character in m= or c= (line 8)"),
         ("c=ATM NSAP 47.0091\r\n", "c= is of another network than IN (line 8)"),
     ]
 
