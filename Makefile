@@ -7,7 +7,7 @@
 #   DESTDIR       a folder to install below, for packaging
 #   PACKAGE_VERSION    the version of the Debian package, instead of the one made of CHANGELOG.md and the last commit
 #   FIGURES, RUNS, QUICK, AGAINST    for `make bench`, explained by `make bench FIGURES=help`
-#   CALLS, MINUTES, QUICK    for `make soak`: how many calls, or how long; QUICK=1: two minutes
+#   CALLS, MINUTES, QUICK    for `make soak`: how many calls, or how long; QUICK=1: three minutes
 #   QUICK         1: `make sanitize` and `make valgrind` run a part of what they run else
 #   SANITIZE      address: the module with AddressSanitizer, in folders of its own
 #   SECONDS, TARGET, CORPUS    for `make fuzz`: how long each target, only which, a folder of further seeds
@@ -208,7 +208,7 @@ bench: setup ## measure the packaged module and this one in turn; `make bench FI
 	@RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' .build/release/bench \
 		FIGURES='$(FIGURES)' RUNS='$(RUNS)' QUICK='$(QUICK)' AGAINST='$(abspath $(AGAINST))'
 
-soak: setup ## a million calls while relays are restarted and changed: nothing may be left or grow; QUICK=1: two minutes
+soak: setup ## a million calls while relays are restarted and changed: nothing may be left or grow; QUICK=1: three minutes
 	@$(MAKE) --no-print-directory module
 	swift build -c release --product bench $(SWIFT_FLAGS)
 	@RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' .build/release/bench soak \
