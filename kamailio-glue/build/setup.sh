@@ -13,7 +13,7 @@ venv=$root/.cache/venv
 # Kamailio and what the tests drive it with; what compiles and links; what `make check` needs.
 packages='kamailio kamailio-sqlite-modules sqlite3 sip-tester iproute2 python3-venv
 	gcc g++ libc6-dev libsystemd-dev pkg-config binutils make dpkg-dev ca-certificates
-	clang-format curl chromium faketime systemd libseccomp2'
+	clang-format curl chromium faketime gdb systemd libseccomp2'
 # PostgreSQL, and MariaDB's programs without its service.
 databases='kamailio-mysql-modules kamailio-postgres-modules mariadb-server-core mariadb-client postgresql util-linux'
 # A Debian to install a package in, and what looks at packages.
