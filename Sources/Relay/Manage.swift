@@ -20,12 +20,13 @@ extension MessageFacts {
         if route == .branchFailure { return .nothing }
         switch method {
         case .bye: return .delete
-        // What ends a re-INVITE leaves the call as it was before (RFC 3261 section 14.1).
+        // What ends a re-INVITE or another request of a dialog leaves the call as it was before (RFC 3261 section 14.1,
+        // RFC 3311 section 5.2).
         case .cancel: return isWithinDialog() ? .refuse : .delete
         case .invite where hasFailed: return isWithinDialog() ? .refuse : .delete
         default: break
         }
-        if route == .failure { return .delete }
+        if route == .failure { return isWithinDialog() ? .refuse : .delete }
         return isRequest ? managedRequest(hasSDP: hasSDP) : managedReply(hasSDP: hasSDP, transaction)
     }
 

@@ -435,12 +435,15 @@ extension Difference {
     private static let functions: [Difference] = [
         Difference(
             "failed UPDATE or PRACK",
-            "A refused UPDATE or PRACK leaves the call as it was: rtpproxy_manage returns -1; the stock module deletes the"
-                + " running call.",
+            "A refused UPDATE, PRACK or other request within the dialog leaves the call as it was: rtpproxy_manage returns"
+                + " -1, for the refusal and in the failure_route; the stock module deletes the running call.",
             in: [.wire, .code, .instance],
             where: { test in
                 test.runs("manage")
-                    && test.steps.contains { ["UPDATE", "PRACK"].contains($0.method) && $0.status >= 300 }
+                    && test.steps.contains { step in
+                        ["UPDATE", "PRACK"].contains(step.method) && step.status >= 300
+                            || step.route == .failure && step.toTag && !["INVITE", "BYE"].contains(step.method)
+                    }
             },
             holds: { stock, _ in stock[.wire].contains { $0.contains(": D ") } }),
         Difference(

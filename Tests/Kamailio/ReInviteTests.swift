@@ -41,6 +41,18 @@ import Testing
         }
     }
 
+    @Test(arguments: ["UPDATE", "INFO", "REFER"]) func anotherRequestRefusedInItsFailureRoute(method: String) throws {
+        let stage = try Stage.shared()
+        try answered(stage.kamailio, stage.relay) { call in
+            let sdp = method == "UPDATE" ? SDPText.audio() : nil
+            let run = Run.manage().and(Run("manage", route: "Failure"))
+            let request = call.request(method, sdp: sdp, run: run, inDialog: true)
+            try call.reply(488, to: call.deliver(request))
+            #expect(stage.kamailio.ran(call.id, count: 5).last == "manage -1")
+            return sdp == nil ? [] : ["U"]
+        }
+    }
+
     @Test(arguments: Continuation.allCases) func refusedWithTheAsynchronousFunctions(
         continuation: Continuation
     ) throws {

@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    /// What ends a re-INVITE leaves the call alone.
+    /// What ends a re-INVITE or another request of the dialog leaves the call alone.
     @Test(arguments: methods)
     func withinADialogOnlyTheByeDeletes(_ method: SIPMethod) {
         for status in Self.statuses {
@@ -59,7 +59,7 @@ import Testing
                 let expected = ends ? .refuse : action(method, status, hasSDP: hasSDP)
                 #expect(action(method, status, hasSDP: hasSDP, isWithinDialog: true) == expected)
                 let failed = action(method, status, hasSDP: hasSDP, route: .failure, isWithinDialog: true)
-                #expect(failed == (method == .invite || method == .cancel ? .refuse : .delete))
+                #expect(failed == (method == .bye ? .delete : .refuse))
             }
         }
     }
