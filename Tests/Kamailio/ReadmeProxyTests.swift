@@ -5,41 +5,6 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A call whose callee has registered, as phones do; requests within it take the route that was recorded.
-private struct ProxiedCall {
-    let call: Call
-    private var route: String?
-
-    init(_ kamailio: Kamailio) throws {
-        call = try kamailio.call()
-        var register = call.request("REGISTER", from: .callee, inDialog: false)
-        register["To"] = "<\(call.callee.uri)>"
-        call.send(register, from: .callee)
-        guard call.callee.receive(where: { $0.status == 200 && $0.method == "REGISTER" }) != nil else {
-            throw HarnessError("the callee could not register:\n\(kamailio.log.suffix(2000))")
-        }
-    }
-
-    /// Sends the INVITE and returns what the callee got.
-    mutating func invite(sdp: String?) throws -> SIPMessage {
-        let received = try call.invite(sdp: sdp)
-        route = received["Record-Route"]
-        return received
-    }
-
-    /// Sends a request within the dialog and returns what the other side got.
-    func deliver(_ method: String, sdp: String? = nil, from side: Call.Side = .caller) throws -> SIPMessage {
-        var request = call.request(method, from: side, sdp: sdp, inDialog: true)
-        if let route { request.headers.insert(("Route", route), at: 1) }
-        return try call.deliver(request, from: side)
-    }
-
-    func hangUp() throws {
-        let bye = try deliver("BYE")
-        try call.reply(to: bye)
-    }
-}
-
 @Suite struct ReadmeProxyTests {
     private static let relayURL = "udp:127.0.0.1:22222"
 
