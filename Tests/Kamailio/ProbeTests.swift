@@ -6,9 +6,10 @@ import TestSupport
 import Testing
 
 @Suite struct ProbeTests {
-    /// A command takes one second before its relay counts as dead, and nobody but the operator asks.
+    /// A command takes four seconds before its relay counts as dead, so that one on a busy machine does not, and nobody
+    /// but the operator asks.
     private static func quiet(_ configuration: inout KamailioConfiguration) {
-        configuration.set("rtpproxy_tout", 1)
+        configuration.set("rtpproxy_tout", 4)
         configuration.set("rtpproxy_retr", 1)
         configuration.set("rtpproxy_ping_interval", 0)
     }
@@ -65,8 +66,8 @@ import Testing
             let start = monotonicMilliseconds()
             let found = try kamailio.probe()
             let waited = monotonicMilliseconds() - start
-            #expect(waited >= 950 && waited < 3000)
-            #expect(found.map { $0["answered"] } == ["0", "0", "1", "1", "0", "0"])
+            #expect(waited >= 3950 && waited < 8000, "\(waited)")
+            #expect(found.map { $0["answered"] } == ["0", "0", "1", "1", "0", "0"], "\(found)")
             for silent in [0, 1, 4, 5] {
                 #expect(found[silent]["reason"] == "does not answer in time")
                 #expect(found[silent]["rtt_us"] == nil)
@@ -74,7 +75,7 @@ import Testing
                 #expect(lines.count == 1)
             }
             let (quick, slow) = (Int(found[2]["rtt_us"] ?? "") ?? 0, Int(found[3]["rtt_us"] ?? "") ?? 0)
-            #expect(quick > 0 && quick < 900_000 && slow >= 39_000 && slow < 900_000, "\(quick), \(slow)")
+            #expect(quick > 0 && quick < 3_900_000 && slow >= 39_000 && slow < 3_900_000, "\(quick), \(slow)")
             #expect(try kamailio.relays().map { $0["disabled"] } == ["1", "1", "0", "0", "1", "1"])
         }
     }

@@ -11,7 +11,8 @@ public final class Kamailio: Sendable {
     public let configurationPath: String
     private let folder: TemporaryFolder
     private let installation: KamailioInstallation
-    private let started = monotonicMilliseconds()
+    /// When it was seen to answer for the first time, or was launched.
+    private let ready = Atomic(monotonicMilliseconds())
 
     /// No more than this many start or run their own Kamailio at the same time (shared ones not counted).
     private static let places = DispatchSemaphore(value: 4)
@@ -19,11 +20,12 @@ public final class Kamailio: Sendable {
     /// Starts it and waits until it answers. Throws with the end of its log where it does not.
     public convenience init(_ configuration: KamailioConfiguration) throws {
         try self.init(launching: configuration)
-        let ready = waitUntil(20) { !process.isRunning || isReady }
-        guard ready, process.isRunning else {
+        let answers = waitUntil(20) { !process.isRunning || isReady }
+        guard answers, process.isRunning else {
             process.terminate(within: 2)
             throw HarnessError("Kamailio did not start:\n\(log.suffix(4000))")
         }
+        ready.store(monotonicMilliseconds(), ordering: .relaxed)
     }
 
     private init(launching configuration: KamailioConfiguration) throws {
@@ -211,6 +213,8 @@ public final class Kamailio: Sendable {
 
     /// Ends it, and throws where it did not end cleanly: by a signal, with another status than 0, or too late.
     public func stop() throws {
+        // Within five seconds of its start.
+        let hasJustStarted = monotonicMilliseconds() - ready.load(ordering: .relaxed) < 5000
         process.signal(SIGTERM)
         if process.wait(3) == nil && hasJustStarted {
             // Kamailio's own race, seen with every module: a child that is being forked while the main process passes
@@ -219,10 +223,10 @@ public final class Kamailio: Sendable {
         }
         let late = process.wait(7 * patience) == nil ? processesThatHang : ""
         let end = process.terminate(within: 0)
-        // tm's own race, no frame of the module in it: at the end of the main process tm waits for a timer whose process
-        // has ended in the middle of it.
+        // Kamailio's own race, no frame of the module in it: a process that SIGTERM ends while it holds the lock of the
+        // timers takes it along, and the main process waits for it when tm frees a transaction that is still under way.
         if late.contains("timer_del_safe"), late.contains("tm_shutdown"), diedBySignal.isEmpty {
-            print("tm did not end: it waits for a timer whose process has ended")
+            print("Kamailio did not end: a process that has ended holds the lock of its timers")
             return
         }
         guard end == .exited(0), diedBySignal.isEmpty else {
@@ -231,9 +235,6 @@ public final class Kamailio: Sendable {
                     + "\(log.suffix(3000))")
         }
     }
-
-    /// Whether it was stopped within its first five seconds; three more have gone by in waiting.
-    private var hasJustStarted: Bool { monotonicMilliseconds() - started < 8000 }
 
     /// Where its processes are that do not end, as far as the machine's tools can say.
     private var processesThatHang: String {

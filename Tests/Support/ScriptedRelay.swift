@@ -103,6 +103,9 @@ public final class ScriptedRelay: Sendable {
     /// All commands so far, retransmissions included.
     public var log: [RelayCommand] { state.withLock { $0.log } }
 
+    /// Whether something was asked again because its answer took too long.
+    var hasBeenAskedTwice: Bool { log.contains { $0.attempt > 1 } }
+
     /// The commands of one call, retransmissions not included, in the order of their arrival.
     public func commands(of callID: String, _ verb: String? = nil) -> [RelayCommand] {
         log.filter {
