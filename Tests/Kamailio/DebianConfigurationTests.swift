@@ -21,7 +21,9 @@ import Testing
     private func withProxy(_ body: (Kamailio, ScriptedRelay) throws -> Void) throws {
         let relay = try ScriptedRelay()
         let text = try #require(Self.text)
-            .replacingOccurrences(of: "#!KAMAILIO\n", with: "#!KAMAILIO\n#!define WITH_NAT\nlisten=udp:127.0.0.1:5060\n")
+            .replacingOccurrences(
+                of: "#!KAMAILIO\n", with: "#!KAMAILIO\n#!define WITH_NAT\nlisten=udp:127.0.0.1:5060\n"
+            )
             .replacingOccurrences(of: Self.relayURL, with: relay.url)
             .replacingOccurrences(of: "log_stderror=no", with: "log_stderror=yes")
         try Kamailio.with(KamailioConfiguration(complete: text)) { kamailio in
