@@ -138,39 +138,6 @@ typedef struct rtpp_edit {
     rtpp_bytes text;
 } rtpp_edit;
 
-/* What is counted over all processes. */
-typedef enum RTPP_CLOSED rtpp_counter {
-    RTPP_COUNT_COMMANDS_SENT = 0,
-    RTPP_COUNT_COMMANDS_ANSWERED = 1,
-    RTPP_COUNT_COMMANDS_TIMED_OUT = 2,
-    RTPP_COUNT_RETRANSMISSIONS = 3,
-    RTPP_COUNT_ERRORS_COMMAND = 4,
-    RTPP_COUNT_ERRORS_INTERNAL = 5,
-    RTPP_COUNT_ERRORS_SESSION = 6,
-    RTPP_COUNT_ERRORS_FUNCTION = 7,
-    RTPP_COUNT_ERRORS_PORTS = 8,
-    RTPP_COUNT_ERRORS_MEMORY = 9,
-    RTPP_COUNT_ERRORS_OVERLOAD = 10,
-    RTPP_COUNT_ERRORS_DRAINING = 11,
-    RTPP_COUNT_ERRORS_OTHER = 12,
-    RTPP_COUNT_FAILOVERS = 13,
-    RTPP_COUNT_HEDGES = 14,
-    RTPP_COUNT_NODE_FAILURES = 15,
-    RTPP_COUNT_SESSIONS_CREATED = 16,
-    RTPP_COUNT_SESSIONS_DELETED = 17,
-    RTPP_COUNT_STREAMS = 18,
-    RTPP_COUNT_BODIES_REWRITTEN = 19,
-    RTPP_COUNT_REFUSED_NO_BODY = 20,
-    RTPP_COUNT_REFUSED_NOT_SDP = 21,
-    RTPP_COUNT_REFUSED_MALFORMED = 22,
-    RTPP_COUNT_REFUSED_MARKED = 23,
-    RTPP_COUNT_REFUSED_REWRITTEN = 24,
-    RTPP_COUNT_REFUSED_PARAMETERS = 25,
-    RTPP_COUNT_REFUSED_HEADERS = 26,
-    RTPP_COUNT_WITHOUT_NODE = 27
-} rtpp_counter;
-#define RTPP_COUNTERS 28
-
 /* What the module's own processes raise, for a script to act on. */
 typedef enum RTPP_CLOSED rtpp_event_kind {
     RTPP_EVENT_NODE_DOWN = 0, /* an RTPProxy no longer takes commands */
@@ -224,7 +191,8 @@ typedef struct rtpp_host {
     /* The same for what a journal has fields for: one line, wherever it goes. */
     void (*report)(const rtpp_report *report);
     uint32_t (*ticks)(void); /* seconds since start, the clock of `recheck` */
-    void (*count)(rtpp_counter which, uint32_t amount); /* costs next to nothing: calls count all they do */
+    /* `counter`: a position of rtpp_counter_at. Costs next to nothing: calls count all they do. */
+    void (*count)(size_t counter, uint32_t amount);
     /* The text of a variable, borrowed until the next call; false where it is not configured or cannot be read.
      * `*is_null` is set where it is configured but unset. */
     bool (*variable)(void *context, rtpp_variable which, rtpp_bytes *value, bool *is_null);
@@ -436,16 +404,19 @@ RTPP_API rtpp_status rtpp_metrics(rtpp_module *module, uint8_t *output, size_t c
 /* Sets what has been counted of every node back to nothing. */
 RTPP_API void rtpp_reset_statistics(rtpp_module *module);
 
-/* Figures of the moment. */
-typedef enum RTPP_CLOSED rtpp_gauge {
-    RTPP_GAUGE_CALLS_REMEMBERED = 0, /* calls in the table */
-    RTPP_GAUGE_CALLS_FORGOTTEN = 1,  /* calls, since start, that gave way because the table was full */
-    RTPP_GAUGE_ASYNC_UNDER_WAY = 2,  /* calls that asynchronous processes are waiting for */
-    RTPP_GAUGE_ASYNC_REFUSED = 3,    /* calls, since start, refused because too many were under way */
-    RTPP_GAUGE_NODES = 4,            /* nodes of the pool */
-    RTPP_GAUGE_NODES_UP = 5          /* those that take commands */
-} rtpp_gauge;
-RTPP_API uint64_t rtpp_gauge_value(rtpp_module *module, rtpp_gauge gauge);
+/* A figure of the server as a whole. */
+typedef struct rtpp_counter_row {
+    const char *name; /* ends in a NUL byte, like the next; both stay */
+    const char *help;
+    bool is_gauge; /* of the moment, asked for by rtpp_gauge_value; the host counts the others */
+} rtpp_counter_row;
+
+/* No more figures than this: what the host reserves for them. */
+#define RTPP_MOST_COUNTERS 64
+/* The figure at `position`: the counters come first. False behind the last. */
+RTPP_API bool rtpp_counter_at(size_t position, rtpp_counter_row *row);
+/* The gauge at `position`, counted with the counters before it. */
+RTPP_API uint64_t rtpp_gauge_value(rtpp_module *module, size_t position);
 
 /* What a reload did, in nodes. */
 typedef struct rtpp_pool_change {

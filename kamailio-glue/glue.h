@@ -120,7 +120,7 @@ extern sr_kemi_t rtpp_kemi_exports[];
 /* counters.c: the group "rtpproxy" of Kamailio's counters. */
 int rtpp_counters_init(void);
 /* Adds to a counter: a word of this process's own. Before rtpp_counters_init they all are none. */
-void rtpp_count(rtpp_counter which, uint32_t amount);
+void rtpp_count(size_t counter, uint32_t amount);
 /* Those that count go back to 0; figures of the moment stay. */
 void rtpp_counters_reset(void);
 /* All of the group by position, for those that show them: the value, and the name in `*name`. */

@@ -35,7 +35,7 @@ import SDP
 
     var ticks: UInt32 { services.ticks?() ?? 0 }
 
-    func count(_ which: RelayCounter, _ amount: UInt32) { services.count?(rtpp_counter(which), amount) }
+    func count(_ which: RelayCounter, _ amount: UInt32) { services.count?(which.rawValue, amount) }
 
     func release(_ record: JobRecord) { unsafe services.release?(record.base) }
 
@@ -114,7 +114,7 @@ extension rtpp_report_kind {
 
     var ticks: UInt32 { services.ticks?() ?? 0 }
 
-    func count(_ which: RelayCounter, _ amount: UInt32) { services.count?(rtpp_counter(which), amount) }
+    func count(_ which: RelayCounter, _ amount: UInt32) { services.count?(which.rawValue, amount) }
 
     func with<Result, Failure: Error>(
         _ field: MessageField, _ body: (Span<UInt8>) throws(Failure) -> Result

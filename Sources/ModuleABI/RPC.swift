@@ -151,16 +151,3 @@ public func rtpp_abandon_reload(_ handle: OpaquePointer?) {
     guard let module = unsafe module(handle) else { return }
     unsafe module.pointee.reload = nil
 }
-
-@c @implementation
-public func rtpp_gauge_value(_ handle: OpaquePointer?, _ gauge: rtpp_gauge) -> UInt64 {
-    guard let module = unsafe module(handle) else { return 0 }
-    return switch gauge {
-    case .RTPP_GAUGE_CALLS_REMEMBERED: UInt64(clamping: unsafe module.pointee.relay?.rememberedCalls() ?? 0)
-    case .RTPP_GAUGE_CALLS_FORGOTTEN: unsafe module.pointee.relay?.forgottenCalls() ?? 0
-    case .RTPP_GAUGE_ASYNC_UNDER_WAY: UInt64(clamping: unsafe module.pointee.lines?.underWay ?? 0)
-    case .RTPP_GAUGE_ASYNC_REFUSED: unsafe module.pointee.lines?.refusals ?? 0
-    case .RTPP_GAUGE_NODES: UInt64(clamping: unsafe module.pointee.relay?.nodesConfigured() ?? 0)
-    case .RTPP_GAUGE_NODES_UP: UInt64(clamping: unsafe module.pointee.relay?.nodesUp() ?? 0)
-    }
-}

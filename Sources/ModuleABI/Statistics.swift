@@ -1,46 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What is counted: the contract's names for it, and the entry points that show it.
+// What is counted: the entry points that show it.
 
 import Bytes
 public import RTPProxyABI
 import Relay
 import SharedState
-
-extension rtpp_counter {
-    init(_ which: RelayCounter) {
-        self =
-            switch which {
-            case .commandsSent: .RTPP_COUNT_COMMANDS_SENT
-            case .commandsAnswered: .RTPP_COUNT_COMMANDS_ANSWERED
-            case .commandsTimedOut: .RTPP_COUNT_COMMANDS_TIMED_OUT
-            case .retransmissions: .RTPP_COUNT_RETRANSMISSIONS
-            case .errorsOfCommand: .RTPP_COUNT_ERRORS_COMMAND
-            case .errorsInside: .RTPP_COUNT_ERRORS_INTERNAL
-            case .errorsOfSession: .RTPP_COUNT_ERRORS_SESSION
-            case .errorsOfFunction: .RTPP_COUNT_ERRORS_FUNCTION
-            case .errorsOfPorts: .RTPP_COUNT_ERRORS_PORTS
-            case .errorsOfMemory: .RTPP_COUNT_ERRORS_MEMORY
-            case .errorsOfOverload: .RTPP_COUNT_ERRORS_OVERLOAD
-            case .errorsOfDraining: .RTPP_COUNT_ERRORS_DRAINING
-            case .otherErrors: .RTPP_COUNT_ERRORS_OTHER
-            case .failovers: .RTPP_COUNT_FAILOVERS
-            case .hedges: .RTPP_COUNT_HEDGES
-            case .nodeFailures: .RTPP_COUNT_NODE_FAILURES
-            case .sessionsCreated: .RTPP_COUNT_SESSIONS_CREATED
-            case .sessionsDeleted: .RTPP_COUNT_SESSIONS_DELETED
-            case .streams: .RTPP_COUNT_STREAMS
-            case .bodiesRewritten: .RTPP_COUNT_BODIES_REWRITTEN
-            case .refusedWithoutBody: .RTPP_COUNT_REFUSED_NO_BODY
-            case .refusedNotSDP: .RTPP_COUNT_REFUSED_NOT_SDP
-            case .refusedMalformed: .RTPP_COUNT_REFUSED_MALFORMED
-            case .refusedMarked: .RTPP_COUNT_REFUSED_MARKED
-            case .refusedRewritten: .RTPP_COUNT_REFUSED_REWRITTEN
-            case .refusedParameters: .RTPP_COUNT_REFUSED_PARAMETERS
-            case .refusedHeaders: .RTPP_COUNT_REFUSED_HEADERS
-            case .withoutNode: .RTPP_COUNT_WITHOUT_NODE
-            }
-    }
-}
 
 extension rtpp_bytes {
     /// Lends a text that is part of the library.
@@ -123,4 +87,33 @@ public func rtpp_metrics(
 public func rtpp_reset_statistics(_ handle: OpaquePointer?) {
     guard let module = unsafe module(handle) else { return }
     unsafe module.pointee.relay?.resetStatistics()
+}
+
+@c @implementation
+public func rtpp_counter_at(_ position: Int, _ output: UnsafeMutablePointer<rtpp_counter_row>?) -> Bool {
+    guard let output = unsafe output else { return false }
+    let gauge = ServerGauge(rawValue: position &- RelayCounter.allCases.count)
+    guard let row = RelayCounter(rawValue: position)?.row ?? gauge?.row, row.name.hasPointerRepresentation,
+        row.help.hasPointerRepresentation
+    else { return false }
+    // SAFETY: a static text ends in a NUL byte, and stays where it is while the library is loaded.
+    unsafe output.pointee = rtpp_counter_row(
+        name: UnsafeRawPointer(row.name.utf8Start).assumingMemoryBound(to: CChar.self),
+        help: UnsafeRawPointer(row.help.utf8Start).assumingMemoryBound(to: CChar.self), is_gauge: gauge != nil)
+    return true
+}
+
+@c @implementation
+public func rtpp_gauge_value(_ handle: OpaquePointer?, _ position: Int) -> UInt64 {
+    guard let module = unsafe module(handle),
+        let gauge = ServerGauge(rawValue: position &- RelayCounter.allCases.count)
+    else { return 0 }
+    return switch gauge {
+    case .nodes: UInt64(clamping: unsafe module.pointee.relay?.nodesConfigured() ?? 0)
+    case .nodesUp: UInt64(clamping: unsafe module.pointee.relay?.nodesUp() ?? 0)
+    case .callsRemembered: UInt64(clamping: unsafe module.pointee.relay?.rememberedCalls() ?? 0)
+    case .callsForgotten: unsafe module.pointee.relay?.forgottenCalls() ?? 0
+    case .asyncUnderWay: UInt64(clamping: unsafe module.pointee.lines?.underWay ?? 0)
+    case .asyncRefused: unsafe module.pointee.lines?.refusals ?? 0
+    }
 }

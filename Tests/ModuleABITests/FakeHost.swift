@@ -3,6 +3,7 @@
 
 import Glibc
 import RTPProxyABI
+import Relay
 import Synchronization
 
 /// Lines of all tests, as the service has no context to tell them apart.
@@ -21,13 +22,13 @@ enum HostLog {
 
 /// What all tests together have counted.
 enum HostCounts {
-    private static let storage = Mutex<[rtpp_counter: UInt64]>([:])
+    private static let storage = Mutex<[Int: UInt64]>([:])
 
-    static func add(_ which: rtpp_counter, _ amount: UInt32) {
+    static func add(_ which: Int, _ amount: UInt32) {
         storage.withLock { $0[which, default: 0] += UInt64(amount) }
     }
 
-    static func value(_ which: rtpp_counter) -> UInt64 { storage.withLock { $0[which] ?? 0 } }
+    static func value(_ which: RelayCounter) -> UInt64 { storage.withLock { $0[which.rawValue] ?? 0 } }
 }
 
 extension rtpp_bytes {

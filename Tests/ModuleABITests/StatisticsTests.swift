@@ -2,6 +2,7 @@
 // What is counted, through the C entry points and the host's counter.
 
 import RTPProxyABI
+import Relay
 import TestSupport
 import Testing
 
@@ -10,6 +11,21 @@ import Testing
         var figures = rtpp_node_figures()
         let status = lending(url) { rtpp_node_statistics(module.handle, position, $0, &figures) }
         return status == .RTPP_OK ? figures : nil
+    }
+
+    private func gauge(_ which: ServerGauge) -> Int { RelayCounter.allCases.count + which.rawValue }
+
+    @Test func theTableOfCountersIsReadRowByRow() {
+        var (row, names) = (rtpp_counter_row(), [String]())
+        while rtpp_counter_at(names.count, &row) {
+            #expect(row.is_gauge == (names.count >= RelayCounter.allCases.count) && !String(cString: row.help).isEmpty)
+            names.append(String(cString: row.name))
+        }
+        #expect(names.count == RelayCounter.allCases.count + ServerGauge.allCases.count)
+        #expect(names.count <= Int(RTPP_MOST_COUNTERS) && Set(names).count == names.count)
+        #expect(names[RelayCounter.failovers.rawValue] == "failovers" && names[gauge(.nodesUp)] == "nodes_up")
+        for position in [-1, names.count, Int.max, Int.min] { #expect(!rtpp_counter_at(position, &row)) }
+        #expect(!rtpp_counter_at(0, nil))
     }
 
     private func error(_ figures: rtpp_node_figures) -> String {
@@ -21,7 +37,7 @@ import Testing
     @Test func aNodeHasTheFiguresOfItsCalls() throws {
         let relay = try ScriptedRelay(.unix)
         let module = ModuleInstance([relay.url])
-        let before = HostCounts.value(.RTPP_COUNT_COMMANDS_SENT)
+        let before = HostCounts.value(.commandsSent)
         #expect(module.offer(Message("figures")) == 1)
         relay.on { $0.verb == "U" ? .reply("E72") : nil }
         #expect(module.offer(Message("figures-2")) == -1)
@@ -33,8 +49,8 @@ import Testing
         #expect(found.round_trip_p50_us <= found.round_trip_p90_us)
         #expect(found.round_trip_p90_us <= found.round_trip_p99_us)
         #expect(error(found) == "E72" && found.last_error_seconds == 0)
-        #expect(HostCounts.value(.RTPP_COUNT_COMMANDS_SENT) >= before + 2)
-        #expect(HostCounts.value(.RTPP_COUNT_ERRORS_PORTS) >= 1)
+        #expect(HostCounts.value(.commandsSent) >= before + 2)
+        #expect(HostCounts.value(.errorsOfPorts) >= 1)
         rtpp_reset_statistics(module.handle)
         let after = try #require(figures(module, 0))
         #expect(after.commands == 0 && after.errors == 0 && after.last_error_length == 0)
@@ -42,15 +58,15 @@ import Testing
 
     @Test func aNodeThatIsGoneIsDownAndSaysWhy() throws {
         let module = ModuleInstance(["unix:/nonexistent/figures udp:127.0.0.1:5"])
-        let before = HostCounts.value(.RTPP_COUNT_NODE_FAILURES)
+        let before = HostCounts.value(.nodeFailures)
         _ = module.offer(Message("d"))
         _ = module.offer(Message("e"))
-        #expect(HostCounts.value(.RTPP_COUNT_NODE_FAILURES) > before)
+        #expect(HostCounts.value(.nodeFailures) > before)
         let found = try #require(figures(module, 0))
         #expect(found.state.text == "down")
         #expect(error(found) == "no such socket (errno 2)" || error(found) == "connection refused or no address")
-        #expect(rtpp_gauge_value(module.handle, .RTPP_GAUGE_NODES) == 2)
-        #expect(rtpp_gauge_value(module.handle, .RTPP_GAUGE_NODES_UP) <= 1)
+        #expect(rtpp_gauge_value(module.handle, gauge(.nodes)) == 2)
+        #expect(rtpp_gauge_value(module.handle, gauge(.nodesUp)) <= 1)
     }
 
     @Test func whatIsNotThereIsNotFound() {

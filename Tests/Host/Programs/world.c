@@ -49,9 +49,9 @@ static uint32_t host_ticks(void)
 	return (uint32_t)now.tv_sec;
 }
 
-static void host_count(rtpp_counter which, uint32_t amount)
+static void host_count(size_t which, uint32_t amount)
 {
-	EXPECT((unsigned)which < RTPP_COUNTERS);
+	EXPECT(which < RTPP_MOST_COUNTERS);
 	atomic_fetch_add(&the_world->counts[which], amount);
 }
 

@@ -17,7 +17,7 @@ typedef struct world {
 	atomic_int arrived;
 	atomic_int count;
 	atomic_int lines_logged;
-	atomic_ulong counts[RTPP_COUNTERS];
+	atomic_ulong counts[RTPP_MOST_COUNTERS];
 	char lines[WORLD_LINES][400];
 } world;
 
