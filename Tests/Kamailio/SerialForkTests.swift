@@ -146,16 +146,13 @@ private let unarmed = [
 ]
 
 @Suite struct SerialForkTests {
-    /// Runs a Kamailio with one of the scripts; a call's `U` number n is given port 40000 + 2n.
+    /// Runs a Kamailio with one of the scripts.
     private func withScript(
         _ script: Script, _ continuation: Continuation = .process, _ relays: [ScriptedRelay] = [],
         _ body: (Kamailio, ScriptedRelay) throws -> Void
     ) throws {
         let relay = try relays.first ?? ScriptedRelay()
-        relay.on {
-            $0.verb == "U"
-                ? .reply("\(40_000 + 2 * $0.number) 192.0.2.77") : $0.verb == "L" ? .reply("50000 192.0.2.77") : nil
-        }
+        SerialFork.answer(relay)
         let change = { (configuration: inout KamailioConfiguration) in
             configuration.routes = script.routes
             configuration.set("rtpproxy_sock", "1 == \(relay.url)")
@@ -164,40 +161,8 @@ private let unarmed = [
         }
         try Stage.own([relay], change) { kamailio in
             try body(kamailio, relay)
-            #expect(waitUntil(20) { (try? kamailio.kamcmd("tm.stats").contains("current: 0\n")) ?? false })
+            #expect(SerialFork.ended(kamailio))
         }
-    }
-
-    /// A call that is sent to four destinations, the first three of which refuse it. Returns what the last one got.
-    private func refusedThrice(
-        _ kamailio: Kamailio, _ relay: ScriptedRelay, _ call: Call, _ others: [UserAgent]
-    ) throws -> SIPMessage {
-        var invite = call.request("INVITE", sdp: SDPText.audio())
-        invite["X-Next"] = ([call.callee] + others).map(\.uri).joined(separator: ",")
-        call.send(invite)
-        var got: SIPMessage?
-        for (index, agent) in ([call.callee] + others).enumerated() {
-            let here = try #require(
-                agent.receive { $0.method == "INVITE" && $0.callID == call.id }, "destination \(index)")
-            check(here, relay.commands(of: call.id, "U").count, "destination \(index)")
-            if index < 3 { agent.send(call.response(486, to: here), to: kamailio.endpoint()) }
-            got = here
-        }
-        return try #require(got)
-    }
-
-    /// That a description is the one of the newest offer, once.
-    private func check(_ message: SIPMessage, _ offers: Int, _ name: String) {
-        #expect(message.lines.filter { $0.hasPrefix("c=") } == ["c=IN IP4 192.0.2.77"], "\(name)")
-        #expect(
-            message.lines.filter { $0.hasPrefix("m=") } == ["m=audio \(40_000 + 2 * offers) RTP/AVP 0 8 101"], "\(name)"
-        )
-        #expect(message.lines.filter { $0 == "a=nortpproxy:yes" }.count == 1, "\(name)")
-        #expect(message["Content-Length"] == "\(message.body.count)", "\(name)")
-    }
-
-    private func letters(_ relay: ScriptedRelay, _ call: Call) -> String {
-        relay.commands(of: call.id).map(\.verb).joined()
     }
 
     @Test(arguments: scripts, Continuation.allCases)
@@ -206,12 +171,14 @@ private let unarmed = [
             for _ in 0..<2 {
                 let call = try kamailio.call()
                 let others = try (0..<3).map { try UserAgent("next\($0)") }
-                let last = try refusedThrice(kamailio, relay, call, others)
+                let last = try SerialFork.refusedThrice(kamailio, relay, call, others)
                 let answer = call.response(200, to: last, sdp: SDPText.audio(port: 7000))
                 others[2].send(answer, to: kamailio.endpoint())
                 let answered = try #require(call.caller.receive { $0.status == 200 && $0.callID == call.id })
                 #expect(answered.lines.contains("c=IN IP4 192.0.2.77"))
-                #expect(waitUntil(3) { letters(relay, call) == script.taken }, "\(letters(relay, call))")
+                #expect(
+                    waitUntil(3) { SerialFork.letters(relay, call) == script.taken },
+                    "\(SerialFork.letters(relay, call))")
             }
         }
     }
@@ -230,9 +197,9 @@ private let unarmed = [
             next.send(end, to: kamailio.endpoint())
             #expect(call.caller.receive { $0.status == end.status && $0.callID == call.id } != nil)
             let expected = isTaken ? script.taken : script.refused
-            #expect(waitUntil(3) { letters(relay, call) == expected }, "\(letters(relay, call))")
+            #expect(waitUntil(3) { SerialFork.letters(relay, call) == expected }, "\(SerialFork.letters(relay, call))")
             usleep(100_000)
-            #expect(letters(relay, call) == expected)
+            #expect(SerialFork.letters(relay, call) == expected)
             if script.testDescription == "another session" {
                 #expect(relay.commands(of: call.id, "D").map(\.callID).first == call.id)
                 #expect(isTaken || relay.commands(of: call.id, "D").last?.callID == "\(call.id);second")
@@ -251,13 +218,13 @@ private let unarmed = [
             let second = try #require(next.receive { $0.method == "INVITE" && $0.callID == call.id })
             next.send(call.response(180, to: second), to: kamailio.endpoint())
             #expect(call.caller.receive { $0.status == 180 } != nil)
-            #expect(letters(relay, call) == "U")
+            #expect(SerialFork.letters(relay, call) == "U")
             var cancel = call.request("CANCEL")
             cancel["Via"] = invite["Via"]
             call.send(cancel)
             next.send(call.response(487, to: second), to: kamailio.endpoint())
             #expect(call.caller.receive { $0.status == 487 } != nil)
-            #expect(waitUntil(3) { letters(relay, call) == "UD" }, "\(letters(relay, call))")
+            #expect(waitUntil(3) { SerialFork.letters(relay, call) == "UD" }, "\(SerialFork.letters(relay, call))")
         }
     }
 
@@ -266,10 +233,12 @@ private let unarmed = [
         try withScript(script, continuation) { kamailio, relay in
             let call = try kamailio.call()
             let others = try (0..<3).map { try UserAgent("next\($0)") }
-            let last = try refusedThrice(kamailio, relay, call, others)
+            let last = try SerialFork.refusedThrice(kamailio, relay, call, others)
             others[2].send(call.response(486, to: last), to: kamailio.endpoint())
             #expect(call.caller.receive { $0.status == 486 && $0.callID == call.id } != nil)
-            #expect(waitUntil(3) { letters(relay, call) == script.refused }, "\(letters(relay, call))")
+            #expect(
+                waitUntil(3) { SerialFork.letters(relay, call) == script.refused }, "\(SerialFork.letters(relay, call))"
+            )
         }
     }
 }
