@@ -117,6 +117,98 @@ import Testing
         nonmutating set { state.ringing = newValue }
     }
 
+    /// tm looks for a CANCEL when it has added all branches, before it sends them. So the last one's branch route waits for
+    /// it; with X-Drop that one is not added after all.
+    private static let slowBranches = """
+        request_route {
+            if (is_method("CANCEL")) {
+                if (t_check_trans()) t_relay();
+                exit;
+            }
+            if (is_method("ACK")) { t_relay(); exit; }
+            t_on_failure("NEXT");
+            if (is_present_hf("X-First")) {
+                $ru = $hdr(X-First);
+                t_relay();
+                exit;
+            }
+            rtpproxy_offer_async("GO");
+        }
+        failure_route[NEXT] {
+            if (!is_present_hf("X-First") || t_is_canceled()) exit;
+            rtpproxy_offer_async("GO");
+        }
+        route[GO] {
+            t_on_branch("SLOW");
+            $ru = $hdr(X-Fork);
+            if (is_present_hf("X-Three")) append_branch("$hdr(X-Fork)");
+            append_branch("$hdr(X-Last)");
+            t_relay();
+        }
+        branch_route[SLOW] {
+            if ($rU != "last") return;
+            xlog("L_NOTICE", "adding $ci\\n");
+            $var(turns) = 0;
+            while (!t_is_canceled() && $var(turns) < 1000) {
+                usleep("10000");
+                $var(turns) = $var(turns) + 1;
+            }
+            xlog("L_NOTICE", "added after $var(turns) $ci\\n");
+            if (is_present_hf("X-Drop")) drop;
+        }
+        """
+
+    @Test(arguments: Shape.allCases, Continuation.allCases)
+    func aCancelWhileBranchesAreAddedIsAnswered(shape: Shape, continuation: Continuation) throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([relay]) {
+            $0.modules.append("cfgutils")
+            $0.routes = Self.slowBranches
+            $0.parameters.append(("tm", "wt_timer", "1000"))
+            // So that none of tm's own timers ends in time what nothing else has ended.
+            $0.parameters.append(("tm", "fr_inv_timer", "120000"))
+            $0.children = 4
+            continuation.apply(&$0)
+        } _: { kamailio in
+            let (caller, callee) = (try UserAgent("alice"), try UserAgent("bob"))
+            let any = try Call(through: { kamailio.endpoint($0) }, caller: caller, callee: callee)
+            for _ in 0..<2 {
+                let call = try Call(through: { kamailio.endpoint($0) }, caller: caller, callee: callee)
+                var invite = call.request("INVITE", sdp: SDPText.audio())
+                invite["X-Fork"] = callee.uri
+                invite["X-Last"] = "sip:last@\(callee.endpoint)"
+                invite[shape == .one ? "X-Drop" : "X-Three"] = shape == .next ? nil : "1"
+                if shape == .next { invite["X-First"] = "sip:busy@\(callee.endpoint)" }
+                var cancel = call.request("CANCEL")
+                cancel["Via"] = invite["Via"]
+                call.send(invite)
+                try #require(
+                    waitUntil(10, every: 5) {
+                        serve(callee, call, kamailio)
+                        return !kamailio.logLines("adding \(call.id)").isEmpty
+                    })
+                call.send(cancel)
+                var final: SIPMessage?
+                waitUntil(10, every: 5) {
+                    serve(callee, call, kamailio)
+                    final =
+                        final ?? caller.receive(0) { $0.method == "INVITE" && $0.status >= 200 && $0.callID == call.id }
+                    return final != nil
+                }
+                #expect(final?.status == 487)
+                // None of them was a wait in vain.
+                let waits = kamailio.logLines("added after ", call.id)
+                #expect(!waits.isEmpty && !waits.contains { $0.contains("after 1000 ") }, "\(waits)")
+            }
+            #expect(
+                waitUntil(20, every: 100) {
+                    serve(callee, any, kamailio)
+                    return (try? kamailio.kamcmd("tm.stats").contains("current: 0\n")) ?? false
+                }, "\((try? kamailio.kamcmd("tm.stats")) ?? "")")
+            #expect(kamailio.diedBySignal.isEmpty)
+        }
+    }
+
     @Test(arguments: Shape.allCases, Continuation.allCases)
     func everyCallerGetsAFinalReply(shape: Shape, continuation: Continuation) throws {
         let relay = try ScriptedRelay()
