@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// A call of an example with its media.
-private struct PlacedCall {
+struct PlacedCall {
     let phones: PhoneCall
     private let routed: RoutedCall
 
@@ -20,14 +20,17 @@ private struct PlacedCall {
         if isLate { try phones.take(routed.deliver("ACK", sdp: offer), at: .callee) }
     }
 
-    /// A re-INVITE and its answer.
-    func reINVITE(from side: Call.Side) throws {
+    /// A re-INVITE and its answer, or, where it is late, the offer in its 200 and the answer in the ACK. `extra`: further
+    /// lines of what `side` describes.
+    func reINVITE(from side: Call.Side, isLate: Bool = false, extra: [String] = []) throws {
         let other: Call.Side = side == .caller ? .callee : .caller
-        let invite = try routed.deliver("INVITE", sdp: phones.description(of: side), from: side)
-        try phones.take(invite, at: other)
-        let answer = try phones.call.reply(to: invite, sdp: phones.description(of: other), from: other)
-        try phones.take(answer, at: side)
-        try routed.deliver("ACK", from: side)
+        let own = try phones.description(of: side, extra: extra)
+        let invite = try routed.deliver("INVITE", sdp: isLate ? nil : own, from: side)
+        if !isLate { try phones.take(invite, at: other) }
+        let taken = try phones.call.reply(to: invite, sdp: phones.description(of: other), from: other)
+        try phones.take(taken, at: side)
+        let ack = try routed.deliver("ACK", sdp: isLate ? own : nil, from: side)
+        if isLate { try phones.take(ack, at: other) }
     }
 
     /// Where the caller and the callee send to, and how much of their audio arrives.

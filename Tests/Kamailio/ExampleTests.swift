@@ -48,20 +48,29 @@ enum Example {
         _ name: String, real relay: any MediaRelay, _ changes: [(old: String, new: String)] = [],
         body: (Kamailio) throws -> Void
     ) throws {
-        defer { relay.stop() }
-        try Kamailio.with(configuration(name, [relay.url], changes)) { kamailio in
-            try kamailio.find()
+        try run(name, real: [relay], changes, body: body)
+    }
+
+    /// Runs the file with real relays.
+    static func run(
+        _ name: String, real relays: [any MediaRelay], _ changes: [(old: String, new: String)] = [],
+        body: (Kamailio) throws -> Void
+    ) throws {
+        defer { for relay in relays { relay.stop() } }
+        try Kamailio.with(configuration(name, relays.map(\.url), changes)) { kamailio in
+            try kamailio.find(relays.count)
             try body(kamailio)
             #expect(kamailio.logLines("ERROR").isEmpty)
         }
     }
 
-    /// Registers a user agent as a phone.
-    static func register(_ phone: UserAgent, _ kamailio: Kamailio) throws {
+    /// Registers a user agent as a phone; for 0 seconds: takes it back.
+    static func register(_ phone: UserAgent, _ kamailio: Kamailio, seconds: Int? = nil) throws {
         let own = try kamailio.call()
         let call = try Call(through: kamailio.endpoint, caller: phone, callee: own.callee)
         var register = call.request("REGISTER", inDialog: false)
         register["To"] = "<\(phone.uri)>"
+        if let seconds { register["Expires"] = String(seconds) }
         call.send(register)
         guard phone.receive(where: { $0.status == 200 && $0.method == "REGISTER" }) != nil else {
             throw HarnessError("\(phone.name) could not register:\n\(kamailio.log.suffix(2000))")
@@ -223,17 +232,22 @@ struct RoutedCall {
         }
     }
 
-    @Test func setsOfTheDatabaseServeTheirSites() throws {
-        let relays = [try ScriptedRelay(), try ScriptedRelay()]
-        let folder = try TemporaryFolder()
+    /// A database in a folder whose sets 0 and 2 are the relays at `urls`; phones at 127.0.0.3 are those of the second site.
+    static func sites(_ folder: TemporaryFolder, _ urls: [String]) throws -> [(old: String, new: String)] {
         let path = folder.file("kamailio.sqlite")
         let definition = "\(PackageFolder.root)/kamailio-glue/sql/sqlite/rtpproxy-create.sql"
-        let rows = "INSERT INTO rtpproxy (setid, url) VALUES ('0', '\(relays[0].url)'), ('2', '\(relays[1].url)');"
+        let rows = "INSERT INTO rtpproxy (setid, url) VALUES ('0', '\(urls[0])'), ('2', '\(urls[1])');"
         for sql in [".read \(definition)", rows] {
             let made = try ChildProcess.run("sqlite3", ["-bail", path, sql])
             #expect(made.end == .exited(0), "\(made.output)")
         }
-        let changes = [("/etc/kamailio/kamailio.sqlite", path), (#"^198\.51\.100\."#, #"^127\.0\.0\.3$"#)]
+        return [("/etc/kamailio/kamailio.sqlite", path), (#"^198\.51\.100\."#, #"^127\.0\.0\.3$"#)]
+    }
+
+    @Test func setsOfTheDatabaseServeTheirSites() throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        let folder = try TemporaryFolder()
+        let changes = try Self.sites(folder, relays.map(\.url))
         try Example.run("sets-database.cfg", relays: relays, changes) { kamailio in
             let alice = try UserAgent("alice")
             let phones = [try UserAgent("bob"), try UserAgent("carol", address: "127.0.0.3")]

@@ -78,4 +78,17 @@ public final class PhoneCall {
 
     /// Packets of 20 that arrive, from the caller and from the callee.
     public func audio() throws -> [Int] { [try packets(from: .caller), try packets(from: .callee)] }
+
+    /// Whether RTP with a payload of this byte alone comes to a phone, as of a prompt made of it.
+    public func hears(_ byte: UInt8, at side: Call.Side, within seconds: Double = 15) -> Bool {
+        waitUntil(seconds) {
+            guard let (bytes, _) = media[side]?.socket.receive(200) else { return false }
+            return bytes.count > 12 && bytes.dropFirst(12).allSatisfy { $0 == byte }
+        }
+    }
+
+    /// Whether in the end nothing comes to a phone for 300 ms.
+    public func fallsSilent(at side: Call.Side) -> Bool {
+        waitUntil(15) { media[side]?.socket.receive(300) == nil }
+    }
 }
