@@ -5,9 +5,29 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite struct FaultPageTests {
+/// A page in Tests that names tests as `Suite/test`.
+struct TestPage {
+    private let text: String
+
+    init(_ name: String) throws {
+        text = try String(contentsOfFile: "\(PackageFolder.root)/Tests/\(name)", encoding: .utf8)
+    }
+
+    /// The tests that it names.
+    func tests() throws -> Set<String> { Set(try Readme.matches("`([A-Za-z0-9]+Tests/[A-Za-z0-9]+)`", in: text)) }
+
+    /// The cells of the rows of its tables, without the rows below the headings.
+    var rows: [[String]] {
+        text.split(separator: "\n").filter { $0.hasPrefix("|") && !$0.hasPrefix("|--") }.map { line in
+            line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+        }
+    }
+
     /// `Suite/test` of every test in these sources; where tests stand outside of a suite, the file's name is theirs.
-    private static func tests(_ isWanted: (String) -> Bool = { _ in true }) throws -> Set<String> {
+    /// `pattern` finds their names. A test is a function behind @Test: those that are private help others.
+    static func existingTests(
+        by pattern: String = "(?m)^ *(?:@Test.*)?func ([A-Za-z0-9]+)\\(", _ isWanted: (String) -> Bool = { _ in true }
+    ) throws -> Set<String> {
         let folder = "\(PackageFolder.root)/Tests"
         let paths = try FileManager.default.subpathsOfDirectory(atPath: folder).filter { $0.hasSuffix("Tests.swift") }
         var found: Set<String> = []
@@ -15,27 +35,24 @@ import Testing
             let suite = String(path.split(separator: "/").last?.dropLast(6) ?? "")
             guard isWanted(suite) else { continue }
             let text = try String(contentsOfFile: "\(folder)/\(path)", encoding: .utf8)
-            // A test is a function behind @Test: those that are private help others.
-            let functions = try Readme.matches("(?m)^ *(?:@Test.*)?func ([A-Za-z0-9]+)\\(", in: text)
-            found.formUnion(functions.map { "\(suite)/\($0)" })
+            found.formUnion(try Readme.matches(pattern, in: text).map { "\(suite)/\($0)" })
         }
         return found
     }
+}
 
-    private static func named() throws -> Set<String> {
-        let page = try String(contentsOfFile: "\(PackageFolder.root)/Tests/Faults.md", encoding: .utf8)
-        return Set(try Readme.matches("`([A-Za-z0-9]+Tests/[A-Za-z0-9]+)`", in: page))
-    }
-
+@Suite struct FaultPageTests {
     @Test func everyTestOnThePageExists() throws {
-        let named = try Self.named()
+        let named = try TestPage("Faults.md").tests()
         #expect(named.count > 20)
-        #expect(try named.subtracting(Self.tests()).isEmpty)
+        #expect(try named.subtracting(TestPage.existingTests()).isEmpty)
     }
 
     @Test func everyTestOfAFaultIsOnThePage() throws {
-        let tests = try Self.tests { ($0.hasPrefix("Fault") && $0 != "FaultPageTests") || $0 == "LostDatabaseTests" }
+        let tests = try TestPage.existingTests {
+            ($0.hasPrefix("Fault") && $0 != "FaultPageTests") || $0 == "LostDatabaseTests"
+        }
         #expect(tests.count > 10)
-        #expect(try tests.subtracting(Self.named()).isEmpty)
+        #expect(try tests.subtracting(TestPage("Faults.md").tests()).isEmpty)
     }
 }
