@@ -204,6 +204,7 @@ demo: setup ## place a call through Kamailio and a real RTPProxy, or RELAY=rtpen
 
 bench: setup ## measure the packaged module and this one in turn; `make bench FIGURES=help` says more
 	@$(MAKE) --no-print-directory module
+	@$(if $(findstring instructions,$(FIGURES)),$(SUPPORT)/setup.sh memory)
 	swift build -c release --product bench $(SWIFT_FLAGS)
 	@RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' .build/release/bench \
 		FIGURES='$(FIGURES)' RUNS='$(RUNS)' QUICK='$(QUICK)' AGAINST='$(abspath $(AGAINST))'

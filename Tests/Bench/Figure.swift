@@ -10,6 +10,10 @@ struct Figure: Sendable {
     var isOnOneCore = false
     /// Whether our asynchronous functions have a column.
     var hasAsynchronous = false
+    /// Whether it is measured only where it is asked for: it needs a program that not everyone has.
+    var isOnlyByName = false
+    /// Whether the earlier build that `AGAINST` names has a column beside stock's.
+    var hasEarlier = false
     /// The numbers that the figure depends on, as text.
     let parameters: @Sendable (Session) -> String
     let measure: @Sendable (Session) throws -> [Row]
@@ -17,6 +21,6 @@ struct Figure: Sendable {
     /// All of them, in the order of the table.
     static let all = [
         latency, throughput, loss, failover, retry, startUp, startUpCommands, processorTime, manyRelays, callTable,
-        callsInFlight, silentRelays, waitingMemory, manyCalls,
+        callsInFlight, silentRelays, waitingMemory, manyCalls, instructions,
     ]
 }

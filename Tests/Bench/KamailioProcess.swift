@@ -25,6 +25,8 @@ struct KamailioSettings {
     var script = Script.stateless
     /// Kamailio's shared memory.
     var sharedMegabytes = 128
+    /// A program that runs Kamailio, with its arguments.
+    var wrapper: [String] = []
 }
 
 /// A Kamailio that did not answer in time.
@@ -57,15 +59,17 @@ final class KamailioProcess {
         _ = try Program.firstLine(of: first, beginning: "sending")
 
         let allocator = settings.allocator.map { ["-x", $0, "-X", $0] } ?? []
-        let (program, arguments) = installation.benchCommand(
+        let (kamailio, options) = installation.benchCommand(
             "kamailio",
             allocator + [
                 "-L", installation.modules, "-DD", "-E", "-m", String(settings.sharedMegabytes), "-M", "16", "-Y",
                 folder.path,
                 "-f", path,
             ])
+        let command = settings.wrapper + [kamailio] + options
         let launched = bench_now()
-        let process = try ChildProcess(program, arguments, output: folder.file("log"), folder: folder.path)
+        let process = try ChildProcess(
+            command[0], Array(command.dropFirst()), output: folder.file("log"), folder: folder.path)
         self.process = process
         waitUntil(settings.patience + 5) { !first.isRunning || !process.isRunning }
         let times = first.output.split { $0 == " " || $0 == "\n" }.compactMap { Int64($0) }

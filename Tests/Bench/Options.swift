@@ -5,7 +5,7 @@ import TestSupport
 
 /// The settings of a run, given as NAME=value.
 struct Options {
-    var figures = Figure.all
+    var figures = Figure.all.filter { !$0.isOnlyByName }
     var runs = 5
     var isQuick = false
     /// The module that ours is compared with; nil: the distribution's.
@@ -61,7 +61,7 @@ enum Help {
             Measures the distribution's rtpproxy.so ("stock") and build/rtpproxy.so ("ours") in the same Kamailio, with
             the same load and the same relay, and prints one table. Nothing leaves the loopback interface.
 
-              FIGURES   what to measure, all of it if not said
+              FIGURES   what to measure; if not said all of it but instructions
               RUNS      how often; both modules have their turn in each run (default 5, some ten minutes; with QUICK 1)
               QUICK=1   small numbers, under a minute: shows that everything works, the figures mean little
               AGAINST   another build to compare with, instead of the distribution's
@@ -83,6 +83,10 @@ enum Help {
             to all processes of Kamailio, user and system, less what the same number of INVITEs took that the script
             forwarded without calling the module. Everything runs on one core then, and Kamailio
             with its allocator fm: the default one, qm, takes its time by how much was configured. Times depend on the machine and on what else it does; ratios less so.
+
+            "instructions" needs Valgrind. Kamailio runs in callgrind, which counts the worker's user-space instructions
+            from one message to the next; a figure is the median of the INVITEs with the module less that of the same
+            INVITEs without. It has a column of its own for the build that AGAINST names.
 
             What is flagged with "!!" does not work: a call answered wrongly, or lost where none may be. For ours that
             makes the command fail. A slow figure never does.

@@ -10,6 +10,8 @@ struct Module {
     let name: String
     let path: String
     let isOurs: Bool
+    /// Whether it is the build that `AGAINST` names, beside stock and ours.
+    var isEarlier = false
 
     /// Whether its file names a parameter, which is to say whether it has it.
     func knows(_ parameter: String) -> Bool {
@@ -30,6 +32,8 @@ final class Session {
     let options: Options
     /// Stock and ours, in the order of their turns.
     let modules: [Module]
+    /// The distribution's, the earlier build where one is named, and ours.
+    let modulesWithEarlier: [Module]
     private(set) var failed = false
     private let version: String
 
@@ -41,7 +45,13 @@ final class Session {
             Module(name: "stock", path: options.against ?? installation.stockModule, isOurs: false),
             Module(name: "ours", path: try RTPProxyModule.underTest.path(in: installation), isOurs: true),
         ]
-        for module in modules where !FileManager.default.fileExists(atPath: module.path) {
+        var all = modules
+        if let against = options.against {
+            all[0] = Module(name: "stock", path: installation.stockModule, isOurs: false)
+            all.insert(Module(name: "earlier", path: against, isOurs: true, isEarlier: true), at: 1)
+        }
+        modulesWithEarlier = all
+        for module in all where !FileManager.default.fileExists(atPath: module.path) {
             throw HarnessError("there is no module at \(module.path)")
         }
     }
@@ -65,11 +75,17 @@ final class Session {
             if figure.hasAsynchronous {
                 print(Table.line(["", "", "stock", "ours", "ours, asynchronous", "ratio"]))
             }
+            let hasEarlier = options.against != nil
+            if figure.hasEarlier, hasEarlier {
+                print(Table.line(["", "", "stock", "AGAINST", "ours", "ratio"]))
+            }
             fflush(nil)
             bench_use_one_core(figure.isOnOneCore ? 1 : 0)
             defer { bench_use_one_core(0) }
             do {
-                for row in try figure.measure(self) { print(Table.line(row, hasAsynchronous: figure.hasAsynchronous)) }
+                for row in try figure.measure(self) {
+                    print(Table.line(row, of: figure, hasEarlier: hasEarlier))
+                }
             } catch {
                 flag("\(figure.name) could not be measured: \(error)", isFailure: true)
             }

@@ -11,6 +11,8 @@ struct Row {
     var ours: [Double] = []
     /// Ours with its asynchronous functions.
     var asynchronous: [Double] = []
+    /// An earlier build of ours, beside both.
+    var earlier: [Double] = []
     /// What is shown where there are no values.
     var absence = "-"
 
@@ -21,7 +23,13 @@ struct Row {
     }
 
     mutating func add(_ value: Double, _ module: Module) {
-        if module.isOurs { ours.append(value) } else { stock.append(value) }
+        if module.isEarlier {
+            earlier.append(value)
+        } else if module.isOurs {
+            ours.append(value)
+        } else {
+            stock.append(value)
+        }
     }
 
     mutating func add(_ value: Double, _ way: Way) {
@@ -83,8 +91,10 @@ enum Table {
         }.joined(separator: "  ")
     }
 
-    static func line(_ row: Row, hasAsynchronous: Bool) -> String {
-        let numbers = [row.stock, row.ours] + (hasAsynchronous ? [row.asynchronous] : [])
+    static func line(_ row: Row, of figure: Figure, hasEarlier: Bool) -> String {
+        var numbers = [row.stock, row.ours]
+        if figure.hasAsynchronous { numbers.append(row.asynchronous) }
+        if figure.hasEarlier, hasEarlier { numbers.insert(row.earlier, at: 1) }
         return line(["  " + row.label, row.unit] + numbers.map { $0.text(absence: row.absence) } + [row.ratio])
     }
 }
