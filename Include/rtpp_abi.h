@@ -129,6 +129,7 @@ typedef struct rtpp_message {
     bool is_made_up;           /* nobody has sent it: it names no call */
     rtpp_bytes source;         /* address it came from, as text without brackets */
     rtpp_bytes received;       /* address it was received on, likewise */
+    const void *target;        /* where an asynchronous function goes on: the host's own, handed back to `suspend` */
 } rtpp_message;
 
 /* Replace `removed` bytes at `offset` of the message's body with `text`. Sorted by offset, disjoint. */
@@ -221,7 +222,7 @@ typedef struct rtpp_host {
     void (*release)(void *memory);
     /* Bytes in which `suspend` notes what `resume` needs to know. */
     size_t continuation_size;
-    rtpp_suspension (*suspend)(void *context, void *continuation);
+    rtpp_suspension (*suspend)(void *context, const void *target, void *continuation);
     /* Lets the transaction go on, once: with `code`, after all edits or none of its message, which has to have the
      * `body` that they are of. `instance`: URL of the RTPProxy, empty where none was chosen. `body` lives as long as
      * the record. May call any other entry point. */

@@ -28,30 +28,23 @@ typedef struct continuation {
 	void *record;	   /* that this stands in, once it goes on */
 } continuation;
 
-_Static_assert(sizeof(continuation) <= RTPP_CONTINUATION_SIZE, "RTPP_CONTINUATION_SIZE is too small");
+_Static_assert(sizeof(continuation) <= GLUE_CONTINUATION_SIZE, "GLUE_CONTINUATION_SIZE is too small");
 
 /* --- suspending --- */
 
-static int target_route = -1;
-static str target_function = {NULL, 0};
-
-void rtpp_async_target(int route, const str *function)
+static bool note_target(continuation *next, const glue_target *target)
 {
-	target_route = route;
-	target_function.s = function != NULL ? function->s : NULL;
-	target_function.len = function != NULL ? function->len : 0;
-}
+	const str *function = target->function;
 
-static bool note_target(continuation *next)
-{
-	next->route = target_route;
+	next->route = target->route;
 	next->function[0] = '\0';
-	if(target_route >= 0)
-		return true;
-	if(target_function.s == NULL || target_function.len <= 0 || target_function.len >= (int)sizeof(next->function))
+	if(function == NULL)
+		return target->route >= 0;
+	next->route = -1;
+	if(function->s == NULL || function->len <= 0 || function->len >= (int)sizeof(next->function))
 		return false;
-	memcpy(next->function, target_function.s, target_function.len);
-	next->function[target_function.len] = '\0';
+	memcpy(next->function, function->s, function->len);
+	next->function[function->len] = '\0';
 	return true;
 }
 
@@ -79,14 +72,14 @@ static rtpp_suspension suspend_request(struct tm_binds *tm, struct sip_msg *msg,
 	if(tm->t_suspend(msg, &next->hash_index, &next->label) != 0) {
 		/* Its CANCEL was faster; forwarding it now would leave branches that are never sent. Where tm has answered it
 		 * already, which may be at this moment, the answer comes to nothing. */
-		if(rtpp_tm_is_cancelled(tm->t_gett())) {
+		if(glue_tm_is_cancelled(tm->t_gett())) {
 			tm->t_reply(msg, 487, "Request Terminated");
 			return RTPP_RETRANSMISSION;
 		}
 		LM_WARN("the transaction cannot wait: it has been answered or cancelled\n");
 		return RTPP_NOT_SUSPENDED;
 	}
-	next->suspension = rtpp_tm_suspension(tm->t_gett());
+	next->suspension = glue_tm_suspension(tm->t_gett());
 	return RTPP_SUSPENDED;
 }
 
@@ -98,7 +91,7 @@ static rtpp_suspension suspend_reply(struct tm_binds *tm, struct sip_msg *msg, c
 		LM_ERR("a reply can wait in an onreply_route of its transaction only\n");
 		return RTPP_NOT_SUSPENDED;
 	}
-	if(msg == rtpp_resumed_message()) {
+	if(msg == glue_resumed_message()) {
 		LM_ERR("a reply that has waited cannot wait again\n");
 		return RTPP_NOT_SUSPENDED;
 	}
@@ -120,9 +113,9 @@ static rtpp_suspension suspend_reply(struct tm_binds *tm, struct sip_msg *msg, c
 	return RTPP_SUSPENDED;
 }
 
-rtpp_suspension rtpp_suspend(void *context, void *memory)
+rtpp_suspension glue_suspend(void *context, const void *target, void *memory)
 {
-	struct tm_binds *tm = rtpp_tm();
+	struct tm_binds *tm = glue_tm();
 	struct sip_msg *msg = context;
 	continuation *next = memory;
 
@@ -131,7 +124,7 @@ rtpp_suspension rtpp_suspend(void *context, void *memory)
 		LM_ERR("the tm module is not loaded\n");
 		return RTPP_NOT_SUSPENDED;
 	}
-	if(!note_target(next)) {
+	if(target == NULL || !note_target(next, target)) {
 		LM_ERR("no name of a function of 1 to %zu characters to go on with\n", sizeof(next->function) - 1);
 		return RTPP_NOT_SUSPENDED;
 	}
@@ -156,15 +149,15 @@ static struct {
 	struct sip_msg *msg; /* while its route runs */
 	bool has_run;
 	bool has_changes; /* of a request */
-	rtpp_lumps changes;
+	glue_lumps changes;
 } current;
 
-const struct sip_msg *rtpp_resumed_message(void)
+const struct sip_msg *glue_resumed_message(void)
 {
 	return current.msg;
 }
 
-rtpp_code rtpp_resumed_code(void)
+rtpp_code glue_resumed_code(void)
 {
 	return current.outcome.code;
 }
@@ -175,13 +168,13 @@ static bool apply(struct sip_msg *msg)
 {
 	rtpp_message message;
 
-	rtpp_message_init(&message, msg);
+	glue_message_init(&message, msg);
 	if(message.body.length != current.outcome.body.length
 			|| memcmp(message.body.data, current.outcome.body.data, message.body.length) != 0) {
 		LM_ERR("the body was changed after the transaction had been made: the SDP stays as it is\n");
 		return false;
 	}
-	return current.outcome.count == 0 || rtpp_message_apply(msg, current.outcome.edits, current.outcome.count);
+	return current.outcome.count == 0 || glue_message_apply(msg, current.outcome.edits, current.outcome.count);
 }
 
 static void run_route(struct sip_msg *msg)
@@ -194,8 +187,8 @@ static void run_route(struct sip_msg *msg)
 	if(current.next->branch >= 0)
 		set_route_type(TM_ONREPLY_ROUTE);
 	current.msg = msg;
-	rtpp_message_init(&message, msg);
-	rtpp_goes_on(rtpp_instance, &message, current.next->record);
+	glue_message_init(&message, msg);
+	rtpp_goes_on(glue_instance, &message, current.next->record);
 	if(current.next->route >= 0) {
 		struct run_act_ctx context;
 
@@ -214,7 +207,7 @@ static void run_route(struct sip_msg *msg)
 /* The first thing that a continued transaction does: the edits are made, then its route runs. */
 static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
 {
-	struct tm_binds *tm = rtpp_tm();
+	struct tm_binds *tm = glue_tm();
 	struct cell *transaction = tm->t_gett();
 	int branches = transaction->nr_of_outgoings;
 
@@ -223,18 +216,18 @@ static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
 	if(current.outcome.code == 1 && !apply(msg))
 		current.outcome.code = -1;
 	if(current.outcome.instance.length > 0)
-		rtpp_message_set_instance(msg, current.outcome.instance);
+		glue_message_set_instance(msg, current.outcome.instance);
 	if(current.next->branch >= 0) {
-		rtpp_tm_reply_route_begins(transaction);
+		glue_tm_reply_route_begins(transaction);
 		run_route(msg);
-		rtpp_tm_reply_route_ends(transaction, msg);
+		glue_tm_reply_route_ends(transaction, msg);
 		return 0;
 	}
 	run_route(msg);
-	if(rtpp_tm_has_stranded_branch(transaction, branches))
+	if(glue_tm_has_stranded_branch(transaction, branches))
 		tm->t_reply(msg, 487, "Request Terminated");
 	if(transaction->uas.request != NULL)
-		current.has_changes = rtpp_tm_copy_lumps(msg, &current.changes);
+		current.has_changes = glue_tm_copy_lumps(msg, &current.changes);
 	return 0;
 }
 
@@ -247,13 +240,13 @@ static bool continue_reply(
 
 	/* A CANCEL notes itself without the lock, and t_continue leaves alone what is cancelled. */
 	for(i = 0; i < 3 && !is_taken; i++) {
-		if(!rtpp_tm_put_reply_in(transaction, next->branch, next->reply, next->reply_length))
+		if(!glue_tm_put_reply_in(transaction, next->branch, next->reply, next->reply_length))
 			return false;
 		tm->t_continue_skip_timer(next->hash_index, next->label, action);
-		is_taken = current.has_run || !rtpp_tm_has_reply(transaction, next->branch, next->reply);
+		is_taken = current.has_run || !glue_tm_has_reply(transaction, next->branch, next->reply);
 		if(!is_taken)
-			rtpp_tm_take_reply_out(transaction, next->branch);
-		rtpp_tm_restore(transaction);
+			glue_tm_take_reply_out(transaction, next->branch);
+		glue_tm_restore(transaction);
 	}
 	return is_taken;
 }
@@ -267,7 +260,7 @@ static rtpp_resumption run(struct tm_binds *tm, const continuation *next, struct
 	bool is_held_up = false, is_reply_taken = false;
 
 	if(tm->t_lookup_ident(&transaction, next->hash_index, next->label) >= 0) {
-		while(!rtpp_tm_try_lock(transaction)) {
+		while(!glue_tm_try_lock(transaction)) {
 			is_held_up = !can_wait;
 			if(is_held_up)
 				break;
@@ -276,11 +269,11 @@ static rtpp_resumption run(struct tm_binds *tm, const continuation *next, struct
 		if(!is_held_up) {
 			if(next->branch >= 0)
 				is_reply_taken = continue_reply(tm, transaction, next, action);
-			else if(rtpp_tm_request_waits(transaction, next->suspension))
+			else if(glue_tm_request_waits(transaction, next->suspension))
 				tm->t_continue(next->hash_index, next->label, action);
 			if(current.has_changes)
-				rtpp_tm_give_lumps(transaction, &current.changes);
-			rtpp_tm_unlock(transaction);
+				glue_tm_give_lumps(transaction, &current.changes);
+			glue_tm_unlock(transaction);
 		}
 		tm->unref_cell(transaction);
 	}
@@ -309,7 +302,7 @@ static rtpp_resumption resume_here(const continuation *next, const outcome *outc
 	memset(&current, 0, sizeof(current));
 	current.next = next;
 	current.outcome = *outcome;
-	resumption = run(rtpp_tm(), next, &action, can_wait);
+	resumption = run(glue_tm(), next, &action, can_wait);
 	current.next = NULL;
 	/* The edits could not be made. */
 	if(resumption == RTPP_TAKEN && current.outcome.code != outcome->code)
@@ -381,11 +374,11 @@ static void run_in_worker(void *memory)
 	rtpp_resumption resumption = run_task(work, false);
 
 	if(resumption == RTPP_HELD_UP) {
-		if(rtpp_held_up(rtpp_instance, record))
+		if(rtpp_held_up(glue_instance, record))
 			return;
 		resumption = run_task(work, true);
 	}
-	rtpp_resumed(rtpp_instance, record, resumption);
+	rtpp_resumed(glue_instance, record, resumption);
 }
 
 static bool push_task(task *work)
@@ -407,20 +400,20 @@ static bool push_task(task *work)
 /* Whether another process is at the transaction just now. */
 static bool is_held_up(const continuation *next)
 {
-	struct tm_binds *tm = rtpp_tm();
+	struct tm_binds *tm = glue_tm();
 	struct cell *previous = tm->t_gett(), *transaction;
 	int previous_branch = tm->t_gett_branch();
 	bool result = false;
 
 	if(tm->t_lookup_ident(&transaction, next->hash_index, next->label) >= 0) {
-		result = rtpp_tm_is_locked(transaction);
+		result = glue_tm_is_locked(transaction);
 		tm->unref_cell(transaction);
 	}
 	tm->t_sett(previous, previous_branch);
 	return result;
 }
 
-rtpp_resumption rtpp_resume(void *record, void *memory, rtpp_code code, const rtpp_edit *edits, size_t count,
+rtpp_resumption glue_resume(void *record, void *memory, rtpp_code code, const rtpp_edit *edits, size_t count,
 		rtpp_bytes body, rtpp_bytes instance)
 {
 	continuation *next = memory;
@@ -428,7 +421,7 @@ rtpp_resumption rtpp_resume(void *record, void *memory, rtpp_code code, const rt
 	rtpp_resumption resumption;
 
 	next->record = record;
-	if(rtpp_async_in_workers(rtpp_instance)) {
+	if(rtpp_async_in_workers(glue_instance)) {
 		task *work = make_task(record, next, &outcome);
 
 		if(work == NULL)
@@ -441,12 +434,12 @@ rtpp_resumption rtpp_resume(void *record, void *memory, rtpp_code code, const rt
 	return resumption;
 }
 
-rtpp_resumption rtpp_resume_again(void *record, void *memory)
+rtpp_resumption glue_resume_again(void *record, void *memory)
 {
 	continuation *next = memory;
 
 	(void)record;
-	if(!rtpp_async_in_workers(rtpp_instance))
+	if(!rtpp_async_in_workers(glue_instance))
 		return run_task(next->task, false);
 	if(is_held_up(next))
 		return RTPP_HELD_UP;

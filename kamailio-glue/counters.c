@@ -11,16 +11,16 @@ static size_t rows;
 static counter_val_t gauge(counter_handle_t handle, void *position)
 {
 	(void)handle;
-	return (counter_val_t)rtpp_gauge_value(rtpp_instance, (size_t)(uintptr_t)position);
+	return (counter_val_t)rtpp_gauge_value(glue_instance, (size_t)(uintptr_t)position);
 }
 
-void rtpp_count(size_t counter, uint32_t amount)
+void glue_count(size_t counter, uint32_t amount)
 {
 	if(counter < rows && definitions[counter].handle != NULL)
 		counter_add(handles[counter], (int)amount);
 }
 
-void rtpp_counters_reset(void)
+void glue_counters_reset(void)
 {
 	size_t i;
 
@@ -30,7 +30,7 @@ void rtpp_counters_reset(void)
 	}
 }
 
-int rtpp_counters_init(void)
+int glue_counters_init(void)
 {
 	rtpp_counter_row row;
 	size_t i;
@@ -56,12 +56,12 @@ int rtpp_counters_init(void)
 	return 0;
 }
 
-size_t rtpp_counters_count(void)
+size_t glue_counters_count(void)
 {
 	return rows;
 }
 
-uint64_t rtpp_counters_value(size_t position, char **name)
+uint64_t glue_counters_value(size_t position, char **name)
 {
 	const counter_def_t *definition = &definitions[position];
 

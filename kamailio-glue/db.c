@@ -20,10 +20,10 @@ static char fault_text[256];
 #define FAULT(...)                                             \
 	do {                                                       \
 		snprintf(fault_text, sizeof(fault_text), __VA_ARGS__); \
-		rtpp_journal_fault("%s", fault_text);                  \
+		glue_journal_fault("%s", fault_text);                  \
 	} while(0)
 
-const char *rtpp_db_fault(void)
+const char *glue_db_fault(void)
 {
 	return fault_text;
 }
@@ -67,31 +67,31 @@ static int bind_module(char *module, db_func_t *functions)
 static rtpp_bytes text_of(const db_val_t *value, char digits[DIGITS])
 {
 	if(VAL_NULL(value))
-		return rtpp_bytes_of(NULL);
+		return glue_bytes_of(NULL);
 	switch(VAL_TYPE(value)) {
 		case DB1_STRING:
-			return rtpp_bytes_of_cstring(VAL_STRING(value));
+			return glue_bytes_of_cstring(VAL_STRING(value));
 		case DB1_STR:
-			return rtpp_bytes_of(&VAL_STR(value));
+			return glue_bytes_of(&VAL_STR(value));
 		case DB1_BLOB:
-			return rtpp_bytes_of(&VAL_BLOB(value));
+			return glue_bytes_of(&VAL_BLOB(value));
 		case DB1_INT:
 			snprintf(digits, DIGITS, "%d", VAL_INT(value));
-			return rtpp_bytes_of_cstring(digits);
+			return glue_bytes_of_cstring(digits);
 		case DB1_BIGINT:
 			snprintf(digits, DIGITS, "%lld", (long long)VAL_BIGINT(value));
-			return rtpp_bytes_of_cstring(digits);
+			return glue_bytes_of_cstring(digits);
 		case DB1_UINT:
 			snprintf(digits, DIGITS, "%u", VAL_UINT(value));
-			return rtpp_bytes_of_cstring(digits);
+			return glue_bytes_of_cstring(digits);
 		case DB1_UBIGINT:
 			snprintf(digits, DIGITS, "%llu", (unsigned long long)VAL_UBIGINT(value));
-			return rtpp_bytes_of_cstring(digits);
+			return glue_bytes_of_cstring(digits);
 		case DB1_DOUBLE:
 			snprintf(digits, DIGITS, "%.15g", VAL_DOUBLE(value));
-			return rtpp_bytes_of_cstring(digits);
+			return glue_bytes_of_cstring(digits);
 		default:
-			return rtpp_bytes_of(NULL);
+			return glue_bytes_of(NULL);
 	}
 }
 
@@ -161,14 +161,14 @@ static int load_rows(db_func_t *functions, db1_con_t *connection, const char *ta
 		char set_digits[DIGITS], url_digits[DIGITS];
 		int64_t weight, flags;
 
-		rtpp_add_row(rtpp_instance, (size_t)i + 1, text_of(values, set_digits), text_of(values + 1, url_digits),
+		rtpp_add_row(glue_instance, (size_t)i + 1, text_of(values, set_digits), text_of(values + 1, url_digits),
 				number_of(values + 2, &weight), number_of(values + 3, &flags));
 	}
 	functions->free_result(connection, rows);
 	return 0;
 }
 
-int rtpp_db_load(const char *url, const char *table)
+int glue_db_load(const char *url, const char *table)
 {
 	str name = {(char *)url, (int)strlen(url)};
 	db_func_t functions;

@@ -10,7 +10,7 @@
 static struct dlg_binds dialog;
 static bool is_bound = false;
 
-void rtpp_dialog_bind(void)
+void glue_dialog_bind(void)
 {
 	if(!module_loaded("dialog"))
 		return;
@@ -19,7 +19,7 @@ void rtpp_dialog_bind(void)
 		LM_WARN("dialog is loaded, but its functions cannot be had: its event routes name no call\n");
 }
 
-struct dlg_cell *rtpp_dialog_lend(rtpp_message *message)
+struct dlg_cell *glue_dialog_lend(rtpp_message *message)
 {
 	struct dlg_cell *dlg;
 
@@ -30,13 +30,13 @@ struct dlg_cell *rtpp_dialog_lend(rtpp_message *message)
 	if(dlg == NULL)
 		return NULL;
 	message->is_made_up = false;
-	message->call_id = rtpp_bytes_of(&dlg->callid);
-	message->from_tag = rtpp_bytes_of(&dlg->tag[DLG_CALLER_LEG]);
-	message->to_tag = rtpp_bytes_of(dlg->tag[DLG_CALLEE_LEG].len > 0 ? &dlg->tag[DLG_CALLEE_LEG] : NULL);
+	message->call_id = glue_bytes_of(&dlg->callid);
+	message->from_tag = glue_bytes_of(&dlg->tag[DLG_CALLER_LEG]);
+	message->to_tag = glue_bytes_of(dlg->tag[DLG_CALLEE_LEG].len > 0 ? &dlg->tag[DLG_CALLEE_LEG] : NULL);
 	return dlg;
 }
 
-void rtpp_dialog_return(struct dlg_cell *dlg)
+void glue_dialog_return(struct dlg_cell *dlg)
 {
 	if(dlg != NULL)
 		dialog.release_dlg(dlg);

@@ -18,7 +18,7 @@ static int routes[KINDS] = {-1, -1, -1};
 static str callback = {NULL, 0};
 static const rtpp_event *current = NULL;
 
-int rtpp_events_set_callback(modparam_t type, void *name)
+int glue_events_set_callback(modparam_t type, void *name)
 {
 	(void)type;
 	callback.s = name;
@@ -26,7 +26,7 @@ int rtpp_events_set_callback(modparam_t type, void *name)
 	return 0;
 }
 
-void rtpp_events_init(void)
+void glue_events_init(void)
 {
 	size_t i;
 
@@ -37,17 +37,17 @@ void rtpp_events_init(void)
 	}
 }
 
-bool rtpp_event_is_wanted(rtpp_event_kind kind)
+bool glue_event_is_wanted(rtpp_event_kind kind)
 {
 	return callback.len > 0 || ((size_t)kind < KINDS && routes[kind] >= 0);
 }
 
-void rtpp_event_raise(const rtpp_event *event)
+void glue_event_raise(const rtpp_event *event)
 {
 	sip_msg_t *msg;
 	int route_type = get_route_type();
 
-	if(!rtpp_event_is_wanted(event->kind))
+	if(!glue_event_is_wanted(event->kind))
 		return;
 	msg = faked_msg_next();
 	if(msg == NULL) {
@@ -74,7 +74,7 @@ void rtpp_event_raise(const rtpp_event *event)
 	ksr_msg_env_reset();
 }
 
-const rtpp_event *rtpp_event_current(void)
+const rtpp_event *glue_event_current(void)
 {
 	return current;
 }

@@ -24,7 +24,7 @@ static named_variable ice_priority = {"ice_candidate_priority_avp", NULL, NULL};
 static named_variable instance = {"rtp_inst_pvar", NULL, NULL};
 static named_variable *const named_variables[] = {&extra_id, &timeout_tag, &ice_priority, &instance};
 
-int rtpp_host_set_variable(const char *parameter, const char *name)
+int glue_host_set_variable(const char *parameter, const char *name)
 {
 	size_t i;
 
@@ -59,18 +59,18 @@ static int parse_variable(named_variable *variable)
 	if(name.s[0] == '$' && pv_locate_name(&name) == name.len)
 		variable->spec = pv_cache_get(&name);
 	if(variable->spec == NULL) {
-		rtpp_journal_fault("parameter %s: \"%s\" is not a variable", variable->parameter, variable->name);
+		glue_journal_fault("parameter %s: \"%s\" is not a variable", variable->parameter, variable->name);
 		return -1;
 	}
 	if(!type_fits(variable)) {
-		rtpp_journal_fault("parameter %s: \"%s\" is not %s", variable->parameter, variable->name,
+		glue_journal_fault("parameter %s: \"%s\" is not %s", variable->parameter, variable->name,
 				variable == &instance ? "an $avp, $xavp or $var" : "an $avp");
 		return -1;
 	}
 	return 0;
 }
 
-int rtpp_host_init(void)
+int glue_host_init(void)
 {
 	size_t i;
 	int result = 0;
@@ -82,12 +82,12 @@ int rtpp_host_init(void)
 	return result;
 }
 
-bool rtpp_host_has_timeout_tag(void)
+bool glue_host_has_timeout_tag(void)
 {
 	return timeout_tag.spec != NULL;
 }
 
-void rtpp_host_bind_tm(void)
+void glue_host_bind_tm(void)
 {
 	if(!module_loaded("tm"))
 		return;
@@ -96,7 +96,7 @@ void rtpp_host_bind_tm(void)
 		LM_WARN("tm is loaded, but its functions cannot be had: transactions are not recognised\n");
 }
 
-struct tm_binds *rtpp_tm(void)
+struct tm_binds *glue_tm(void)
 {
 	return tm_is_bound ? &tm : NULL;
 }
@@ -141,21 +141,21 @@ static bool host_variable(void *context, rtpp_variable which, rtpp_bytes *value,
 		return false;
 	*is_null = (found.flags & PV_VAL_NULL) != 0;
 	if(*is_null) {
-		*value = rtpp_bytes_of_cstring(null_text);
+		*value = glue_bytes_of_cstring(null_text);
 	} else if(found.flags & PV_VAL_STR) {
-		*value = rtpp_bytes_of(&found.rs);
+		*value = glue_bytes_of(&found.rs);
 	} else if(found.flags & PV_VAL_INT) {
 		static char digits[24];
 
 		snprintf(digits, sizeof(digits), "%ld", (long)found.ri);
-		*value = rtpp_bytes_of_cstring(digits);
+		*value = glue_bytes_of_cstring(digits);
 	} else {
-		*value = rtpp_bytes_of_cstring("");
+		*value = glue_bytes_of_cstring("");
 	}
 	return true;
 }
 
-void rtpp_message_set_instance(void *context, rtpp_bytes url)
+void glue_message_set_instance(void *context, rtpp_bytes url)
 {
 	pv_value_t value;
 
@@ -169,7 +169,7 @@ void rtpp_message_set_instance(void *context, rtpp_bytes url)
 		LM_ERR("parameter rtp_inst_pvar: \"%s\" cannot be set\n", instance.name);
 }
 
-struct cell *rtpp_current_transaction(void)
+struct cell *glue_current_transaction(void)
 {
 	struct cell *transaction;
 
@@ -181,7 +181,7 @@ struct cell *rtpp_current_transaction(void)
 
 static rtpp_transaction host_transaction(void *context)
 {
-	struct cell *transaction = rtpp_current_transaction();
+	struct cell *transaction = glue_current_transaction();
 
 	(void)context;
 	if(transaction == NULL || transaction->uas.request == NULL)
@@ -191,7 +191,7 @@ static rtpp_transaction host_transaction(void *context)
 
 static bool host_is_within_dialog(void *context)
 {
-	struct cell *transaction = rtpp_current_transaction();
+	struct cell *transaction = glue_current_transaction();
 	struct sip_msg *request = transaction != NULL ? transaction->uas.request : NULL;
 
 	(void)context;
@@ -210,7 +210,7 @@ static void host_mark_transaction(void *context)
 		return;
 	/* Before the transaction is made, its request will be a copy of this message. */
 	msg->msg_flags |= FL_SDP_BODY;
-	transaction = rtpp_current_transaction();
+	transaction = glue_current_transaction();
 	if(transaction != NULL && transaction->uas.request != NULL)
 		transaction->uas.request->msg_flags |= FL_SDP_BODY;
 }
@@ -295,27 +295,27 @@ static void host_release(void *memory)
 	shm_free(memory);
 }
 
-const rtpp_host rtpp_host_services = {
+const rtpp_host glue_host_services = {
 		.abi_version = RTPP_ABI_VERSION,
 		.log = host_log,
-		.report = rtpp_journal_report,
+		.report = glue_journal_report,
 		.ticks = host_ticks,
-		.count = rtpp_count,
+		.count = glue_count,
 		.variable = host_variable,
-		.set_instance = rtpp_message_set_instance,
-		.body_state = rtpp_message_body_state,
-		.apply_edits = rtpp_message_apply,
+		.set_instance = glue_message_set_instance,
+		.body_state = glue_message_body_state,
+		.apply_edits = glue_message_apply,
 		.transaction = host_transaction,
 		.is_within_dialog = host_is_within_dialog,
 		.mark_transaction = host_mark_transaction,
-		.postpone = rtpp_postpone,
-		.take_postponed = rtpp_take_postponed,
+		.postpone = glue_postpone,
+		.take_postponed = glue_take_postponed,
 		.is_wanted = host_is_wanted,
-		.raise = rtpp_event_raise,
+		.raise = glue_event_raise,
 		.allocate = host_allocate,
 		.release = host_release,
-		.continuation_size = RTPP_CONTINUATION_SIZE,
-		.suspend = rtpp_suspend,
-		.resume = rtpp_resume,
-		.resume_again = rtpp_resume_again,
+		.continuation_size = GLUE_CONTINUATION_SIZE,
+		.suspend = glue_suspend,
+		.resume = glue_resume,
+		.resume_again = glue_resume_again,
 };

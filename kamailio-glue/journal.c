@@ -34,7 +34,7 @@ static const char *const message_ids[RTPP_REPORTS] = {
 static int wish = 0;
 static bool is_on = false;
 
-int rtpp_journal_set_wish(modparam_t type, void *value)
+int glue_journal_set_wish(modparam_t type, void *value)
 {
 	(void)type;
 	wish = (int)(long)value;
@@ -56,7 +56,7 @@ static bool is_journal_there(void)
 		   && makedev(error.stx_dev_major, error.stx_dev_minor) == device && error.stx_ino == inode;
 }
 
-void rtpp_journal_look(void)
+void glue_journal_look(void)
 {
 	is_there = is_journal_there();
 }
@@ -67,7 +67,7 @@ static bool has_socket(void)
 	return access("/run/systemd/journal/socket", W_OK) == 0;
 }
 
-int rtpp_journal_init(void)
+int glue_journal_init(void)
 {
 
 	if(wish < -1 || wish > 1) {
@@ -135,16 +135,16 @@ static void send_report(const rtpp_report *report)
 	sd_journal_sendv(fields, count);
 }
 
-void rtpp_journal_report(const rtpp_report *report)
+void glue_journal_report(const rtpp_report *report)
 {
 	static const int levels[] = {L_ERR, L_WARN, L_NOTICE, L_INFO};
 
-	rtpp_host_services.log(report->level, report->line);
+	glue_host_services.log(report->level, report->line);
 	if(is_on && (unsigned)report->kind < RTPP_REPORTS && is_printable(levels[report->level]) && has_socket())
 		send_report(report);
 }
 
-void rtpp_journal_fault(const char *format, ...)
+void glue_journal_fault(const char *format, ...)
 {
 	char text[400];
 	rtpp_report report;
@@ -156,6 +156,6 @@ void rtpp_journal_fault(const char *format, ...)
 	memset(&report, 0, sizeof(report));
 	report.kind = RTPP_REPORT_BAD_PARAMETER;
 	report.level = RTPP_LOG_ERROR;
-	report.line = rtpp_bytes_of_cstring(text);
-	rtpp_journal_report(&report);
+	report.line = glue_bytes_of_cstring(text);
+	glue_journal_report(&report);
 }

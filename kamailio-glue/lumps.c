@@ -24,7 +24,7 @@ static struct cell *transaction_of_copy(const struct sip_msg *msg)
 {
 	if(msg->first_line.type != SIP_REQUEST || !(msg->msg_flags & FL_SHM_CLONE))
 		return NULL;
-	return rtpp_current_transaction();
+	return glue_current_transaction();
 }
 
 /* What new edits are marked with. */
@@ -62,7 +62,7 @@ static bool is_effective(const struct lump *lump)
 	return (lump->op == LUMP_DEL && lump->len > 0) || lump->before != NULL || lump->after != NULL;
 }
 
-rtpp_body_state rtpp_message_body_state(void *context)
+rtpp_body_state glue_message_body_state(void *context)
 {
 	struct sip_msg *msg = context;
 	struct cell *transaction = transaction_of_copy(msg);
@@ -183,7 +183,7 @@ static bool apply_edit(struct sip_msg *msg, int body, const rtpp_edit *edit, enu
 	return true;
 }
 
-bool rtpp_message_apply(void *context, const rtpp_edit *edits, size_t count)
+bool glue_message_apply(void *context, const rtpp_edit *edits, size_t count)
 {
 	struct sip_msg *msg = context;
 	enum _hdr_types_t mark = (enum _hdr_types_t)(OURS | generation_of(msg));

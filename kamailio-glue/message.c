@@ -33,18 +33,18 @@ static rtpp_route current_route(const struct sip_msg *msg)
 {
 	int route = get_route_type();
 
-	if(msg == rtpp_resumed_message())
+	if(msg == glue_resumed_message())
 		return RTPP_ROUTE_OTHER;
 	if(route & BRANCH_FAILURE_ROUTE)
 		return RTPP_ROUTE_BRANCH_FAILURE;
-	return (route & FAILURE_ROUTE) && !rtpp_tm_is_continued_request() ? RTPP_ROUTE_FAILURE : RTPP_ROUTE_OTHER;
+	return (route & FAILURE_ROUTE) && !glue_tm_is_continued_request() ? RTPP_ROUTE_FAILURE : RTPP_ROUTE_OTHER;
 }
 
 static rtpp_bytes branch_of(struct via_body *via)
 {
 	if(via == NULL || via->branch == NULL)
-		return rtpp_bytes_of(NULL);
-	return rtpp_bytes_of(&via->branch->value);
+		return glue_bytes_of(NULL);
+	return glue_bytes_of(&via->branch->value);
 }
 
 /* Where the message came in: the address of its socket or, where that is a wildcard, the one that the system has told
@@ -58,9 +58,9 @@ static rtpp_bytes received_on(struct sip_msg *msg)
 	if((socket == NULL || ip_addr_any(&socket->address)) && (local->af == AF_INET || local->af == AF_INET6)
 			&& !ip_addr_any(local)) {
 		snprintf(text, sizeof(text), "%s", ip_addr2a(local));
-		return rtpp_bytes_of_cstring(text);
+		return glue_bytes_of_cstring(text);
 	}
-	return rtpp_bytes_of(socket != NULL ? &socket->address_str : NULL);
+	return glue_bytes_of(socket != NULL ? &socket->address_str : NULL);
 }
 
 /* What stands behind ";branch=" in the first Via of a request that was sent. */
@@ -77,7 +77,7 @@ static rtpp_bytes branch_of_sent(const char *text, int length)
 		while(branch.s + branch.len < end && strchr(";, \r\n", branch.s[branch.len]) == NULL)
 			branch.len++;
 	}
-	return rtpp_bytes_of(&branch);
+	return glue_bytes_of(&branch);
 }
 
 /* The branch of the Via that tm puts on top: in a branch route as it is going to be, where a branch has failed as it
@@ -90,17 +90,17 @@ static rtpp_bytes own_branch_of(struct sip_msg *msg)
 	if(get_route_type() & BRANCH_ROUTE) {
 		str text = {msg->add_to_branch_s, msg->add_to_branch_len};
 
-		return rtpp_bytes_of(text.len > 0 ? &text : NULL);
+		return glue_bytes_of(text.len > 0 ? &text : NULL);
 	}
-	if(!(get_route_type() & BRANCH_FAILURE_ROUTE) || (transaction = rtpp_current_transaction()) == NULL)
-		return rtpp_bytes_of(NULL);
-	branch = rtpp_tm()->t_gett_branch();
+	if(!(get_route_type() & BRANCH_FAILURE_ROUTE) || (transaction = glue_current_transaction()) == NULL)
+		return glue_bytes_of(NULL);
+	branch = glue_tm()->t_gett_branch();
 	if(branch < 0 || branch >= transaction->nr_of_outgoings || transaction->uac[branch].request.buffer == NULL)
-		return rtpp_bytes_of(NULL);
+		return glue_bytes_of(NULL);
 	return branch_of_sent(transaction->uac[branch].request.buffer, transaction->uac[branch].request.buffer_len);
 }
 
-void rtpp_message_init(rtpp_message *out, struct sip_msg *msg)
+void glue_message_init(rtpp_message *out, struct sip_msg *msg)
 {
 	static char source[IP_ADDR_MAX_STR_SIZE];
 	const char *text;
@@ -129,23 +129,23 @@ void rtpp_message_init(rtpp_message *out, struct sip_msg *msg)
 			out->method = method_of(get_cseq(msg)->method_id);
 	}
 	if(msg->callid != NULL)
-		out->call_id = rtpp_bytes_of(&msg->callid->body);
+		out->call_id = glue_bytes_of(&msg->callid->body);
 	if(parse_from_header(msg) == 0 && get_from(msg) != NULL)
-		out->from_tag = rtpp_bytes_of(&get_from(msg)->tag_value);
+		out->from_tag = glue_bytes_of(&get_from(msg)->tag_value);
 	if(parse_to_header(msg) == 0 && get_to(msg) != NULL)
-		out->to_tag = rtpp_bytes_of(&get_to(msg)->tag_value);
+		out->to_tag = glue_bytes_of(&get_to(msg)->tag_value);
 	out->via1_branch = branch_of(msg->via1);
 	out->via2_branch = branch_of(msg->via2);
 	if(out->is_request)
 		out->own_branch = own_branch_of(msg);
 	out->is_made_up = faked_msg_match(msg) != 0;
 	if(msg->content_type != NULL)
-		out->content_type = rtpp_bytes_of(&msg->content_type->body);
+		out->content_type = glue_bytes_of(&msg->content_type->body);
 	if(msg->content_length != NULL)
 		out->content_length = get_content_length(msg);
 
 	text = ip_addr2a(&msg->rcv.src_ip);
 	snprintf(source, sizeof(source), "%s", text != NULL ? text : "");
-	out->source = rtpp_bytes_of_cstring(source);
+	out->source = glue_bytes_of_cstring(source);
 	out->received = received_on(msg);
 }

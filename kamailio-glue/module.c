@@ -7,7 +7,7 @@
 
 MODULE_VERSION
 
-rtpp_module *rtpp_instance = NULL;
+rtpp_module *glue_instance = NULL;
 
 static char *db_url = NULL;
 static char *table_name = "rtpproxy";
@@ -18,19 +18,19 @@ static char *table_name = "rtpproxy";
 	static int set_##name(modparam_t type, void *value)                                                       \
 	{                                                                                                         \
 		(void)type;                                                                                           \
-		return rtpp_set_text(rtpp_instance, #name, rtpp_bytes_of_cstring((char *)value)) == RTPP_OK ? 0 : -1; \
+		return rtpp_set_text(glue_instance, #name, glue_bytes_of_cstring((char *)value)) == RTPP_OK ? 0 : -1; \
 	}
 #define NUMBER_PARAMETER(name)                                                                  \
 	static int set_##name(modparam_t type, void *value)                                         \
 	{                                                                                           \
 		(void)type;                                                                             \
-		return rtpp_set_number(rtpp_instance, #name, (int64_t)(long)value) == RTPP_OK ? 0 : -1; \
+		return rtpp_set_number(glue_instance, #name, (int64_t)(long)value) == RTPP_OK ? 0 : -1; \
 	}
 #define VARIABLE_PARAMETER(name)                             \
 	static int set_##name(modparam_t type, void *value)      \
 	{                                                        \
 		(void)type;                                          \
-		return rtpp_host_set_variable(#name, (char *)value); \
+		return glue_host_set_variable(#name, (char *)value); \
 	}
 
 TEXT_PARAMETER(rtpproxy_sock)
@@ -82,8 +82,8 @@ static param_export_t parameters[] = {
 		FUNCTION(extra_id_pv, PARAM_STRING),
 		FUNCTION(rtp_inst_pvar, PARAM_STRING),
 		FUNCTION(rewrite_origin, PARAM_INT),
-		{"rtpproxy_journal", PARAM_INT | PARAM_USE_FUNC, (void *)rtpp_journal_set_wish},
-		{"event_callback", PARAM_STRING | PARAM_USE_FUNC, (void *)rtpp_events_set_callback},
+		{"rtpproxy_journal", PARAM_INT | PARAM_USE_FUNC, (void *)glue_journal_set_wish},
+		{"event_callback", PARAM_STRING | PARAM_USE_FUNC, (void *)glue_events_set_callback},
 		{"db_url", PARAM_STRING, &db_url},
 		{"table_name", PARAM_STRING, &table_name},
 		{0, 0, 0},
@@ -97,7 +97,7 @@ static char *shared = NULL;
 /* Lays the shared memory out, aligned to a cache line. */
 static int share(void)
 {
-	size_t size = rtpp_shared_size(rtpp_instance);
+	size_t size = rtpp_shared_size(glue_instance);
 	char *block = shared = shm_malloc(size + 64);
 
 	if(block == NULL) {
@@ -106,12 +106,12 @@ static int share(void)
 	}
 	block += (64 - ((uintptr_t)block & 63)) & 63;
 	memset(block, 0, size);
-	return rtpp_share(rtpp_instance, block, size) == RTPP_OK ? 0 : -1;
+	return rtpp_share(glue_instance, block, size) == RTPP_OK ? 0 : -1;
 }
 
-int rtpp_load_pool(void)
+int glue_load_pool(void)
 {
-	return rtpp_db_load(db_url, table_name);
+	return glue_db_load(db_url, table_name);
 }
 
 /* Whether there is a process for notifications. */
@@ -119,33 +119,33 @@ static bool listens = false;
 
 static int own_processes(void)
 {
-	return 1 + (int)rtpp_async_processes(rtpp_instance) + (listens ? 1 : 0);
+	return 1 + (int)rtpp_async_processes(glue_instance) + (listens ? 1 : 0);
 }
 
 static int mod_init(void)
 {
-	int result = rtpp_host_init();
+	int result = glue_host_init();
 
-	if(rtpp_journal_init() < 0)
+	if(glue_journal_init() < 0)
 		result = -1;
-	rtpp_events_init();
+	glue_events_init();
 	if(db_url != NULL && *db_url != '\0') {
-		rtpp_set_text(rtpp_instance, "db_url", rtpp_bytes_of_cstring(db_url));
-		if(rtpp_load_pool() < 0)
+		rtpp_set_text(glue_instance, "db_url", glue_bytes_of_cstring(db_url));
+		if(glue_load_pool() < 0)
 			result = -1;
 	}
-	if(rtpp_configure(rtpp_instance) != RTPP_OK || result < 0)
+	if(rtpp_configure(glue_instance) != RTPP_OK || result < 0)
 		return -1;
-	if(rtpp_async_in_workers(rtpp_instance) && !async_task_workers_active()) {
-		rtpp_journal_fault("parameter rtpproxy_async_continue: \"workers\": the core has none, async_workers is 0");
+	if(rtpp_async_in_workers(glue_instance) && !async_task_workers_active()) {
+		glue_journal_fault("parameter rtpproxy_async_continue: \"workers\": the core has none, async_workers is 0");
 		return -1;
 	}
-	if(share() < 0 || rtpp_counters_init() < 0 || rtpp_postponed_init() < 0)
+	if(share() < 0 || glue_counters_init() < 0 || glue_postponed_init() < 0)
 		return -1;
 	/* What such a script will ask for shows when it does. */
 	if(sr_kemi_eng_get() != NULL)
-		rtpp_figure_index(rtpp_instance, rtpp_bytes_of(NULL));
-	switch(rtpp_listen(rtpp_instance, uid != 0 ? uid : -1, gid != 0 ? gid : -1)) {
+		rtpp_figure_index(glue_instance, glue_bytes_of(NULL));
+	switch(rtpp_listen(glue_instance, uid != 0 ? uid : -1, gid != 0 ? gid : -1)) {
 		case RTPP_OK:
 			listens = true;
 			break;
@@ -162,7 +162,7 @@ static int mod_init(void)
 static int start_monitor(void)
 {
 	/* Where it runs routes of the script, every module is initialised in it. */
-	bool has_events = rtpp_event_is_wanted(RTPP_EVENT_NODE_DOWN) || rtpp_event_is_wanted(RTPP_EVENT_NODE_UP);
+	bool has_events = glue_event_is_wanted(RTPP_EVENT_NODE_DOWN) || glue_event_is_wanted(RTPP_EVENT_NODE_UP);
 	int pid = fork_process(has_events ? PROC_RPC : PROC_NOCHLDINIT, "RTPProxy monitor", 1);
 
 	if(pid < 0) {
@@ -171,9 +171,9 @@ static int start_monitor(void)
 	}
 	if(pid > 0)
 		return 0;
-	if(cfg_child_init() < 0 || (!has_events && rtpp_attach(rtpp_instance) != RTPP_OK))
+	if(cfg_child_init() < 0 || (!has_events && rtpp_attach(glue_instance) != RTPP_OK))
 		exit(1);
-	rtpp_run_monitor(rtpp_instance);
+	rtpp_run_monitor(glue_instance);
 	exit(0);
 }
 
@@ -182,7 +182,7 @@ static int start_async(void)
 {
 	size_t i;
 
-	for(i = 0; i < rtpp_async_processes(rtpp_instance); i++) {
+	for(i = 0; i < rtpp_async_processes(glue_instance); i++) {
 		int pid = fork_process(PROC_RPC, "RTPProxy async", 1);
 
 		if(pid < 0) {
@@ -193,7 +193,7 @@ static int start_async(void)
 			continue;
 		if(cfg_child_init() < 0)
 			exit(1);
-		rtpp_run_async(rtpp_instance, i);
+		rtpp_run_async(glue_instance, i);
 		exit(0);
 	}
 	return 0;
@@ -214,38 +214,38 @@ static int start_notify(void)
 		return 0;
 	if(cfg_child_init() < 0)
 		exit(1);
-	rtpp_run_notify(rtpp_instance, !rtpp_host_has_timeout_tag());
+	rtpp_run_notify(glue_instance, !glue_host_has_timeout_tag());
 	exit(0);
 }
 
 static int child_init(int rank)
 {
 	if(rank == PROC_INIT) {
-		rtpp_host_bind_tm();
-		rtpp_dialog_bind();
+		glue_host_bind_tm();
+		glue_dialog_bind();
 		return 0;
 	}
 	if(rank == PROC_MAIN && (start_monitor() < 0 || start_async() < 0 || start_notify() < 0))
 		return -1;
-	return rtpp_attach(rtpp_instance) == RTPP_OK ? 0 : -1;
+	return rtpp_attach(glue_instance) == RTPP_OK ? 0 : -1;
 }
 
 static void destroy(void)
 {
-	rtpp_destroy(rtpp_instance);
+	rtpp_destroy(glue_instance);
 	if(shared != NULL)
 		shm_free(shared);
 	shared = NULL;
-	rtpp_instance = NULL;
+	glue_instance = NULL;
 }
 
 struct module_exports exports = {
 		"rtpproxy",
 		DEFAULT_DLFLAGS,
-		rtpp_commands,
+		glue_commands,
 		parameters,
-		rtpp_rpc,
-		rtpp_variables,
+		glue_rpc,
+		glue_variables,
 		0,
 		mod_init,
 		child_init,
@@ -255,8 +255,8 @@ struct module_exports exports = {
 int mod_register(char *path, int *dlflags, void *p1, void *p2)
 {
 	(void)path, (void)dlflags, (void)p1, (void)p2;
-	rtpp_journal_look();
-	if(rtpp_create(&rtpp_host_services, &rtpp_instance) != RTPP_OK)
+	glue_journal_look();
+	if(rtpp_create(&glue_host_services, &glue_instance) != RTPP_OK)
 		return -1;
-	return sr_kemi_modules_add(rtpp_kemi_exports);
+	return sr_kemi_modules_add(glue_kemi_exports);
 }

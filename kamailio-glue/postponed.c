@@ -26,7 +26,7 @@ static void carry_out(kept *own)
 	void *record = take(own);
 
 	if(record != NULL)
-		rtpp_delete_postponed(rtpp_instance, record);
+		rtpp_delete_postponed(glue_instance, record);
 }
 
 static void release(void *memory)
@@ -62,9 +62,9 @@ static kept *kept_of(const struct cell *transaction)
 	return NULL;
 }
 
-bool rtpp_postpone(void *context, void *record)
+bool glue_postpone(void *context, void *record)
 {
-	struct cell *transaction = rtpp_current_transaction();
+	struct cell *transaction = glue_current_transaction();
 	kept *own;
 	void *former;
 
@@ -79,7 +79,7 @@ bool rtpp_postpone(void *context, void *record)
 			return false;
 		}
 		memset(own, 0, sizeof(*own));
-		if(rtpp_tm()->register_tmcb(NULL, transaction, TMCB_RESPONSE_OUT, after_reply, own, release) <= 0) {
+		if(glue_tm()->register_tmcb(NULL, transaction, TMCB_RESPONSE_OUT, after_reply, own, release) <= 0) {
 			shm_free(own);
 			return false;
 		}
@@ -91,9 +91,9 @@ bool rtpp_postpone(void *context, void *record)
 	return true;
 }
 
-void *rtpp_take_postponed(void *context)
+void *glue_take_postponed(void *context)
 {
-	struct cell *transaction = rtpp_current_transaction();
+	struct cell *transaction = glue_current_transaction();
 	kept *own = transaction != NULL ? kept_of(transaction) : NULL;
 
 	(void)context;
@@ -119,7 +119,7 @@ static bool goes_on(const struct cell *transaction, const kept *own)
 
 static int after_failure_route(struct sip_msg *msg, unsigned int flags, void *unused)
 {
-	struct cell *transaction = rtpp_current_transaction();
+	struct cell *transaction = glue_current_transaction();
 	kept *own = transaction != NULL ? kept_of(transaction) : NULL;
 
 	(void)msg, (void)flags, (void)unused;
@@ -128,7 +128,7 @@ static int after_failure_route(struct sip_msg *msg, unsigned int flags, void *un
 	return 1;
 }
 
-int rtpp_postponed_init(void)
+int glue_postponed_init(void)
 {
 	return register_script_cb(after_failure_route, POST_SCRIPT_CB | FAILURE_CB, NULL);
 }

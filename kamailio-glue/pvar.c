@@ -14,8 +14,8 @@ static int get_statistics(struct sip_msg *msg, pv_param_t *param, pv_value_t *re
 	size_t length = 0;
 	str value;
 
-	rtpp_message_init(&message, msg);
-	if(rtpp_statistics(rtpp_instance, &message, (uint8_t *)text, sizeof(text), &length) != RTPP_OK)
+	glue_message_init(&message, msg);
+	if(rtpp_statistics(glue_instance, &message, (uint8_t *)text, sizeof(text), &length) != RTPP_OK)
 		return pv_get_null(msg, param, result);
 	value.s = text;
 	value.len = (int)length;
@@ -25,7 +25,7 @@ static int get_statistics(struct sip_msg *msg, pv_param_t *param, pv_value_t *re
 /* The name is looked up when the script is read: it is none of the glue's business, only its number is kept. */
 static int parse_figure(pv_spec_t *spec, str *name)
 {
-	int32_t index = rtpp_figure_index(rtpp_instance, rtpp_bytes_of(name));
+	int32_t index = rtpp_figure_index(glue_instance, glue_bytes_of(name));
 
 	if(index < 0) {
 		LM_ERR("$rtpp_stat(%.*s): there is no such figure\n", name->len, name->s);
@@ -43,8 +43,8 @@ static int get_figure(struct sip_msg *msg, pv_param_t *param, pv_value_t *result
 	rtpp_message message;
 	str text;
 
-	rtpp_message_init(&message, msg);
-	if(rtpp_figure(rtpp_instance, &message, (int32_t)param->pvn.u.isname.name.n, &value) != RTPP_OK)
+	glue_message_init(&message, msg);
+	if(rtpp_figure(glue_instance, &message, (int32_t)param->pvn.u.isname.name.n, &value) != RTPP_OK)
 		return pv_get_null(msg, param, result);
 	text.s = (char *)value.text;
 	text.len = (int)value.length;
@@ -57,9 +57,9 @@ static int get_figure(struct sip_msg *msg, pv_param_t *param, pv_value_t *result
 /* What the call came to, in the route that a transaction goes on in. */
 static int get_code(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
 {
-	if(msg == NULL || msg != rtpp_resumed_message())
+	if(msg == NULL || msg != glue_resumed_message())
 		return pv_get_null(msg, param, result);
-	return pv_get_sintval(msg, param, result, rtpp_resumed_code());
+	return pv_get_sintval(msg, param, result, glue_resumed_code());
 }
 
 /* The figures of all RTPProxies for Prometheus. They grow with the number of RTPProxies, and so does the memory. */
@@ -82,7 +82,7 @@ static int get_metrics(struct sip_msg *msg, pv_param_t *param, pv_value_t *resul
 			text = larger;
 			capacity = length + length / 4;
 		}
-		status = rtpp_metrics(rtpp_instance, (uint8_t *)text, capacity, &length);
+		status = rtpp_metrics(glue_instance, (uint8_t *)text, capacity, &length);
 	}
 	if(status != RTPP_OK || length > INT_MAX)
 		return pv_get_null(msg, param, result);
@@ -124,13 +124,13 @@ static int parse_notify_part(pv_spec_p spec, str *name)
 	if(parse_part(spec, name, names, 3, NOTIFY_TAG) < 0)
 		return -1;
 	if(spec->pvp.pvn.u.isname.name.n == NOTIFY_STREAM)
-		rtpp_tell_streams(rtpp_instance);
+		rtpp_tell_streams(glue_instance);
 	return 0;
 }
 
 static int get_event_part(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
 {
-	const rtpp_event *event = rtpp_event_current();
+	const rtpp_event *event = glue_event_current();
 	rtpp_bytes bytes = {NULL, 0};
 	str value;
 
@@ -165,7 +165,7 @@ static int get_event_part(struct sip_msg *msg, pv_param_t *param, pv_value_t *re
 	return pv_get_strval(msg, param, result, &value);
 }
 
-pv_export_t rtpp_variables[] = {
+pv_export_t glue_variables[] = {
 		{STR_STATIC_INIT("rtppstat"), PVT_OTHER, get_statistics, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_node"), PVT_OTHER, get_event_part, 0, parse_node_part, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_notify"), PVT_OTHER, get_event_part, 0, parse_notify_part, 0, 0, 0},

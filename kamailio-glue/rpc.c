@@ -25,7 +25,7 @@ static const char *reset_stats_doc[] = {"Sets what has been counted back to 0", 
 
 static void rpc_list(rpc_t *rpc, void *context)
 {
-	size_t count = rtpp_node_count(rtpp_instance);
+	size_t count = rtpp_node_count(glue_instance);
 	size_t i;
 
 	for(i = 0; i < count; i++) {
@@ -33,7 +33,7 @@ static void rpc_list(rpc_t *rpc, void *context)
 		void *entry;
 		str url;
 
-		if(rtpp_node(rtpp_instance, i, &node) != RTPP_OK)
+		if(rtpp_node(glue_instance, i, &node) != RTPP_OK)
 			continue;
 		url.s = (char *)node.url.data;
 		url.len = (int)node.url.length;
@@ -68,11 +68,11 @@ static void turn(rpc_t *rpc, void *context, rtpp_status (*command)(rtpp_module *
 			rpc->fault(context, 400, "Not a number");
 		return;
 	}
-	if(rtpp_read_switch(rtpp_bytes_of(&number), &is_on) != RTPP_OK) {
+	if(rtpp_read_switch(glue_bytes_of(&number), &is_on) != RTPP_OK) {
 		rpc->fault(context, 400, "Not a number");
 		return;
 	}
-	if(command(rtpp_instance, rtpp_bytes_of(&url), is_on) != RTPP_OK)
+	if(command(glue_instance, glue_bytes_of(&url), is_on) != RTPP_OK)
 		rpc->fault(context, 404, "RTPProxy not found");
 }
 
@@ -94,8 +94,8 @@ static void rpc_probe(rpc_t *rpc, void *context)
 	str url;
 
 	if(rpc->scan(context, "*.S", &url) > 0)
-		wanted = rtpp_bytes_of(&url);
-	if(rtpp_probe(rtpp_instance, wanted, &count) != RTPP_OK) {
+		wanted = glue_bytes_of(&url);
+	if(rtpp_probe(glue_instance, wanted, &count) != RTPP_OK) {
 		rpc->fault(context, 404, "RTPProxy not found");
 		return;
 	}
@@ -105,7 +105,7 @@ static void rpc_probe(rpc_t *rpc, void *context)
 		str reason;
 		int result;
 
-		if(rtpp_probed(rtpp_instance, i, &node) != RTPP_OK)
+		if(rtpp_probed(glue_instance, i, &node) != RTPP_OK)
 			continue;
 		url.s = (char *)node.url.data;
 		url.len = (int)node.url.length;
@@ -131,16 +131,16 @@ static void rpc_reload(rpc_t *rpc, void *context)
 	rtpp_pool_change change;
 	void *answer;
 
-	if(rtpp_begin_reload(rtpp_instance) != RTPP_OK) {
+	if(rtpp_begin_reload(glue_instance) != RTPP_OK) {
 		rpc->fault(context, 500, "The sets do not come from a database");
 		return;
 	}
-	if(rtpp_load_pool() < 0) {
-		rtpp_abandon_reload(rtpp_instance);
-		rpc->fault(context, 500, "Nothing is changed: %s", rtpp_db_fault());
+	if(glue_load_pool() < 0) {
+		rtpp_abandon_reload(glue_instance);
+		rpc->fault(context, 500, "Nothing is changed: %s", glue_db_fault());
 		return;
 	}
-	if(rtpp_commit_reload(rtpp_instance, &change) != RTPP_OK) {
+	if(rtpp_commit_reload(glue_instance, &change) != RTPP_OK) {
 		rpc->fault(context, 500, "Nothing is changed: another reload is under way");
 		return;
 	}
@@ -194,18 +194,18 @@ static int add_figures(rpc_t *rpc, void *context, const rtpp_node_figures *node)
 
 static void rpc_stats(rpc_t *rpc, void *context)
 {
-	size_t count = rtpp_node_count(rtpp_instance);
+	size_t count = rtpp_node_count(glue_instance);
 	rtpp_bytes wanted = {NULL, 0};
 	bool is_found = false;
 	size_t i;
 	str url;
 
 	if(rpc->scan(context, "*.S", &url) > 0)
-		wanted = rtpp_bytes_of(&url);
+		wanted = glue_bytes_of(&url);
 	for(i = 0; i < count; i++) {
 		rtpp_node_figures node;
 
-		if(rtpp_node_statistics(rtpp_instance, i, wanted, &node) != RTPP_OK)
+		if(rtpp_node_statistics(glue_instance, i, wanted, &node) != RTPP_OK)
 			continue;
 		is_found = true;
 		if(add_figures(rpc, context, &node) < 0) {
@@ -240,7 +240,7 @@ static int add_status(rpc_t *rpc, void *nodes, const rtpp_node_figures *node)
 
 static void rpc_status(rpc_t *rpc, void *context)
 {
-	size_t count = rtpp_node_count(rtpp_instance);
+	size_t count = rtpp_node_count(glue_instance);
 	rtpp_bytes any = {NULL, 0};
 	size_t i;
 	void *answer;
@@ -250,9 +250,9 @@ static void rpc_status(rpc_t *rpc, void *context)
 	if(rpc->add(context, "{", &answer) < 0 || add_count(rpc, answer, "uptime", (uint64_t)(time(NULL) - up_since)) < 0
 			|| rpc->struct_add(answer, "{", "counters", &counters) < 0)
 		goto failed;
-	for(i = 0; i < rtpp_counters_count(); i++) {
+	for(i = 0; i < glue_counters_count(); i++) {
 		char *name;
-		uint64_t value = rtpp_counters_value(i, &name);
+		uint64_t value = glue_counters_value(i, &name);
 
 		if(add_count(rpc, counters, name, value) < 0)
 			goto failed;
@@ -262,7 +262,7 @@ static void rpc_status(rpc_t *rpc, void *context)
 	for(i = 0; i < count; i++) {
 		rtpp_node_figures node;
 
-		if(rtpp_node_statistics(rtpp_instance, i, any, &node) == RTPP_OK && add_status(rpc, nodes, &node) < 0)
+		if(rtpp_node_statistics(glue_instance, i, any, &node) == RTPP_OK && add_status(rpc, nodes, &node) < 0)
 			goto failed;
 	}
 	return;
@@ -273,11 +273,11 @@ failed:
 static void rpc_reset_stats(rpc_t *rpc, void *context)
 {
 	(void)rpc, (void)context;
-	rtpp_reset_statistics(rtpp_instance);
-	rtpp_counters_reset();
+	rtpp_reset_statistics(glue_instance);
+	glue_counters_reset();
 }
 
-rpc_export_t rtpp_rpc[] = {
+rpc_export_t glue_rpc[] = {
 		{"rtpproxy.list", rpc_list, list_doc, RET_ARRAY},
 		{"rtpproxy.enable", rpc_enable, enable_doc, 0},
 		{"rtpproxy.drain", rpc_drain, drain_doc, 0},

@@ -10,7 +10,7 @@ static int text_of(struct sip_msg *msg, char *param, rtpp_bytes *out)
 {
 	str value = {NULL, 0};
 
-	*out = rtpp_bytes_of(NULL);
+	*out = glue_bytes_of(NULL);
 	if(param == NULL)
 		return 0;
 	if(get_str_fparam(&value, msg, (fparam_t *)param) < 0) {
@@ -21,7 +21,7 @@ static int text_of(struct sip_msg *msg, char *param, rtpp_bytes *out)
 		value.s = "";
 		value.len = 0;
 	}
-	*out = rtpp_bytes_of(&value);
+	*out = glue_bytes_of(&value);
 	return 0;
 }
 
@@ -38,7 +38,7 @@ static int fixup_set(void **param, int param_no)
 		return E_CFG;
 	}
 	fixed = (fparam_t *)*param;
-	if(fixed->type == FPARAM_INT && rtpp_check_set(rtpp_instance, fixed->v.i) != RTPP_OK)
+	if(fixed->type == FPARAM_INT && rtpp_check_set(glue_instance, fixed->v.i) != RTPP_OK)
 		return E_CFG;
 	return 0;
 }
@@ -72,7 +72,7 @@ static int fixup_prompt(void **param, int param_no)
 
 static bool has_async_processes(void)
 {
-	if(rtpp_async_processes(rtpp_instance) > 0)
+	if(rtpp_async_processes(glue_instance) > 0)
 		return true;
 	LM_ERR("asynchronous functions need rtpproxy_async_processes to be 1 or more\n");
 	return false;
@@ -123,42 +123,46 @@ static int route_of(rtpp_bytes name)
 
 typedef rtpp_code (*media_function)(rtpp_module *, const rtpp_message *, rtpp_bytes flags, rtpp_bytes address);
 
-static int media(struct sip_msg *msg, char *flags, char *address, media_function function)
+/* `target`: where an asynchronous function goes on, else NULL. */
+static int media(struct sip_msg *msg, char *flags, char *address, media_function function, const glue_target *target)
 {
 	rtpp_message message;
 	rtpp_bytes flags_text, address_text;
 
 	if(text_of(msg, flags, &flags_text) < 0 || text_of(msg, address, &address_text) < 0)
 		return -1;
-	rtpp_message_init(&message, msg);
-	return function(rtpp_instance, &message, flags_text, address_text);
+	glue_message_init(&message, msg);
+	message.target = target;
+	return function(glue_instance, &message, flags_text, address_text);
 }
 
-static int ki_media(struct sip_msg *msg, const str *flags, const str *address, media_function function)
+static int ki_media(
+		struct sip_msg *msg, const str *flags, const str *address, media_function function, const glue_target *target)
 {
 	rtpp_message message;
 
-	rtpp_message_init(&message, msg);
-	return function(rtpp_instance, &message, rtpp_bytes_of(flags), rtpp_bytes_of(address));
+	glue_message_init(&message, msg);
+	message.target = target;
+	return function(glue_instance, &message, glue_bytes_of(flags), glue_bytes_of(address));
 }
 
 /* A function without parameters is called by other modules with a made-up fparam_t of flags: w_* takes it. */
 #define MEDIA_FUNCTION(name)                                                 \
 	static int w_##name(struct sip_msg *msg, char *flags, char *address)     \
 	{                                                                        \
-		return media(msg, flags, address, rtpp_##name);                      \
+		return media(msg, flags, address, rtpp_##name, NULL);                \
 	}                                                                        \
 	static int ki_##name##0(struct sip_msg * msg)                            \
 	{                                                                        \
-		return ki_media(msg, NULL, NULL, rtpp_##name);                       \
+		return ki_media(msg, NULL, NULL, rtpp_##name, NULL);                 \
 	}                                                                        \
 	static int ki_##name(struct sip_msg *msg, str *flags)                    \
 	{                                                                        \
-		return ki_media(msg, flags, NULL, rtpp_##name);                      \
+		return ki_media(msg, flags, NULL, rtpp_##name, NULL);                \
 	}                                                                        \
 	static int ki_##name##_ip(struct sip_msg *msg, str *flags, str *address) \
 	{                                                                        \
-		return ki_media(msg, flags, address, rtpp_##name);                   \
+		return ki_media(msg, flags, address, rtpp_##name, NULL);             \
 	}
 
 MEDIA_FUNCTION(offer)
@@ -168,19 +172,19 @@ MEDIA_FUNCTION(manage)
 static int media_async(struct sip_msg *msg, char *route, char *flags, char *address, media_function function)
 {
 	rtpp_bytes name;
-	int index;
+	glue_target target = {-1, NULL};
 
-	if(text_of(msg, route, &name) < 0 || (index = route_of(name)) < 0)
+	if(text_of(msg, route, &name) < 0 || (target.route = route_of(name)) < 0)
 		return -1;
-	rtpp_async_target(index, NULL);
-	return media(msg, flags, address, function);
+	return media(msg, flags, address, function, &target);
 }
 
 static int ki_media_async(
 		struct sip_msg *msg, const str *callback, const str *flags, const str *address, media_function function)
 {
-	rtpp_async_target(-1, callback);
-	return ki_media(msg, flags, address, function);
+	glue_target target = {-1, callback};
+
+	return ki_media(msg, flags, address, function, &target);
 }
 
 #define ASYNC_FUNCTION(name)                                                                      \
@@ -223,10 +227,10 @@ static int delete_call(struct sip_msg *msg, rtpp_bytes flags, delete_function fu
 	struct dlg_cell *dialog;
 	int code;
 
-	rtpp_message_init(&message, msg);
-	dialog = rtpp_dialog_lend(&message);
-	code = function(rtpp_instance, &message, flags);
-	rtpp_dialog_return(dialog);
+	glue_message_init(&message, msg);
+	dialog = glue_dialog_lend(&message);
+	code = function(glue_instance, &message, flags);
+	glue_dialog_return(dialog);
 	return code;
 }
 
@@ -241,7 +245,7 @@ static int delete_call(struct sip_msg *msg, rtpp_bytes flags, delete_function fu
 	}                                                                   \
 	static int ki_##name(struct sip_msg *msg, str *flags)               \
 	{                                                                   \
-		return delete_call(msg, rtpp_bytes_of(flags), function);        \
+		return delete_call(msg, glue_bytes_of(flags), function);        \
 	}                                                                   \
 	static int ki_##name##0(struct sip_msg * msg)                       \
 	{                                                                   \
@@ -257,8 +261,8 @@ static int ki_set(struct sip_msg *msg, int set_id)
 {
 	rtpp_message message;
 
-	rtpp_message_init(&message, msg);
-	return rtpp_select_set(rtpp_instance, &message, set_id);
+	glue_message_init(&message, msg);
+	return rtpp_select_set(glue_instance, &message, set_id);
 }
 
 static int w_set(struct sip_msg *msg, char *param, char *unused)
@@ -271,15 +275,15 @@ static int w_set(struct sip_msg *msg, char *param, char *unused)
 	if(fixed->type == FPARAM_INT)
 		return ki_set(msg, fixed->v.i);
 	memset(&value, 0, sizeof(value));
-	rtpp_message_init(&message, msg);
+	glue_message_init(&message, msg);
 	if(pv_get_spec_value(msg, fixed->v.pvs, &value) == 0) {
 		if(value.flags & PV_VAL_INT)
-			return rtpp_select_set(rtpp_instance, &message, (int64_t)value.ri);
+			return rtpp_select_set(glue_instance, &message, (int64_t)value.ri);
 		if((value.flags & PV_VAL_STR) && !(value.flags & PV_VAL_NULL))
-			return rtpp_select_set_text(rtpp_instance, &message, rtpp_bytes_of(&value.rs));
+			return rtpp_select_set_text(glue_instance, &message, glue_bytes_of(&value.rs));
 	}
 	/* No number at all: refused like one that is no set, which takes an earlier choice back. */
-	return rtpp_select_set_text(rtpp_instance, &message, rtpp_bytes_of(NULL));
+	return rtpp_select_set_text(glue_instance, &message, glue_bytes_of(NULL));
 }
 
 /* --- prompts and recording --- */
@@ -288,8 +292,8 @@ static int play(struct sip_msg *msg, rtpp_bytes prompt, long count, bool to_uas)
 {
 	rtpp_message message;
 
-	rtpp_message_init(&message, msg);
-	return rtpp_play(rtpp_instance, &message, prompt, count, to_uas);
+	glue_message_init(&message, msg);
+	return rtpp_play(glue_instance, &message, prompt, count, to_uas);
 }
 
 static int play_format(struct sip_msg *msg, char *format, char *count, bool to_uas)
@@ -300,15 +304,15 @@ static int play_format(struct sip_msg *msg, char *format, char *count, bool to_u
 		LM_ERR("cannot evaluate the name of the prompt\n");
 		return -1;
 	}
-	return play(msg, rtpp_bytes_of(&prompt), (long)count, to_uas);
+	return play(msg, glue_bytes_of(&prompt), (long)count, to_uas);
 }
 
 static int stop_play(struct sip_msg *msg, bool to_uas)
 {
 	rtpp_message message;
 
-	rtpp_message_init(&message, msg);
-	return rtpp_stop_play(rtpp_instance, &message, to_uas);
+	glue_message_init(&message, msg);
+	return rtpp_stop_play(glue_instance, &message, to_uas);
 }
 
 static int w_stream2uac(struct sip_msg *msg, char *prompt, char *count)
@@ -323,12 +327,12 @@ static int w_stream2uas(struct sip_msg *msg, char *prompt, char *count)
 
 static int ki_stream2uac(struct sip_msg *msg, str *prompt, int count)
 {
-	return play(msg, rtpp_bytes_of(prompt), count, false);
+	return play(msg, glue_bytes_of(prompt), count, false);
 }
 
 static int ki_stream2uas(struct sip_msg *msg, str *prompt, int count)
 {
-	return play(msg, rtpp_bytes_of(prompt), count, true);
+	return play(msg, glue_bytes_of(prompt), count, true);
 }
 
 static int ki_stop_stream2uac(struct sip_msg *msg)
@@ -345,8 +349,8 @@ static int ki_start_recording(struct sip_msg *msg)
 {
 	rtpp_message message;
 
-	rtpp_message_init(&message, msg);
-	return rtpp_record(rtpp_instance, &message);
+	glue_message_init(&message, msg);
+	return rtpp_record(glue_instance, &message);
 }
 
 static int w_stop_stream2uac(struct sip_msg *msg, char *unused1, char *unused2)
@@ -372,7 +376,7 @@ static int w_start_recording(struct sip_msg *msg, char *unused1, char *unused2)
 /* Routes whose message tm can make wait. */
 #define WAITING_ROUTES (REQUEST_ROUTE | FAILURE_ROUTE | TM_ONREPLY_ROUTE)
 
-cmd_export_t rtpp_commands[] = {
+cmd_export_t glue_commands[] = {
 		{"set_rtp_proxy_set", (cmd_function)w_set, 1, fixup_set, 0, ANY_ROUTE},
 		{"rtpproxy_offer", (cmd_function)w_offer, 0, 0, 0, ANY_ROUTE},
 		{"rtpproxy_offer", (cmd_function)w_offer, 1, fixup_spve_null, 0, ANY_ROUTE},
@@ -418,7 +422,7 @@ cmd_export_t rtpp_commands[] = {
 #define NUMBER SR_KEMIP_INT
 
 /* clang-format off */
-sr_kemi_t rtpp_kemi_exports[] = {
+sr_kemi_t glue_kemi_exports[] = {
 	KEMI("rtpproxy_offer0", ki_offer0, NONE, NONE, NONE, NONE, NONE, NONE),
 	KEMI("rtpproxy_offer", ki_offer, TEXT, NONE, NONE, NONE, NONE, NONE),
 	KEMI("rtpproxy_offer_ip", ki_offer_ip, TEXT, TEXT, NONE, NONE, NONE, NONE),

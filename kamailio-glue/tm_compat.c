@@ -20,7 +20,7 @@ _Static_assert(((unsigned short)-1 & T_ASYNC_SUSPENDED) == T_ASYNC_SUSPENDED, "t
 
 /* --- the reply lock: recursive, by process --- */
 
-bool rtpp_tm_try_lock(struct cell *transaction)
+bool glue_tm_try_lock(struct cell *transaction)
 {
 	if(atomic_get(&transaction->reply_locker_pid) == my_pid()) {
 		transaction->reply_rec_lock_level++;
@@ -32,14 +32,14 @@ bool rtpp_tm_try_lock(struct cell *transaction)
 	return true;
 }
 
-bool rtpp_tm_is_locked(struct cell *transaction)
+bool glue_tm_is_locked(struct cell *transaction)
 {
 	int owner = atomic_get(&transaction->reply_locker_pid);
 
 	return owner != 0 && owner != my_pid();
 }
 
-void rtpp_tm_unlock(struct cell *transaction)
+void glue_tm_unlock(struct cell *transaction)
 {
 	if(transaction->reply_rec_lock_level == 0) {
 		atomic_set(&transaction->reply_locker_pid, 0);
@@ -52,31 +52,31 @@ void rtpp_tm_unlock(struct cell *transaction)
 /* --- requests --- */
 
 /* Every t_suspend of a request adds a branch that stands for the wait: which one, tells one suspension from another. */
-int rtpp_tm_suspension(const struct cell *transaction)
+int glue_tm_suspension(const struct cell *transaction)
 {
 	return (int)transaction->async_backup.blind_uac;
 }
 
-bool rtpp_tm_request_waits(const struct cell *transaction, int suspension)
+bool glue_tm_request_waits(const struct cell *transaction, int suspension)
 {
 	if(!(transaction->flags & T_ASYNC_SUSPENDED) || (transaction->flags & T_CANCELED))
 		return false;
 	if(transaction->uas.request == NULL || transaction->uas.status >= 200)
 		return false;
 	/* Its own time is over, or another module has suspended the transaction since. */
-	return transaction->async_backup.backup_route != TM_ONREPLY_ROUTE && rtpp_tm_suspension(transaction) == suspension
+	return transaction->async_backup.backup_route != TM_ONREPLY_ROUTE && glue_tm_suspension(transaction) == suspension
 		   && suspension >= 0 && suspension < transaction->nr_of_outgoings
 		   && transaction->uac[suspension].last_received == 0;
 }
 
-bool rtpp_tm_is_cancelled(const struct cell *transaction)
+bool glue_tm_is_cancelled(const struct cell *transaction)
 {
 	return (transaction->flags & T_CANCELED) != 0;
 }
 
 /* Where a CANCEL comes while a route adds branches, tm sends none of those that are not yet sent, and leaves them
  * without a timer: nothing would ever end them. */
-bool rtpp_tm_has_stranded_branch(const struct cell *transaction, int first)
+bool glue_tm_has_stranded_branch(const struct cell *transaction, int first)
 {
 	int i;
 
@@ -92,9 +92,9 @@ bool rtpp_tm_has_stranded_branch(const struct cell *transaction, int first)
 }
 
 /* Without the lock: whoever runs such a route has it. */
-bool rtpp_tm_is_continued_request(void)
+bool glue_tm_is_continued_request(void)
 {
-	struct cell *transaction = rtpp_current_transaction();
+	struct cell *transaction = glue_current_transaction();
 
 	return transaction != NULL && (transaction->flags & T_ASYNC_CONTINUE)
 		   && transaction->async_backup.backup_route == REQUEST_ROUTE;
@@ -102,7 +102,7 @@ bool rtpp_tm_is_continued_request(void)
 
 /* Branches that a failure route adds later are made of the transaction's own copy of the request, which gets the changes
  * of a request route when that first forwards, but none of a route that goes on. So it gets them here. */
-bool rtpp_tm_copy_lumps(struct sip_msg *msg, rtpp_lumps *copy)
+bool glue_tm_copy_lumps(struct sip_msg *msg, glue_lumps *copy)
 {
 	memset(copy, 0, sizeof(*copy));
 	/* What tm has added for the branch just sent is no change of the script's. */
@@ -110,7 +110,7 @@ bool rtpp_tm_copy_lumps(struct sip_msg *msg, rtpp_lumps *copy)
 	return msg_lump_cloner(msg, &copy->headers, &copy->bodies, &copy->replies) == 0;
 }
 
-void rtpp_tm_give_lumps(struct cell *transaction, const rtpp_lumps *copy)
+void glue_tm_give_lumps(struct cell *transaction, const glue_lumps *copy)
 {
 	struct sip_msg *request = transaction->uas.request;
 	/* All three are in one block, which begins with the first of them. */
@@ -156,7 +156,7 @@ static bool takes_reply(const struct cell *transaction, int number, int status)
 	return transaction->uas.status < 200 && branch->last_received < 200;
 }
 
-bool rtpp_tm_put_reply_in(struct cell *transaction, int number, struct sip_msg *reply, int length)
+bool glue_tm_put_reply_in(struct cell *transaction, int number, struct sip_msg *reply, int length)
 {
 	struct ua_client *branch;
 
@@ -180,7 +180,7 @@ bool rtpp_tm_put_reply_in(struct cell *transaction, int number, struct sip_msg *
 	return true;
 }
 
-void rtpp_tm_reply_route_begins(struct cell *transaction)
+void glue_tm_reply_route_begins(struct cell *transaction)
 {
 	if(before.is_cancelled)
 		transaction->flags |= T_CANCELED;
@@ -189,7 +189,7 @@ void rtpp_tm_reply_route_begins(struct cell *transaction)
 		transaction->flags |= T_ASYNC_SUSPENDED;
 }
 
-void rtpp_tm_reply_route_ends(struct cell *transaction, const struct sip_msg *reply)
+void glue_tm_reply_route_ends(struct cell *transaction, const struct sip_msg *reply)
 {
 	/* tm relays nothing that is suspended; but somebody may have suspended this reply anew. */
 	if(reply->msg_flags & FL_RPL_SUSPENDED)
@@ -198,18 +198,18 @@ void rtpp_tm_reply_route_ends(struct cell *transaction, const struct sip_msg *re
 		transaction->flags &= ~T_ASYNC_SUSPENDED;
 }
 
-void rtpp_tm_take_reply_out(struct cell *transaction, int number)
+void glue_tm_take_reply_out(struct cell *transaction, int number)
 {
 	transaction->flags &= ~T_ASYNC_SUSPENDED;
 	transaction->uac[number].reply = NULL;
 }
 
-bool rtpp_tm_has_reply(const struct cell *transaction, int number, const struct sip_msg *reply)
+bool glue_tm_has_reply(const struct cell *transaction, int number, const struct sip_msg *reply)
 {
 	return transaction->uac[number].reply == reply;
 }
 
-void rtpp_tm_restore(struct cell *transaction)
+void glue_tm_restore(struct cell *transaction)
 {
 	if(before.branch->reply == NULL) {
 		before.branch->reply = before.reply;

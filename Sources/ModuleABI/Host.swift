@@ -208,7 +208,8 @@ extension rtpp_report_kind {
     func release(_ record: JobRecord) { Host(services).release(record) }
 
     func suspend(_ record: JobRecord) -> Suspension {
-        switch unsafe services.suspend?(message.pointee.context, record.continuation) ?? .RTPP_NOT_SUSPENDED {
+        let (context, target) = unsafe (message.pointee.context, message.pointee.target)
+        return switch unsafe services.suspend?(context, target, record.continuation) ?? .RTPP_NOT_SUSPENDED {
         case .RTPP_SUSPENDED: .suspended
         case .RTPP_RETRANSMISSION: .retransmission
         case .RTPP_NOT_SUSPENDED: .refused

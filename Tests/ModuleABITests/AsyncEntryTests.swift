@@ -60,7 +60,7 @@ private enum AsyncHost {
             }
             if isLive { free(memory) }
         }
-        host.suspend = { context, continuation in
+        host.suspend = { context, _, continuation in
             continuation?.storeBytes(of: 0xC0FF_EE00_1234_5678, as: UInt64.self)
             return Message.of(context)?.suspension ?? .RTPP_NOT_SUSPENDED
         }

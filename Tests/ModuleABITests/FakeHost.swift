@@ -154,7 +154,7 @@ func services() -> rtpp_host {
         is_wanted: { true },
         raise: { _ in },
         allocate: { malloc($0) }, release: { free($0) }, continuation_size: 64,
-        suspend: { context, _ in Message.of(context)?.suspension ?? .RTPP_NOT_SUSPENDED },
+        suspend: { context, _, _ in Message.of(context)?.suspension ?? .RTPP_NOT_SUSPENDED },
         resume: { _, _, _, _, _, _, _ in .RTPP_GONE }, resume_again: { _, _ in .RTPP_GONE })
 }
 

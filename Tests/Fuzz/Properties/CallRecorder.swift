@@ -114,7 +114,7 @@ enum CallRecorder {
                 if isKnown { free(memory) }
             },
             continuation_size: 40,
-            suspend: { context, continuation in
+            suspend: { context, _, continuation in
                 continuation?.initializeMemory(as: UInt8.self, repeating: 0x5A, count: 40)
                 return LentMessage.of(context)?.script.suspension ?? .RTPP_NOT_SUSPENDED
             },

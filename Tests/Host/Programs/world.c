@@ -118,9 +118,9 @@ static void host_mark_transaction(void *context)
 	(void)context;
 }
 
-static rtpp_suspension host_suspend(void *context, void *continuation)
+static rtpp_suspension host_suspend(void *context, const void *target, void *continuation)
 {
-	(void)context, (void)continuation;
+	(void)context, (void)target, (void)continuation;
 	return RTPP_NOT_SUSPENDED;
 }
 
