@@ -30,14 +30,14 @@ import Testing
             let streams = (0..<8).map { SDPText.media("audio", 5000 + 2 * $0) }
             let sdp = SDPText.session(streams: streams)
             // Where RTPProxy does not get to run for longer than a command waits, what is sent again comes on top: on a
-            // crowded machine it has three tries. Without the bound each of them loses a third of the commands.
-            var lost: [Int] = []
-            while lost.count < 3, lost.last != 0 {
+            // crowded machine it has five tries. Without the bound each of them loses a third of the commands.
+            var found: [(failed: Int, lost: Int)] = []
+            repeat {
                 let before = try #require(try drops(relay.control.port))
-                #expect(try burst(calls, sdp) == 0)
-                lost.append(try #require(try drops(relay.control.port)) - before)
-            }
-            #expect(lost.last == 0, "\(lost) commands were lost")
+                let failed = try burst(calls, sdp)
+                found.append((failed, try #require(try drops(relay.control.port)) - before))
+            } while found.count < 5 && found.last ?? (0, 0) != (0, 0)
+            #expect(found.last ?? (1, 1) == (0, 0), "requests that failed and commands that were lost: \(found)")
         }
     }
 

@@ -107,11 +107,14 @@ import Testing
         try acrossACable(configured: Self.patiently) { kamailio, relay, cable in
             try cable.near.run("tc qdisc add dev cable root tbf rate 1mbit burst 10kb limit 4mb")
             let before = try cable.counter("Udp", "SndbufErrors")
-            let offer = try kamailio.offer(manyStreams(), id: longCallID(7000))
-            #expect(offer.code == 1)
-            #expect(offer.milliseconds < 8500)
+            // A worker that hardly gets to run may send no faster than that way takes it.
+            for _ in 0..<5 where try cable.counter("Udp", "SndbufErrors") == before {
+                let offer = try kamailio.offer(manyStreams(), id: longCallID(7000))
+                #expect(offer.code == 1)
+                #expect(offer.milliseconds < 8500)
+                #expect(relay.commands(of: offer.call.id, "U").count == 8)
+            }
             #expect(try cable.counter("Udp", "SndbufErrors") > before)
-            #expect(relay.commands(of: offer.call.id, "U").count == 8)
             #expect(kamailio.logLines("disabled for").isEmpty)
             try cable.near.run("tc qdisc del dev cable root")
             #expect(try kamailio.completesACall())
