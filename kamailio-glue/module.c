@@ -12,82 +12,64 @@ rtpp_module *glue_instance = NULL;
 static char *db_url = NULL;
 static char *table_name = "rtpproxy";
 
-/* --- parameters: each goes to the Swift half under its name, or to host.c where it names a variable --- */
+/* --- parameters --- */
 
-#define TEXT_PARAMETER(name)                                                                                  \
+/* Every parameter, in one row: a text or number that the Swift half takes under its name, a variable for host.c, or what
+ * the glue keeps itself. */
+#define PARAMETERS(TEXT, NUMBER, VARIABLE, OWN)                                  \
+	TEXT(rtpproxy_sock)                                                          \
+	NUMBER(rtpproxy_disable_tout)                                                \
+	NUMBER(rtpproxy_tout)                                                        \
+	NUMBER(rtpproxy_tout_ms)                                                     \
+	NUMBER(rtpproxy_retr)                                                        \
+	NUMBER(rtpproxy_ping_interval)                                               \
+	TEXT(rtpproxy_balancing)                                                     \
+	NUMBER(rtpproxy_call_table_size)                                             \
+	NUMBER(rtpproxy_hedging)                                                     \
+	NUMBER(rtpproxy_async_processes)                                             \
+	NUMBER(rtpproxy_async_max)                                                   \
+	TEXT(rtpproxy_async_continue)                                                \
+	NUMBER(rtpproxy_max_streams)                                                 \
+	TEXT(nortpproxy_str)                                                         \
+	TEXT(timeout_socket)                                                         \
+	VARIABLE(timeout_tag_pv)                                                     \
+	TEXT(rtpproxy_notify_listen)                                                 \
+	VARIABLE(ice_candidate_priority_avp)                                         \
+	VARIABLE(extra_id_pv)                                                        \
+	VARIABLE(rtp_inst_pvar)                                                      \
+	NUMBER(rewrite_origin)                                                       \
+	OWN(rtpproxy_journal, PARAM_INT | PARAM_USE_FUNC, glue_journal_set_wish)     \
+	OWN(event_callback, PARAM_STRING | PARAM_USE_FUNC, glue_events_set_callback) \
+	OWN(db_url, PARAM_STRING, &db_url)                                           \
+	OWN(table_name, PARAM_STRING, &table_name)
+
+#define SET_TEXT(name)                                                                                        \
 	static int set_##name(modparam_t type, void *value)                                                       \
 	{                                                                                                         \
 		(void)type;                                                                                           \
 		return rtpp_set_text(glue_instance, #name, glue_bytes_of_cstring((char *)value)) == RTPP_OK ? 0 : -1; \
 	}
-#define NUMBER_PARAMETER(name)                                                                  \
+#define SET_NUMBER(name)                                                                        \
 	static int set_##name(modparam_t type, void *value)                                         \
 	{                                                                                           \
 		(void)type;                                                                             \
 		return rtpp_set_number(glue_instance, #name, (int64_t)(long)value) == RTPP_OK ? 0 : -1; \
 	}
-#define VARIABLE_PARAMETER(name)                             \
+#define SET_VARIABLE(name)                                   \
 	static int set_##name(modparam_t type, void *value)      \
 	{                                                        \
 		(void)type;                                          \
 		return glue_host_set_variable(#name, (char *)value); \
 	}
+#define SET_OWN(name, type, place)
 
-TEXT_PARAMETER(rtpproxy_sock)
-TEXT_PARAMETER(nortpproxy_str)
-TEXT_PARAMETER(timeout_socket)
-TEXT_PARAMETER(rtpproxy_notify_listen)
-NUMBER_PARAMETER(rtpproxy_disable_tout)
-NUMBER_PARAMETER(rtpproxy_tout)
-NUMBER_PARAMETER(rtpproxy_tout_ms)
-NUMBER_PARAMETER(rtpproxy_retr)
-NUMBER_PARAMETER(rtpproxy_ping_interval)
-NUMBER_PARAMETER(rtpproxy_call_table_size)
-NUMBER_PARAMETER(rtpproxy_hedging)
-TEXT_PARAMETER(rtpproxy_balancing)
-NUMBER_PARAMETER(rtpproxy_async_processes)
-NUMBER_PARAMETER(rtpproxy_async_max)
-TEXT_PARAMETER(rtpproxy_async_continue)
-NUMBER_PARAMETER(rtpproxy_max_streams)
-NUMBER_PARAMETER(rewrite_origin)
-VARIABLE_PARAMETER(extra_id_pv)
-VARIABLE_PARAMETER(timeout_tag_pv)
-VARIABLE_PARAMETER(ice_candidate_priority_avp)
-VARIABLE_PARAMETER(rtp_inst_pvar)
+PARAMETERS(SET_TEXT, SET_NUMBER, SET_VARIABLE, SET_OWN)
 
-#define FUNCTION(name, type)                             \
-	{                                                    \
-#name, type | PARAM_USE_FUNC, (void *)set_##name \
-	}
+#define EXPORT_OWN(name, type, place) {#name, type, (void *)(place)},
+#define EXPORT_TEXT(name) EXPORT_OWN(name, PARAM_STRING | PARAM_USE_FUNC, set_##name)
+#define EXPORT_NUMBER(name) EXPORT_OWN(name, PARAM_INT | PARAM_USE_FUNC, set_##name)
 
-static param_export_t parameters[] = {
-		FUNCTION(rtpproxy_sock, PARAM_STRING),
-		FUNCTION(rtpproxy_disable_tout, PARAM_INT),
-		FUNCTION(rtpproxy_tout, PARAM_INT),
-		FUNCTION(rtpproxy_tout_ms, PARAM_INT),
-		FUNCTION(rtpproxy_retr, PARAM_INT),
-		FUNCTION(rtpproxy_ping_interval, PARAM_INT),
-		FUNCTION(rtpproxy_call_table_size, PARAM_INT),
-		FUNCTION(rtpproxy_hedging, PARAM_INT),
-		FUNCTION(rtpproxy_balancing, PARAM_STRING),
-		FUNCTION(rtpproxy_async_processes, PARAM_INT),
-		FUNCTION(rtpproxy_async_max, PARAM_INT),
-		FUNCTION(rtpproxy_async_continue, PARAM_STRING),
-		FUNCTION(rtpproxy_max_streams, PARAM_INT),
-		FUNCTION(nortpproxy_str, PARAM_STRING),
-		FUNCTION(timeout_socket, PARAM_STRING),
-		FUNCTION(timeout_tag_pv, PARAM_STRING),
-		FUNCTION(rtpproxy_notify_listen, PARAM_STRING),
-		FUNCTION(ice_candidate_priority_avp, PARAM_STRING),
-		FUNCTION(extra_id_pv, PARAM_STRING),
-		FUNCTION(rtp_inst_pvar, PARAM_STRING),
-		FUNCTION(rewrite_origin, PARAM_INT),
-		{"rtpproxy_journal", PARAM_INT | PARAM_USE_FUNC, (void *)glue_journal_set_wish},
-		{"event_callback", PARAM_STRING | PARAM_USE_FUNC, (void *)glue_events_set_callback},
-		{"db_url", PARAM_STRING, &db_url},
-		{"table_name", PARAM_STRING, &table_name},
-		{0, 0, 0},
-};
+static param_export_t parameters[] = {PARAMETERS(EXPORT_TEXT, EXPORT_NUMBER, EXPORT_TEXT, EXPORT_OWN){0, 0, 0}};
 
 /* --- life cycle --- */
 
