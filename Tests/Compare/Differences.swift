@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The list of deliberate differences from the stock module. The README's chapter is written from it.
+// The list of deliberate differences from the stock module. docs/operator/migration.md is written from it.
 
 import Foundation
 

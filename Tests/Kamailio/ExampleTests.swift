@@ -124,7 +124,7 @@ struct RoutedCall {
         let readme = try Readme.text()
         for name in names {
             let isListed = readme.contains("`examples/\(name)`")
-            #expect(isListed, "\(name) is not in README.md")
+            #expect(isListed, "\(name) is not in the documentation")
             let lines = try Example.text(name).components(separatedBy: "\n")
             let comment = lines.prefix { $0.hasPrefix("#") }.joined(separator: " ").replacingOccurrences(
                 of: "# ", with: "")

@@ -204,7 +204,7 @@ private enum JournalFiles {
         #expect(explained.count == 10 && Set(explained) == Set(ids.values))
         #expect(try Readme.matches("(?m)^(Subject): .", in: text).count == 10)
         let readme = try Readme.text()
-        for id in ids.values { #expect(readme.contains("`\(id)`"), "\(id) is not in README.md") }
+        for id in ids.values { #expect(readme.contains("`\(id)`"), "\(id) is not in the documentation") }
     }
 
     @Test func journalctlReadsTheCatalog() throws {

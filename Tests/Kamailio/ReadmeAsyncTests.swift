@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The asynchronous examples of README.md at work: calls through each of its three files.
+// The asynchronous examples of the documentation at work: calls through each of its three files.
 
 import Foundation
 import TestSupport

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The example files of README.md at work, and the output that it shows.
+// The example files of the documentation at work, and the output that it shows.
 
 import Foundation
 import TestSupport
@@ -43,6 +43,29 @@ import Testing
                 let errors = kamailio.logLines("ERROR").filter { !$0.contains("RTPProxy ") }
                 #expect(errors.isEmpty, "\(name): \(errors)")
             }
+        }
+    }
+
+    /// The one of README.md itself.
+    @Test func theShortConfigurationCarriesCallsAndDeletesThem() throws {
+        let relay = try ScriptedRelay()
+        try ReadmeExample.run("short.cfg", relays: [Self.first: relay]) { kamailio in
+            #expect(try Readme.blocks().contains { $0.page == "README.md" && $0.language == "kamailio" })
+            for late in [false, true] {
+                let call = try kamailio.call()
+                let invite = try call.invite(sdp: late ? nil : SDPText.audio())
+                let reply = try call.reply(to: invite, sdp: SDPText.audio())
+                #expect(reply.lines.contains("c=IN IP4 192.0.2.77"))
+                let ack = try call.ack(sdp: late ? SDPText.audio() : nil)
+                #expect((late ? ack : invite).lines.contains("c=IN IP4 192.0.2.77"))
+                try call.bye()
+                waitUntil { relay.commands(of: call.id).count == 3 }
+                #expect(relay.commands(of: call.id).map(\.verb) == ["U", "L", "D"])
+            }
+            let refused = try kamailio.call()
+            try refused.reply(486, to: refused.invite())
+            waitUntil { relay.commands(of: refused.id).count == 2 }
+            #expect(relay.commands(of: refused.id).map(\.verb) == ["U", "D"])
         }
     }
 

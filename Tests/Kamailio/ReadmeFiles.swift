@@ -1,34 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// README.md taken apart, and the example files that stand behind its blocks.
+// README.md and docs/ taken apart, and the example files that stand behind their blocks.
 
 import Foundation
 import TestSupport
 
-/// A fenced block of README.md.
+/// A fenced block of the documentation.
 struct ReadmeBlock: CustomStringConvertible {
+    let page: String
     let language: String
     let text: String
-    /// Where it begins, counted from 1.
+    /// Where it begins in the page, counted from 1.
     let line: Int
 
-    var description: String { "README.md, line \(line)" }
+    var description: String { "\(page), line \(line)" }
 }
 
-/// README.md.
+/// README.md and the pages of docs/ behind it.
 enum Readme {
+    /// The pages by their path in the project, README.md first.
+    static let pages: [(path: String, text: String)] = {
+        let folders = ["operator", "developer"].map { "docs/\($0)" }
+        let paths = folders.flatMap { folder in
+            (try? FileManager.default.contentsOfDirectory(atPath: "\(PackageFolder.root)/\(folder)"))?.sorted()
+                .filter { $0.hasSuffix(".md") }.map { "\(folder)/\($0)" } ?? []
+        }
+        return (["README.md"] + paths).map { path in
+            (path, (try? String(contentsOfFile: "\(PackageFolder.root)/\(path)", encoding: .utf8)) ?? "")
+        }
+    }()
+
+    /// All pages, one behind the other.
     static func text() throws -> String {
-        try String(contentsOfFile: "\(PackageFolder.root)/README.md", encoding: .utf8)
+        guard pages.count > 12, pages.allSatisfy({ !$0.text.isEmpty }) else {
+            throw HarnessError("pages are missing: \(pages.map(\.path))")
+        }
+        return pages.map(\.text).joined(separator: "\n")
     }
 
-    static func blocks() throws -> [ReadmeBlock] {
+    static func blocks() throws -> [ReadmeBlock] { pages.flatMap { blocks(of: $0.path, $0.text) } }
+
+    private static func blocks(of page: String, _ text: String) -> [ReadmeBlock] {
         var blocks: [ReadmeBlock] = []
         var open: (language: String, lines: [String], line: Int)?
-        for (index, line) in try text().components(separatedBy: "\n").enumerated() {
+        for (index, line) in text.components(separatedBy: "\n").enumerated() {
             if line.hasPrefix("```") {
                 if let block = open {
-                    blocks.append(
-                        ReadmeBlock(
-                            language: block.language, text: block.lines.joined(separator: "\n"), line: block.line))
+                    let text = block.lines.joined(separator: "\n")
+                    blocks.append(ReadmeBlock(page: page, language: block.language, text: text, line: block.line))
                     open = nil
                 } else {
                     open = (String(line.dropFirst(3)), [], index + 1)
@@ -45,18 +63,45 @@ enum Readme {
         for block in try blocks() where block.text.hasPrefix("\(command)\n") {
             return String(block.text.dropFirst(command.count + 1))
         }
-        throw HarnessError("README.md has no block that begins with \(command)")
+        throw HarnessError("the documentation has no block that begins with \(command)")
     }
 
-    /// The headings of the third level below the heading `chapter` of the second.
-    static func sections(of chapter: String) throws -> [String] {
-        var isInside = false
-        var found: [String] = []
-        for line in try text().components(separatedBy: "\n") {
-            if line.hasPrefix("## ") { isInside = line == "## \(chapter)" }
-            if isInside, line.hasPrefix("### ") { found.append(String(line.dropFirst(4))) }
+    /// The headings of a page, each with its level, outside of blocks.
+    private static func headings(of text: String) -> [(level: Int, text: String, line: Int)] {
+        var isBlock = false
+        return text.components(separatedBy: "\n").enumerated().compactMap { index, line in
+            if line.hasPrefix("```") { isBlock.toggle() }
+            let level = line.prefix { $0 == "#" }.count
+            guard !isBlock, level > 0, line.dropFirst(level).first == " " else { return nil }
+            return (level, String(line.dropFirst(level + 1)), index)
         }
-        return found
+    }
+
+    /// The names by which others link to the headings of a page.
+    static func anchors(of text: String) -> Set<String> {
+        Set(
+            headings(of: text).map { heading in
+                heading.text.lowercased().filter { $0.isLetter || $0.isNumber || " -_".contains($0) }
+                    .replacingOccurrences(of: " ", with: "-")
+            })
+    }
+
+    /// What stands below a heading, up to the next one of its level.
+    static func chapter(_ name: String) throws -> String {
+        for page in pages {
+            let all = headings(of: page.text)
+            guard let place = all.firstIndex(where: { $0.text == name }) else { continue }
+            let lines = page.text.components(separatedBy: "\n")
+            let end = all[(place + 1)...].first { $0.level <= all[place].level }?.line ?? lines.count
+            return lines[all[place].line..<end].joined(separator: "\n")
+        }
+        throw HarnessError("the documentation has no chapter \(name)")
+    }
+
+    /// The headings one level below that of a chapter.
+    static func sections(of name: String) throws -> [String] {
+        let all = headings(of: try chapter(name))
+        return all.filter { $0.level == (all.first?.level ?? 0) + 1 }.map(\.text)
     }
 
     /// Everything that the pattern's group finds in a text.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The examples of single functions in README.md: what each sends to RTPProxy.
+// The examples of single functions in the documentation: what each sends to RTPProxy.
 
 import Foundation
 import TestSupport

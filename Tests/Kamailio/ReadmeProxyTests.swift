@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Calls through the complete kamailio.cfg of README.md.
+// Calls through the complete kamailio.cfg of the documentation.
 
 import Foundation
 import TestSupport

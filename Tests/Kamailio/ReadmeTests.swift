@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// README.md against what there is: its examples are files, and nothing that the module exports is left out.
+// README.md and docs/ against what there is: their examples are files, and nothing that the module exports is left out.
 
 import Foundation
 import TestSupport
@@ -39,10 +39,8 @@ import Testing
 
     @Test func everyParameterHasASectionAndAnExample() throws {
         let source = try glue("module.c")
-        let parameters =
-            try Readme.matches(#"FUNCTION\((\w+), PARAM_"#, in: source)
-            + Readme.matches(#"\{"(\w+)", PARAM_"#, in: source)
-        #expect(parameters.count >= 13)
+        let parameters = try Readme.matches(#"(?m)^\t(?:TEXT|NUMBER|VARIABLE|OWN)\((\w+)[,)]"#, in: source)
+        #expect(parameters.count >= 25)
         let sections = try Readme.sections(of: "Parameters")
         #expect(Set(sections) == Set(parameters))
         #expect(sections.count == parameters.count)
@@ -78,8 +76,7 @@ import Testing
         let table = try String(contentsOfFile: "\(PackageFolder.root)/Sources/Relay/Counters.swift", encoding: .utf8)
         let counters = try Readme.matches(#"CounterRow\(\s*"(\w+)""#, in: table)
         #expect(counters.count > 30)
-        let text = try Readme.text()
-        let chapter = text.components(separatedBy: "\n## Counters\n").last?.components(separatedBy: "\n## ").first ?? ""
+        let chapter = try Readme.chapter("Counters")
         #expect(try Readme.matches(#"(?m)^\| `(\w+)` \|"#, in: chapter) == counters)
     }
 
@@ -105,7 +102,7 @@ import Testing
     }
 
     @Test func everyFileAndFolderThatIsNamedExists() throws {
-        let roots = "(?:Sources|Tests|Include|examples|kamailio-glue|\\.ci)"
+        let roots = "(?:Sources|Tests|Include|docs|examples|kamailio-glue|\\.ci)"
         let named = try Readme.matches("[` (](\(roots)/[A-Za-z0-9_./-]*)", in: Readme.text())
         #expect(named.count > 10)
         for path in Set(named) {
@@ -113,14 +110,30 @@ import Testing
         }
     }
 
-    @Test func everyEntryOfTheContentsIsAHeading() throws {
-        let text = try Readme.text()
-        let headings = try Readme.matches("(?m)^##+ (.*)$", in: text).map { heading in
-            String(heading.lowercased().filter { $0.isLetter || $0.isNumber || " -_".contains($0) })
-                .replacingOccurrences(of: " ", with: "-")
+    @Test func everyLinkLeadsToAPageAndAHeading() throws {
+        var count = 0
+        for page in Readme.pages {
+            let folder = (page.path as NSString).deletingLastPathComponent
+            for link in try Readme.matches(#"\]\(([^):]*)\)"#, in: page.text) {
+                count += 1
+                let parts = link.components(separatedBy: "#")
+                var path = page.path
+                if !parts[0].isEmpty {
+                    path = ("/" + folder + "/" + parts[0] as NSString).standardizingPath
+                    path = String(path.drop { $0 == "/" })
+                }
+                let exists = FileManager.default.fileExists(atPath: "\(PackageFolder.root)/\(path)")
+                #expect(exists, Comment(rawValue: "\(page.path): \(link)"))
+                guard parts.count == 2, let target = Readme.pages.first(where: { $0.path == path }) else { continue }
+                #expect(Readme.anchors(of: target.text).contains(parts[1]), "\(page.path): \(link)")
+            }
         }
-        let links = try Readme.matches(#"\]\(#([^)]*)\)"#, in: text)
-        #expect(links.count > 10)
-        for link in links { #expect(headings.contains(link), "#\(link)") }
+        #expect(count > 80)
+    }
+
+    @Test func everyPageIsLinkedFromTheFirst() throws {
+        let first = Readme.pages[0].text
+        for page in Readme.pages.dropFirst() { #expect(first.contains("](\(page.path))"), "\(page.path)") }
+        #expect(first.components(separatedBy: "\n").count < 100, "README is one screen")
     }
 }

@@ -153,7 +153,7 @@ import Testing
         }
     }
 
-    /// A deletion of one branch; with rtpengine it is that of the call (README, Parallel forks).
+    /// A deletion of one branch; with rtpengine it is that of the call (docs/operator/relays.md, Parallel forks).
     @Test func oneBranchAloneIsDeletedAtRTPProxy() throws {
         try run(.rtpproxy) { kamailio in
             let phones = try PhoneCall(kamailio)

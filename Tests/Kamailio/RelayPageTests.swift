@@ -38,7 +38,7 @@ import Testing
         let rows = try Self.rows()
         let functions = try Readme.matches(#"\{"(\w+)", \(cmd_function\)"#, in: source("script.c"))
         let commands = try Readme.matches(#"\{"(rtpproxy\.\w+)", rpc_"#, in: source("rpc.c"))
-        let variables = try Readme.matches(#"(?m)^### .*(\$rtpp?_?\w+)"#, in: Readme.text())
+        let variables = try Readme.matches(#"(?m)^##+ .*(\$rtpp?_?\w+)"#, in: Readme.text())
         let flag = "(?m)^\\| `([0-9a-z][N]*)`(?: `[a-z]`)? \\| [^|]*\\| [^|]*\\|$"
         let flags = try Readme.matches(flag, in: Readme.text())
         #expect(Set(functions).count >= 15 && commands.count >= 8 && variables.count >= 6 && flags.count >= 13)

@@ -82,7 +82,13 @@ public struct KamailioConfiguration: Sendable {
     private func adapted(_ complete: String, port: UInt16, control: String, modulePath: String) -> String {
         let loadsControl = complete.contains("ctl.so")
         var listeners: [String] = []
-        return complete.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line -> [String] in
+        // A file that says nothing of it listens at whatever addresses there are.
+        let listens = complete.split(separator: "\n").contains {
+            $0.drop { $0 == " " || $0 == "\t" }.hasPrefix("listen")
+        }
+        return (listens ? complete : "listen=udp:127.0.0.1:5060\n" + complete).split(
+            separator: "\n", omittingEmptySubsequences: false
+        ).flatMap { line -> [String] in
             let start = line.drop { $0 == " " || $0 == "\t" }
             if start.hasPrefix("listen") {
                 let host = Self.loopback(ofListenLine: String(line))

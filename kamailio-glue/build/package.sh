@@ -128,6 +128,7 @@ documents=$tree/usr/share/doc/$package
 mkdir -p "$tree/DEBIAN" "$documents/examples" "$tree/usr/share/lintian/overrides"
 install -D -m 644 "$module" "$tree$target"
 install -m 644 "$root/README.md" "$root/SECURITY.md" "$parts/copyright" "$documents"
+cp -R "$root/docs" "$documents/docs"
 changelog | gzip -9n >"$documents/changelog.gz"
 install -D -m 644 "$parts/rtpproxy.catalog" "$tree/usr/lib/systemd/catalog/$package.catalog"
 cp -R "$root/examples/." "$documents/examples"
