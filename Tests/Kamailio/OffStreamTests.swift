@@ -6,6 +6,8 @@ import TestSupport
 import Testing
 
 @Suite struct OffStreamTests {
+    /// A relay of one stream a call.
+    private static let few: Set<String> = ["20040107", "20050322", "20060704"]
     private static let both = SDPText.session(streams: [SDPText.media("audio", 5004), SDPText.media("video", 5006)])
     private static let videoOff = SDPText.session(streams: [SDPText.media("audio", 5004), SDPText.media("video", 0)])
 
@@ -86,10 +88,32 @@ import Testing
         }
     }
 
+    /// Nobody is asked for a port then, and the deletions are not waited for.
+    @Test(arguments: [true, false])
+    func aReofferThatTurnsEverythingOffDeletesEachStream(_ servesSeveral: Bool) throws {
+        let relay = try ScriptedRelay(.udp, capabilities: servesSeveral ? ScriptedRelay.allCapabilities : Self.few)
+        try Stage.own([relay]) { kamailio in
+            let call = try kamailio.call()
+            let invite = try call.invite(sdp: Self.both, run: .offer())
+            _ = try call.reply(to: invite, sdp: Self.both, run: .answer())
+            let off = SDPText.session(streams: [SDPText.media("audio", 0), SDPText.media("video", 0)])
+            let again = try call.invite(sdp: off, run: .offer(), inDialog: true)
+            #expect(again.returnCodes == [1])
+            #expect(again.lines.filter { $0.hasPrefix("m=") }.allSatisfy { $0.contains(" 0 RTP/AVP") })
+            let streams = servesSeveral ? ["1", "2"] : []
+            let deleted = streams.map { "D \(call.id) \(call.fromTag);\($0) \(call.toTag);\($0)" }
+            #expect(waitUntil(3) { relay.texts(of: call.id, "D").count == deleted.count })
+            // What ends the call comes behind anything that was not waited for.
+            #expect(try call.bye(run: .destroy()).returnCodes == [1])
+            #expect(
+                relay.texts(of: call.id, "D").sorted()
+                    == (deleted + ["D \(call.id) \(call.fromTag) \(call.toTag)"]).sorted())
+        }
+    }
+
     @Test(arguments: [true, false])
     func aRelayOfOneStreamACallIsNotAskedToDeleteOne(_ servesSeveral: Bool) throws {
-        let one: Set<String> = ["20040107", "20050322", "20060704"]
-        let relay = try ScriptedRelay(.udp, capabilities: servesSeveral ? one.union(["20071116"]) : one)
+        let relay = try ScriptedRelay(.udp, capabilities: servesSeveral ? Self.few.union(["20071116"]) : Self.few)
         try Stage.own([relay]) { kamailio in
             let call = try kamailio.call()
             let invite = try call.invite(run: .offer())
