@@ -102,6 +102,14 @@ final class RelayProcess {
             left: numbers[5], commands: numbers[6], repeated: numbers[7])
     }
 
+    /// How many answers were held back on connections of many calls until the next command came, and how many until that
+    /// had taken too long.
+    func holds() throws -> (kept: Int, pauses: Int) {
+        let numbers = try order("holds").split(separator: " ").compactMap { Int($0) }
+        guard numbers.count == 2 else { throw HarnessError("the relay cannot count what it holds back") }
+        return (numbers[0], numbers[1])
+    }
+
     private func counts(_ relay: Int) throws -> [Int] {
         let numbers = try order("count \(relay)").split(separator: " ").compactMap { Int($0) }
         guard numbers.count == 3 else { throw HarnessError("the relay cannot count") }

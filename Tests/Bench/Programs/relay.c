@@ -253,11 +253,24 @@ static int64_t send_due(int socket)
 }
 
 // Stream connections: commands without a cookie, each ended by LF, answered in their order.
+//
+// One on which commands of two calls have come at once is that of a process with many calls under way. From then on it is
+// never idle: the last answer is held back until the next command has come.
 static struct connection {
 	int relay;
+	int is_busy;
 	unsigned filled;
 	char bytes[8192];
+	// The answer that is held back, where there is one, and until when at most.
+	int held_length;
+	int64_t held_until;
+	char held[longest_answer];
 } connections[most_connections];
+// How long an answer is held back at most: much longer than calls that go on take to the next command, even where the
+// machine has other things to do.
+static const int64_t longest_hold = 1000000000;
+// How many answers were held back until the next command came, and how many for so long.
+static uint64_t holds, pauses;
 // What is waited for: commands, orders, the two listening sockets, the connections.
 enum { first_listener = 2, first_connection = 4 };
 static struct pollfd waiting[first_connection + most_connections];
@@ -300,8 +313,33 @@ static void take_connection(int listener, int relay)
 	setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	struct connection *connection = &connections[waiting_count - first_connection];
 	connection->relay = relay;
+	connection->is_busy = 0;
 	connection->filled = 0;
+	connection->held_length = 0;
 	waiting[waiting_count++] = (struct pollfd){.fd = made, .events = POLLIN};
+}
+
+static int send_held(int descriptor, struct connection *connection)
+{
+	int length = connection->held_length;
+	connection->held_length = 0;
+	return !length || send(descriptor, connection->held, length, MSG_NOSIGNAL) == length;
+}
+
+// Whether two commands name two calls.
+static int are_of_two_calls(const char *one, const char *one_end, const char *other, const char *other_end)
+{
+	const char *ends[2] = {one_end, other_end}, *calls[2] = {one, other};
+	size_t lengths[2];
+	for(int i = 0; i < 2; i++) {
+		calls[i] = memchr(calls[i], ' ', ends[i] - calls[i]);
+		if(!calls[i])
+			return 0;
+		calls[i]++;
+		const char *end = memchr(calls[i], ' ', ends[i] - calls[i]);
+		lengths[i] = (end ? end : ends[i]) - calls[i];
+	}
+	return lengths[0] != lengths[1] || memcmp(calls[0], calls[1], lengths[0]);
 }
 
 // Answers the commands that have come whole. 0: the connection is over.
@@ -313,19 +351,54 @@ static int serve_connection(int descriptor, struct connection *connection)
 		return 0;
 	connection->filled += length;
 	char *command = connection->bytes, *end = command + connection->filled, *line_end;
+	char *former = NULL, *former_end = NULL;
 	while((line_end = memchr(command, '\n', end - command))) {
 		char answer[longest_answer], verb = *command & ~0x20;
+		if(former && !connection->is_busy)
+			connection->is_busy = are_of_two_calls(former, former_end, command, line_end);
 		if(verb != 'V' && are_sessions_kept())
 			count_command(0);
 		// Where the cookie would stand there is nothing, and then a blank.
 		int said = say(verb, command, line_end, connection->relay, "", 0, answer);
-		if(said <= 1 || said >= longest_answer || send(descriptor, answer + 1, said - 1, MSG_NOSIGNAL) != said - 1)
+		if(said <= 1 || said >= longest_answer)
 			return 0;
+		holds += connection->held_length > 0;
+		if(!send_held(descriptor, connection))
+			return 0;
+		memcpy(connection->held, answer + 1, said - 1);
+		connection->held_length = said - 1;
+		if(!connection->is_busy && !send_held(descriptor, connection))
+			return 0;
+		connection->held_until = bench_now() + longest_hold;
+		former = command;
+		former_end = line_end;
 		command = line_end + 1;
 	}
 	connection->filled = end - command;
 	memmove(connection->bytes, command, connection->filled);
 	return connection->filled < sizeof connection->bytes;
+}
+
+// Sends answers that have been held back for as long as may be; returns how many nanoseconds it is until the next, -1 if
+// there is none.
+static int64_t send_overdue(void)
+{
+	int64_t next = -1, now = 0;
+	for(unsigned i = first_connection; i < waiting_count; i++) {
+		struct connection *connection = &connections[i - first_connection];
+		if(!connection->held_length)
+			continue;
+		now = now ? now : bench_now();
+		int64_t left = connection->held_until - now;
+		if(left <= 0) {
+			pauses++;
+			// Where that fails, reading does as well.
+			(void)send_held(waiting[i].fd, connection);
+		} else if(next < 0 || left < next) {
+			next = left;
+		}
+	}
+	return next;
 }
 
 static void serve_connections(void)
@@ -344,8 +417,8 @@ static void serve_connections(void)
 			take_connection(waiting[first_listener + i].fd, i);
 }
 
-// "silence I 0|1", "loss PERMILLION SEED", "delay MICROSECONDS", "excuse I 0|1", "count I", "tally": answered with "ok"
-// or the numbers.
+// "silence I 0|1", "loss PERMILLION SEED", "delay MICROSECONDS", "excuse I 0|1", "count I", "tally", "holds": answered
+// with "ok" or the numbers.
 static void take_order(int socket)
 {
 	char text[200], answer[200] = "what?";
@@ -372,6 +445,8 @@ static void take_order(int socket)
 		strcpy(answer, "ok");
 	} else if(!strcmp(text, "tally") && are_sessions_kept()) {
 		write_tally(answer, sizeof answer);
+	} else if(!strcmp(text, "holds")) {
+		snprintf(answer, sizeof answer, "%llu %llu", (unsigned long long)holds, (unsigned long long)pauses);
 	} else if(sscanf(text, "count %u", &relay) == 1 && relay < BENCH_MAXIMUM_RELAYS) {
 		snprintf(answer, sizeof answer, "%llu %llu %llu", (unsigned long long)relays[relay].probes,
 				(unsigned long long)relays[relay].others, (unsigned long long)dropped);
@@ -411,7 +486,9 @@ int bench_relay(int argc, char **argv)
 	waiting[0] = (struct pollfd){.fd = commands, .events = POLLIN};
 	waiting[1] = (struct pollfd){.fd = orders, .events = POLLIN};
 	for(;;) {
-		int64_t left = send_due(commands);
+		int64_t left = send_due(commands), held = send_overdue();
+		if(held >= 0 && (left < 0 || held < left))
+			left = held;
 		if(are_sessions_kept()) {
 			// Twice a second is often enough for what counts in seconds.
 			left = left < 0 || left > 500000000 ? 500000000 : left;
