@@ -191,7 +191,10 @@ public final class Call {
     /// Sends a response through Kamailio and returns what the other side got.
     @discardableResult
     public func deliver(response: SIPMessage, from side: Side = .callee) throws -> SIPMessage {
-        let fits = { (m: SIPMessage) in m.status == response.status && m.sequence == response.sequence }
+        let fits = { (m: SIPMessage) in
+            m.status == response.status && m.sequence == response.sequence && m.method == response.method
+                && m.callID == response.callID
+        }
         guard let got = transfer(response, from: side, where: fits) else {
             throw HarnessError("\(response.startLine) to \(response.method) did not arrive")
         }
