@@ -12,7 +12,8 @@
 #   SANITIZE      address: the module with AddressSanitizer, in folders of its own
 #   SECONDS, TARGET, CORPUS    for `make fuzz`: how long each target, only which, a folder of further seeds
 #   ASYNC         1: `make demo` places its call with the asynchronous functions
-#   RELAY         rtpengine: `make demo` places its call through that one, not through RTPProxy
+#   RELAY         rtpengine: `make demo` places its call through that one, not through RTPProxy; rtpproxy, rtpengine: `make
+#                 soak` carries its calls through a real one
 #   STRICT        0: warnings of this compiler do not stop the build
 #   EMBEDDED      0: the Swift part by SwiftPM with the whole runtime, as tests and sanitizers have it, in a folder of its
 #                 own; what ships is Embedded Swift: a tenth of the size, and it needs no C++ runtime
@@ -209,11 +210,11 @@ bench: setup ## measure the packaged module and this one in turn; `make bench FI
 	@RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' .build/release/bench \
 		FIGURES='$(FIGURES)' RUNS='$(RUNS)' QUICK='$(QUICK)' AGAINST='$(abspath $(AGAINST))'
 
-soak: setup ## a million calls while relays are restarted and changed: nothing may be left or grow; QUICK=1: three minutes
+soak: setup ## a million calls while relays are restarted and changed: nothing may be left or grow; QUICK=1: three minutes; RELAY=rtpengine: 10000 calls through a real one
 	@$(MAKE) --no-print-directory module
 	swift build -c release --product bench $(SWIFT_FLAGS)
 	@RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' .build/release/bench soak \
-		CALLS='$(CALLS)' MINUTES='$(MINUTES)' QUICK='$(QUICK)'
+		CALLS='$(CALLS)' MINUTES='$(MINUTES)' QUICK='$(QUICK)' RELAY='$(RELAY)'
 
 fuzz: setup ## look for inputs that break a property, SECONDS=60 per target; TARGET=name, CORPUS=folder of seeds
 	@$(SUPPORT)/fuzz.sh '$(SECONDS)' '$(TARGET)' '$(if $(CORPUS),$(abspath $(CORPUS)))'

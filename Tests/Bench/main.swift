@@ -23,6 +23,7 @@ do {
             print(SoakOptions.help)
             exit(0)
         }
+        if let relay = options.relay { exit(try RelaySoak(kind: relay, calls: options.calls).run() ? 0 : 1) }
         exit(try Soak(options).run() ? 0 : 1)
     }
     let options = try Options(arguments)

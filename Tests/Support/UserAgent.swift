@@ -26,6 +26,12 @@ public final class UserAgent: Sendable {
     /// `sip:name@address:port`.
     public var uri: String { "sip:\(name)@\(endpoint)" }
 
+    /// Forgets what came and nobody asked for.
+    public func forget() {
+        while socket.receive(0) != nil {}
+        kept.withLock { $0 = [] }
+    }
+
     public func send(_ message: SIPMessage, to destination: Endpoint) {
         listener?(message, true)
         socket.send(message.bytes, to: destination)

@@ -28,21 +28,30 @@ struct SoakOptions {
     /// How long calls are carried over stream connections at the end, in seconds.
     private(set) var linkSeconds = 60.0
     private(set) var wantsHelp = false
+    /// The real relay that the calls go through instead of the scripted ones.
+    private(set) var relay: RelayKind?
 
     init(_ arguments: [String]) throws {
+        var callsGiven: Int?
+        var isQuick = false
         for argument in arguments {
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             let value = parts.count == 2 ? parts[1] : ""
             switch parts[0] {
             case "help": wantsHelp = true
-            case "CALLS" where value.isEmpty, "MINUTES" where value.isEmpty: break
+            case "CALLS" where value.isEmpty, "MINUTES" where value.isEmpty, "RELAY" where value.isEmpty: break
+            case "RELAY":
+                guard let kind = RelayKind(rawValue: value) else {
+                    throw HarnessError("RELAY is rtpproxy or rtpengine, not \"\(value)\"")
+                }
+                relay = kind
             case "QUICK" where value.isEmpty || value == "0": break
-            case "QUICK": minutes = minutes ?? 2
+            case "QUICK": isQuick = true
             case "CALLS":
                 guard let number = Int(value), (1000...100_000_000).contains(number) else {
                     throw HarnessError("CALLS is a number of 1000 to 100000000, not \"\(value)\"")
                 }
-                calls = number
+                callsGiven = number
             case "MINUTES":
                 guard let number = Double(value), (2...10_000).contains(number) else {
                     throw HarnessError("MINUTES is a number of 2 to 10000, not \"\(value)\"")
@@ -51,6 +60,9 @@ struct SoakOptions {
             default: throw HarnessError("\"\(argument)\" is unknown; try soak help")
             }
         }
+        guard relay == nil || minutes == nil else { throw HarnessError("with RELAY say CALLS, not MINUTES") }
+        calls = callsGiven ?? (relay == nil ? calls : isQuick ? 1000 : 10_000)
+        if isQuick { minutes = minutes ?? 2 }
         if let minutes, minutes < 10 {
             (pace, betweenRestarts, timeToLive, rounds) = (600, 15_000, 12_000, 10)
             linkSeconds = 20
@@ -78,6 +90,7 @@ struct SoakOptions {
 
     static let help = """
         make soak [CALLS=n] [MINUTES=n] [QUICK=1]
+        make soak RELAY=rtpproxy|rtpengine [CALLS=n] [QUICK=1]
 
         Carries calls through Kamailio with this module for a long time while relays are restarted, lose datagrams, and
         are disabled, drained, replaced and reloaded from a database; then asks whether anything is left over or has
@@ -86,5 +99,12 @@ struct SoakOptions {
           CALLS     how many calls (default 1000000)
           MINUTES   so many minutes instead, 2 at least
           QUICK=1   two minutes, and what is carried over stream connections at the end
+
+        With RELAY the calls go through a real RTPProxy or rtpengine, which nobody disturbs: with every function of the
+        module, holds, late offers, refusals and CANCELs, and audio both ways. Then it asks whether a session is left at
+        the relay, and whether that has grown or complained.
+
+          CALLS     how many calls (default 10000)
+          QUICK=1   1000 calls
         """
 }
