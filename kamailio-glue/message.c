@@ -104,6 +104,7 @@ void glue_message_init(rtpp_message *out, struct sip_msg *msg)
 {
 	static char source[IP_ADDR_MAX_STR_SIZE];
 	const char *text;
+	size_t length = 0;
 	char *body;
 
 	memset(out, 0, sizeof(*out));
@@ -145,7 +146,12 @@ void glue_message_init(rtpp_message *out, struct sip_msg *msg)
 		out->content_length = get_content_length(msg);
 
 	text = ip_addr2a(&msg->rcv.src_ip);
-	snprintf(source, sizeof(source), "%s", text != NULL ? text : "");
-	out->source = glue_bytes_of_cstring(source);
+	if(text != NULL) {
+		/* What is returned is used again for the next address. */
+		length = strnlen(text, sizeof(source));
+		memcpy(source, text, length);
+	}
+	out->source.data = (const uint8_t *)source;
+	out->source.length = length;
 	out->received = received_on(msg);
 }

@@ -22,8 +22,10 @@ public enum AddressText {
     /// control-protocol: U).
     public static func isNull(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
         if bytes.equals(range, "0.0.0.0") { return true }
-        guard isIPv6(bytes, range) else { return false }
         let inside = bytes.clamped(range)
+        guard let first = bytes.byte(at: inside.start), first == UInt8(ascii: ":") || first == UInt8(ascii: "0"),
+            isIPv6(bytes, inside)
+        else { return false }
         for index in inside.start..<inside.end
         where bytes[index] != UInt8(ascii: ":") && bytes[index] != UInt8(ascii: "0") {
             return false
@@ -32,17 +34,28 @@ public enum AddressText {
     }
 
     private static func isIPv4(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
-        var rest = bytes.clamped(range)
-        for part in 1...4 {
-            var piece = rest
-            if part < 4 {
-                guard let dot = bytes.firstIndex(of: UInt8(ascii: "."), in: rest) else { return false }
-                piece = ByteRange(from: rest.start, to: dot)
-                rest = ByteRange(from: dot &+ 1, to: rest.end)
+        let text = bytes.clamped(range)
+        guard text.count >= 7, text.count <= 15 else { return false }
+        var dots = 0
+        var digits = 0
+        var value: UInt32 = 0
+        var index = text.start
+        while index < text.end {
+            // SAFETY: the index is within `text`, which clamped(_:) keeps within the span.
+            let byte = unsafe bytes[unchecked: index]
+            index &+= 1
+            if isDigit(byte) {
+                digits &+= 1
+                value = value &* 10 &+ UInt32(byte &- 0x30)
+                guard digits <= 3, value <= 255 else { return false }
+            } else {
+                guard byte == UInt8(ascii: "."), digits > 0, dots < 3 else { return false }
+                dots &+= 1
+                digits = 0
+                value = 0
             }
-            guard piece.count <= 3, Decimal.parse(bytes, piece, maximum: 255) != nil else { return false }
         }
-        return true
+        return dots == 3 && digits > 0
     }
 
     private static func isIPv6(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {

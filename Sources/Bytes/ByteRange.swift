@@ -50,7 +50,15 @@ extension Span where Element == UInt8 {
 
     /// Whether the bytes of `range` begin with those of `text`.
     public func hasPrefix(_ range: ByteRange, _ text: StaticString) -> Bool {
-        matches(range, text) { $0 == $1 }
+        let inside = clamped(range)
+        guard inside.count >= text.utf8CodeUnitCount else { return false }
+        return text.withUTF8Buffer { expected in
+            // SAFETY: `inside` lies within, as clamped(_:) upholds, and is no shorter than `expected`.
+            for index in 0..<expected.count {
+                guard unsafe self[unchecked: inside.start &+ index] == expected[index] else { return false }
+            }
+            return true
+        }
     }
 
     /// As `equals`, ASCII letters in either case.
@@ -61,17 +69,13 @@ extension Span where Element == UInt8 {
 
     /// As `hasPrefix`, ASCII letters in either case.
     public func hasPrefixIgnoringCase(_ range: ByteRange, _ text: StaticString) -> Bool {
-        matches(range, text) { lowercased($0) == lowercased($1) }
-    }
-
-    private func matches(
-        _ range: ByteRange, _ text: StaticString, _ same: (UInt8, UInt8) -> Bool
-    ) -> Bool {
         let inside = clamped(range)
         guard inside.count >= text.utf8CodeUnitCount else { return false }
         return text.withUTF8Buffer { expected in
-            for index in expected.indices {
-                guard unsafe same(self[inside.start &+ index], expected[index]) else { return false }
+            // SAFETY: `inside` lies within, as clamped(_:) upholds, and is no shorter than `expected`.
+            for index in 0..<expected.count {
+                let (mine, theirs) = unsafe (self[unchecked: inside.start &+ index], expected[index])
+                guard mine == theirs || lowercased(mine) == lowercased(theirs) else { return false }
             }
             return true
         }
@@ -82,44 +86,90 @@ extension Span where Element == UInt8 {
         let mine = clamped(range)
         let theirs = other.clamped(otherRange)
         guard mine.count == theirs.count else { return false }
-        for index in 0..<mine.count where self[mine.start &+ index] != other[theirs.start &+ index] {
-            return false
+        var index = 0
+        while mine.count &- index >= 8 {
+            // SAFETY: both are so long from here on.
+            let (word, otherWord) = unsafe (
+                bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: mine.start &+ index, as: UInt64.self),
+                other.bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: theirs.start &+ index, as: UInt64.self)
+            )
+            guard word == otherWord else { return false }
+            index &+= 8
+        }
+        while index < mine.count {
+            // SAFETY: the index is below both ends, which clamped(_:) keeps within.
+            guard unsafe self[unchecked: mine.start &+ index] == other[unchecked: theirs.start &+ index] else {
+                return false
+            }
+            index &+= 1
         }
         return true
     }
 
     /// Offset of the first `byte` in `range`, or nil. Looks at eight bytes at once.
+    @inline(never)
     public func firstIndex(of byte: UInt8, in range: ByteRange) -> Int? {
-        firstIndex(in: range, where: { $0 == byte }, in: { $0.zeros(byte) })
+        let inside = clamped(range)
+        let found = first(from: inside.start, to: inside.end, where: { $0 == byte }, in: { $0.zeros(byte) })
+        return found < inside.end ? found : nil
     }
 
     /// Offset of the first NUL, CR or LF in `range`, or nil: all that the text of a line does not hold (RFC 8866
     /// section 9, byte-string). Looks at eight bytes at once: most lines are walked over.
     public func firstLineBreaker(in range: ByteRange) -> Int? {
-        firstIndex(
-            in: range, where: { $0 == 0x0A || $0 == 0x0D || $0 == 0 },
-            in: { $0.zeros(0x0A) | $0.zeros(0x0D) | $0.zeros(0) })
-    }
-
-    /// Offset of the first byte in `range` that fits; `marks` has the high bit of such a byte set in a word.
-    @inline(__always)
-    private func firstIndex(
-        in range: ByteRange, where fits: (UInt8) -> Bool, in marks: (EightBytes) -> UInt64
-    ) -> Int? {
         let inside = clamped(range)
-        var index = inside.start
-        while inside.end &- index >= 8 {
-            // SAFETY: the eight bytes at `index` lie within `inside`, and that within the span, as clamped(_:) upholds.
-            let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
-            let found = marks(EightBytes(word: UInt64(littleEndian: word)))
-            if found != 0 { return index &+ found.trailingZeroBitCount / 8 }
-            index &+= 8
-        }
+        var index = firstControl(from: inside.start, to: inside.end)
         while index < inside.end {
-            if fits(self[index]) { return index }
-            index &+= 1
+            if self[index] == 0x0A || self[index] == 0x0D || self[index] == 0 { return index }
+            index = firstControl(from: index &+ 1, to: inside.end)
         }
         return nil
+    }
+
+    /// Offset of the first byte below 0x20 from `start` up to `end`, or `end`. Both lie within, as in what
+    /// `clamped` returns.
+    @inline(__always)
+    func firstControl(from start: Int, to end: Int) -> Int {
+        first(from: start, to: end, where: { $0 < 0x20 }, in: { $0.bytes(below: 0x20) })
+    }
+
+    /// As `firstControl`, a space too.
+    @inline(__always)
+    func firstControlOrSpace(from start: Int, to end: Int) -> Int {
+        first(from: start, to: end, where: { $0 < 0x21 }, in: { $0.bytes(below: 0x21) })
+    }
+
+    /// Offset of the first byte from `start` up to `end` that fits, or `end`; `marks` has the high bit of such a byte
+    /// set in a word.
+    @inline(__always)
+    private func first(
+        from start: Int, to end: Int, where fits: (UInt8) -> Bool, in marks: (EightBytes) -> UInt64
+    ) -> Int {
+        guard start >= 0, end <= count else { return end }
+        var index = start
+        let lastWord = Swift.min(count &- 8, end &- 1)
+        while index <= lastWord {
+            // SAFETY (here and below): `index` began at 0 or above and only grows; eight bytes stand behind it.
+            let word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
+            let found = marks(EightBytes(word: UInt64(littleEndian: word)))
+            if found != 0 { return Swift.min(index &+ found.trailingZeroBitCount &>> 3, end) }
+            index &+= 8
+        }
+        while index < end {
+            // It is below `end`, which is within the span.
+            if fits(unsafe self[unchecked: index]) { return index }
+            index &+= 1
+        }
+        return end
+    }
+
+    /// The eight bytes at `offset`, the first one lowest; 0 where there are fewer.
+    @inline(__always)
+    public func eightBytes(at offset: Int) -> UInt64 {
+        guard offset >= 0, count &- offset >= 8 else { return 0 }
+        // SAFETY: the guard has found eight bytes between `offset` and the end.
+        let word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)
+        return UInt64(littleEndian: word)
     }
 
     /// `range` without the blanks (space and tab) at both ends.
@@ -136,12 +186,10 @@ extension Span where Element == UInt8 {
     /// (control-protocol: words end at space, tab, CR and LF, a NUL is `E5`), or nil: every byte up to 0x20, and 0x7F.
     public func firstUnfitForWord(in range: ByteRange) -> Int? {
         let inside = clamped(range)
-        var index = inside.start
-        while index < inside.end {
-            if self[index] <= 0x20 || self[index] == 0x7F { return index }
-            index &+= 1
-        }
-        return nil
+        let found = first(
+            from: inside.start, to: inside.end, where: { $0 <= 0x20 || $0 == 0x7F },
+            in: { $0.bytes(below: 0x21) | $0.zeros(0x7F) })
+        return found < inside.end ? found : nil
     }
 }
 
@@ -153,10 +201,19 @@ private struct EightBytes {
     /// becomes 0; the lowest high bit that is left then marks the first one.
     @inline(__always)
     func zeros(_ byte: UInt8) -> UInt64 {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let difference = word ^ (UInt64(byte) &* ones)
-        return (difference &- ones) & ~difference & (ones &<< 7)
+        let difference = word ^ (UInt64(byte) &* EightBytes.ones)
+        return (difference &- EightBytes.ones) & ~difference & (EightBytes.ones &<< 7)
     }
+
+    /// The high bits of the bytes below `limit`, which is at most 0x80, up to the first one at least: to subtract it
+    /// from such a byte borrows.
+    @inline(__always)
+    func bytes(below limit: UInt8) -> UInt64 {
+        (word &- UInt64(limit) &* EightBytes.ones) & ~word & (EightBytes.ones &<< 7)
+    }
+
+    @inline(__always)
+    private static var ones: UInt64 { 0x0101_0101_0101_0101 }
 }
 
 /// `byte`, an ASCII capital as its small letter.

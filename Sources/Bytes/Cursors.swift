@@ -13,6 +13,8 @@ public struct Line: Equatable, Sendable {
     public let holdsReturn: Bool
     /// Whether a NUL stands in the content, at which some readers stop.
     public let holdsNUL: Bool
+    /// Whether a control character other than a tab stands in the content.
+    public let holdsControlCharacter: Bool
 
     /// Whether it ends in more than one CR before the LF, which some readers take for an empty line behind it.
     public var endsTwice: Bool { next &- content.end > 2 }
@@ -35,34 +37,82 @@ public struct LineCursor: Sendable {
         let rest = bytes.clamped(ByteRange(from: offset, to: end))
         guard !rest.isEmpty else { return nil }
         number &+= 1
-        var contentEnd = rest.end
-        var next = rest.end
-        var holdsReturn = false
-        var holdsNUL = false
-        var index = rest.start
-        while let found = bytes.firstLineBreaker(in: ByteRange(from: index, to: rest.end)) {
+        let lineEnd = bytes.lineEnd(from: rest.start, to: rest.end)
+        offset = lineEnd.next
+        return Line(lineEnd, from: rest.start, number: number)
+    }
+}
+
+extension Line {
+    /// The line from `start` up to an end.
+    public init(_ end: LineEnd, from start: Int, number: Int) {
+        content = ByteRange(from: start, to: end.content)
+        next = end.next
+        self.number = number
+        holdsReturn = end.flags & LineEnd.holdsReturn != 0
+        holdsNUL = end.flags & LineEnd.holdsNUL != 0
+        holdsControlCharacter = end.flags & LineEnd.holdsControlCharacter != 0
+    }
+}
+
+/// Where a line ends, and what of note it holds.
+public struct LineEnd: Sendable {
+    /// Offset behind the line's content.
+    public var content: Int
+    /// Offset behind the line end, or of the text's end.
+    public var next: Int
+    /// Some of those below.
+    public var flags: UInt8 = 0
+
+    /// It ends in LF without CR.
+    public static var isLineFeedAlone: UInt8 { 1 }
+    /// As `Line.holdsReturn`.
+    public static var holdsReturn: UInt8 { 2 }
+    /// As `Line.holdsNUL`.
+    public static var holdsNUL: UInt8 { 4 }
+    /// As `Line.holdsControlCharacter`.
+    public static var holdsControlCharacter: UInt8 { 8 }
+}
+
+extension Span where Element == UInt8 {
+    /// Where the line that begins at `start` ends, in a text up to `end`; both lie within.
+    @inline(__always)
+    public func lineEnd(from start: Int, to end: Int) -> LineEnd {
+        let found = firstControl(from: start, to: end)
+        guard found < end else { return LineEnd(content: found, next: end) }
+        // SAFETY: it was found between `start`, which is not negative, and `end`, which lies within.
+        let byte = unsafe self[unchecked: found]
+        if byte == 0x0A { return LineEnd(content: found, next: found &+ 1, flags: LineEnd.isLineFeedAlone) }
+        if byte == 0x0D, found &+ 1 < end, unsafe self[unchecked: found &+ 1] == 0x0A {
+            return LineEnd(content: found, next: found &+ 2)
+        }
+        return oddLineEnd(from: found, to: end)
+    }
+
+    /// The same for a line whose first control character, at `start`, is neither LF nor the CR of CRLF.
+    @inline(never)
+    private func oddLineEnd(from start: Int, to end: Int) -> LineEnd {
+        var flags: UInt8 = 0
+        var index = start
+        while true {
+            let found = firstControl(from: index, to: end)
             index = found
-            while index < rest.end, bytes[index] == 0x0D { index &+= 1 }
-            guard index < rest.end else {
-                contentEnd = found
-                break
+            while index < end, byte(at: index) == 0x0D { index &+= 1 }
+            guard index < end, let byte = byte(at: index) else {
+                return LineEnd(content: found, next: end, flags: flags)
             }
-            if bytes[index] == 0x0A {
-                contentEnd = found
-                next = index &+ 1
-                break
+            if byte == 0x0A {
+                if index == found { flags |= LineEnd.isLineFeedAlone }
+                return LineEnd(content: found, next: index &+ 1, flags: flags)
             }
             if index > found {
-                holdsReturn = true
+                flags |= LineEnd.holdsReturn | LineEnd.holdsControlCharacter
             } else {
-                holdsNUL = true
+                if byte == 0 { flags |= LineEnd.holdsNUL }
+                if byte != 0x09 { flags |= LineEnd.holdsControlCharacter }
                 index &+= 1
             }
         }
-        offset = next
-        return Line(
-            content: ByteRange(from: rest.start, to: contentEnd), next: next, number: number,
-            holdsReturn: holdsReturn, holdsNUL: holdsNUL)
     }
 }
 
@@ -78,13 +128,16 @@ public struct FieldCursor: Sendable {
 
     /// The next field, never empty, or nil at the end.
     public mutating func next(in bytes: Span<UInt8>) -> ByteRange? {
-        let rest = bytes.clamped(ByteRange(from: offset, to: end))
-        var start = rest.start
-        while start < rest.end, isBlank(bytes[start]) { start &+= 1 }
-        var stop = start
-        while stop < rest.end, !isBlank(bytes[stop]) { stop &+= 1 }
+        let last = Swift.min(end, bytes.count)
+        var start = Swift.max(offset, 0)
+        while start < last, let byte = bytes.byte(at: start), isBlank(byte) { start &+= 1 }
+        guard start < last else { return nil }
+        var stop = bytes.firstControlOrSpace(from: start, to: last)
+        while stop < last, let byte = bytes.byte(at: stop), !isBlank(byte) {
+            stop = bytes.firstControlOrSpace(from: stop &+ 1, to: last)
+        }
         offset = stop
-        return stop > start ? ByteRange(from: start, to: stop) : nil
+        return ByteRange(from: start, to: stop)
     }
 }
 
@@ -95,10 +148,14 @@ public enum Decimal {
         let inside = bytes.clamped(range)
         guard !inside.isEmpty else { return nil }
         var value: UInt64 = 0
-        for index in inside.start..<inside.end {
-            guard isDigit(bytes[index]) else { return nil }
-            value = value &* 10 &+ UInt64(bytes[index] &- 0x30)
+        var index = inside.start
+        while index < inside.end {
+            // SAFETY: the index is within `inside`, which clamped(_:) keeps within the span.
+            let byte = unsafe bytes[unchecked: index]
+            guard isDigit(byte) else { return nil }
+            value = value &* 10 &+ UInt64(byte &- 0x30)
             guard value <= UInt64(maximum) else { return nil }
+            index &+= 1
         }
         return UInt32(truncatingIfNeeded: value)
     }

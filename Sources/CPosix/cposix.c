@@ -66,13 +66,18 @@ int64_t cposix_send_many(int fd, const uint8_t *bytes, size_t length, const cpos
     struct iovec places[CPOSIX_BATCH];
     if (count > CPOSIX_BATCH)
         count = CPOSIX_BATCH;
-    memset(messages, 0, count * sizeof *messages);
     for (size_t i = 0; i < count; i++) {
         if (parts[i].start < 0 || parts[i].count < 0 || (size_t)parts[i].start > length
                 || (size_t)parts[i].count > length - (size_t)parts[i].start)
             return -(int64_t)EINVAL;
         places[i].iov_base = (void *)(uintptr_t)(bytes + parts[i].start);
         places[i].iov_len = (size_t)parts[i].count;
+    }
+    /* The kernel has less to do for one alone. */
+    if (count == 1)
+        return send(fd, places[0].iov_base, places[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -(int64_t)errno : 1;
+    memset(messages, 0, count * sizeof *messages);
+    for (size_t i = 0; i < count; i++) {
         messages[i].msg_hdr.msg_iov = &places[i];
         messages[i].msg_hdr.msg_iovlen = 1;
     }
@@ -86,6 +91,13 @@ int64_t cposix_receive_many(int fd, uint8_t *bytes, size_t slot, uint32_t *lengt
     struct iovec places[CPOSIX_BATCH];
     if (count > CPOSIX_BATCH)
         count = CPOSIX_BATCH;
+    if (count == 1) {
+        ssize_t length = recv(fd, bytes, slot, MSG_DONTWAIT | MSG_TRUNC);
+        if (length < 0)
+            return -(int64_t)errno;
+        lengths[0] = (uint32_t)length;
+        return 1;
+    }
     memset(messages, 0, count * sizeof *messages);
     for (size_t i = 0; i < count; i++) {
         places[i].iov_base = bytes + i * slot;

@@ -41,25 +41,31 @@ public enum Command {
     ///
     /// `words` are ranges of `identity`; `notification` is `socket tag` or empty, and only `U` takes one. With
     /// `tagNamesStream` the tag is a Call-ID, and the number of the stream joins it.
+    @inline(never)
     public static func writeMedia(
         _ verb: MediaVerb, modifiers: Span<UInt8>, identity: Span<UInt8>, words: SessionWords,
         address: Span<UInt8>, addressRange: ByteRange, port: UInt16, stream: Int, notification: Span<UInt8>,
         tagNamesStream: Bool = false, into text: inout [UInt8]
     ) {
-        text.append(verb == .update ? UInt8(ascii: "U") : UInt8(ascii: "L"))
-        text.append(modifiers)
-        text.append(0x20)
-        text.append(identity, words.callID)
-        text.append(0x20)
-        text.append(address, addressRange)
-        text.append(0x20)
-        text.append(decimal: UInt64(port))
-        writeTags(identity, words, stream: stream, into: &text)
-        if verb == .update, !notification.isEmpty {
-            text.append(0x20)
-            text.append(notification)
-            if tagNamesStream { NotificationTag.append(stream: stream, to: &text) }
+        let wantsNotification = verb == .update && !notification.isEmpty
+        let room =
+            modifiers.count &+ words.callID.count &+ addressRange.count &+ notification.count &+ longestNumber &+ 5
+        text.append(addingCapacity: room &+ roomOfTags(words)) { output in
+            output.add(verb == .update ? UInt8(ascii: "U") : UInt8(ascii: "L"))
+            output.add(modifiers, modifiers.all)
+            output.add(0x20)
+            output.add(identity, words.callID)
+            output.add(0x20)
+            output.add(address, addressRange)
+            output.add(0x20)
+            output.add(decimal: UInt64(port))
+            writeTags(identity, words, stream: stream, into: &output)
+            if wantsNotification {
+                output.add(0x20)
+                output.add(notification, notification.all)
+            }
         }
+        if wantsNotification, tagNamesStream { NotificationTag.append(stream: stream, to: &text) }
     }
 
     /// `D callid tag[;n][ tag[;n]]` (control-protocol: D); without `stream` it is about all of them.
@@ -126,18 +132,34 @@ public enum Command {
     private static func writeTags(
         _ identity: Span<UInt8>, _ words: SessionWords, stream: Int?, into text: inout [UInt8]
     ) {
-        writeTag(identity, words.firstTag, stream: stream, into: &text)
-        if !words.secondTag.isEmpty { writeTag(identity, words.secondTag, stream: stream, into: &text) }
+        text.append(addingCapacity: roomOfTags(words)) { writeTags(identity, words, stream: stream, into: &$0) }
+    }
+
+    /// The most bytes of a number.
+    private static var longestNumber: Int { 20 }
+
+    /// The most bytes that the tags take.
+    private static func roomOfTags(_ words: SessionWords) -> Int {
+        words.firstTag.count &+ words.secondTag.count &+ 2 &* (longestNumber &+ 2)
+    }
+
+    @inline(never)
+    private static func writeTags(
+        _ identity: Span<UInt8>, _ words: SessionWords, stream: Int?, into output: inout OutputSpan<UInt8>
+    ) {
+        writeTag(identity, words.firstTag, stream: stream, into: &output)
+        if !words.secondTag.isEmpty { writeTag(identity, words.secondTag, stream: stream, into: &output) }
     }
 
     private static func writeTag(
-        _ identity: Span<UInt8>, _ tag: ByteRange, stream: Int?, into text: inout [UInt8]
+        _ identity: Span<UInt8>, _ tag: ByteRange, stream: Int?, into output: inout OutputSpan<UInt8>
     ) {
-        text.append(0x20)
-        text.append(identity, tag)
+        output.add(0x20)
+        output.add(identity, tag)
         if let stream {
-            text.append(UInt8(ascii: ";"))
-            text.append(decimal: stream)
+            output.add(UInt8(ascii: ";"))
+            // The number of a stream, which is not negative.
+            output.add(decimal: UInt64(stream.magnitude))
         }
     }
 }

@@ -148,7 +148,7 @@ extension Relay {
     /// a node that is gone from a command that was lost.
     private func reportSilence(_ race: inout Race, _ now: UInt64) {
         race.lookAt = .max
-        for place in 0..<Legs.count {
+        for place in 0..<Legs.count where race.legs.isTaken(place) {
             guard let leg = race.legs[place], !leg.isUndo else { continue }
             let patience = min(patience(leg.node), settings.budgetNanoseconds / 4)
             if now &- leg.askedAt >= patience {
@@ -305,7 +305,7 @@ extension Relay {
     private mutating func takeEnds<Host: CallHost>(
         _ race: inout Race, _ host: Host, _ body: Span<UInt8>, _ address: Span<UInt8>
     ) {
-        for place in 0..<Legs.count {
+        for place in 0..<Legs.count where race.legs.isTaken(place) {
             guard let leg = race.legs[place], let outcome = ended(leg.member) else { continue }
             if let room = leg.room, room.isConnections {
                 // Until it is certain that nothing is to be undone over one of them.
@@ -346,7 +346,7 @@ extension Relay {
     /// silence noted.
     mutating func decide<Host: RelayHost>(_ race: inout Race, _ host: Host, _ verdict: Race.Verdict) {
         race.verdict = verdict
-        for place in 0..<Legs.count {
+        for place in 0..<Legs.count where race.legs.isTaken(place) {
             guard let leg = race.legs[place], !leg.isUndo else { continue }
             race.legs[place] = nil
             abandon(leg, host)
@@ -357,7 +357,7 @@ extension Relay {
 
     /// Ends whatever is under way: the race is over.
     private mutating func abandon<Host: RelayHost>(_ race: inout Race, _ host: Host) {
-        for place in 0..<Legs.count {
+        for place in 0..<Legs.count where race.legs.isTaken(place) {
             guard let leg = race.legs[place] else { continue }
             race.legs[place] = nil
             abandon(leg, host)

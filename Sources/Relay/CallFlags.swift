@@ -50,7 +50,7 @@ struct CallFlags: Equatable {
         _ text: Span<UInt8>, for use: Use, modifiers: inout [UInt8]
     ) throws(CallFailure) -> CallFlags {
         var flags = CallFlags()
-        modifiers.removeAll(keepingCapacity: true)
+        modifiers.clear()
         guard text.count <= maximumLength else { throw .flagsTooLong }
         var offset = 0
         while let letter = text.byte(at: offset) {

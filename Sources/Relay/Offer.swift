@@ -19,6 +19,8 @@ struct MediaCall {
     var words = SessionWords()
     /// What of the ip_address parameter is the new address; empty: it is not given.
     var address = ByteRange.empty
+    /// The family of the address that the message came from, where that is looked at.
+    var sourceFamily: AddressFamily?
     var verb = MediaVerb.update
     var options = RewriteOptions()
     /// Whether notifications come back to the module itself, with a tag that is its own.
@@ -36,8 +38,8 @@ struct MediaCall {
     ) -> Result {
         if !flags.trustsAddress {
             let result: Result? = host.with(.source) { source in
-                let family = AddressText.family(source, source.all) ?? .ipv4
-                if let own = AddressText.family(body, stream.address), own != family { return nil }
+                let family = sourceFamily ?? .ipv4
+                if stream.isNumeric, stream.family != family { return nil }
                 return use(source, source.all, family)
             }
             if let result { return result }
@@ -65,17 +67,18 @@ extension Relay {
     public mutating func manage<Host: CallHost>(
         _ host: Host, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
     ) -> ReturnCode {
-        switch manageAction(host) {
+        let (action, sdp) = manageAction(host)
+        switch action {
         case .nothing: return .done
         case .refuse: return finish(host, .nothingToManage, isMedia: true)
         case .delete:
             if isFailedInvite(host), let code = postponeDelete(host, flags: flags, isAsync: false) { return code }
             return delete(host, flags: flags)
-        case .answer: return media(.answer, host, flags, address, hasAddress)
+        case .answer: return media(.answer, host, flags, address, hasAddress, sdp: sdp)
         case .offer:
             // The mark says that the INVITE itself carried the offer, so an offer in its reply does not make one.
             if host.facts.isRequest, host.facts.method == .invite { host.markTransaction() }
-            return media(.offer, host, flags, address, hasAddress)
+            return media(.offer, host, flags, address, hasAddress, sdp: sdp)
         }
     }
 
@@ -84,11 +87,12 @@ extension Relay {
         host.facts.isRequest && host.facts.method == .invite && host.facts.route == .failure
     }
 
-    /// What manage becomes for this message.
-    func manageAction<Host: CallHost>(_ host: Host) -> ManageAction {
+    /// What manage becomes for this message, and where its SDP stands.
+    func manageAction<Host: CallHost>(_ host: Host) -> (ManageAction, sdp: ByteRange?) {
+        var range: ByteRange?
         let hasSDP = host.with(.body) { (body: Span<UInt8>) -> Bool in
             do throws(CallFailure) {
-                _ = try findSDP(host, body)
+                range = try findSDP(host, body)
                 return true
             } catch .body(let fault) {
                 // The offer or answer that it seems to be says what is wrong with it.
@@ -97,15 +101,17 @@ extension Relay {
                 return false
             }
         }
-        return host.facts.manageAction(
+        let action = host.facts.manageAction(
             hasSDP: hasSDP, isWithinDialog: { host.isWithinDialog }, transaction: { host.transaction })
+        return (action, range)
     }
 
     mutating func media<Host: CallHost>(
-        _ role: MediaRole, _ host: Host, _ flagText: Span<UInt8>, _ address: Span<UInt8>, _ hasAddress: Bool
+        _ role: MediaRole, _ host: Host, _ flagText: Span<UInt8>, _ address: Span<UInt8>, _ hasAddress: Bool,
+        sdp: ByteRange? = nil
     ) -> ReturnCode {
         do throws(CallFailure) {
-            let call = try prepareMedia(role, host, flagText, address, hasAddress)
+            let call = try prepareMedia(role, host, flagText, address, hasAddress, sdp: sdp)
             try host.with(.body) { (body: Span<UInt8>) throws(CallFailure) in
                 var race = Race(.media(call), setID: selectedSetID(host))
                 try run(&race, host, body, address)
@@ -119,9 +125,11 @@ extension Relay {
     }
 
     /// Reads a message for an offer or answer: everything that can be refused before anybody is asked. What the call's
-    /// commands and edits are made of stays in the relay's memory until the next message is read.
+    /// commands and edits are made of stays in the relay's memory until the next message is read. `sdp`: where it stands,
+    /// if that has been looked for.
     mutating func prepareMedia<Host: CallHost>(
-        _ role: MediaRole, _ host: Host, _ flagText: Span<UInt8>, _ address: Span<UInt8>, _ hasAddress: Bool
+        _ role: MediaRole, _ host: Host, _ flagText: Span<UInt8>, _ address: Span<UInt8>, _ hasAddress: Bool,
+        sdp: ByteRange? = nil
     ) throws(CallFailure) -> MediaCall {
         var call = MediaCall(flags: try CallFlags.parse(flagText, for: .media, modifiers: &flagModifiers))
         if hasAddress {
@@ -130,7 +138,8 @@ extension Relay {
             call.address = Self.withoutBrackets(address)
         }
         try host.with(.body) { (body: Span<UInt8>) throws(CallFailure) in
-            let range = try findSDP(host, body)
+            let range: ByteRange
+            if let sdp { range = sdp } else { range = try findSDP(host, body) }
             try read(role, host, &call)
             try check(host, body, range, &call)
         }
@@ -190,16 +199,19 @@ extension Relay {
         case .rewritten: throw .alreadyRewritten
         case .edited: throw .editedBody
         }
-        if !call.flags.ignoresMarker,
-            SessionDescription.carriesMarker(body, range, marker: settings.marker.span)
-        {
-            throw .alreadyMarked
-        }
+        let marker = settings.marker
         do throws(SDPFault) {
-            try description.parse(body, range)
+            try description.parse(
+                body, range, marker: marker.span,
+                readsOrigins: call.flags.changesOrigin || settings.rewritesOrigin)
         } catch {
+            // The marker may stand behind what is wrong, and says that it is a proxy's.
+            if !call.flags.ignoresMarker, SessionDescription.carriesMarker(body, range, marker: marker.span) {
+                throw .alreadyMarked
+            }
             throw .sdp(error)
         }
+        if !call.flags.ignoresMarker, description.isMarked == true { throw .alreadyMarked }
         call.options.changesOrigin = call.flags.changesOrigin || settings.rewritesOrigin
         call.options.changesSessionConnection = call.flags.changesSessionConnection
         call.options.relayCandidates = try relayCandidates(host)
@@ -211,13 +223,13 @@ extension Relay {
                 throw .unfit(.address)
             }
         } else {
-            let isAddress = host.with(.source) { AddressText.family($0, $0.all) != nil }
-            guard isAddress else { throw .missing(.source) }
+            call.sourceFamily = host.with(.source) { AddressText.family($0, $0.all) }
+            guard call.sourceFamily != nil else { throw .missing(.source) }
         }
         if call.flags.bridgesByFamily, let first = description.streams.first(where: { $0.wantsRelay }) {
             flagModifiers.append(first.family == .ipv6 ? "EI" : "IE")
         }
-        notification.removeAll(keepingCapacity: true)
+        notification.clear()
         if call.verb == .update, !settings.timeoutSocket.isEmpty {
             let isOwnTag = try writeNotification(host)
             call.tagNamesStream = isOwnTag && !settings.notifyListen.isEmpty
@@ -280,7 +292,8 @@ extension Relay {
         _ range: ByteRange, _ body: Span<UInt8>, _ node: Capabilities
     ) {
         modifiers.removeAll(keepingCapacity: true)
-        modifiers.append(contentsOf: flagModifiers)
+        let fixed = flagModifiers
+        modifiers.append(fixed.span)
         if family == .ipv6 { modifiers.append(UInt8(ascii: "6")) }
         if call.flags.repacketizationMilliseconds > 0, node.contains(.repacketization) {
             modifiers.append(UInt8(ascii: "Z"))
@@ -317,7 +330,7 @@ extension Relay {
         _ member: Int, _ node: Int, _ host: Host, _ call: MediaCall, _ body: Span<UInt8>, _ address: Span<UInt8>
     ) -> Answers {
         verdicts.removeAll(keepingCapacity: true)
-        refusals.removeAll(keepingCapacity: true)
+        refusals.clear()
         addresses.removeAll(keepingCapacity: true)
         var failure: CallFailure?
         var hasPort = false

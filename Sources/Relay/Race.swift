@@ -41,6 +41,8 @@ struct Leg {
 /// The legs under way, each with another node.
 struct Legs {
     private var legs: InlineArray<8, Leg?> = .init(repeating: nil)
+    /// A bit for each place where something is under way: mostly it is one.
+    private var taken: UInt8 = 0
 
     /// How many there can be: nodes that are asked at once for a call that the first one does not know.
     static var count: Int { 8 }
@@ -48,19 +50,31 @@ struct Legs {
     static var hedges: Int { 4 }
 
     subscript(place: Int) -> Leg? {
-        get { place >= 0 && place < legs.count ? legs[place] : nil }
-        set { if place >= 0, place < legs.count { legs[place] = newValue } }
+        get { isTaken(place) ? legs[place] : nil }
+        set {
+            guard place >= 0, place < legs.count else { return }
+            if newValue == nil, !isTaken(place) { return }
+            legs[place] = newValue
+            let bit: UInt8 = 1 &<< UInt8(truncatingIfNeeded: place)
+            taken = newValue == nil ? taken & ~bit : taken | bit
+        }
+    }
+
+    /// Whether something is under way at `place`.
+    @inline(__always)
+    func isTaken(_ place: Int) -> Bool {
+        place >= 0 && place < legs.count && taken &>> UInt8(truncatingIfNeeded: place) & 1 != 0
     }
 
     /// A place among the first `count` where nothing is under way, nil where there is none.
     func freePlace(among count: Int = Legs.count) -> Int? {
-        for place in 0..<min(count, legs.count) where legs[place] == nil { return place }
+        for place in 0..<min(count, legs.count) where !isTaken(place) { return place }
         return nil
     }
 
     /// Whether somebody is asked, or what was created is being deleted.
     func hasAny(isUndo: Bool) -> Bool {
-        for place in legs.indices {
+        for place in legs.indices where isTaken(place) {
             if let leg = legs[place], leg.isUndo == isUndo { return true }
         }
         return false

@@ -66,30 +66,31 @@ extension Relay {
     public mutating func submitManage<Host: SuspendableCall>(
         _ host: Host, _ lines: JobLines, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
     ) -> SubmissionResult {
-        switch manageAction(host) {
+        let (action, sdp) = manageAction(host)
+        switch action {
         case .nothing: return .code(.done)
         case .refuse: return .code(finish(host, .nothingToManage, isMedia: true))
         case .delete:
             if isFailedInvite(host), let code = postponeDelete(host, flags: flags, isAsync: true) { return .code(code) }
             return .code(submitDelete(host, lines, flags: flags))
-        case .answer: return submit(.answer, host, lines, flags, address, hasAddress)
+        case .answer: return submit(.answer, host, lines, flags, address, hasAddress, sdp: sdp)
         case .offer:
             if host.facts.isRequest, host.facts.method == .invite { host.markTransaction() }
-            return submit(.offer, host, lines, flags, address, hasAddress)
+            return submit(.offer, host, lines, flags, address, hasAddress, sdp: sdp)
         }
     }
 
     private mutating func submit<Host: SuspendableCall>(
         _ kind: JobKind, _ host: Host, _ lines: JobLines, _ flags: Span<UInt8>, _ address: Span<UInt8>,
-        _ hasAddress: Bool
+        _ hasAddress: Bool, sdp: ByteRange? = nil
     ) -> SubmissionResult {
         // An ACK has no transaction that could wait: it is answered as by the blocking function.
         if host.facts.isRequest, host.facts.method == .ack {
-            return .code(media(kind == .answer ? .answer : .offer, host, flags, address, hasAddress))
+            return .code(media(kind == .answer ? .answer : .offer, host, flags, address, hasAddress, sdp: sdp))
         }
         if host.facts.status >= 300 { return .code(refuseToWait(host)) }
         do throws(CallFailure) {
-            let call = try prepareMedia(kind == .answer ? .answer : .offer, host, flags, address, hasAddress)
+            let call = try prepareMedia(kind == .answer ? .answer : .offer, host, flags, address, hasAddress, sdp: sdp)
             // What is kept deletes it, too, should the transaction be gone meanwhile.
             let isKept = kind == .offer && renewPostponed(host, flags: flags, isAsync: true)
             jobDraft.begin(kind, host.facts, setID: selectedSetID(host))

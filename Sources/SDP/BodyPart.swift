@@ -26,6 +26,8 @@ public enum BodyPart {
         let whole = body.all
         guard let contentType else { return whole }
 
+        // What nearly all send needs no closer look.
+        if contentType.equals(contentType.all, "application/sdp") { return whole }
         let type = ContentType(contentType, contentType.all)
         if type.isSDP(contentType) { return whole }
         guard type.isMultipart(contentType) else { throw BodyFault(.notSDP) }

@@ -15,6 +15,8 @@ struct ConnectionField {
     let address: ByteRange
     /// The family of the address itself where it is numeric, else that of the token.
     let family: AddressFamily
+    /// Whether the address is numeric.
+    let isNumeric: Bool
     /// Whether the address is the null address: hold.
     let isNull: Bool
 
@@ -59,7 +61,9 @@ struct ConnectionField {
         guard !address.isEmpty else { return nil }
         familyToken = type
         addressField = field
-        family = AddressText.family(bytes, address) ?? tokenFamily
-        isNull = AddressText.isNull(bytes, address)
+        let numeric = AddressText.family(bytes, address)
+        family = numeric ?? tokenFamily
+        isNumeric = numeric != nil
+        isNull = isNumeric && AddressText.isNull(bytes, address)
     }
 }

@@ -28,6 +28,8 @@ public struct MediaStream: Sendable {
     public internal(set) var address = ByteRange.empty
     /// The family of `address` itself where it is numeric, else that of the `c=` line.
     public internal(set) var family = AddressFamily.ipv4
+    /// Whether `address` is numeric, and no name.
+    public internal(set) var isNumeric = false
     /// Whether `address` is the null address (RFC 3264 section 8.4).
     public internal(set) var isOnHold = false
     /// Whether there is an `a=candidate:` line (RFC 8839 section 5.1).
@@ -68,10 +70,12 @@ public struct MediaStream: Sendable {
         isAudio = body.equalsIgnoringCase(media, "audio")
         self.session = session
         transport = fields.next(in: body) ?? ByteRange(start: value.end, count: 0)
-        isRTP = MediaStream.isRTP(body, transport)
-        isOverTCP = body.hasPrefixIgnoringCase(transport, "TCP/") || body.equalsIgnoringCase(transport, "TCP")
-        let firstFormat = fields.next(in: body)?.start ?? value.end
-        formats = body.trimmed(ByteRange(from: firstFormat, to: value.end))
+        let mayBeOverTCP = body.byte(at: transport.start).map(lowercased) == UInt8(ascii: "t")
+        isRTP = !mayBeOverTCP && MediaStream.isRTP(body, transport)
+        isOverTCP =
+            mayBeOverTCP
+            && (body.hasPrefixIgnoringCase(transport, "TCP/") || body.equalsIgnoringCase(transport, "TCP"))
+        formats = body.trimmed(ByteRange(from: transport.end, to: value.end))
     }
 
     /// The port with its `/<n>`, if any: what a new port takes the place of.
@@ -81,6 +85,7 @@ public struct MediaStream: Sendable {
     mutating func adopt(_ connection: ConnectionField) {
         address = connection.address
         family = connection.family
+        isNumeric = connection.isNumeric
         isOnHold = connection.isNull
     }
 
@@ -89,11 +94,15 @@ public struct MediaStream: Sendable {
     /// over TCP is no relay's.
     static func isRTP(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
         var profile = bytes.clamped(range)
-        if bytes.hasPrefixIgnoringCase(profile, "UDP/TLS/") {
+        if profile.count > 9, bytes.hasPrefixIgnoringCase(profile, "UDP/TLS/") {
             profile = ByteRange(from: profile.start &+ 8, to: profile.end)
         }
-        return bytes.equalsIgnoringCase(profile, "RTP/AVP") || bytes.equalsIgnoringCase(profile, "RTP/SAVP")
-            || bytes.equalsIgnoringCase(profile, "RTP/AVPF") || bytes.equalsIgnoringCase(profile, "RTP/SAVPF")
+        switch profile.count {
+        case 7: return bytes.equalsIgnoringCase(profile, "RTP/AVP")
+        case 8: return bytes.equalsIgnoringCase(profile, "RTP/SAVP") || bytes.equalsIgnoringCase(profile, "RTP/AVPF")
+        case 9: return bytes.equalsIgnoringCase(profile, "RTP/SAVPF")
+        default: return false
+        }
     }
 
     /// Adds the stream's payload types to `output`, in order, with a comma between each two: numbers from 0 to 127,
@@ -103,13 +112,16 @@ public struct MediaStream: Sendable {
         var fields = FieldCursor(in: formats)
         var low: UInt64 = 0
         var high: UInt64 = 0
-        while let field = fields.next(in: body) {
-            guard let type = Decimal.parse(body, field, maximum: 127) else { continue }
-            let bit: UInt64 = 1 &<< UInt64(type & 63)
-            guard (type < 64 ? low : high) & bit == 0 else { continue }
-            if low | high != 0 { output.append(UInt8(ascii: ",")) }
-            if type < 64 { low |= bit } else { high |= bit }
-            output.append(decimal: UInt64(type))
+        // A number takes no more than its field, and the comma as much as the blank.
+        output.append(addingCapacity: formats.count &+ 1) { output in
+            while let field = fields.next(in: body) {
+                guard let type = Decimal.parse(body, field, maximum: 127) else { continue }
+                let bit: UInt64 = 1 &<< UInt64(type & 63)
+                guard (type < 64 ? low : high) & bit == 0 else { continue }
+                if low | high != 0 { output.add(UInt8(ascii: ",")) }
+                if type < 64 { low |= bit } else { high |= bit }
+                output.add(decimal: UInt64(type))
+            }
         }
         return low | high != 0
     }

@@ -44,7 +44,12 @@ public struct SessionDescription: ~Copyable {
     /// The line of an `o=` without `IN IP4` or `IN IP6` and an address at its end, which cannot be changed, from 1;
     /// 0: there is none.
     public private(set) var lineOfOtherOrigin = 0
+    /// Whether a line begins with the marker that it was read with; nil where it was read without one.
+    public private(set) var isMarked: Bool?
     private var hasOrigin = false
+    /// Whether the last media stream wants a relay: its attributes are looked at.
+    private var readsAttributes = false
+    private var readsOrigins = true
     private let streamLimit: Int
     /// Whether an empty line or a NUL has been seen, behind which some read no further.
     private var mayHaveEnded = false
@@ -72,10 +77,19 @@ public struct SessionDescription: ~Copyable {
     /// those of a media stream that is off or over TCP, but for its `m=`.
     /// Throws for what `SDPError` names, all but `verdictsDoNotMatch`.
     public mutating func parse(_ body: Span<UInt8>, _ range: ByteRange) throws(SDPFault) {
+        try parse(body, range, marker: Span(), readsOrigins: true)
+    }
+
+    /// As above, and looks for `marker` on the way (`carriesMarker`), unless that is empty. Without `readsOrigins` it is
+    /// not looked at what `o=` lines hold: no rewrite changes them.
+    public mutating func parse(
+        _ body: Span<UInt8>, _ range: ByteRange, marker: Span<UInt8>, readsOrigins: Bool
+    ) throws(SDPFault) {
         forget()
+        self.readsOrigins = readsOrigins
         self.range = body.clamped(range)
         do throws(SDPFault) {
-            try readLines(of: body)
+            try readLines(of: body, marker)
         } catch {
             forget()
             throw error
@@ -89,31 +103,62 @@ public struct SessionDescription: ~Copyable {
         range = .empty
         endsLinesInLineFeedAlone = false
         lineOfOtherOrigin = 0
+        isMarked = nil
         hasOrigin = false
+        readsAttributes = false
         mayHaveEnded = false
     }
 
-    private mutating func readLines(of body: Span<UInt8>) throws(SDPFault) {
-        var lines = LineCursor(in: range)
-        var lineFeeds = 0
-        var carriageReturns = 0
-        while let line = lines.next(in: body) {
-            if line.next > line.content.end {
-                let endsInLineFeedAlone = body.byte(at: line.content.end) == 0x0A
-                lineFeeds &+= endsInLineFeedAlone ? 1 : 0
-                carriageReturns &+= endsInLineFeedAlone ? 0 : 1
+    private mutating func readLines(of body: Span<UInt8>, _ marker: Span<UInt8>) throws(SDPFault) {
+        let end = range.end
+        var offset = range.start
+        var number = 0
+        var hasLineFeedAlone = false
+        var hasCarriageReturn = false
+        var marks = LineStart(of: marker)
+        while offset < end {
+            let start = offset
+            let lineEnd = body.lineEnd(from: start, to: end)
+            offset = lineEnd.next
+            number &+= 1
+            if lineEnd.flags & LineEnd.isLineFeedAlone != 0 {
+                hasLineFeedAlone = true
+            } else if offset > lineEnd.content {
+                hasCarriageReturn = true
             }
-            if line.holdsReturn { throw SDPFault(.loneReturn, line: line.number) }
-            if line.content.isEmpty || line.holdsNUL { mayHaveEnded = true }
-            try read(line, of: body)
-            if line.endsTwice { mayHaveEnded = true }
+            if lineEnd.flags & LineEnd.holdsReturn != 0 { throw SDPFault(.loneReturn, line: number) }
+            if lineEnd.content == start || lineEnd.flags & LineEnd.holdsNUL != 0 { mayHaveEnded = true }
+            let word = body.eightBytes(at: start)
+            marks.look(body, at: start, word, upTo: end, marker)
+            if lineEnd.content &- start >= 2, !isOtherAttribute(word) {
+                try read(Line(lineEnd, from: start, number: number), of: body)
+            }
+            if offset &- lineEnd.content > 2 { mayHaveEnded = true }
         }
         try endStream()
-        endsLinesInLineFeedAlone = lineFeeds > 0 && carriageReturns == 0
+        if !marker.isEmpty { isMarked = marks.isFound }
+        endsLinesInLineFeedAlone = hasLineFeedAlone && !hasCarriageReturn
         if sessions.isEmpty { throw SDPFault(.noVersion) }
         if !hasOrigin { throw SDPFault(.noOrigin) }
         if streams.isEmpty { throw SDPFault(.noMedia) }
         try checkSessions()
+    }
+
+    /// Whether a line that begins with these eight bytes is an attribute that `readAttribute` takes no notice of, as most
+    /// lines are. False where that is not certain.
+    @inline(__always)
+    private func isOtherAttribute(_ word: UInt64) -> Bool {
+        guard word & 0xFFFF == LineStart.attribute else { return false }
+        guard readsAttributes else { return true }
+        let name = word &>> 16
+        switch name & 0xFF {
+        case 0...0x20: return false
+        case 0x63: return name != LineStart.candidate
+        case 0x52, 0x72:
+            let behind = name &>> 32 & 0xFF
+            return name & 0xFFFF_FFFF | LineStart.smallLetters != LineStart.rtcp || (behind > 0x20 && behind != 0x3A)
+        default: return true
+        }
     }
 
     private mutating func read(_ line: Line, of body: Span<UInt8>) throws(SDPFault) {
@@ -166,8 +211,9 @@ public struct SessionDescription: ~Copyable {
 
     /// The index of the media stream that is being read, or nil before a session's first.
     private var currentStream: Int? {
-        guard let last = streams.last, last.session == sessions.count &- 1 else { return nil }
-        return streams.count &- 1
+        let last = streams.count &- 1
+        guard last >= 0, streams[last].session == sessions.count &- 1 else { return nil }
+        return last
     }
 
     private mutating func note(_ place: Place, _ line: Line) throws(SDPFault) {
@@ -190,6 +236,7 @@ public struct SessionDescription: ~Copyable {
     private mutating func readOrigin(_ body: Span<UInt8>, _ value: ByteRange, _ line: Line) throws(SDPFault) {
         let session = try currentSession(line)
         hasOrigin = true
+        guard readsOrigins else { return }
         guard let field = ConnectionField(origin: body, value) else {
             if lineOfOtherOrigin == 0 { lineOfOtherOrigin = line.number }
             return
@@ -202,7 +249,7 @@ public struct SessionDescription: ~Copyable {
         let session = try currentSession(line)
         let field: ConnectionField
         do throws(SDPError) {
-            guard !body.holdsControlCharacter(line.content) else { throw .controlCharacter }
+            guard !line.holdsControlCharacter else { throw .controlCharacter }
             field = try ConnectionField(connection: body, value)
         } catch {
             if let stream = currentStream, !streams[stream].wantsRelay {
@@ -227,13 +274,14 @@ public struct SessionDescription: ~Copyable {
     private mutating func beginStream(_ body: Span<UInt8>, _ line: Line) throws(SDPFault) {
         let session = try currentSession(line)
         try endStream()
-        guard !body.holdsControlCharacter(line.content) else { throw SDPFault(.controlCharacter, line: line.number) }
+        guard !line.holdsControlCharacter else { throw SDPFault(.controlCharacter, line: line.number) }
         guard streams.count < streamLimit else { throw SDPFault(.tooManyStreams, line: line.number) }
         let index = streams.count
         guard let stream = MediaStream(number: index &+ 1, line: line, session: session, in: body) else {
             throw SDPFault(.badPort, line: line.number)
         }
         streams.append(stream)
+        readsAttributes = stream.wantsRelay
         if sessions[session].firstStream == nil { sessions[session].firstStream = index }
         if stream.wantsRelay {
             try note(.port(stream: index, stream.portField), line)
@@ -265,7 +313,7 @@ public struct SessionDescription: ~Copyable {
     /// Attributes of a session, before its first `m=`, are not ours, nor are those of a stream that no relay has; but who
     /// takes no notice of a further `v=` reads its `a=rtcp:` as that of the stream before.
     private mutating func readAttribute(_ body: Span<UInt8>, _ value: ByteRange, _ line: Line) throws(SDPFault) {
-        guard let last = streams.last, last.wantsRelay else { return }
+        guard readsAttributes else { return }
         let stream = streams.count &- 1
         if currentStream != nil, body.hasPrefix(value, "candidate:") {
             let place = Place.candidates(stream: stream, behind: line.next)
@@ -289,13 +337,6 @@ extension Span where Element == UInt8 {
         var index = inside.start
         while index < inside.end, self[index] <= 0x20 { index &+= 1 }
         return index
-    }
-
-    /// Whether a control character other than a tab stands in `range`.
-    fileprivate func holdsControlCharacter(_ range: ByteRange) -> Bool {
-        let inside = clamped(range)
-        for index in inside.start..<inside.end where self[index] < 0x20 && self[index] != 0x09 { return true }
-        return false
     }
 
     /// What stands behind `rtcp:` in the value of an `a=` line without the blanks around it, or nil where that is another

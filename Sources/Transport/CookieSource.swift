@@ -49,15 +49,15 @@ public struct CookieSource: ~Copyable {
         if bytesLeft < Self.randomLength {
             guard refill() else { return false }
         }
-        for _ in 0..<Self.randomLength {
-            text.append(Self.digit(pool[used] & 0x1F))
-            used &+= 1
+        let random = (pool.span.eightBytes(at: used), pool.span.eightBytes(at: used &+ 8))
+        used &+= Self.randomLength
+        var rest = UInt64(truncatingIfNeeded: tag.member) &<< 8 | UInt64(truncatingIfNeeded: tag.command) & 0xFF
+        var values: UInt64 = 0
+        for place in 0..<Self.tagLength {
+            values |= (rest & 0x1F) &<< UInt64(truncatingIfNeeded: 8 &* place)
+            rest &>>= 5
         }
-        var rest = UInt32(truncatingIfNeeded: tag.member) &<< 8 | UInt32(truncatingIfNeeded: tag.command) & 0xFF
-        for _ in 0..<Self.tagLength {
-            text.append(Self.digit(UInt8(truncatingIfNeeded: rest) & 0x1F))
-            rest >>= 5
-        }
+        text.append(Self.digits(random.0), Self.digits(random.1), Self.digits(values), count: Self.length)
         return true
     }
 
@@ -74,8 +74,13 @@ public struct CookieSource: ~Copyable {
         return CookieTag(member: Int(number >> 8), command: Int(number & 0xFF))
     }
 
-    private static func digit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") &+ value : UInt8(ascii: "a") &+ (value &- 10)
+    /// The digits of eight values at once, of each its lowest five bits: `0` to `9`, then `a` to `v`.
+    private static func digits(_ values: UInt64) -> UInt64 {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let values = values & (ones &* 0x1F)
+        // 1 in each byte whose value is 10 or more: its high bit is set by what is missing to 128.
+        let letters = (values &+ ones &* 118) &>> 7 & ones
+        return values &+ ones &* UInt64(UInt8(ascii: "0")) &+ letters &* 39
     }
 
     private static func value(_ digit: UInt8) -> UInt8? {

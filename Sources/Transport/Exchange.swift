@@ -102,10 +102,7 @@ public struct Exchange: ~Copyable {
         guard commands.count < Self.maximumCommands else { throw .tooMany }
         guard inside.count <= Self.maximumCommandLength else { throw .tooLong }
         guard !inside.isEmpty else { throw .unfit }
-        for index in inside.start..<inside.end {
-            let byte = bytes[index]
-            guard byte != 0x0A, byte != 0x0D, byte != 0 else { throw .unfit }
-        }
+        guard bytes.firstLineBreaker(in: inside) == nil else { throw .unfit }
         let start = outgoing.count
         switch framing {
         case .datagram:

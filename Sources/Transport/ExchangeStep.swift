@@ -16,7 +16,7 @@ extension ExchangeCore {
     private static var mostRounds: Int { 16 }
 
     mutating func step(until deadline: UInt64) {
-        finished.removeAll(keepingCapacity: true)
+        finished.clear()
         let wake = min(deadline, listEntries())
         let before = Calls.now()
         let attempt = Attempt(Calls.wait(&entries, nanoseconds: wake > before ? wake &- before : 0))

@@ -189,4 +189,40 @@ func text(_ bytes: [UInt8], _ range: ByteRange) -> String {
             #expect(isDigit(byte) == (byte >= 0x30 && byte <= 0x39))
         }
     }
+
+    @Test func rangesOfAnyLengthAreComparedToTheLastByte() {
+        let bytes = (0..<60).map { UInt8($0) }
+        for length in 0..<40 {
+            let same = [UInt8](repeating: 0xFF, count: 3) + bytes[5..<(5 + length)]
+            // The first place is the one before: no byte of the range differs.
+            for place in 2..<(3 + length) {
+                var other = same
+                other[place] ^= 0x80
+                let isEqual = bytes.span.equals(
+                    ByteRange(start: 5, count: length), other.span, ByteRange(start: 3, count: length))
+                #expect(isEqual == (place == 2), "\(length) bytes, \(place)")
+            }
+        }
+    }
+
+    @Test func eachByteThatIsUnfitForAWordIsFoundAtEachPlace() {
+        for byte in UInt8.min...UInt8.max {
+            for length in 1...20 {
+                for place in 0..<length {
+                    var bytes = [UInt8](repeating: 0x80, count: length)
+                    bytes[place] = byte
+                    let isUnfit = byte <= 0x20 || byte == 0x7F
+                    #expect(bytes.span.firstUnfitForWord(in: bytes.span.all) == (isUnfit ? place : nil))
+                }
+            }
+        }
+    }
+
+    @Test func eightBytesAreReadWhereThereAreEight() {
+        let bytes: [UInt8] = [9, 1, 2, 3, 4, 5, 6, 7, 8]
+        #expect(bytes.span.eightBytes(at: 1) == 0x0807_0605_0403_0201)
+        #expect(bytes.span.eightBytes(at: 2) == 0)
+        #expect(bytes.span.eightBytes(at: -1) == 0)
+        #expect(bytes.span.eightBytes(at: .max) == 0)
+    }
 }

@@ -35,6 +35,31 @@ import Testing
         #expect(written { $0.append(decimal: value) } == String(value))
     }
 
+    @Test func whatDoesNotFitTheRoomThatWasAskedForIsLeftOut() {
+        let bytes = Array("abcdef".utf8)
+        let text = written {
+            $0.append(addingCapacity: 8) { output in
+                output.add(bytes.span, ByteRange(start: 1, count: 3))
+                output.add(bytes.span, bytes.span.all)
+                output.add(decimal: 123_456)
+                output.add(decimal: 120)
+                output.add(0x2F)
+                output.add(decimal: 7)
+                output.add(decimal: 8)
+                output.add(0x2F)
+            }
+        }
+        #expect(text == "bcd120/7")
+    }
+
+    @Test(arguments: [-1, 0, 1, 8, 9, 21, 24, 25])
+    func wordsAreAddedByteByByte(_ count: Int) {
+        let text = written {
+            $0.append(0x6867_6665_6463_6261, 0x3736_3534_3332_3130, 0x5857_5655_5453_5251, count: count)
+        }
+        #expect(text == String("abcdefgh01234567QRSTUVWX".prefix(max(count, 0))))
+    }
+
     @Test func logTextIsPrintableAndBounded() {
         let bytes = Array("a\r\n\u{1B}[1m\u{0}\u{7F}é~".utf8)
         #expect(written { $0.append(printable: bytes.span, bytes.span.all) } == "a???[1m????~")

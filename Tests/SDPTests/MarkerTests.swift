@@ -45,4 +45,23 @@ import Testing
         #expect(carries("v=0\r\na=x\r\na=y\r\n", "a=x\r\na=y"))
         #expect(!carries("v=0\r\na=x\r\n", "a=x\r\na=y"))
     }
+
+    @Test(arguments: [
+        "", "a=nortpproxy:yes\r\n", "a=nortpproxy:yes", "a=nortpproxy:no\r\n", "a=\r\na=nortpproxy:yes\r\n", "a=n",
+        "a=nortpproxy:yes and more", "a=sendrecv\na=nortpproxy:yes\n", "a=rtcp:1\r\na=nortpproxy:ye\r\n",
+    ])
+    func readingADescriptionFindsItOnTheWay(_ end: String) throws {
+        let start = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 0\r\n"
+        let body = Array((start + end).utf8)
+        for marker in ["a=nortpproxy:yes", "a=s", "a", "m=audio 4000", "v=0\r\no=-", "a=nortpproxy:yes and"] {
+            let bytes = Array(marker.utf8)
+            var description = SessionDescription()
+            try description.parse(body.span, body.span.all, marker: bytes.span, readsOrigins: false)
+            #expect(
+                description.isMarked
+                    == SessionDescription.carriesMarker(body.span, body.span.all, marker: bytes.span), "\(marker)")
+            try description.parse(body.span, body.span.all)
+            #expect(description.isMarked == nil)
+        }
+    }
 }
