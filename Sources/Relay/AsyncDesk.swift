@@ -87,7 +87,7 @@ public struct AsyncDesk: ~Copyable {
             lines.queues.setUnderWay(process, active.count &+ heldUp.count)
             let isCrowded = relay.roomLines?.nodes.isEmpty == false
             let wake = min(lookAt, nextWake, heldUp.nextWake)
-            relay.exchanges.step(until: min(wake, isCrowded ? now &+ Relay.roomPause : .max))
+            relay.exchanges.step(until: min(wake, isCrowded ? now &+ RunTimes.roomPause : .max))
             bell.quieten()
         }
     }
@@ -113,7 +113,7 @@ public struct AsyncDesk: ~Copyable {
         for node in relay.roomLines?.nodes ?? [] {
             while let ticket = relay.roomLines?.first(node) {
                 guard let call = calls[ticket.call], call.serial == ticket.serial, call.line == node,
-                    call.race.chosen == node
+                    call.race.run.chosen == node
                 else {
                     relay.roomLines?.removeFirst(node)
                     continue
@@ -121,6 +121,7 @@ public struct AsyncDesk: ~Copyable {
                 guard let room = relay.takeRoom(node, commands: call.race.roomCommands, now: now) else { break }
                 relay.roomLines?.removeFirst(node)
                 calls[ticket.call]?.race.room = room
+                calls[ticket.call]?.race.run.roomIsThere()
                 calls[ticket.call]?.line = nil
                 advance(ticket.call, host, lines)
             }
@@ -162,7 +163,7 @@ public struct AsyncDesk: ~Copyable {
         let isFirst = isUndo ? order.appendBehindFirst(number, line.value) : order.append(number, line.value)
         serial &+= 1
         var call = AsyncCall(
-            record: record, race: Race(.simple(.delete, SessionWords()), setID: record.header.setID),
+            record: record, race: relay.race(.simple(.delete, SessionWords()), setID: record.header.setID),
             place: active.count, serial: serial)
         if isFirst {
             ready.append(number)
@@ -189,7 +190,7 @@ public struct AsyncDesk: ~Copyable {
     private mutating func begin<Host: JobHost>(_ number: Int, _ host: Host, _ lines: JobLines) {
         guard calls.indices.contains(number), var call = calls[number] else { return }
         do throws(CallFailure) {
-            call.race = Race(try prepare(call.record, host), setID: call.record.header.setID)
+            call.race = relay.race(try prepare(call.record, host), setID: call.record.header.setID)
             if call.record.kind == .undoOffer { relay.aim(&call.race, at: Int(call.record.header.node)) }
             call.hasBegun = true
             calls[number] = call
@@ -250,7 +251,7 @@ public struct AsyncDesk: ~Copyable {
             do throws(CallFailure) {
                 _ = try prepare(call.record, host)
             } catch {
-                relay.decide(&call.race, host, .failed(error))
+                call.race.run.decide(.failed(error))
             }
         }
         let message = JobCall(host, call.record)
@@ -259,12 +260,12 @@ public struct AsyncDesk: ~Copyable {
         }
         switch progress {
         case .waiting(let until):
-            for place in 0..<Legs.count {
+            for place in 0..<AskedNodes.count {
                 if let leg = call.race.legs[place], owners.indices.contains(leg.member) { owners[leg.member] = number }
             }
             call.wake = until
             nextWake = min(nextWake, until)
-            if let node = call.race.chosen, call.race.roomCommands > 0 {
+            if let node = call.race.run.chosen, call.race.roomCommands > 0 {
                 if call.line != node { relay.roomLines?.append(RoomTicket(call: number, serial: call.serial), node) }
                 call.line = node
             } else {
@@ -277,9 +278,9 @@ public struct AsyncDesk: ~Copyable {
         }
     }
 
-    private mutating func end<Host: JobHost>(_ call: AsyncCall, _ verdict: Race.Verdict, _ host: Host) {
+    private mutating func end<Host: JobHost>(_ call: AsyncCall, _ verdict: CommandRun.Verdict, _ host: Host) {
         // Other calls have been driven since this one was.
-        relay.lastAsked = call.race.subject
+        relay.lastAsked = call.race.run.subject
         let message = JobCall(host, call.record)
         guard call.record.hasContinuation, call.record.kind != .undoOffer else {
             if case .failed(let failure) = verdict { _ = relay.finish(message, failure, isMedia: false) }
@@ -288,12 +289,12 @@ public struct AsyncDesk: ~Copyable {
         }
         switch verdict {
         case .failed(let failure):
-            resume(call.record, host, relay.finish(message, failure, isMedia: true), node: call.race.latest)
+            resume(call.record, host, relay.finish(message, failure, isMedia: true), node: call.race.run.latest)
         case .done:
-            call.record.header.node = Int32(clamping: call.race.latest)
+            call.record.header.node = Int32(clamping: call.race.run.latest)
             // Before it is the host's: who counts the bodies asks for it.
             call.record.header.isRewritten = true
-            let outcome = relay.table.withURL(call.race.latest) {
+            let outcome = relay.table.withURL(call.race.run.latest) {
                 host.resume(call.record, .done, relay.edits, instance: $0)
             }
             settle(call.record, outcome, host)

@@ -16,25 +16,19 @@ extension Relay {
         if directory.membership != table.membership { directory = NodeDirectory(table) }
     }
 
-    /// The next node to ask, which counts as tried from now on. Nil where there is none yet: one that has not answered
-    /// since start may still do so.
-    mutating func nextNode<Host: CallHost>(_ race: inout Race, _ host: Host) throws(CallFailure) -> Int? {
-        guard let set = directory.position(ofSet: race.setID) else {
-            throw .noNode(setID: race.setID, setExists: false)
-        }
-        if race.isSearching {
-            guard let node = unaskedNode(race, set) else { throw .noNode(race.setID) }
-            race.tried.append(node)
+    /// The next node to ask. Nil where there is none yet: one that has not answered since start may still do so.
+    mutating func nextNode<Host: CallHost>(_ race: Race, _ host: Host) throws(CallFailure) -> Int? {
+        let setID = race.run.terms.setID
+        guard let set = directory.position(ofSet: setID) else { throw .noNode(setID: setID, setExists: false) }
+        if race.run.isSearching {
+            guard let node = unaskedNode(race, set) else { throw .noNode(setID) }
             return node
         }
         if let node = remembered(race, host) ?? choose(race, set) {
-            race.tried.append(node)
-            race.latest = node
-            lastAsked = node
             table.withURL(node) { host.setInstance($0) }
             return node
         }
-        guard hasUnproven(set) else { throw .noNode(race.setID) }
+        guard hasUnproven(set) else { throw .noNode(setID) }
         return nil
     }
 
@@ -48,7 +42,7 @@ extension Relay {
         directory.refresh(position, table)
         let set = directory.sets[position]
         let needsSeveral = needsSeveralStreams(race.errand)
-        if race.tried.isEmpty {
+        if race.run.tried.isEmpty {
             let node = choose(set.takers, set.sums)
             guard needsSeveral, let node, !capabilities(node).servesSeveralStreams else { return node }
         }
@@ -62,7 +56,7 @@ extension Relay {
     private func chooseAmongRest(_ race: Race, _ set: NodeSet, servingSeveral: Bool) -> Int? {
         var (nodes, sums) = ([Int](), [UInt64]())
         for reserves in [false, true] where nodes.isEmpty {
-            for node in set.nodes where table.takesNewCalls(node) && !race.tried.contains(node) {
+            for node in set.nodes where table.takesNewCalls(node) && !race.run.tried.contains(node) {
                 guard (table.weight(node) == 0) == reserves else { continue }
                 if servingSeveral, !capabilities(node).servesSeveralStreams { continue }
                 nodes.append(node)
@@ -105,8 +99,9 @@ extension Relay {
 
     /// The node that holds the call, if it takes commands and has not been tried.
     private func remembered<Host: RelayHost>(_ race: Race, _ host: Host) -> Int? {
-        guard let node = calls?.node(for: callKey(race.setID), now: host.ticks), table.setID(node) == race.setID,
-            table.takesCommands(node), !race.tried.contains(node)
+        guard let node = calls?.node(for: callKey(race.run.terms.setID), now: host.ticks),
+            table.setID(node) == race.run.terms.setID,
+            table.takesCommands(node), !race.run.tried.contains(node)
         else { return nil }
         return node
     }

@@ -157,7 +157,7 @@ extension Relay {
     ) throws(CallFailure) {
         let start = MonotonicClock.now()
         var call = FigureCall(words: words)
-        var race = Race(.figures(call), setID: setID)
+        var race = race(.figures(call), setID: setID)
         try run(&race, host, Span(), Span())
         while gathered.mayGoOn {
             call.firstStream &+= FigureCall.streams
@@ -165,8 +165,8 @@ extension Relay {
             guard call.firstStream <= FigureCall.lastStream,
                 MonotonicClock.now() &- start < settings.budgetNanoseconds
             else { throw .streamsUnasked }
-            let node = race.latest
-            race = Race(.figures(call), setID: setID)
+            let node = race.run.latest
+            race = self.race(.figures(call), setID: setID)
             aim(&race, at: node)
             try run(&race, host, Span(), Span())
         }
@@ -185,10 +185,12 @@ extension Relay {
     }
 
     /// Takes the answers for four streams into `gathered`.
-    mutating func judgeFigures<Host: CallHost>(_ race: inout Race, _ leg: Leg, _ host: Host) {
-        let incoming = exchanges.incoming(leg.member)
-        let parts = exchanges.count(leg.member) / FigureCall.streams
-        let known = capabilities(leg.node)
+    mutating func findFigures<Host: CallHost>(
+        _ race: Race, _ node: Int, _ member: Int, _ host: Host
+    ) -> CommandRun.Finding {
+        let incoming = exchanges.incoming(member)
+        let parts = exchanges.count(member) / FigureCall.streams
+        let known = capabilities(node)
         var figures = gathered
         var failure: CallFailure?
         for stream in 0..<FigureCall.streams {
@@ -196,15 +198,13 @@ extension Relay {
             var isThere = false
             var fault: ErrorCode?
             for part in 0..<parts {
-                guard let reply = exchanges.reply(leg.member, stream &* parts &+ part) else {
-                    return nodeFailed(&race, leg, .malformed, host)
-                }
+                guard let reply = exchanges.reply(member, stream &* parts &+ part) else { return .malformed }
                 switch FigureReply.parse(incoming.span, reply, asked: .asked(part, of: known), into: &values) {
-                case .malformed: return nodeFailed(&race, leg, .malformed, host)
+                case .malformed: return .malformed
                 case .taken: isThere = true
                 case .error(let code) where code.isUnknownSession(known): break
                 case .error(let code):
-                    account(host, leg.node, code)
+                    account(host, node, code)
                     fault = code
                 }
             }
@@ -212,13 +212,10 @@ extension Relay {
             if isThere { figures.add(values) } else if let fault { failure = failure ?? .relayError(fault) }
             figures.mayGoOn = isThere
         }
-        if figures.streams == 0, failure == nil {
-            if race.mayAskOthers { return search(&race, leg, nil) }
-            failure = .relayError(.noSession)
-        }
+        if figures.streams == 0, failure == nil { return .unknownSession(nil, ifAlone: .relayError(.noSession)) }
         gathered = figures
-        if figures.streams > 0 { noteFound(&race, leg, host) }
-        decide(&race, host, failure.map { .failed($0) } ?? .done)
+        if figures.streams > 0 { noteFound(race, node, host) }
+        return failure.map { .failure($0, hasCreated: false) } ?? .success
     }
 }
 

@@ -113,7 +113,7 @@ extension Relay {
         do throws(CallFailure) {
             let call = try prepareMedia(role, host, flagText, address, hasAddress, sdp: sdp)
             try host.with(.body) { (body: Span<UInt8>) throws(CallFailure) in
-                var race = Race(.media(call), setID: selectedSetID(host))
+                var race = race(.media(call), setID: selectedSetID(host))
                 try run(&race, host, body, address)
             }
             host.count(.bodiesRewritten)

@@ -69,7 +69,7 @@ extension Relay {
             let words = try record.with(.flags) { (flags: Span<UInt8>) throws(CallFailure) in
                 try prepareDelete(call, flags)
             }
-            var race = Race(.simple(.delete, words), setID: record.header.setID)
+            var race = race(.simple(.delete, words), setID: record.header.setID)
             try run(&race, call, Span(), Span())
             forget(record.header.setID)
         } catch {

@@ -54,7 +54,7 @@ public struct Relay: ~Copyable {
 
     /// Attaches a process to the table. Opens nothing.
     public init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable? = nil) {
-        self.init(settings: settings, table: table, calls: calls, members: Legs.count)
+        self.init(settings: settings, table: table, calls: calls, members: AskedNodes.count)
     }
 
     /// `members`: exchanges that may be under way at once. A call needs one at a time, or a few where a node is slow.
@@ -67,7 +67,7 @@ public struct Relay: ~Copyable {
         self.calls = calls
         directory = NodeDirectory(table)
         exchanges = ExchangeGroup(
-            members: members, nodes: table.capacity, reserves: members <= Legs.count)
+            members: members, nodes: table.capacity, reserves: members <= AskedNodes.count)
         freeMembers = Array((0..<members).reversed())
         description = SessionDescription(streamLimit: settings.maximumStreams)
         self.table = table

@@ -8,19 +8,10 @@ import ControlProtocol
 import SharedState
 
 extension Relay {
-    /// Has the other nodes of the set asked for the call, which that of `leg` does not know. `failure`: what the script
-    /// gets where nobody does; nil: that this is so.
-    func search(_ race: inout Race, _ leg: Leg, _ failure: CallFailure?) {
-        guard !race.isSearching else { return }
-        race.isSearching = true
-        race.latest = leg.node
-        race.failure = failure
-    }
-
     /// A node of the set at `position` that has not been asked for the call and can answer.
     func unaskedNode(_ race: Race, _ position: Int) -> Int? {
         for node in directory.sets[position].nodes
-        where table.takesCommands(node) && !race.tried.contains(node) && canServe(race.errand, node) {
+        where table.takesCommands(node) && !race.run.tried.contains(node) && canServe(race.errand, node) {
             return node
         }
         return nil
@@ -36,11 +27,10 @@ extension Relay {
         }
     }
 
-    /// Notes that the node of `leg` has the call that was searched for.
-    func noteFound<Host: CallHost>(_ race: inout Race, _ leg: Leg, _ host: Host) {
-        guard race.isSearching else { return }
-        race.latest = leg.node
-        table.withURL(leg.node) { host.setInstance($0) }
-        if !race.errand.isDelete { remember(host, leg.node, race.setID) }
+    /// Notes that `node` has the call that was searched for.
+    func noteFound<Host: CallHost>(_ race: Race, _ node: Int, _ host: Host) {
+        guard race.run.isSearching else { return }
+        table.withURL(node) { host.setInstance($0) }
+        if !race.errand.isDelete { remember(host, node, race.run.terms.setID) }
     }
 }

@@ -124,7 +124,7 @@ extension Relay {
     private mutating func command<Host: CallHost>(
         _ kind: SimpleCommand, _ words: SessionWords, _ host: Host
     ) throws(CallFailure) {
-        var race = Race(.simple(kind, words), setID: selectedSetID(host))
+        var race = race(.simple(kind, words), setID: selectedSetID(host))
         try run(&race, host, Span(), Span())
     }
 

@@ -86,12 +86,16 @@ extension Relay {
         do throws(CallFailure) {
             try makeEdits(body, call.options)
             guard host.apply(edits) else { throw .notApplied }
-            decide(&race, host, .done)
+            race.run.decide(.done)
         } catch {
-            return decide(&race, host, .failed(error))
+            return race.run.decide(.failed(error))
         }
         for stream in description.streams where call.deletes(stream, at: []) {
-            guard let node = race.latest >= 0 ? race.latest : try? nextNode(&race, host) else { return }
+            if race.run.latest < 0, let node = try? nextNode(race, host) {
+                race.run.chosen(node, now: MonotonicClock.now())
+            }
+            let node = race.run.latest
+            guard node >= 0 else { return }
             guard call.deletes(stream, at: capabilities(node)) else { return }
             writeDelete(stream, call)
             sendOnce(host, node)

@@ -141,7 +141,7 @@ extension Relay {
     private mutating func checkSomebodyIsThere<Host: CallHost>(_ host: Host, _ setID: UInt32) throws(CallFailure) {
         refreshDirectory()
         guard let set = directory.position(ofSet: setID) else { throw .noNode(setID: setID, setExists: false) }
-        let race = Race(.simple(.delete, .init()), setID: setID)
+        let race = race(.simple(.delete, .init()), setID: setID)
         guard hasNode(race, host, set) else { throw .noNode(setID) }
     }
 
