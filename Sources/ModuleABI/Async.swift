@@ -34,7 +34,7 @@ private let error = ReturnCode.error.rawValue
 public func rtpp_offer_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible,
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible,
         let lines = unsafe module.pointee.lines
     else { return error }
     // SAFETY (here and below): the glue lends every argument for the call.
@@ -48,7 +48,7 @@ public func rtpp_offer_async(
 public func rtpp_answer_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible,
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible,
         let lines = unsafe module.pointee.lines
     else { return error }
     let result = unsafe module.pointee.relay?.submitAnswer(
@@ -61,7 +61,7 @@ public func rtpp_answer_async(
 public func rtpp_manage_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible,
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible,
         let lines = unsafe module.pointee.lines
     else { return error }
     let result = unsafe module.pointee.relay?.submitManage(
@@ -74,7 +74,7 @@ public func rtpp_manage_async(
 public func rtpp_delete_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible,
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible,
         let lines = unsafe module.pointee.lines
     else { return error }
     let code = unsafe module.pointee.relay?.submitDelete(call, lines, flags: Span(_unsafeElements: flags.buffer))
@@ -84,7 +84,7 @@ public func rtpp_delete_async(
 // MARK: - The processes
 
 /// The host of an asynchronous process.
-@safe private struct DeskHost: JobHost {
+@safe private struct AsyncProcessHost: JobHost {
     let services: rtpp_host
     /// Memory for handing edits over.
     let edits: UnsafeMutablePointer<[rtpp_edit]>
@@ -144,12 +144,12 @@ public func rtpp_run_async(_ handle: OpaquePointer?, _ process: Int) {
     let parts = SharedBlock(settings)
     guard let table = unsafe try? parts.nodes(block, size: size) else { return }
     let calls = unsafe (try? parts.calls(block, size: size)) ?? nil
-    var desk = AsyncDesk(process: process, settings: settings, table: table, calls: calls)
+    var running = AsyncProcess(process: process, settings: settings, table: table, calls: calls)
     var edits: [rtpp_edit] = unsafe []
     let services = unsafe module.pointee.host
     unsafe withUnsafeMutablePointer(to: &edits) { memory in
-        let host = unsafe DeskHost(services: services, edits: memory)
-        desk.run(host, lines, while: { Host(services).isWanted })
+        let host = unsafe AsyncProcessHost(services: services, edits: memory)
+        running.run(host, lines, while: { Host(services).isWanted })
     }
 }
 
@@ -157,7 +157,7 @@ public func rtpp_run_async(_ handle: OpaquePointer?, _ process: Int) {
 public func rtpp_goes_on(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ memory: UnsafeRawPointer?
 ) {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message), let memory = unsafe memory
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), let memory = unsafe memory
     else { return }
     // SAFETY: the record is the host's while its route runs, and is only read.
     unsafe module.pointee.relay?.keepSet(call, of: JobRecord(UnsafeMutableRawPointer(mutating: memory)))

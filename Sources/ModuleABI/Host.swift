@@ -87,7 +87,7 @@ extension rtpp_report_kind {
 }
 
 /// A message in the hands of the host.
-@safe struct Call: SuspendableCall {
+@safe struct SIPMessage: SuspendableCall {
     private let services: rtpp_host
     private let message: UnsafePointer<rtpp_message>
     private let module: UnsafeMutablePointer<Module>

@@ -151,7 +151,7 @@ public func rtpp_attach(_ handle: OpaquePointer?) -> rtpp_status {
     }
     do throws(SharedStateError) {
         let (parts, size) = unsafe (SharedBlock(module.pointee.settings), module.pointee.blockSize)
-        unsafe module.pointee.relay = Relay(
+        unsafe module.pointee.relay = Worker(
             settings: module.pointee.settings, table: try parts.nodes(block, size: size),
             calls: try parts.calls(block, size: size))
         unsafe module.pointee.lines = try parts.lines(block, size: size, bells: module.pointee.bells)
@@ -177,7 +177,7 @@ public func rtpp_run_monitor(_ handle: OpaquePointer?) {
     guard let table = unsafe try? parts.nodes(block, size: size) else { return }
     let calls = unsafe (try? parts.calls(block, size: size)) ?? nil
     // Of its own: the routes of its events call functions, and those use the other one.
-    var relay = unsafe Relay(settings: module.pointee.settings, table: table, calls: calls)
+    var relay = unsafe Worker(settings: module.pointee.settings, table: table, calls: calls)
     let host = unsafe Host(module.pointee.host)
     // By now nothing can keep the server from starting.
     var line: [UInt8] = []

@@ -15,7 +15,7 @@ import SharedState
     /// The block that was laid out, and its size.
     var block: UnsafeMutableRawPointer?
     var blockSize = 0
-    var relay: Relay?
+    var relay: Worker?
     /// What the asynchronous processes' bells are found by.
     var bells: [Int32] = []
     var lines: JobLines?

@@ -11,7 +11,8 @@ private let error = ReturnCode.error
 public func rtpp_offer(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible else {
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible
+    else {
         return error.rawValue
     }
     // SAFETY (here and below): the glue lends every argument for the call.
@@ -25,7 +26,8 @@ public func rtpp_offer(
 public func rtpp_answer(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible else {
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible
+    else {
         return error.rawValue
     }
     let code = unsafe module.pointee.relay?.answer(
@@ -38,7 +40,8 @@ public func rtpp_answer(
 public func rtpp_manage(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible else {
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible
+    else {
         return error.rawValue
     }
     let code = unsafe module.pointee.relay?.manage(
@@ -51,7 +54,8 @@ public func rtpp_manage(
 public func rtpp_delete(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message), unsafe flags.isPossible else {
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible
+    else {
         return error.rawValue
     }
     let code = unsafe module.pointee.relay?.delete(call, flags: Span(_unsafeElements: flags.buffer))
@@ -62,7 +66,9 @@ public func rtpp_delete(
 public func rtpp_select_set(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ id: Int64
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message) else { return error.rawValue }
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message) else {
+        return error.rawValue
+    }
     let code = unsafe module.pointee.relay?.selectSet(call, id: id)
     return (code ?? error).rawValue
 }
@@ -71,7 +77,9 @@ public func rtpp_select_set(
 public func rtpp_select_set_text(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ text: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message) else { return error.rawValue }
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message) else {
+        return error.rawValue
+    }
     let code = unsafe module.pointee.relay?.selectSet(call, text: Span(_unsafeElements: text.buffer))
     return (code ?? error).rawValue
 }
@@ -81,7 +89,9 @@ public func rtpp_play(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ prompt: rtpp_bytes, _ count: Int64,
     _ toUAS: Bool
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message) else { return error.rawValue }
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message) else {
+        return error.rawValue
+    }
     let code = unsafe module.pointee.relay?.play(
         call, prompt: Span(_unsafeElements: prompt.buffer), count: Int(count), toCallee: toUAS)
     return (code ?? error).rawValue
@@ -91,14 +101,18 @@ public func rtpp_play(
 public func rtpp_stop_play(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ toUAS: Bool
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message) else { return error.rawValue }
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message) else {
+        return error.rawValue
+    }
     let code = unsafe module.pointee.relay?.stopPlay(call, toCallee: toUAS)
     return (code ?? error).rawValue
 }
 
 @c @implementation
 public func rtpp_record(_ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message) else { return error.rawValue }
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message) else {
+        return error.rawValue
+    }
     let code = unsafe module.pointee.relay?.record(call)
     return (code ?? error).rawValue
 }
@@ -108,7 +122,7 @@ public func rtpp_statistics(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ output: UnsafeMutablePointer<UInt8>?,
     _ capacity: Int, _ length: UnsafeMutablePointer<Int>?
 ) -> rtpp_status {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message), let output = unsafe output,
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), let output = unsafe output,
         let length = unsafe length
     else { return .RTPP_BAD_ARGUMENT }
     let status = unsafe module.pointee.relay?.statistics(call) { text -> rtpp_status in
@@ -126,7 +140,7 @@ public func rtpp_figure_index(_ handle: OpaquePointer?, _ name: rtpp_bytes) -> I
     guard let module = unsafe module(handle) else { return -1 }
     unsafe module.pointee.settings.asksFigures = true
     // SAFETY: the glue lends the name for the call.
-    return Int32(truncatingIfNeeded: unsafe Relay.figureIndex(of: Span(_unsafeElements: name.buffer)) ?? -1)
+    return Int32(truncatingIfNeeded: unsafe Worker.figureIndex(of: Span(_unsafeElements: name.buffer)) ?? -1)
 }
 
 @c @implementation
@@ -134,7 +148,7 @@ public func rtpp_figure(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ index: Int32,
     _ value: UnsafeMutablePointer<rtpp_figure_value>?
 ) -> rtpp_status {
-    guard let module = unsafe module(handle), let call = unsafe Call(module, message), let value = unsafe value
+    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), let value = unsafe value
     else { return .RTPP_BAD_ARGUMENT }
     let status = unsafe module.pointee.relay?.figure(call, Int(index)) { text, number -> rtpp_status in
         var found = rtpp_figure_value()

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Counting what came of exchanges: per node in shared memory, over all nodes with the host. No lock, no system call.
+// Counting what came of exchanges: per node in shared memory, over all nodes for the host. No lock, no system call.
 
 import ControlProtocol
 import SharedState
 import Transport
 
-extension Relay {
+extension Worker {
     /// Counts the commands of the exchange of `member` with `node`, which is over. `outcome` nil: nobody waits for it
     /// any longer.
-    func account<Host: RelayHost>(_ host: Host, _ member: Int, _ node: Int, _ outcome: ExchangeOutcome?) {
+    mutating func account(_ member: Int, _ node: Int, _ outcome: ExchangeOutcome?) {
         let tally = exchanges.tally(member)
         if let time = exchanges.answeredAt(member) { table.noteAnswer(node, at: time) }
         var counts = ExchangeCounts()
@@ -16,38 +16,38 @@ extension Relay {
         counts.answered = min(UInt32(clamping: tally.answered), counts.commands)
         counts.retransmissions = UInt32(clamping: tally.retransmitted)
         if outcome == .timedOut { counts.timeouts = counts.commands &- counts.answered }
-        account(host, node, counts)
+        account(node, counts)
     }
 
     /// Counts a command to `node` that nobody waits for.
-    func accountUnawaited<Host: RelayHost>(_ host: Host, _ node: Int) {
+    mutating func accountUnawaited(_ node: Int) {
         var counts = ExchangeCounts()
         counts.commands = 1
-        account(host, node, counts)
+        account(node, counts)
     }
 
-    private func account<Host: RelayHost>(_ host: Host, _ node: Int, _ counts: ExchangeCounts) {
+    private mutating func account(_ node: Int, _ counts: ExchangeCounts) {
         table.count(counts, node)
-        if counts.commands > 0 { host.count(.commandsSent, counts.commands) }
-        if counts.answered > 0 { host.count(.commandsAnswered, counts.answered) }
-        if counts.timeouts > 0 { host.count(.commandsTimedOut, counts.timeouts) }
-        if counts.retransmissions > 0 { host.count(.retransmissions, counts.retransmissions) }
+        if counts.commands > 0 { outbox.count(.commandsSent, counts.commands) }
+        if counts.answered > 0 { outbox.count(.commandsAnswered, counts.answered) }
+        if counts.timeouts > 0 { outbox.count(.commandsTimedOut, counts.timeouts) }
+        if counts.retransmissions > 0 { outbox.count(.retransmissions, counts.retransmissions) }
     }
 
     /// Counts an answer of `node` that is an error.
-    func account<Host: RelayHost>(_ host: Host, _ node: Int, _ code: ErrorCode) {
-        host.count(RelayCounter(code.group))
-        table.noteFault(node, .errorReply(code.number), tick: host.ticks)
+    mutating func account(_ node: Int, _ code: ErrorCode) {
+        outbox.count(RelayCounter(code.group))
+        table.noteFault(node, .errorReply(code.number), tick: ticks)
     }
 
     /// Notes that a call did not wait for `node` any longer.
-    func noteSilence<Host: RelayHost>(_ host: Host, _ node: Int) {
-        if table.noteSilence(node), table.takesNewCalls(node) { table.noteCondition(node, tick: host.ticks) }
+    func noteSilence(_ node: Int) {
+        if table.noteSilence(node), table.takesNewCalls(node) { table.noteCondition(node, tick: ticks) }
     }
 
     /// Notes that `node` has answered.
-    func noteAnswer<Host: RelayHost>(_ host: Host, _ node: Int) {
-        if table.noteAnswer(node), table.takesNewCalls(node) { table.noteCondition(node, tick: host.ticks) }
+    func noteAnswer(_ node: Int) {
+        if table.noteAnswer(node), table.takesNewCalls(node) { table.noteCondition(node, tick: ticks) }
     }
 }
 

@@ -16,7 +16,7 @@ public struct NodeListing: Sendable {
     public let recheck: Int32
 }
 
-extension Relay {
+extension Worker {
     /// Calls whose node is remembered.
     public func rememberedCalls() -> Int {
         switch calls {
@@ -96,8 +96,9 @@ extension Relay {
             appendName(of: node)
             line.append(what)
             line.append(", by RPC")
-            reportNode(host, kind, .notice, node)
+            reportNode(kind, .notice, node)
         }
+        tell(host)
         return isFound
     }
 }

@@ -27,7 +27,7 @@ private enum MediaFigure {
 }
 
 /// Streams of a call that are asked for in one exchange.
-struct FigureCall {
+struct FigureQuery {
     /// Both tags are there.
     var words: SessionWords
     /// From 1.
@@ -98,7 +98,7 @@ struct FetchedFigures {
     let figures: CallFigures
 }
 
-extension Relay {
+extension Worker {
     /// The number of the figure of this `name`, 0 or more; nil where there is none.
     public static func figureIndex(of name: Span<UInt8>) -> Int? {
         if let figure = Figure(name, name.all) { return figure.rawValue }
@@ -135,65 +135,68 @@ extension Relay {
         if let fetched, fetched.message == facts.id, fetched.process == facts.process, fetched.setID == setID {
             return fetched.figures
         }
-        gathered = CallFigures()
+        let kept = blocking
+        kept.call.run.subject = nil
+        kept.call.figures = CallFigures()
         do throws(CallFailure) {
-            try identity.read(host, CallFlags())
-            var words = try identity.words(swapped: !facts.isRequest)
+            try kept.call.identity.read(host, CallFlags())
+            var words = try kept.call.identity.words(swapped: !facts.isRequest)
             // The names stand behind both tags; RTPProxy looks at the second one only where it does not know the first.
             if words.secondTag.isEmpty { words.secondTag = words.firstTag }
-            try fetch(words, setID, host)
+            try fetch(&kept.call, words, setID, host)
         } catch {
-            gathered = CallFigures()
+            kept.call.figures = CallFigures()
             // A call without a session is an everyday question.
-            if !error.isUnknownCall { _ = finish(host, error, isMedia: false) }
+            if !error.isUnknownCall { _ = finish(host, error, node: kept.call.run.subject, isMedia: false) }
         }
-        fetched = FetchedFigures(message: facts.id, process: facts.process, setID: setID, figures: gathered)
-        return gathered
+        let figures = kept.call.figures
+        fetched = FetchedFigures(message: facts.id, process: facts.process, setID: setID, figures: figures)
+        return figures
     }
 
     /// Gathers the figures of all streams.
     private mutating func fetch<Host: CallHost>(
-        _ words: SessionWords, _ setID: UInt32, _ host: Host
+        _ call: inout Call, _ words: SessionWords, _ setID: UInt32, _ host: Host
     ) throws(CallFailure) {
         let start = MonotonicClock.now()
-        var call = FigureCall(words: words)
-        var race = race(.figures(call), setID: setID)
-        try run(&race, host, Span(), Span())
-        while gathered.mayGoOn {
-            call.firstStream &+= FigureCall.streams
+        var query = FigureQuery(words: words)
+        begin(&call, .figures(query), setID: setID)
+        try run(&call, host, Span())
+        while call.figures.mayGoOn {
+            query.firstStream &+= FigureQuery.streams
             // Each exchange has a budget of its own: none is begun once one budget is over.
-            guard call.firstStream <= FigureCall.lastStream,
+            guard query.firstStream <= FigureQuery.lastStream,
                 MonotonicClock.now() &- start < settings.budgetNanoseconds
             else { throw .streamsUnasked }
-            let node = race.run.latest
-            race = self.race(.figures(call), setID: setID)
-            aim(&race, at: node)
-            try run(&race, host, Span(), Span())
+            let node = call.run.latest
+            begin(&call, .figures(query), setID: setID)
+            aim(&call, at: node)
+            try run(&call, host, Span())
         }
     }
 
     /// Writes `command`: number `part` of those for a stream, in the words of a node of these `capabilities`.
-    mutating func write(_ call: FigureCall, stream: Int, part: Int, _ capabilities: Capabilities) {
+    mutating func write(
+        _ call: borrowing Call, _ query: FigureQuery, stream: Int, part: Int, _ capabilities: Capabilities
+    ) {
         command.removeAll(keepingCapacity: true)
-        let memory = identity.text
+        let text = call.identity.text.span
         let figures = FigureSet.asked(part, of: capabilities)
         if figures.isEmpty {
-            Command.writeQuery(identity: memory.span, words: call.words, stream: stream, into: &command)
+            Command.writeQuery(identity: text, words: query.words, stream: stream, into: &command)
         } else {
-            Command.writeQuery(figures, identity: memory.span, words: call.words, stream: stream, into: &command)
+            Command.writeQuery(figures, identity: text, words: query.words, stream: stream, into: &command)
         }
     }
 
-    /// Takes the answers for four streams into `gathered`.
-    mutating func findFigures<Host: CallHost>(
-        _ race: Race, _ node: Int, _ member: Int, _ host: Host
-    ) -> CommandRun.Finding {
+    /// Takes the answers for four streams into the call's figures.
+    mutating func findFigures(_ call: inout Call, _ node: Int, _ member: Int) -> CommandRun.Finding {
         let incoming = exchanges.incoming(member)
-        let parts = exchanges.count(member) / FigureCall.streams
+        let parts = exchanges.count(member) / FigureQuery.streams
         let known = capabilities(node)
-        var figures = gathered
+        var figures = call.figures
         var failure: CallFailure?
-        for stream in 0..<FigureCall.streams {
+        for stream in 0..<FigureQuery.streams {
             var values = FigureValues()
             var isThere = false
             var fault: ErrorCode?
@@ -204,7 +207,7 @@ extension Relay {
                 case .taken: isThere = true
                 case .error(let code) where code.isUnknownSession(known): break
                 case .error(let code):
-                    account(host, node, code)
+                    account(node, code)
                     fault = code
                 }
             }
@@ -213,8 +216,8 @@ extension Relay {
             figures.mayGoOn = isThere
         }
         if figures.streams == 0, failure == nil { return .unknownSession(nil, ifAlone: .relayError(.noSession)) }
-        gathered = figures
-        if figures.streams > 0 { noteFound(race, node, host) }
+        call.figures = figures
+        if figures.streams > 0 { noteFound(call, node) }
         return failure.map { .failure($0, hasCreated: false) } ?? .success
     }
 }

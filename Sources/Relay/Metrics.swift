@@ -44,7 +44,7 @@ private enum NodeMetric: CaseIterable {
     }
 }
 
-extension Relay {
+extension Worker {
     /// Writes the metrics of all nodes; nothing where there are none.
     public mutating func writeMetrics<Host: RelayHost>(_ host: Host, into text: inout [UInt8]) {
         let nodes = nodeCount()

@@ -8,7 +8,7 @@ import Transport
 
 /// What the module's own process remembers of the nodes.
 struct Survey: ~Copyable {
-    var inquiry: Inquiry
+    var probes: ProbeExchanges
     /// What is known of the names of those that are given by name, and what is being looked up.
     var names: [NodeName]
     var lookUps: NameLookUps
@@ -28,10 +28,10 @@ struct Survey: ~Copyable {
     var sweepAt: UInt64 = 0
 
     init(nodeCount: Int, startDeadline: UInt64) {
-        inquiry = Inquiry(nodeCount: nodeCount)
+        probes = ProbeExchanges(nodeCount: nodeCount)
         names = [NodeName](repeating: NodeName(), count: nodeCount)
         lookUps = NameLookUps(nodes: nodeCount)
-        inquiry.exchanges.watch(lookUps.bell)
+        probes.exchanges.watch(lookUps.bell)
         self.startDeadline = startDeadline
         notBefore = [UInt64](repeating: 0, count: nodeCount)
         refusingSince = [UInt64](repeating: 0, count: nodeCount)
@@ -41,7 +41,7 @@ struct Survey: ~Copyable {
     }
 }
 
-extension Relay {
+extension Worker {
     /// The longest time without a look at the nodes' conditions, in nanoseconds.
     private static var longestPause: UInt64 { 100_000_000 }
     /// A node that has answered within this time, in nanoseconds, is asked again where it refuses.
@@ -60,7 +60,7 @@ extension Relay {
                 refreshDirectory()
                 // What is under way may be about nodes whose places others have by now.
                 for node in 0..<table.count {
-                    survey.inquiry.exchanges.abandon(node)
+                    survey.probes.exchanges.abandon(node)
                     survey.lookUps.forget(node)
                     survey.names[node] = NodeName()
                 }
@@ -71,24 +71,24 @@ extension Relay {
                 guard isNamed(node) else {
                     // One that is switched off gets its address, too: it may be switched on.
                     if resolveNumeric(node), isProbeDue(node, host.ticks, survey, now) {
-                        _ = ask(&survey.inquiry, node, now: now, budget: settings.budgetNanoseconds)
+                        _ = ask(&survey.probes, node, now: now, budget: settings.budgetNanoseconds)
                     }
                     continue
                 }
                 followName(host, node, &survey, now: now)
                 if isProbeDue(node, host.ticks, survey, now), hasAddress(host, node, &survey, now: now) {
                     let budget = noteAsked(node, &survey)
-                    _ = ask(&survey.inquiry, node, now: now, budget: budget)
+                    _ = ask(&survey.probes, node, now: now, budget: budget)
                 }
             }
             if survey.sweepAt <= now {
                 releaseNodes(host, leavingSince: &survey.leavingSince, now: now)
                 survey.sweepAt = now &+ Self.sweepPause
             }
-            survey.inquiry.exchanges.step(until: MonotonicClock.now() &+ Self.longestPause)
+            survey.probes.exchanges.step(until: MonotonicClock.now() &+ Self.longestPause)
             survey.lookUps.bell.quieten()
             for node in 0..<table.count {
-                guard let outcome = survey.inquiry.exchanges.takeOutcome(node) else { continue }
+                guard let outcome = survey.probes.exchanges.takeOutcome(node) else { continue }
                 // Before it may be brought back: what others have found must not be missed.
                 announceChanges(host, &survey.announced)
                 judge(host, node, outcome, &survey)
@@ -97,7 +97,7 @@ extension Relay {
     }
 
     private func isProbeDue(_ node: Int, _ ticks: UInt32, _ survey: borrowing Survey, _ now: UInt64) -> Bool {
-        guard table.life(node) != .free, !survey.inquiry.exchanges.isRunning(node), survey.notBefore[node] <= now else {
+        guard table.life(node) != .free, !survey.probes.exchanges.isRunning(node), survey.notBefore[node] <= now else {
             return false
         }
         return switch table.condition(node) {
@@ -132,7 +132,7 @@ extension Relay {
         guard outcome.isAbsence, case .up = table.condition(node), table.capabilities(node) != 0,
             directory.url(node)?.scheme.framing == .datagram
         else { return false }
-        let (answered, asked) = (table.answeredAt(node), survey.inquiry.askedAt[node])
+        let (answered, asked) = (table.answeredAt(node), survey.probes.askedAt[node])
         let isLively =
             before == 0
             ? answered != 0 && answered &+ Self.liveliness > asked : answered >= before
@@ -147,7 +147,7 @@ extension Relay {
         let now = MonotonicClock.now()
         survey.notBefore[node] = now &+ Self.longestPause
         survey.pingAt[node] = now &+ UInt64(settings.pingSeconds) &* 1_000_000_000
-        let found = finding(survey.inquiry, node, outcome)
+        let found = finding(survey.probes, node, outcome)
         // Of one that is up it is said first that it no longer is.
         if case .failed = found, !isUp(node), tryNextAddress(node, &survey) { return }
         // At start-up both may be starting: one that is not there yet is asked again while the time lasts.

@@ -25,7 +25,7 @@ struct NodeName {
     var isKept = false
 }
 
-extension Relay {
+extension Worker {
     /// How long a node that has an address waits for its name before it is asked there, in nanoseconds.
     private static var namePatience: UInt64 { 1_000_000_000 }
     /// How long an answer of the name service is new, in nanoseconds.

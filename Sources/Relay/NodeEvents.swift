@@ -33,7 +33,7 @@ enum Announced: Equatable {
     case out
 }
 
-extension Relay {
+extension Worker {
     /// Raises what has changed since the last look.
     mutating func announceChanges<Host: EventHost>(_ host: Host, _ announced: inout [Announced]) {
         for node in 0..<table.count where announced.indices.contains(node) {

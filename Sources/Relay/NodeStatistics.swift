@@ -52,7 +52,7 @@ public struct NodeStatistics: Sendable {
     public let lastFaultSeconds: UInt32?
 }
 
-extension Relay {
+extension Worker {
     /// How `node` stands.
     func standing(_ node: Int) -> NodeStanding {
         switch table.condition(node) {

@@ -22,7 +22,7 @@ public enum PoolError: Error, Equatable, Sendable {
     case busy
 }
 
-extension Relay {
+extension Worker {
     /// Ticks after which a lock that nobody gave back is broken.
     private static var lockPatience: UInt32 { 10 }
 
@@ -84,7 +84,8 @@ extension Relay {
         appendName(of: node)
         line.append(isOn ? "is enabled" : "is disabled")
         line.append(", by its flags in the database")
-        reportNode(host, isOn ? .nodeEnabled : .nodeDisabled, .notice, node)
+        reportNode(isOn ? .nodeEnabled : .nodeDisabled, .notice, node)
+        tell(host)
     }
 
     /// The node that `definition` is about, among those not taken yet; `inAnySet`: a member of whatever set.

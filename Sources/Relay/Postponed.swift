@@ -6,20 +6,21 @@ import Bytes
 import ControlProtocol
 import SharedState
 
-extension Relay {
+extension Worker {
     /// Keeps the deletion of this message's session with its transaction. nil: the host has no place for it.
     mutating func postponeDelete<Host: CallHost>(
         _ host: Host, flags text: Span<UInt8>, isAsync: Bool
     ) -> ReturnCode? {
+        let kept = blocking
         do throws(CallFailure) {
-            _ = try prepareDelete(host, text)
+            _ = try prepareDelete(&kept.call, host, text)
         } catch {
-            return finish(host, error, isMedia: false)
+            return finish(host, error, node: nil, isMedia: false)
         }
         // One at most is kept: another session's is not this one's affair.
-        if let kept = host.takePostponed() {
-            if !isOfThisSession(kept, host) { carryOut(kept, host) }
-            host.drop(kept)
+        if let record = host.takePostponed() {
+            if !isOfSession(kept.call, record, host) { carryOut(record, host) }
+            host.drop(record)
         }
         jobDraft.begin(.delete, host.facts, setID: selectedSetID(host))
         jobDraft.header.isHandedOver = isAsync
@@ -32,10 +33,10 @@ extension Relay {
         return nil
     }
 
-    /// The session that the message names has been deleted: what was to do so later need not.
-    mutating func dropPostponed<Host: CallHost>(_ host: Host) {
-        guard let kept = host.takePostponed() else { return }
-        if isOfThisSession(kept, host) || !host.postpone(kept) { host.drop(kept) }
+    /// The session of `call`, which the message names, has been deleted: what was to do so later need not.
+    mutating func dropPostponed<Host: CallHost>(_ call: borrowing Call, _ host: Host) {
+        guard let record = host.takePostponed() else { return }
+        if isOfSession(call, record, host) || !host.postpone(record) { host.drop(record) }
     }
 
     /// The message has been offered: a deletion that is kept goes on waiting where it is this session's. Another
@@ -43,10 +44,13 @@ extension Relay {
     mutating func renewPostponed<Host: CallHost>(
         _ host: Host, flags text: Span<UInt8>, isAsync: Bool
     ) -> Bool {
-        guard host.facts.isRequest, host.facts.method == .invite, let kept = host.takePostponed() else { return false }
-        if isOfThisSession(kept, host), host.postpone(kept) { return true }
-        carryOut(kept, host)
-        host.drop(kept)
+        guard host.facts.isRequest, host.facts.method == .invite, let record = host.takePostponed() else {
+            return false
+        }
+        let kept = blocking
+        if isOfSession(kept.call, record, host), host.postpone(record) { return true }
+        carryOut(record, host)
+        host.drop(record)
         return postponeDelete(host, flags: text, isAsync: isAsync) == .done
     }
 
@@ -64,33 +68,35 @@ extension Relay {
     }
 
     private mutating func carryOut<Host: RelayHost>(_ record: JobRecord, _ host: Host) {
-        let call = JobCall(host, record)
+        let (message, kept) = (JobCall(host, record), leftBehind)
+        kept.call.run.subject = nil
         do throws(CallFailure) {
             let words = try record.with(.flags) { (flags: Span<UInt8>) throws(CallFailure) in
-                try prepareDelete(call, flags)
+                try prepareDelete(&kept.call, message, flags)
             }
-            var race = race(.simple(.delete, words), setID: record.header.setID)
-            try run(&race, call, Span(), Span())
-            forget(record.header.setID)
+            begin(&kept.call, .simple(.delete, words), setID: record.header.setID)
+            try run(&kept.call, message, Span())
+            forget(kept.call)
         } catch {
-            _ = finish(call, error, isMedia: false)
+            _ = finish(message, error, node: kept.call.run.subject, isMedia: false)
         }
     }
 
-    /// Whether a record is about the session whose words have been read last. They are read anew.
-    private mutating func isOfThisSession<Host: CallHost>(_ record: JobRecord, _ host: Host) -> Bool {
-        let (text, callID) = (identity.text, identity.callID)
-        let call = JobCall(host, record)
+    /// Whether a record is about the session of `call`.
+    private mutating func isOfSession<Host: CallHost>(
+        _ call: borrowing Call, _ record: JobRecord, _ host: Host
+    ) -> Bool {
+        let (message, kept) = (JobCall(host, record), leftBehind)
         do throws(CallFailure) {
             let flags = try record.with(.flags) { (flags: Span<UInt8>) throws(CallFailure) in
-                try CallFlags.parse(flags, for: .delete, modifiers: &flagModifiers)
+                try CallFlags.parse(flags, for: .delete, modifiers: &kept.call.flagModifiers)
             }
-            try identity.read(call, flags)
+            try kept.call.identity.read(message, flags)
         } catch {
             return false
         }
-        let theirs = identity.text
+        let theirs = kept.call.identity
         return record.header.setID == selectedSetID(host)
-            && text.span.equals(callID, theirs.span, identity.callID)
+            && call.identity.text.span.equals(call.identity.callID, theirs.text.span, theirs.callID)
     }
 }

@@ -22,7 +22,7 @@ public struct ProbeResult: Sendable {
     public internal(set) var answer: Answer
 }
 
-extension Relay {
+extension Worker {
     /// Asks every node now, side by side, and waits for the answers, no longer than one command may take.
     public mutating func probeAll<Host: RelayHost>(_ host: Host) -> [ProbeResult] {
         refreshDirectory()
@@ -42,13 +42,13 @@ extension Relay {
 
     private mutating func probe<Host: RelayHost>(_ host: Host, positions: [Int]) -> [ProbeResult] {
         // Not what calls use: a late answer to a probe is none of theirs.
-        var inquiry = self.inquiry.take() ?? Inquiry(nodeCount: table.capacity)
+        var probes = self.probes.take() ?? ProbeExchanges(nodeCount: table.capacity)
         let start = MonotonicClock.now()
         var results: [ProbeResult] = []
         var open: [Int] = []
         for position in positions {
             let refusal = ask(
-                &inquiry, directory.listed[position], now: start, budget: settings.budgetNanoseconds)
+                &probes, directory.listed[position], now: start, budget: settings.budgetNanoseconds)
             if refusal == nil { open.append(results.count) }
             results.append(ProbeResult(position: position, answer: .absent(refusal ?? "is asked")))
         }
@@ -56,19 +56,19 @@ extension Relay {
             var waiting: [Int] = []
             for index in open {
                 let node = directory.listed[results[index].position]
-                if let outcome = inquiry.exchanges.takeOutcome(node) {
-                    let found = finding(inquiry, node, outcome)
+                if let outcome = probes.exchanges.takeOutcome(node) {
+                    let found = finding(probes, node, outcome)
                     results[index].answer = found.answer(after: MonotonicClock.now() &- start)
                     if mayConclude(node, found) { conclude(host, node, found) }
-                } else if inquiry.exchanges.isRunning(node) {
+                } else if probes.exchanges.isRunning(node) {
                     waiting.append(index)
                 }
             }
             guard !waiting.isEmpty else { break }
             open = waiting
-            inquiry.exchanges.step(until: .max)
+            probes.exchanges.step(until: .max)
         }
-        self.inquiry = consume inquiry
+        self.probes = consume probes
         return results
     }
 

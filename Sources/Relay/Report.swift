@@ -45,15 +45,10 @@ extension RelayHost {
     }
 }
 
-extension Relay {
+extension Worker {
     /// Reports the line that has been gathered, which is about `node`.
-    func reportNode<Host: RelayHost>(
-        _ host: Host, _ kind: ReportKind, _ level: LogLevel, _ node: Int, file: StaticString = #fileID
-    ) {
-        let (text, setID, state) = (line, table.setID(node), standing(node).text)
-        table.withURL(node) {
-            host.report(
-                kind, level, text.span, url: $0, setID: setID, state: state, callID: Span(), file: file)
-        }
+    mutating func reportNode(_ kind: ReportKind, _ level: LogLevel, _ node: Int, file: StaticString = #fileID) {
+        outbox.report(
+            kind, level, line, node: node, setID: table.setID(node), state: standing(node).text, file: file)
     }
 }

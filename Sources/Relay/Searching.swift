@@ -7,20 +7,20 @@
 import ControlProtocol
 import SharedState
 
-extension Relay {
+extension Worker {
     /// A node of the set at `position` that has not been asked for the call and can answer.
-    func unaskedNode(_ race: Race, _ position: Int) -> Int? {
+    func unaskedNode(_ call: borrowing Call, _ position: Int) -> Int? {
         for node in directory.sets[position].nodes
-        where table.takesCommands(node) && !race.run.tried.contains(node) && canServe(race.errand, node) {
+        where table.takesCommands(node) && !call.run.tried.contains(node) && canServe(call.command, node) {
             return node
         }
         return nil
     }
 
     /// Whether `node` has shown what it takes.
-    private func canServe(_ errand: Errand, _ node: Int) -> Bool {
+    private func canServe(_ command: CallCommand, _ node: Int) -> Bool {
         let known = capabilities(node)
-        return switch errand {
+        return switch command {
         case .media: true
         case .simple(let kind, _): known.isSuperset(of: kind.required)
         case .figures: known.contains(.statistics) || known.contains(.namedFigures)
@@ -28,9 +28,9 @@ extension Relay {
     }
 
     /// Notes that `node` has the call that was searched for.
-    func noteFound<Host: CallHost>(_ race: Race, _ node: Int, _ host: Host) {
-        guard race.run.isSearching else { return }
-        table.withURL(node) { host.setInstance($0) }
-        if !race.errand.isDelete { remember(host, node, race.run.terms.setID) }
+    mutating func noteFound(_ call: borrowing Call, _ node: Int) {
+        guard call.run.isSearching else { return }
+        outbox.choose(node)
+        if !call.command.isDelete { remember(call, node) }
     }
 }

@@ -39,68 +39,66 @@ enum SimpleCommand {
     }
 }
 
-extension Relay {
+extension Worker {
     /// `rtpproxy_destroy`, `unforce_rtp_proxy`: the tags never change places.
     public mutating func delete<Host: CallHost>(_ host: Host, flags text: Span<UInt8>) -> ReturnCode {
-        do throws(CallFailure) {
-            try command(.delete, prepareDelete(host, text), host)
-            forget(selectedSetID(host))
-            dropPostponed(host)
-            return .done
-        } catch {
-            return finish(host, error, isMedia: false)
+        let kept = blocking
+        let code = finish(&kept.call, host) { (worker, call) throws(CallFailure) in
+            try worker.command(&call, .delete, worker.prepareDelete(&call, host, text), host)
         }
+        guard code == .done else { return code }
+        forget(kept.call)
+        dropPostponed(kept.call, host)
+        return .done
     }
 
     /// Reads a message for a delete: the words that name its call.
-    mutating func prepareDelete<Host: CallHost>(_ host: Host, _ text: Span<UInt8>) throws(CallFailure) -> SessionWords {
-        let flags = try CallFlags.parse(text, for: .delete, modifiers: &flagModifiers)
+    mutating func prepareDelete<Host: CallHost>(
+        _ call: inout Call, _ host: Host, _ text: Span<UInt8>
+    ) throws(CallFailure) -> SessionWords {
+        let flags = try CallFlags.parse(text, for: .delete, modifiers: &call.flagModifiers)
         guard !host.facts.isMadeUp else { throw .madeUpMessage }
-        try identity.read(host, flags)
-        return try identity.words(swapped: false, withToTag: !flags.deletesWholeCall)
+        try call.identity.read(host, flags)
+        return try call.identity.words(swapped: false, withToTag: !flags.deletesWholeCall)
     }
 
     /// `rtpproxy_stream2uac`, `rtpproxy_stream2uas`: plays `name` `count` times, -1 without end.
     public mutating func play<Host: CallHost>(
         _ host: Host, prompt name: Span<UInt8>, count: Int, toCallee: Bool
     ) -> ReturnCode {
-        do throws(CallFailure) {
+        let kept = blocking
+        return finish(&kept.call, host) { (worker, call) throws(CallFailure) in
             guard !name.isEmpty else { throw .missing(.prompt) }
             guard Command.isWord(name, name.all) else { throw .unfit(.prompt) }
-            prompt.removeAll(keepingCapacity: true)
-            prompt.append(name)
-            try identity.read(host, CallFlags())
-            let words = try identity.words(swapped: toCallee)
-            try command(.play(count: count), words, host)
-            if words.secondTag.isEmpty, !hasToldOfSilentPrompts {
-                hasToldOfSilentPrompts = true
-                warn(host, "has taken a prompt before the answer, and is silent until rtpproxy_answer() has been there")
+            call.prompt.removeAll(keepingCapacity: true)
+            call.prompt.append(name)
+            try call.identity.read(host, CallFlags())
+            let words = try call.identity.words(swapped: toCallee)
+            try worker.command(&call, .play(count: count), words, host)
+            if words.secondTag.isEmpty, !worker.hasToldOfSilentPrompts {
+                worker.hasToldOfSilentPrompts = true
+                worker.warn(
+                    call, "has taken a prompt before the answer, and is silent until rtpproxy_answer() has been there")
+                worker.tell(host)
             }
-            return .done
-        } catch {
-            return finish(host, error, isMedia: false)
         }
     }
 
     /// `rtpproxy_stop_stream2uac`, `rtpproxy_stop_stream2uas`.
     public mutating func stopPlay<Host: CallHost>(_ host: Host, toCallee: Bool) -> ReturnCode {
-        do throws(CallFailure) {
-            try identity.read(host, CallFlags())
-            try command(.stop, identity.words(swapped: toCallee), host)
-            return .done
-        } catch {
-            return finish(host, error, isMedia: false)
+        let kept = blocking
+        return finish(&kept.call, host) { (worker, call) throws(CallFailure) in
+            try call.identity.read(host, CallFlags())
+            try worker.command(&call, .stop, call.identity.words(swapped: toCallee), host)
         }
     }
 
     /// `start_recording`: both parties, where there is a to-tag; in a reply that comes first.
     public mutating func record<Host: CallHost>(_ host: Host) -> ReturnCode {
-        do throws(CallFailure) {
-            try identity.read(host, CallFlags())
-            try command(.record, identity.words(swapped: !host.facts.isRequest), host)
-            return .done
-        } catch {
-            return finish(host, error, isMedia: false)
+        let kept = blocking
+        return finish(&kept.call, host) { (worker, call) throws(CallFailure) in
+            try call.identity.read(host, CallFlags())
+            try worker.command(&call, .record, call.identity.words(swapped: !host.facts.isRequest), host)
         }
     }
 
@@ -108,37 +106,47 @@ extension Relay {
     public mutating func statistics<Host: CallHost, Result>(
         _ host: Host, _ body: (Span<UInt8>) -> Result
     ) -> Result? {
-        do throws(CallFailure) {
-            try identity.read(host, CallFlags())
-            try command(.query, identity.words(swapped: !host.facts.isRequest), host)
-        } catch {
-            // A call without a session is an everyday question.
-            if !error.isUnknownCall { _ = finish(host, error, isMedia: false) }
-            return nil
+        let kept = blocking
+        let code = finish(&kept.call, host, isQuiet: true) { (worker, call) throws(CallFailure) in
+            try call.identity.read(host, CallFlags())
+            try worker.command(&call, .query, call.identity.words(swapped: !host.facts.isRequest), host)
         }
-        // Where the judge has left the answer.
-        return body(line.span)
+        return code == .done ? body(kept.call.reply.span) : nil
+    }
+
+    /// Does `body`, and says what the script gets of it. `isQuiet`: a call without a session is an everyday question.
+    private mutating func finish<Host: CallHost>(
+        _ call: inout Call, _ host: Host, isQuiet: Bool = false,
+        _ body: (inout Worker, inout Call) throws(CallFailure) -> Void
+    ) -> ReturnCode {
+        do throws(CallFailure) {
+            call.run.subject = nil
+            try body(&self, &call)
+            return .done
+        } catch {
+            if isQuiet, error.isUnknownCall { return .error }
+            return finish(host, error, node: call.run.subject, isMedia: false)
+        }
     }
 
     /// Sends one command to the call's node, or to the next where that fails.
     private mutating func command<Host: CallHost>(
-        _ kind: SimpleCommand, _ words: SessionWords, _ host: Host
+        _ call: inout Call, _ kind: SimpleCommand, _ words: SessionWords, _ host: Host
     ) throws(CallFailure) {
-        var race = race(.simple(kind, words), setID: selectedSetID(host))
-        try run(&race, host, Span(), Span())
+        begin(&call, .simple(kind, words), setID: selectedSetID(host))
+        try run(&call, host, Span())
     }
 
     /// Writes `command`, number `part` of those that `kind` takes.
-    mutating func write(_ kind: SimpleCommand, _ words: SessionWords, part: Int = 0) {
+    mutating func write(_ call: borrowing Call, _ kind: SimpleCommand, _ words: SessionWords, part: Int = 0) {
         command.removeAll(keepingCapacity: true)
-        let memory = identity.text
-        let text = memory.span
+        let text = call.identity.text.span
         switch kind {
         case .delete: Command.writeDelete(identity: text, words: words, into: &command)
         case .query: Command.writeQuery(identity: text, words: words, into: &command)
         case .play(let count):
-            let name = prompt
-            Command.writePlay(count: count, prompt: name.span, identity: text, words: words, into: &command)
+            Command.writePlay(
+                count: count, prompt: call.prompt.span, identity: text, words: words, into: &command)
         case .stop: Command.writeStop(identity: text, words: words, into: &command)
         case .record: Command.writeRecord(identity: text, words: part > 0 ? words.swapped : words, into: &command)
         }

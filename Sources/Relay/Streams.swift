@@ -23,7 +23,7 @@ struct StreamRefusal: Equatable {
     let reason: Reason
 }
 
-extension MediaCall {
+extension MediaCommand {
     /// Whether it is an answer, and not an offer that looks its session up.
     var isAnswer: Bool { verb == .lookup && !flags.looksUpOnly }
 
@@ -36,79 +36,87 @@ extension MediaCall {
     }
 }
 
-extension Relay {
+extension Worker {
     /// Whether `node` is asked for a stream. One that serves one stream of a call is asked for the first audio alone: a
     /// second one would take the place of the first.
-    func asks(_ node: Capabilities, for stream: MediaStream) -> Bool {
-        stream.wantsRelay && (node.servesSeveralStreams || stream.number == description.mainStream)
+    func asks(_ node: Capabilities, for stream: MediaStream, of call: borrowing Call) -> Bool {
+        stream.wantsRelay && (node.servesSeveralStreams || stream.number == call.description.mainStream)
     }
 
     /// Whether a call had better begin at a node that serves several streams.
-    func needsSeveralStreams(_ errand: Errand) -> Bool {
-        guard case .media(let call) = errand, call.createsSession else { return false }
-        return description.streams.count { $0.wantsRelay } > 1
+    func needsSeveralStreams(_ call: borrowing Call) -> Bool {
+        guard call.command.createsSession else { return false }
+        return call.description.streams.count { $0.wantsRelay } > 1
     }
 
     /// The commands that `node` gets for a message: one for each stream that wants a relay, in their order, and behind
     /// them those that delete what is off.
-    func commandCount(_ call: MediaCall, _ node: Capabilities) -> Int {
+    func commandCount(_ call: borrowing Call, _ media: MediaCommand, _ node: Capabilities) -> Int {
         var count = 0
-        for stream in description.streams where asks(node, for: stream) || call.deletes(stream, at: node) {
+        for stream in call.description.streams
+        where asks(node, for: stream, of: call) || media.deletes(stream, at: node) {
             count &+= 1
         }
         return count
     }
 
     /// Writes the deletion of one stream.
-    mutating func writeDelete(_ stream: MediaStream, _ call: MediaCall) {
+    mutating func writeDelete(_ stream: MediaStream, _ call: borrowing Call, _ media: MediaCommand) {
         command.removeAll(keepingCapacity: true)
-        let text = identity.text
-        Command.writeDelete(identity: text.span, words: call.words, stream: stream.number, into: &command)
+        Command.writeDelete(
+            identity: call.identity.text.span, words: media.words, stream: stream.number, into: &command)
     }
 
     /// Whether each stream of the message has its answer. A deletion that none came to changes nothing.
-    func hasEveryAnswer(_ member: Int, _ node: Capabilities) -> Bool {
+    func hasEveryAnswer(_ call: borrowing Call, _ member: Int, _ node: Capabilities) -> Bool {
         var index = 0
-        for stream in description.streams where asks(node, for: stream) {
+        for stream in call.description.streams where asks(node, for: stream, of: call) {
             guard exchanges.reply(member, index) != nil else { return false }
             index &+= 1
         }
         return index > 0
     }
 
-    /// Does what there is to do with a message of which no stream wants a relay: nobody is asked. What is off and was
-    /// not before is deleted without waiting: no function fails for it.
-    mutating func settle<Host: CallHost>(
-        _ race: inout Race, _ call: MediaCall, _ host: Host, _ body: Span<UInt8>
-    ) {
-        verdicts.removeAll(keepingCapacity: true)
-        for stream in description.streams { verdicts.append(StreamVerdict(withoutRelay: stream) ?? .refused) }
-        do throws(CallFailure) {
-            try makeEdits(body, call.options)
-            guard host.apply(edits) else { throw .notApplied }
-            race.run.decide(.done)
-        } catch {
-            return race.run.decide(.failed(error))
+    /// Makes the edits of a message of which no stream wants a relay: nobody is asked. False where that ends the call.
+    mutating func editWithoutRelay(_ call: inout Call, _ media: MediaCommand, _ body: Span<UInt8>) -> Bool {
+        answer.begin()
+        for stream in call.description.streams {
+            answer.verdicts.append(StreamVerdict(withoutRelay: stream) ?? .refused)
         }
-        for stream in description.streams where call.deletes(stream, at: []) {
-            if race.run.latest < 0, let node = try? nextNode(race, host) {
-                race.run.chosen(node, now: MonotonicClock.now())
+        do throws(CallFailure) {
+            try makeEdits(call, body, media.options)
+        } catch {
+            call.run.decide(.failed(error))
+            return false
+        }
+        call.editing = Call.Editing(node: nil, member: -1)
+        return true
+    }
+
+    /// The edits of such a message are made. What is off and was not before is deleted without waiting: no function
+    /// fails for it.
+    mutating func settle(_ call: inout Call, isDone: Bool) {
+        guard isDone, case .media(let media) = call.command else { return call.run.decide(.failed(.notApplied)) }
+        call.run.decide(.done)
+        for stream in call.description.streams where media.deletes(stream, at: []) {
+            if call.run.latest < 0, let node = try? nextNode(call) {
+                call.run.chosen(node, now: MonotonicClock.now())
             }
-            let node = race.run.latest
+            let node = call.run.latest
             guard node >= 0 else { return }
-            guard call.deletes(stream, at: capabilities(node)) else { return }
-            writeDelete(stream, call)
-            sendOnce(host, node)
+            guard media.deletes(stream, at: capabilities(node)) else { return }
+            writeDelete(stream, call, media)
+            sendOnce(node)
         }
     }
 
     /// Warns of each stream that the node's answer has refused.
-    mutating func warnOfRefusals<Host: CallHost>(_ host: Host) {
-        for refusal in refusals {
-            beginWarning(host)
+    mutating func warnOfRefusals(_ call: borrowing Call) {
+        for refusal in answer.refusals {
+            beginWarning(call)
             refusal.append(to: &line)
             line.append(", it is refused")
-            host.log(.warning, line.span)
+            outbox.log(.warning, line)
         }
     }
 }

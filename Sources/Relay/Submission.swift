@@ -32,7 +32,7 @@ public enum SubmissionResult: Sendable {
     case code(ReturnCode)
 }
 
-extension Relay {
+extension Worker {
     /// `rtpproxy_offer_async`: as `offer`, the waiting done by another process.
     public mutating func submitOffer<Host: SuspendableCall>(
         _ host: Host, _ lines: JobLines, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
@@ -51,14 +51,16 @@ extension Relay {
     public mutating func submitDelete<Host: SuspendableCall>(
         _ host: Host, _ lines: JobLines, flags: Span<UInt8>
     ) -> ReturnCode {
+        let kept = blocking
         do throws(CallFailure) {
-            _ = try prepareDelete(host, flags)
+            let words = try prepareDelete(&kept.call, host, flags)
+            begin(&kept.call, .simple(.delete, words), setID: selectedSetID(host))
             jobDraft.begin(.delete, host.facts, setID: selectedSetID(host))
             try enqueue(.delete, host, lines, flags, Span())
-            dropPostponed(host)
+            dropPostponed(kept.call, host)
             return .done
         } catch {
-            return finish(host, error, isMedia: false)
+            return finish(host, error, node: nil, isMedia: false)
         }
     }
 
@@ -69,7 +71,7 @@ extension Relay {
         let (action, sdp) = manageAction(host)
         switch action {
         case .nothing: return .code(.done)
-        case .refuse: return .code(finish(host, .nothingToManage, isMedia: true))
+        case .refuse: return .code(finish(host, .nothingToManage, node: nil, isMedia: true))
         case .delete:
             if isFailedInvite(host), let code = postponeDelete(host, flags: flags, isAsync: true) { return .code(code) }
             return .code(submitDelete(host, lines, flags: flags))
@@ -89,17 +91,20 @@ extension Relay {
             return .code(media(kind == .answer ? .answer : .offer, host, flags, address, hasAddress, sdp: sdp))
         }
         if host.facts.status >= 300 { return .code(refuseToWait(host)) }
+        let kept = blocking
         do throws(CallFailure) {
-            let call = try prepareMedia(kind == .answer ? .answer : .offer, host, flags, address, hasAddress, sdp: sdp)
+            let role: MediaRole = kind == .answer ? .answer : .offer
+            let media = try prepareMedia(&kept.call, role, host, flags, address, hasAddress, sdp: sdp)
             // What is kept deletes it, too, should the transaction be gone meanwhile.
             let isKept = kind == .offer && renewPostponed(host, flags: flags, isAsync: true)
+            begin(&kept.call, .simple(.delete, media.words), setID: selectedSetID(host))
             jobDraft.begin(kind, host.facts, setID: selectedSetID(host))
             jobDraft.header.hasAddress = hasAddress
-            jobDraft.header.createsSession = call.createsSession && !isKept
+            jobDraft.header.createsSession = media.createsSession && !isKept
             try enqueue(kind, host, lines, flags, address)
             return .suspended
         } catch {
-            return .code(finish(host, error, isMedia: true))
+            return .code(finish(host, error, node: nil, isMedia: true))
         }
     }
 
@@ -108,14 +113,15 @@ extension Relay {
     private mutating func refuseToWait<Host: SuspendableCall>(_ host: Host) -> ReturnCode {
         guard host.ticks >= nextRefusalLine else { return .error }
         nextRefusalLine = host.ticks &+ 60
-        return finish(host, .refusalCannotWait, isMedia: true)
+        return finish(host, .refusalCannotWait, node: nil, isMedia: true)
     }
 
     /// Queues a call whose message has been read, and whose draft has been begun.
     private mutating func enqueue<Host: SuspendableCall>(
         _ kind: JobKind, _ host: Host, _ lines: JobLines, _ flags: Span<UInt8>, _ address: Span<UInt8>
     ) throws(CallFailure) {
-        if kind == .delete || description.wantsRelay { try checkSomebodyIsThere(host, jobDraft.header.setID) }
+        let kept = blocking
+        if kind == .delete || kept.call.description.wantsRelay { try checkSomebodyIsThere(host, kept.call) }
         let process = host.with(.callID) { JobLines.process(for: $0, of: lines.count) }
         guard lines.count > 0 else { throw .noAsyncProcess }
         // Before anything is suspended: what is suspended has to be resumed. A few more at the same moment do no harm.
@@ -138,11 +144,14 @@ extension Relay {
     }
 
     /// Throws where the call could only fail for want of a node.
-    private mutating func checkSomebodyIsThere<Host: CallHost>(_ host: Host, _ setID: UInt32) throws(CallFailure) {
+    private mutating func checkSomebodyIsThere<Host: CallHost>(
+        _ host: Host, _ call: borrowing Call
+    ) throws(CallFailure) {
         refreshDirectory()
+        ticks = host.ticks
+        let setID = call.run.terms.setID
         guard let set = directory.position(ofSet: setID) else { throw .noNode(setID: setID, setExists: false) }
-        let race = race(.simple(.delete, .init()), setID: setID)
-        guard hasNode(race, host, set) else { throw .noNode(setID) }
+        guard hasNode(call, set) else { throw .noNode(setID) }
     }
 
     /// Gathers what of a message a record holds.

@@ -191,7 +191,7 @@ final class AsyncBench {
     let worker: SIPWorker
     let world = AsyncWorld()
     let lines: JobLines
-    private var relay: Relay
+    private var relay: Worker
     private let queues: UnsafeMutableRawPointer
     private let calls: UnsafeMutableRawPointer
     private let callsSize: Int
@@ -218,7 +218,7 @@ final class AsyncBench {
         calls = .allocate(byteCount: max(callsSize, 64), alignment: 64)
         calls.initializeMemory(as: UInt8.self, repeating: 0, count: max(callsSize, 64))
         if remembers { try CallTable.create(in: calls, size: callsSize, entries: 4096) }
-        relay = Relay(
+        relay = Worker(
             settings: worker.settings, table: try worker.table(),
             calls: remembers ? try CallTable(attaching: calls, size: callsSize) : nil)
     }
@@ -240,8 +240,8 @@ final class AsyncBench {
                 defer { end.signal() }
                 guard let table = try? worker.table() else { return }
                 let calls = size > 0 ? try? CallTable(attaching: memory, size: size) : nil
-                var desk = AsyncDesk(process: process, settings: worker.settings, table: table, calls: calls)
-                desk.run(
+                var driver = AsyncProcess(process: process, settings: worker.settings, table: table, calls: calls)
+                driver.run(
                     FakeJobHost(world: world), lines, while: { wanted.value.load(ordering: .acquiring) })
             }
         }

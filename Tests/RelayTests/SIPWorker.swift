@@ -16,7 +16,7 @@ final class SIPWorker {
     private let calls: UnsafeMutableRawPointer
     private let callsSize: Int
     let settings: Settings
-    private var relay: Relay
+    private var relay: Worker
     /// Whose memory it is.
     private let owner: SIPWorker?
     /// A responder that has to live as long.
@@ -47,7 +47,7 @@ final class SIPWorker {
         calls = .allocate(byteCount: max(callsSize, 64), alignment: 64)
         calls.initializeMemory(as: UInt8.self, repeating: 0, count: max(callsSize, 64))
         if remembers { try CallTable.create(in: calls, size: callsSize, entries: 4096) }
-        relay = Relay(
+        relay = Worker(
             settings: settings, table: try NodeTable(attaching: block, size: size),
             calls: remembers ? try CallTable(attaching: calls, size: callsSize) : nil)
         let table = try table()
@@ -74,7 +74,7 @@ final class SIPWorker {
         size = other.size
         calls = other.calls
         callsSize = other.callsSize
-        relay = Relay(
+        relay = Worker(
             settings: settings, table: try NodeTable(attaching: block, size: size),
             calls: callsSize > 0 ? try CallTable(attaching: calls, size: callsSize) : nil)
     }
@@ -153,7 +153,7 @@ final class SIPWorker {
     /// The number of a figure.
     static func figureIndex(_ name: String) -> Int? {
         let name = Array(name.utf8)
-        return Relay.figureIndex(of: name.span)
+        return Worker.figureIndex(of: name.span)
     }
 
     /// `$rtpp_stat(name)` as text.
@@ -212,7 +212,7 @@ final class SIPWorker {
 
     /// Whether the process has made what it probes with.
     var canProbe: Bool {
-        switch relay.inquiry {
+        switch relay.probes {
         case .some: true
         case nil: false
         }

@@ -21,7 +21,8 @@ private struct Bystander: RelayHost {
 }
 
 final class JobsProperties: Properties {
-    private var relay: Relay?
+    private var relay: Worker?
+    private let kept = KeptCall(streamLimit: Settings().maximumStreams)
     private let block: UnsafeMutableRawPointer
     private let queues: JobQueues
     private static let variables: [CallVariable] = [.extraID, .timeoutTag, .icePriority]
@@ -36,7 +37,7 @@ final class JobsProperties: Properties {
         if (try? NodeTable.create(in: block, size: size, nodes)) != nil,
             let table = try? NodeTable(attaching: block, size: size)
         {
-            relay = Relay(settings: Settings(), table: table)
+            relay = Worker(settings: Settings(), table: table)
         }
     }
 
@@ -78,9 +79,10 @@ final class JobsProperties: Properties {
             call.record.with(.address) { address in
                 let hasAddress = call.record.header.hasAddress
                 switch call.record.kind ?? .delete {
-                case .offer, .undoOffer: _ = try? relay?.prepareMedia(.offer, call, flags, address, hasAddress)
-                case .answer: _ = try? relay?.prepareMedia(.answer, call, flags, address, hasAddress)
-                case .delete: _ = try? relay?.prepareDelete(call, flags)
+                case .offer, .undoOffer:
+                    _ = try? relay?.prepareMedia(&kept.call, .offer, call, flags, address, hasAddress)
+                case .answer: _ = try? relay?.prepareMedia(&kept.call, .answer, call, flags, address, hasAddress)
+                case .delete: _ = try? relay?.prepareDelete(&kept.call, call, flags)
                 }
             }
         }

@@ -3,7 +3,7 @@
 
 /// The lines of all Call-IDs. A job is a number, and stands in one line; a line is known by a hash of its Call-ID. Two
 /// Call-IDs of the same hash wait for each other, which does no harm. Each step takes the same time however many wait.
-struct CallLines {
+struct CallOrder {
     private struct Place {
         var line: UInt64 = 0
         /// The jobs beside it, -1: none.

@@ -7,7 +7,7 @@ import Testing
 
 /// The lines, where an expectation may change them.
 private final class Lines {
-    private var lines = CallLines()
+    private var lines = CallOrder()
     var count: Int { lines.count }
     func isFirst(_ number: Int) -> Bool { lines.isFirst(number) }
     func append(_ number: Int, _ line: UInt64) -> Bool { lines.append(number, line) }
@@ -15,7 +15,7 @@ private final class Lines {
     func remove(_ number: Int) -> Int? { lines.remove(number) }
 }
 
-@Suite struct CallLinesTests {
+@Suite struct CallOrderTests {
     @Test func jobsOfALineComeOneAfterTheOther() {
         let lines = Lines()
         #expect(lines.append(3, 7))

@@ -2,7 +2,7 @@
 // Records whose transactions cannot go on just now, because another process is at them, and when to try again.
 
 /// Those of one asynchronous process, in the order in which they came.
-struct HeldUp {
+struct HeldUpRecords {
     private struct Entry {
         let record: JobRecord
         /// When to try again, nanoseconds of the monotonic clock.

@@ -22,7 +22,7 @@ extension AsyncBench {
     }
 }
 
-@Suite struct AsyncDeskTests {
+@Suite struct AsyncProcessTests {
     // MARK: - The functions
 
     @Test func anOfferGoesOnWithItsEdits() throws {

@@ -7,42 +7,41 @@ import SDP
 public import SharedState
 import Transport
 
-/// A call under way, or one that waits until earlier ones of its Call-ID are over.
-private struct AsyncCall {
+/// A job: a call under way, or one that waits until earlier ones of its Call-ID are over.
+private struct Job {
     var record: JobRecord
-    /// Means something once it has begun.
-    var race: Race
-    var hasBegun = false
+    /// Its call, read once; nil before it has begun.
+    var kept: KeptCall?
     /// When to look after it next if nothing arrives; nanoseconds of the monotonic clock.
     var wake: UInt64 = 0
     /// Where the list of those under way has it.
     var place = 0
     /// Tells it from others that have had its number.
     let serial: UInt64
-    /// The node in whose line for room it stands.
-    var line: Int?
+    /// The node in whose queue for room it waits.
+    var queue: Int?
 }
 
-/// The calls of one process. It has a relay of its own: a route that goes on in this process may call the module's
+/// The calls of one process. It has a worker of its own: a route that goes on in this process may call the module's
 /// functions, and they use another one.
-public struct AsyncDesk: ~Copyable {
-    private var relay: Relay
+public struct AsyncProcess: ~Copyable {
+    private var worker: Worker
     private let process: Int
     /// By number; numbers that are free stand in `free`.
-    private var calls: [AsyncCall?] = []
+    private var jobs: [Job?] = []
     private var free: [Int] = []
     /// The numbers of those under way, in no order.
     private var active: [Int] = []
-    /// The call that a member of the exchange group works for.
+    /// The job that a member of the exchange group works for.
     private var owners: [Int]
-    /// The call whose message the relay has read, -1: none.
-    private var read = -1
+    /// Calls whose memory nobody uses. There are as many as have been under way at once.
+    private var unused: [KeptCall] = []
     private var arrivals: [JobRecord] = []
     /// The order of the calls with the same Call-ID.
-    private var order = CallLines()
+    private var order = CallOrder()
     /// Calls that have become the first of their Call-ID and have not begun.
     private var ready: [Int] = []
-    private var heldUp = HeldUp()
+    private var heldUp = HeldUpRecords()
     /// Calls that there have been.
     private var serial: UInt64 = 0
     /// No call has to be looked after before this time.
@@ -55,8 +54,8 @@ public struct AsyncDesk: ~Copyable {
     public init(process: Int, settings: Settings, table: consuming NodeTable, calls: consuming CallTable?) {
         // One exchange for each call, and some more for those that ask a second node.
         let members = settings.asyncMaximum &+ settings.asyncMaximum / 8 &+ 64
-        relay = Relay(settings: settings, table: table, calls: calls, members: members)
-        relay.roomLines = RoomLines(nodes: relay.table.capacity)
+        worker = Worker(settings: settings, table: table, calls: calls, members: members)
+        worker.roomQueues = RoomQueues(nodes: worker.table.capacity)
         owners = [Int](repeating: -1, count: members)
         self.process = process
     }
@@ -66,7 +65,7 @@ public struct AsyncDesk: ~Copyable {
         _ host: Host, _ lines: JobLines, while isWanted: () -> Bool
     ) {
         let bell = lines.bell(process)
-        relay.exchanges.watch(bell)
+        worker.exchanges.watch(bell)
         var lookAt: UInt64 = 0
         while true {
             let now = MonotonicClock.now()
@@ -74,20 +73,20 @@ public struct AsyncDesk: ~Copyable {
                 guard isWanted() else { return }
                 lookAt = now &+ Self.longestPause
             }
-            while let member = relay.exchanges.takeFinished() {
+            while let member = worker.exchanges.takeFinished() {
                 let number = owners.indices.contains(member) ? owners[member] : -1
                 if number >= 0 { advance(number, host, lines) }
             }
-            serveLines(now, host, lines)
+            serveQueues(now, host, lines)
             takeJobs(host, lines)
             beginReady(host, lines)
             if nextWake <= now { wakeCalls(now, host, lines) }
             if heldUp.nextWake <= now { tryHeldUp(now, host) }
             beginReady(host, lines)
             lines.queues.setUnderWay(process, active.count &+ heldUp.count)
-            let isCrowded = relay.roomLines?.nodes.isEmpty == false
+            let isCrowded = worker.roomQueues?.nodes.isEmpty == false
             let wake = min(lookAt, nextWake, heldUp.nextWake)
-            relay.exchanges.step(until: min(wake, isCrowded ? now &+ RunTimes.roomPause : .max))
+            worker.exchanges.step(until: min(wake, isCrowded ? now &+ RunTimes.roomPause : .max))
             bell.quieten()
         }
     }
@@ -98,35 +97,35 @@ public struct AsyncDesk: ~Copyable {
         var place = 0
         while place < active.count {
             let number = active[place]
-            if let call = calls[number], call.wake <= now {
-                if call.hasBegun { advance(number, host, lines) } else { giveUp(number, call, host) }
+            if let job = jobs[number], job.wake <= now {
+                if job.kept != nil { advance(number, host, lines) } else { giveUp(number, job, host) }
             }
             // The call that has taken the place of one that is over comes next.
             guard place < active.count, active[place] == number else { continue }
-            nextWake = min(nextWake, calls[number]?.wake ?? .max)
+            nextWake = min(nextWake, jobs[number]?.wake ?? .max)
             place &+= 1
         }
     }
 
-    /// Lets those go on who are first in line where there is room.
-    private mutating func serveLines<Host: JobHost>(_ now: UInt64, _ host: Host, _ lines: JobLines) {
-        for node in relay.roomLines?.nodes ?? [] {
-            while let ticket = relay.roomLines?.first(node) {
-                guard let call = calls[ticket.call], call.serial == ticket.serial, call.line == node,
-                    call.race.run.chosen == node
+    /// Lets those go on who are first in their queue where there is room.
+    private mutating func serveQueues<Host: JobHost>(_ now: UInt64, _ host: Host, _ lines: JobLines) {
+        for node in worker.roomQueues?.nodes ?? [] {
+            while let first = worker.roomQueues?.first(node) {
+                guard let job = jobs[first.call], job.serial == first.serial, job.queue == node, let kept = job.kept,
+                    kept.call.run.chosen == node
                 else {
-                    relay.roomLines?.removeFirst(node)
+                    worker.roomQueues?.removeFirst(node)
                     continue
                 }
-                guard let room = relay.takeRoom(node, commands: call.race.roomCommands, now: now) else { break }
-                relay.roomLines?.removeFirst(node)
-                calls[ticket.call]?.race.room = room
-                calls[ticket.call]?.race.run.roomIsThere()
-                calls[ticket.call]?.line = nil
-                advance(ticket.call, host, lines)
+                guard let room = worker.takeRoom(node, commands: kept.call.roomCommands, now: now) else { break }
+                worker.roomQueues?.removeFirst(node)
+                kept.call.room = room
+                kept.call.run.roomIsThere()
+                jobs[first.call]?.queue = nil
+                advance(first.call, host, lines)
             }
         }
-        relay.roomLines?.tidy()
+        worker.roomQueues?.tidy()
     }
 
     // MARK: - Coming and going
@@ -139,7 +138,7 @@ public struct AsyncDesk: ~Copyable {
             guard let earlier = unsafe JobQueues.next(after: next) else { break }
             unsafe next = earlier
         }
-        relay.refreshDirectory()
+        worker.refreshDirectory()
         // The newest came first.
         while let record = arrivals.popLast() {
             if record.header.isHeldUp {
@@ -154,26 +153,24 @@ public struct AsyncDesk: ~Copyable {
 
     /// Takes a record in: its call begins when those before it that have its Call-ID are over.
     private mutating func take(_ record: JobRecord) {
-        let number = free.popLast() ?? calls.count
-        if number == calls.count { calls.append(nil) }
+        let number = free.popLast() ?? jobs.count
+        if number == jobs.count { jobs.append(nil) }
         var line = Hash64()
         record.with(.callID) { line.combine($0, $0.all) }
         // What was created for nothing goes before somebody builds on it.
         let isUndo = record.kind == .undoOffer
         let isFirst = isUndo ? order.appendBehindFirst(number, line.value) : order.append(number, line.value)
         serial &+= 1
-        var call = AsyncCall(
-            record: record, race: relay.race(.simple(.delete, SessionWords()), setID: record.header.setID),
-            place: active.count, serial: serial)
+        var job = Job(record: record, place: active.count, serial: serial)
         if isFirst {
             ready.append(number)
         } else {
             // A transaction waits for its turn no longer than for an answer; what nobody waits for has time.
-            let end = MonotonicClock.now().addingReportingOverflow(relay.settings.budgetNanoseconds)
-            call.wake = record.hasContinuation && !isUndo && !end.overflow ? end.partialValue : .max
-            nextWake = min(nextWake, call.wake)
+            let end = MonotonicClock.now().addingReportingOverflow(worker.settings.budgetNanoseconds)
+            job.wake = record.hasContinuation && !isUndo && !end.overflow ? end.partialValue : .max
+            nextWake = min(nextWake, job.wake)
         }
-        calls[number] = call
+        jobs[number] = job
         active.append(number)
     }
 
@@ -188,56 +185,60 @@ public struct AsyncDesk: ~Copyable {
     }
 
     private mutating func begin<Host: JobHost>(_ number: Int, _ host: Host, _ lines: JobLines) {
-        guard calls.indices.contains(number), var call = calls[number] else { return }
+        guard jobs.indices.contains(number), let job = jobs[number] else { return }
+        let kept = unused.popLast() ?? KeptCall(streamLimit: worker.settings.maximumStreams)
         do throws(CallFailure) {
-            call.race = relay.race(try prepare(call.record, host), setID: call.record.header.setID)
-            if call.record.kind == .undoOffer { relay.aim(&call.race, at: Int(call.record.header.node)) }
-            call.hasBegun = true
-            calls[number] = call
-            read = number
+            let command = try prepare(&kept.call, job.record, host)
+            worker.begin(&kept.call, command, setID: job.record.header.setID)
+            if job.record.kind == .undoOffer { worker.aim(&kept.call, at: Int(job.record.header.node)) }
+            jobs[number]?.kept = kept
             advance(number, host, lines)
         } catch {
             // The worker has read the same message, so nothing is wrong with it.
-            read = -1
-            leave(number, call)
-            resume(call.record, host, relay.finish(JobCall(host, call.record), error, isMedia: true), node: -1)
+            unused.append(kept)
+            leave(number, job)
+            let code = worker.finish(JobCall(host, job.record), error, node: nil, isMedia: true)
+            resume(job.record, host, code, node: -1)
         }
     }
 
     /// Lets a transaction go on whose call has waited for earlier ones of its Call-ID as long as may be.
-    private mutating func giveUp<Host: JobHost>(_ number: Int, _ call: AsyncCall, _ host: Host) {
+    private mutating func giveUp<Host: JobHost>(_ number: Int, _ job: Job, _ host: Host) {
         // The first one begins at once.
         guard !order.isFirst(number) else { return }
-        leave(number, call)
-        let code = relay.finish(JobCall(host, call.record), .earlierCommandsWait, isMedia: true)
-        resume(call.record, host, code, node: -1)
+        leave(number, job)
+        let code = worker.finish(JobCall(host, job.record), .earlierCommandsWait, node: nil, isMedia: true)
+        resume(job.record, host, code, node: -1)
     }
 
-    /// Takes a call out that is over; the next one of its Call-ID is ready.
-    private mutating func leave(_ number: Int, _ call: AsyncCall) {
+    /// Takes a job out that is over; the next one of its Call-ID is ready.
+    private mutating func leave(_ number: Int, _ job: Job) {
         let last = active.count &- 1
         if let moved = active.last, moved != number {
-            active[call.place] = moved
-            calls[moved]?.place = call.place
+            active[job.place] = moved
+            jobs[moved]?.place = job.place
         }
         if last >= 0 { active.removeLast() }
-        calls[number] = nil
+        jobs[number] = nil
         if let next = order.remove(number) { ready.append(next) }
         free.append(number)
     }
 
-    /// Reads the message of a record into the relay's memory.
-    private mutating func prepare<Host: JobHost>(_ record: JobRecord, _ host: Host) throws(CallFailure) -> Errand {
-        let call = JobCall(host, record)
+    /// Reads the message of a record into `call`.
+    private mutating func prepare<Host: JobHost>(
+        _ call: inout Call, _ record: JobRecord, _ host: Host
+    ) throws(CallFailure) -> CallCommand {
+        let message = JobCall(host, record)
         return try record.with(.flags) { (flags: Span<UInt8>) throws(CallFailure) in
             try record.with(.address) { (address: Span<UInt8>) throws(CallFailure) in
                 let hasAddress = record.header.hasAddress
                 switch record.kind ?? .delete {
-                case .offer: return .media(try relay.prepareMedia(.offer, call, flags, address, hasAddress))
-                case .answer: return .media(try relay.prepareMedia(.answer, call, flags, address, hasAddress))
-                case .delete: return .simple(.delete, try relay.prepareDelete(call, flags))
+                case .offer: return .media(try worker.prepareMedia(&call, .offer, message, flags, address, hasAddress))
+                case .answer:
+                    return .media(try worker.prepareMedia(&call, .answer, message, flags, address, hasAddress))
+                case .delete: return .simple(.delete, try worker.prepareDelete(&call, message, flags))
                 case .undoOffer:
-                    let offer = try relay.prepareMedia(.offer, call, flags, address, hasAddress)
+                    let offer = try worker.prepareMedia(&call, .offer, message, flags, address, hasAddress)
                     return .simple(.delete, offer.words)
                 }
             }
@@ -245,66 +246,64 @@ public struct AsyncDesk: ~Copyable {
     }
 
     private mutating func advance<Host: JobHost>(_ number: Int, _ host: Host, _ lines: JobLines) {
-        guard calls.indices.contains(number), var call = calls[number], call.hasBegun else { return }
-        if read != number {
-            read = number
-            do throws(CallFailure) {
-                _ = try prepare(call.record, host)
-            } catch {
-                call.race.run.decide(.failed(error))
-            }
-        }
-        let message = JobCall(host, call.record)
-        let progress = call.record.with(.body) { body in
-            call.record.with(.address) { relay.advance(&call.race, message, body, $0) }
-        }
-        switch progress {
+        guard jobs.indices.contains(number), let job = jobs[number], let kept = job.kept else { return }
+        let message = JobCall(host, job.record)
+        switch job.record.with(.body, { worker.advance(&kept.call, message, $0) }) {
+        case .editing: break
         case .waiting(let until):
             for place in 0..<AskedNodes.count {
-                if let leg = call.race.legs[place], owners.indices.contains(leg.member) { owners[leg.member] = number }
+                if let exchange = kept.call.exchanges[place], owners.indices.contains(exchange.member) {
+                    owners[exchange.member] = number
+                }
             }
-            call.wake = until
+            jobs[number]?.wake = until
             nextWake = min(nextWake, until)
-            if let node = call.race.run.chosen, call.race.roomCommands > 0 {
-                if call.line != node { relay.roomLines?.append(RoomTicket(call: number, serial: call.serial), node) }
-                call.line = node
+            if let node = kept.call.run.chosen, kept.call.roomCommands > 0 {
+                if job.queue != node {
+                    worker.roomQueues?.append(WaitingCall(call: number, serial: job.serial), node)
+                }
+                jobs[number]?.queue = node
             } else {
-                call.line = nil
+                jobs[number]?.queue = nil
             }
-            calls[number] = call
         case .over(let verdict):
-            end(call, verdict, host)
-            leave(number, call)
+            end(job, kept, verdict, host)
+            unused.append(kept)
+            leave(number, job)
         }
     }
 
-    private mutating func end<Host: JobHost>(_ call: AsyncCall, _ verdict: CommandRun.Verdict, _ host: Host) {
-        // Other calls have been driven since this one was.
-        relay.lastAsked = call.race.run.subject
-        let message = JobCall(host, call.record)
-        guard call.record.hasContinuation, call.record.kind != .undoOffer else {
-            if case .failed(let failure) = verdict { _ = relay.finish(message, failure, isMedia: false) }
-            relay.forget(call.record.header.setID)
-            return host.release(call.record)
+    private mutating func end<Host: JobHost>(
+        _ job: Job, _ kept: KeptCall, _ verdict: CommandRun.Verdict, _ host: Host
+    ) {
+        let message = JobCall(host, job.record)
+        let (subject, latest) = (kept.call.run.subject, kept.call.run.latest)
+        guard job.record.hasContinuation, job.record.kind != .undoOffer else {
+            if case .failed(let failure) = verdict {
+                _ = worker.finish(message, failure, node: subject, isMedia: false)
+            }
+            worker.forget(kept.call)
+            return host.release(job.record)
         }
         switch verdict {
         case .failed(let failure):
-            resume(call.record, host, relay.finish(message, failure, isMedia: true), node: call.race.run.latest)
+            let code = worker.finish(message, failure, node: subject, isMedia: true)
+            resume(job.record, host, code, node: latest)
         case .done:
-            call.record.header.node = Int32(clamping: call.race.run.latest)
+            job.record.header.node = Int32(clamping: latest)
             // Before it is the host's: who counts the bodies asks for it.
-            call.record.header.isRewritten = true
-            let outcome = relay.table.withURL(call.race.run.latest) {
-                host.resume(call.record, .done, relay.edits, instance: $0)
+            job.record.header.isRewritten = true
+            let outcome = worker.table.withURL(latest) {
+                host.resume(job.record, .done, worker.answer.edits, instance: $0)
             }
-            settle(call.record, outcome, host)
+            settle(job.record, outcome, host)
         }
     }
 
     private mutating func resume<Host: JobHost>(_ record: JobRecord, _ host: Host, _ code: ReturnCode, node: Int) {
         guard record.hasContinuation, record.kind != .undoOffer else { return host.release(record) }
-        relay.edits.removeAll()
-        let outcome = relay.table.withURL(node) { host.resume(record, code, relay.edits, instance: $0) }
+        worker.answer.edits.removeAll()
+        let outcome = worker.table.withURL(node) { host.resume(record, code, worker.answer.edits, instance: $0) }
         settle(record, outcome, host)
     }
 

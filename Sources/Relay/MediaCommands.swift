@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The command for each media stream, what its answers come to, and the edits that are made of them.
+
+import Bytes
+import ControlProtocol
+import SDP
+import Transport
+
+/// What an answer to an offer or answer comes to. It is read, made edits of and done with at once.
+struct MediaAnswer: ~Copyable {
+    /// What becomes of each stream of the description.
+    var verdicts: [StreamVerdict] = []
+    /// Which of them the node has refused, and why.
+    var refusals: [StreamRefusal] = []
+    /// The addresses that the verdicts are ranges of.
+    var addresses: [UInt8] = []
+    var edits = EditList()
+
+    mutating func reserve() {
+        verdicts.reserveCapacity(32)
+        refusals.reserveCapacity(32)
+        addresses.reserveCapacity(1024)
+    }
+
+    mutating func begin() {
+        verdicts.removeAll(keepingCapacity: true)
+        refusals.clear()
+        addresses.removeAll(keepingCapacity: true)
+    }
+
+    mutating func rewrite(
+        _ description: borrowing SessionDescription, _ body: Span<UInt8>, marker: Span<UInt8>,
+        _ options: RewriteOptions
+    ) throws(SDPFault) {
+        let (ends, texts) = (verdicts, addresses)
+        try edits.rewrite(
+            description, body: body, verdicts: ends.span, addresses: texts.span, marker: marker, options: options)
+    }
+}
+
+extension Worker {
+    /// The command for one stream, in the words that `node` understands.
+    mutating func write(
+        _ stream: MediaStream, _ call: borrowing Call, _ media: MediaCommand, _ body: Span<UInt8>,
+        _ node: Capabilities
+    ) {
+        command.removeAll(keepingCapacity: true)
+        let addresses = call.addresses
+        media.withAddress(of: stream, addresses, body) { write(stream, call, media, $2, $0, $1, body, node) }
+    }
+
+    private mutating func write(
+        _ stream: MediaStream, _ call: borrowing Call, _ media: MediaCommand, _ family: AddressFamily,
+        _ address: Span<UInt8>, _ range: ByteRange, _ body: Span<UInt8>, _ node: Capabilities
+    ) {
+        modifiers.removeAll(keepingCapacity: true)
+        modifiers.append(call.flagModifiers.span)
+        if family == .ipv6 { modifiers.append(UInt8(ascii: "6")) }
+        if media.flags.repacketizationMilliseconds > 0, node.contains(.repacketization) {
+            modifiers.append(UInt8(ascii: "Z"))
+            modifiers.append(decimal: UInt64(media.flags.repacketizationMilliseconds))
+        }
+        if node.contains(.codecLists) {
+            modifiers.append(UInt8(ascii: "c"))
+            if !stream.appendPayloadTypes(in: body, to: &modifiers) { modifiers.removeLast() }
+        }
+        // rtpengine takes a first offer with a notice for something else: it repeats what was sent, and has no session.
+        let (letters, notice) = (modifiers, node.contains(.notices) ? call.notification : [])
+        Command.writeMedia(
+            media.verb, modifiers: letters.span, identity: call.identity.text.span, words: media.words,
+            address: address, addressRange: range, port: stream.port,
+            stream: node.servesSeveralStreams ? stream.number : 1, notification: notice.span,
+            tagNamesStream: media.tagNamesStream, into: &command)
+    }
+
+    /// What the answers to all streams come to.
+    enum Answers {
+        /// `verdicts` says what becomes of each stream, and `refusals` which of them the node has refused.
+        case success
+        /// One is no protocol: the node has failed.
+        case malformed
+        /// Each says that there is no such session.
+        case unknown(CallFailure)
+        /// Why the function fails, and whether a stream got a port.
+        case failure(CallFailure, hasCreated: Bool)
+    }
+
+    /// Reads the answers, and says of each stream what becomes of it.
+    mutating func read(
+        _ member: Int, _ node: Int, _ call: borrowing Call, _ media: MediaCommand, _ body: Span<UInt8>
+    ) -> Answers {
+        answer.begin()
+        var failure: CallFailure?
+        var hasPort = false
+        var areAllUnknown = true
+        var index = 0
+        let incoming = exchanges.incoming(member)
+        let known = capabilities(node)
+        for stream in call.description.streams {
+            if let verdict = StreamVerdict(withoutRelay: stream) {
+                answer.verdicts.append(verdict)
+                continue
+            }
+            guard asks(known, for: stream, of: call) else {
+                refuse(stream, .oneStreamRelay)
+                continue
+            }
+            guard let range = exchanges.reply(member, index) else { return .malformed }
+            index &+= 1
+            var reply = MediaReply.parse(incoming.span, range)
+            if case .error(let code) = reply {
+                account(node, code)
+                if media.verb == .lookup, code.isUnknownSession(known) { reply = .noSession }
+            }
+            if reply != .noSession { areAllUnknown = false }
+            switch reply {
+            case .address(let port, let replied, _)
+            where isEcho(port, incoming.span, replied, stream, call, media, body):
+                failure = failure ?? .echo
+            case .address(let port, let replied, let family):
+                hasPort = true
+                do throws(CallFailure) {
+                    let place = try place(stream, incoming.span, replied, family, call.addresses)
+                    answer.verdicts.append(
+                        .relayed(StreamDestination(address: place.address, family: place.family, port: port)))
+                } catch {
+                    failure = failure ?? error
+                }
+            case .noSession where media.isAnswer: refuse(stream, .sessionUnknown)
+            case .noSession: failure = failure ?? (media.verb == .lookup ? .unknownSession : .noPort)
+            case .error(let code) where media.verb == .update && code.isAboutAddress: refuse(stream, .error(code))
+            case .error(let code): failure = failure ?? .relayError(code)
+            case .badPort: failure = failure ?? .noPort
+            case .malformed: return .malformed
+            }
+        }
+        if !hasPort, let refusal = answer.refusals.first(where: { $0.reason != .oneStreamRelay }) {
+            failure = failure ?? .streamRefused(refusal)
+        }
+        guard let failure else { return .success }
+        if media.verb == .lookup, areAllUnknown { return .unknown(failure) }
+        return .failure(failure, hasCreated: hasPort)
+    }
+
+    /// Whether a node has answered for `stream` what it was sent, as rtpengine does to what it does not understand.
+    private func isEcho(
+        _ port: UInt16, _ incoming: Span<UInt8>, _ replied: ByteRange, _ stream: MediaStream, _ call: borrowing Call,
+        _ media: MediaCommand, _ body: Span<UInt8>
+    ) -> Bool {
+        guard port == stream.port else { return false }
+        let addresses = call.addresses
+        return media.withAddress(of: stream, addresses, body) { sent, range, _ in incoming.equals(replied, sent, range)
+        }
+    }
+
+    private mutating func refuse(_ stream: MediaStream, _ reason: StreamRefusal.Reason) {
+        answer.verdicts.append(.refused)
+        answer.refusals.append(StreamRefusal(number: stream.number, line: stream.line, reason: reason))
+    }
+
+    /// The address that a stream goes to, put into the answer's: the ip_address parameter, else the node's, else the one
+    /// on which the host has received the message.
+    private mutating func place(
+        _ stream: MediaStream, _ incoming: Span<UInt8>, _ replied: ByteRange, _ family: AddressFamily,
+        _ given: CallAddresses
+    ) throws(CallFailure) -> (address: ByteRange, family: AddressFamily) {
+        let start = answer.addresses.count
+        var newFamily = family
+        if !given.parameter.isEmpty {
+            answer.addresses.append(given.text.span, given.parameter)
+            newFamily = AddressText.family(given.text.span, given.parameter) ?? .ipv4
+        } else if !replied.isEmpty {
+            answer.addresses.append(incoming, replied)
+        } else {
+            answer.addresses.append(given.text.span, given.received)
+            newFamily = AddressText.family(given.text.span, given.received) ?? .ipv4
+        }
+        let range = ByteRange(from: start, to: answer.addresses.count)
+        if given.parameter.isEmpty,
+            range.isEmpty || (AddressText.isNull(answer.addresses.span, range) && !stream.isOnHold)
+        {
+            throw replied.isEmpty ? .noAddress : .nullAddress
+        }
+        return (range, newFamily)
+    }
+
+    mutating func makeEdits(
+        _ call: borrowing Call, _ body: Span<UInt8>, _ options: RewriteOptions
+    ) throws(CallFailure) {
+        do throws(SDPFault) {
+            let marker = settings.marker
+            try answer.rewrite(call.description, body, marker: marker.span, options)
+        } catch {
+            throw .sdp(error)
+        }
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Sending a call's commands to a node, and deletions that nobody or only the budget waits for.
+
+import Bytes
+import ControlProtocol
+import SDP
+import SharedState
+import Transport
+
+extension Worker {
+    /// Commands that one exchange has under way at once (control-protocol: Sizes).
+    static var window: Int { 8 }
+
+    mutating func ask(
+        _ call: inout Call, _ node: Int, _ place: Int, _ body: Span<UInt8>, now: UInt64, until: UInt64
+    ) {
+        guard let member = freeMembers.last else { return }
+        let room = call.room
+        call.room = nil
+        do throws(CallFailure) {
+            let window = room?.count ?? Self.window
+            try ask(call, member, node, body, from: now, until: until, window: window)
+        } catch {
+            if let room { table.giveBack(room, node) }
+            return call.run.couldNotAsk(error)
+        }
+        freeMembers.removeLast()
+        call.exchanges[place] = CallExchange(member: member, room: room)
+        let roundTrip = table.roundTrip(node).map { UInt64($0.smoothedMicroseconds) &* 1000 }
+        switch call.run.asked(node, place: place, roundTrip: roundTrip, now: now) {
+        case .first, .search: break
+        case .failover: outbox.count(.failovers)
+        case .hedge: outbox.count(.hedges)
+        }
+    }
+
+    /// Sends the commands of a call to `node`.
+    private mutating func ask(
+        _ call: borrowing Call, _ member: Int, _ node: Int, _ body: Span<UInt8>,
+        from start: UInt64, until deadline: UInt64, window: Int
+    ) throws(CallFailure) {
+        let url = directory.url(node)
+        exchanges.begin(
+            member, now: start, budget: deadline > start ? deadline &- start : 1, firstRetransmission: firstWait(node),
+            framing: url?.scheme.framing ?? .datagram, window: window)
+        switch call.command {
+        case .simple(let kind, let words):
+            guard capabilities(node).isSuperset(of: kind.required) else { throw kind.refusal }
+            for part in 0..<kind.commands(words) {
+                write(call, kind, words, part: part)
+                try addCommand(member)
+            }
+        case .figures(let query):
+            let known = capabilities(node)
+            guard known.contains(.statistics) || known.contains(.namedFigures) else { throw .noStatistics }
+            for stream in 0..<FigureQuery.streams {
+                for part in 0..<FigureQuery.commands(known) {
+                    write(call, query, stream: query.firstStream &+ stream, part: part, known)
+                    try addCommand(member)
+                }
+            }
+        case .media(let media):
+            if media.flags.repacketizationMilliseconds > 0, !capabilities(node).contains(.repacketization) {
+                warn(call, "is too old for flag 'z', which is left out")
+            }
+            for stream in call.description.streams where asks(capabilities(node), for: stream, of: call) {
+                write(stream, call, media, body, capabilities(node))
+                try addCommand(member)
+            }
+            for stream in call.description.streams where media.deletes(stream, at: capabilities(node)) {
+                writeDelete(stream, call, media)
+                try addCommand(member)
+            }
+        }
+        startExchange(member, node)
+    }
+
+    private mutating func addCommand(_ member: Int) throws(CallFailure) {
+        let text = command
+        do throws(ExchangeError) {
+            try exchanges.add(member, text.span, cookies: &cookies)
+        } catch {
+            throw error == .tooLong ? .commandTooLong : .exchange(error)
+        }
+    }
+
+    /// Starts the exchange of `member`. One with a node whose name has no address ends at once.
+    private mutating func startExchange(_ member: Int, _ node: Int) {
+        guard let url = directory.url(node) else { return exchanges.refuse(member) }
+        if url.scheme.isUnix {
+            table.withURL(node) { exchanges.start(member, node: node, unixSocket: $0, path: url.target) }
+        } else if let words = table.address(node)?.words, let address = SocketAddress(words: words) {
+            exchanges.start(member, node: node, address: address)
+        } else {
+            exchanges.refuse(member)
+        }
+    }
+
+    /// Deletes what a call that has failed created on `node`, within what is left of its budget.
+    mutating func undo(
+        _ call: inout Call, _ node: Int, _ place: Int, _ words: SessionWords, _ now: UInt64,
+        _ deadline: UInt64
+    ) {
+        guard place < AskedNodes.count, let member = freeMembers.last else { return deleteOnce(call, node, words) }
+        exchanges.begin(
+            member, now: now, budget: deadline &- now, firstRetransmission: firstWait(node),
+            framing: directory.url(node)?.scheme.framing ?? .datagram)
+        write(call, .delete, words)
+        guard (try? addCommand(member)) != nil else { return }
+        startExchange(member, node)
+        // One that has ended already never becomes news: nobody may wait for it.
+        guard exchanges.isRunning(member) else { return exchanges.abandon(member) }
+        freeMembers.removeLast()
+        call.exchanges[place] = CallExchange(member: member, room: call.held)
+        call.held = nil
+        call.run.undoing(node, place: place, now: now)
+    }
+
+    /// Sends a delete to `node` and waits for nothing.
+    mutating func deleteOnce(_ call: borrowing Call, _ node: Int, _ words: SessionWords) {
+        write(call, .delete, words)
+        sendOnce(node)
+    }
+
+    /// Sends the command that has been written to `node` and waits for nothing.
+    mutating func sendOnce(_ node: Int) {
+        guard let url = directory.url(node) else { return }
+        let text = command
+        var isSent = false
+        let now = MonotonicClock.now()
+        // Where there is no room for the connection, what is to be deleted ends as a session without media does.
+        if url.scheme.framing == .stream,
+            table.takeConnections(node, atMost: 1, now: now, until: now &+ ExchangeGroup.unawaitedPatience) == nil
+        {
+            return
+        }
+        if url.scheme.isUnix {
+            isSent = table.withURL(node) {
+                exchanges.sendOnce(node, unixSocket: $0, path: url.target, framing: url.scheme.framing, text.span)
+            }
+        } else if let words = table.address(node)?.words, let address = SocketAddress(words: words) {
+            isSent = exchanges.sendOnce(
+                node, address: address, framing: url.scheme.framing, text.span, cookies: &cookies)
+        }
+        if isSent { accountUnawaited(node) }
+    }
+}

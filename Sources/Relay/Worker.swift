@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One process's view of the module: its settings, the shared tables, its sockets, and memory that calls reuse.
+
+import Bytes
+import ControlProtocol
+import SDP
+public import SharedState
+import Transport
+
+/// What a process does its calls with. Nothing is allocated once the memory has grown to size.
+public struct Worker: ~Copyable {
+    let settings: Settings
+    let table: NodeTable
+    /// Which node holds a call; nil where that is not remembered.
+    let calls: CallTable?
+    /// Whether an offer asks the next node, too, where one is slow.
+    let hedges: Bool
+    var directory: NodeDirectory
+    /// What this process has open to the nodes.
+    var exchanges: ExchangeGroup
+    /// Members of the group that nobody uses.
+    var freeMembers: [Int]
+    /// Who waits for room at a node; nil where only one call at a time is under way.
+    var roomQueues: RoomQueues?
+    var cookies = CookieSource()
+    /// What this process probes with on demand, made when that is first asked for.
+    var probes: ProbeExchanges?
+    /// The call of a function that waits for its answer, and one for a deletion that another message has left behind.
+    let blocking: KeptCall
+    let leftBehind: KeptCall
+
+    // Memory for what is written and read at once.
+    var command: [UInt8] = []
+    var modifiers: [UInt8] = []
+    var line: [UInt8] = []
+    var answer = MediaAnswer()
+    var outbox = Outbox()
+    var jobDraft = JobDraft()
+    /// Seconds since start, as of when this process last looked.
+    var ticks: UInt32 = 0
+
+    // What holds beyond one call.
+    var selection: SetSelection?
+    /// Figures of the message that asked last.
+    var fetched: FetchedFigures?
+    /// Whether this process has logged that a prompt is silent before the answer.
+    var hasToldOfSilentPrompts = false
+    /// When the log may tell again that a refusal was to wait, in seconds since start.
+    var nextRefusalLine: UInt32 = 0
+
+    /// Attaches a process to the table. Opens nothing.
+    public init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable? = nil) {
+        self.init(settings: settings, table: table, calls: calls, members: AskedNodes.count)
+    }
+
+    /// `members`: exchanges that may be under way at once. A call needs one at a time, or a few where a node is slow.
+    init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable?, members: Int) {
+        self.settings = settings
+        switch calls {
+        case .some: hedges = settings.isHedging
+        case nil: hedges = false
+        }
+        self.calls = calls
+        directory = NodeDirectory(table)
+        exchanges = ExchangeGroup(
+            members: members, nodes: table.capacity, reserves: members <= AskedNodes.count)
+        freeMembers = Array((0..<members).reversed())
+        self.table = table
+        blocking = KeptCall(streamLimit: settings.maximumStreams)
+        leftBehind = KeptCall(streamLimit: settings.maximumStreams)
+        blocking.call.reserve()
+        command.reserveCapacity(2048)
+        modifiers.reserveCapacity(512)
+        line.reserveCapacity(1024)
+        answer.reserve()
+        outbox.reserve()
+    }
+
+    /// What a call wants, as a run that has asked nobody yet.
+    func begin(_ call: inout Call, _ command: CallCommand, setID: UInt32) {
+        var terms = RunTerms(setID: setID, budget: settings.budgetNanoseconds)
+        terms.createsSession = command.createsSession
+        terms.isHedged = terms.createsSession && hedges
+        terms.isDelete = command.isDelete
+        call.command = command
+        call.run = CommandRun(terms)
+        call.roomCommands = 0
+    }
+}
