@@ -65,6 +65,14 @@ static unsigned pending_count;
 // one, when it may ring.
 static const int64_t short_delay = 4000000, long_delay = 60000000, repetition = 250000000;
 
+// 487s of the callee that the caller has not got yet, in no order. A busy machine loses datagrams: they are sent again.
+static struct {
+	unsigned number;
+	int64_t due;
+	struct request answer;
+} terminations[64];
+static unsigned termination_count;
+
 static int the_socket;
 static uint16_t the_port;
 static unsigned the_run;
@@ -120,9 +128,43 @@ void begin_dialog(unsigned number)
 	counts.to_cancel++;
 }
 
-int64_t cancel_dialogs(int64_t now)
+// The callee's 487 to a call that is cancelled, and again until it has arrived.
+static void terminate(unsigned number, const struct request *answer)
+{
+	send(the_socket, answer->text, answer->length, 0);
+	for(unsigned i = 0; i < termination_count; i++) {
+		if(terminations[i].number == number)
+			return;
+	}
+	if(termination_count == sizeof terminations / sizeof *terminations)
+		return;
+	terminations[termination_count].number = number;
+	terminations[termination_count].due = bench_now() + repetition;
+	terminations[termination_count++].answer = *answer;
+}
+
+static int64_t repeat_terminations(int64_t now)
 {
 	int64_t next = INT64_MAX;
+	for(unsigned i = 0; i < termination_count;) {
+		if(dialogs[terminations[i].number].step != inviting) {
+			terminations[i] = terminations[--termination_count];
+			continue;
+		}
+		if(terminations[i].due <= now) {
+			send(the_socket, terminations[i].answer.text, terminations[i].answer.length, 0);
+			terminations[i].due = now + repetition;
+		}
+		if(terminations[i].due < next)
+			next = terminations[i].due;
+		i++;
+	}
+	return next;
+}
+
+int64_t cancel_dialogs(int64_t now)
+{
+	int64_t next = repeat_terminations(now);
 	for(unsigned i = 0; i < pending_count;) {
 		unsigned number = pending[i].number;
 		if(dialogs[number].step != inviting) {
@@ -169,7 +211,7 @@ static void take_request(unsigned number, int step, const char *message)
 		make_answer(&answer, "200 OK", message, number, the_port, 0);
 		send(the_socket, answer.text, answer.length, 0);
 		make_termination(&answer, message, number, the_port, the_run);
-		send(the_socket, answer.text, answer.length, 0);
+		terminate(number, &answer);
 		return;
 	}
 	int is_invite = step <= reinviting;
