@@ -156,27 +156,62 @@ static void put_back(struct sip_msg *msg, struct lump *lump)
 	}
 }
 
-static bool apply_edit(struct sip_msg *msg, int body, const rtpp_edit *edit, enum _hdr_types_t mark)
+/* How many edits from here on become one lump: those that nothing but a few blanks keeps apart, as the family and the
+ * address of a line. Nobody else has an edit of such blanks, and each lump costs three blocks of memory. */
+static size_t neighbours(const char *body, const rtpp_edit *edits, size_t count)
 {
-	struct lump *place;
-	char *text;
-	int offset = body + (int)edit->offset;
+	size_t found = 1;
 
-	if(edit->removed > 0)
-		place = del_lump(msg, offset, (int)edit->removed, mark);
-	else
-		place = anchor_lump(msg, offset, 0, mark);
+	while(found < count) {
+		size_t at = edits[found - 1].offset + edits[found - 1].removed, next = edits[found].offset;
+
+		if(next - at > 4 || edits[found - 1].removed == 0 || edits[found].removed == 0)
+			break;
+		while(at < next && (body[at] == ' ' || body[at] == '\t'))
+			at++;
+		if(at < next)
+			break;
+		found++;
+	}
+	return found;
+}
+
+/* Makes one lump of edits that are neighbours, the blanks between them added again. */
+static bool apply_edits(struct sip_msg *msg, char *body, const rtpp_edit *edits, size_t count, enum _hdr_types_t mark)
+{
+	const rtpp_edit *last = &edits[count - 1];
+	size_t removed = last->offset + last->removed - edits->offset, length = 0, i;
+	int offset = (int)(body - msg->buf) + (int)edits->offset;
+	struct lump *place;
+	char *text, *end;
+
+	place = removed > 0 ? del_lump(msg, offset, (int)removed, mark) : anchor_lump(msg, offset, 0, mark);
 	if(place == NULL)
 		return false;
-	if(edit->text.length == 0)
+	for(i = 0; i < count; i++) {
+		length += edits[i].text.length;
+		if(i > 0)
+			length += edits[i].offset - (edits[i - 1].offset + edits[i - 1].removed);
+	}
+	if(length == 0)
 		return true;
-	text = pkg_malloc(edit->text.length);
+	text = end = pkg_malloc(length);
 	if(text == NULL) {
 		PKG_MEM_ERROR;
 		return false;
 	}
-	memcpy(text, edit->text.data, edit->text.length);
-	if(insert_new_lump_after(place, text, (int)edit->text.length, mark) == NULL) {
+	for(i = 0; i < count; i++) {
+		if(i > 0) {
+			size_t at = edits[i - 1].offset + edits[i - 1].removed;
+
+			memcpy(end, body + at, edits[i].offset - at);
+			end += edits[i].offset - at;
+		}
+		if(edits[i].text.length > 0)
+			memcpy(end, edits[i].text.data, edits[i].text.length);
+		end += edits[i].text.length;
+	}
+	if(insert_new_lump_after(place, text, (int)length, mark) == NULL) {
 		pkg_free(text);
 		return false;
 	}
@@ -189,14 +224,15 @@ bool glue_message_apply(void *context, const rtpp_edit *edits, size_t count)
 	enum _hdr_types_t mark = (enum _hdr_types_t)(OURS | generation_of(msg));
 	char *body = get_body(msg);
 	struct lump *over;
-	size_t i;
+	size_t i, together;
 
 	if(body == NULL)
 		return false;
 	/* All that are left are over: a message with others is refused before. */
 	over = take_ours(msg);
-	for(i = 0; i < count; i++) {
-		if(!apply_edit(msg, (int)(body - msg->buf), &edits[i], mark)) {
+	for(i = 0; i < count; i += together) {
+		together = neighbours(body, &edits[i], count - i);
+		if(!apply_edits(msg, body, &edits[i], together, mark)) {
 			free_all(take_ours(msg));
 			put_back(msg, over);
 			return false;
