@@ -133,8 +133,10 @@ import Testing
             let call = try kamailio.call()
             let invite = try call.invite(run: .offer())
             relay.on(call: call.id) { $0.verb == "L" ? .delay(150, .normal) : nil }
-            for status in [183, 200] {
+            for (place, status) in [183, 200].enumerated() {
                 call.send(call.response(status, to: invite, sdp: SDPText.audio(), run: .answer()), from: .callee)
+                // Two workers may be at them: the first waits before the second comes.
+                if place == 0 { waitUntil(2, every: 1) { !relay.commands(of: call.id, "L").isEmpty } }
             }
             let replies = (0..<2).compactMap { _ in
                 call.caller.receive(3000) { !$0.isRequest && $0.status > 100 && $0.callID == call.id }

@@ -55,7 +55,7 @@ public final class Stage: Sendable {
         let settled = try waitUntil(15, every: 20) {
             let probed = relays.allSatisfy { relay in relay.log.contains { $0.verb == "VF" } }
             return try probed && kamailio.relays().filter { $0["disabled"] == "1" }.count == dead
-                && !kamailio.kamcmd("rtpproxy.stats").contains("state: starting")
+                && kamailio.kamcmd("rtpproxy.stats").components(separatedBy: "state: up").count > relays.count
         }
         guard settled else { throw HarnessError("the relays were not all probed:\n\(kamailio.log.suffix(3000))") }
         // On a slow machine questions were repeated: what is left of them comes and is answered first.
