@@ -20,7 +20,8 @@ public enum BodyError: Error, Equatable, Sendable, CaseIterable {
     /// A line that is a delimiter to some readers alone: it goes on behind the boundary, stands behind a CR without LF,
     /// or behind the closing delimiter (RFC 2046 section 5.1.1).
     case badDelimiter
-    /// The headers of a part hold a CR without LF, several Content-Types, or a transfer encoding of the SDP.
+    /// The headers of a part hold a control character, a CR without LF, several Content-Types, or a transfer encoding of
+    /// the SDP.
     case badPartHeaders
     /// Multipart bodies stand inside each other more than `BodyPart.maximumDepth` deep.
     case nestedTooDeep

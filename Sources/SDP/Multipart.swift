@@ -114,7 +114,7 @@ struct Part {
         var isEncoded = false
         var isInType = false
         while let line = lines.next(in: body) {
-            if line.holdsReturn || line.endsTwice {
+            if line.holdsReturn || line.endsTwice || line.holdsControlCharacter {
                 throw BodyFault(.badPartHeaders, in: body, at: line.content.start)
             }
             if line.content.isEmpty {
