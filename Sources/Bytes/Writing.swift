@@ -28,7 +28,7 @@ extension Array where Element == UInt8 {
         }
     }
 
-    /// Adds what a pointer leads to: `append(contentsOf:)` takes four times as many instructions.
+    /// Adds what a pointer leads to: `append(contentsOf:)` takes twice as many instructions.
     @inline(never)
     private mutating func append(all bytes: UnsafeBufferPointer<UInt8>) {
         let count = bytes.count
