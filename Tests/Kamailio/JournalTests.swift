@@ -112,7 +112,7 @@ private enum JournalFiles {
             #expect(entry["RTPPROXY_URL"] == relays[0].url && entry["RTPPROXY_SET"] == "0")
             #expect(entry["RTPPROXY_STATE"] == "down" && entry["PRIORITY"] == "3")
             #expect(
-                entry["CODE_FILE"]?.hasSuffix("/NodeFailure.swift") == true && entry["SYSLOG_IDENTIFIER"] == "kamailio")
+                entry["CODE_FILE"]?.hasSuffix("/Failover.swift") == true && entry["SYSLOG_IDENTIFIER"] == "kamailio")
             #expect(entry["MESSAGE"]?.hasPrefix("RTPProxy \(relays[0].url) (set 0) does not answer in time") == true)
             // Beside the log, never in its place.
             #expect(kamailio.logLines("does not answer in time").count == 1)
