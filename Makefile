@@ -37,11 +37,14 @@ SECONDS ?= 60
 TARGET ?=
 CORPUS ?=
 
+# The newest Kamailio that is tested, besides the one installed.
+NEWER := 6.0.1
+
 # A module fits one exact Kamailio, so each Kamailio has an output folder of its own.
 OUT := build$(if $(KAMAILIO),/$(patsubst kamailio-%,%,$(notdir $(abspath $(KAMAILIO)))))$(if $(SANITIZE),/$(SANITIZE),$(if $(filter 0,$(EMBEDDED)),/ordinary))
 SWIFT_OUT := .build$(if $(SANITIZE),/$(SANITIZE))
 MODULE := $(OUT)/rtpproxy.so
-SUPPORT := kamailio-glue/build
+SUPPORT := scripts
 MODULE_STRINGS := build/tools/module-strings
 
 # One runtime for C and Swift: that of the toolchain.
@@ -85,7 +88,7 @@ LIBRARIES := $(shell pkg-config --libs libsystemd) -lm
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
-.PHONY: module help setup test test-db sanitize valgrind check compare format demo bench soak fuzz install uninstall
+.PHONY: module help setup ready test test-db sanitize valgrind check compare format demo bench soak fuzz install uninstall
 .PHONY: package test-package clean kamailio-6.0 FORCE
 FORCE:
 
@@ -94,8 +97,17 @@ module: $(MODULE) .build/contract ## build build/rtpproxy.so (the default)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.%-]*:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install what building and testing need (apt, a Python venv in .cache)
-	@$(SUPPORT)/setup.sh
+# All that any target needs, so that no other one needs the network. What lies in .cache: a real RTPProxy and a real
+# rtpengine, Kamailio 6.0.1, headers of both Kamailios, a Debian to install the package in.
+setup: ## install all that building and testing need: with apt (as root), the rest in .cache
+	@$(SUPPORT)/setup.sh install
+	@$(MAKE) --no-print-directory build/kamailio.h KAMAILIO=
+	@$(SUPPORT)/kamailio-packages.sh $(NEWER) .cache/kamailio-$(NEWER)
+	@$(MAKE) --no-print-directory build/$(NEWER)/kamailio.h KAMAILIO=.cache/kamailio-$(NEWER) KAMAILIO_SRC=
+
+# Tests install nothing: what is missing they name.
+ready:
+	@$(SUPPORT)/setup.sh look
 
 # --- the module ---
 
@@ -159,7 +171,7 @@ $(ARCHIVE): FORCE .build/contract
 # --- tests ---
 
 # With another Kamailio only what depends on Kamailio is tested.
-test: setup ## build and run every test; with KAMAILIO=: the tests in Kamailio
+test: ready ## build and run every test; with KAMAILIO=: the tests in Kamailio
 	@$(MAKE) --no-print-directory module
 	swift build --build-tests
 	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' \
@@ -167,13 +179,13 @@ test: setup ## build and run every test; with KAMAILIO=: the tests in Kamailio
 
 # Without this, only db_sqlite is tested.
 test-db: ## read the sets from SQLite, MariaDB and PostgreSQL, servers of its own
-	@$(SUPPORT)/setup.sh databases
+	@$(SUPPORT)/setup.sh look databases
 	@$(MAKE) --no-print-directory module
 	swift build --build-tests
 	RTPPROXY_MODULE='$(abspath $(MODULE))' RTPPROXY_DATABASES='sqlite mysql postgres' \
 		swift test --skip-build --filter DatabaseTests
 
-sanitize: setup ## `make compare` and the tests in Kamailio with AddressSanitizer, threads with ThreadSanitizer
+sanitize: ready ## `make compare` and the tests in Kamailio with AddressSanitizer, threads with ThreadSanitizer
 	@$(MAKE) --no-print-directory module build/system-memory.so
 	@$(MAKE) --no-print-directory module SANITIZE=address
 	swift build --build-tests
@@ -181,8 +193,8 @@ sanitize: setup ## `make compare` and the tests in Kamailio with AddressSanitize
 	@$(SUPPORT)/sanitize.sh address build/address/rtpproxy.so $(if $(filter-out 0,$(QUICK)),quick)
 	@$(SUPPORT)/sanitize.sh thread
 
-valgrind: setup ## `make compare` with Valgrind; QUICK=1 for both of these: a part of them
-	@$(SUPPORT)/setup.sh memory
+valgrind: ready ## `make compare` with Valgrind; QUICK=1 for both of these: a part of them
+	@$(SUPPORT)/setup.sh look memory
 	@$(MAKE) --no-print-directory build/valgrind/rtpproxy.so build/system-memory.so
 	swift build --product compare
 	@$(SUPPORT)/sanitize.sh valgrind build/valgrind/rtpproxy.so $(if $(filter-out 0,$(QUICK)),quick)
@@ -192,31 +204,32 @@ check: module $(ARCHIVE) ## formatting, warnings, licence lines, what the module
 
 format: ## format Swift and C in place
 	swift format --in-place --recursive Sources Tests Package.swift
-	clang-format -i $$(find kamailio-glue Tests/Host Tests/Bench Tests/Stepping Tests/Namespaces -name '*.[ch]')
+	clang-format -i $$(find kamailio-glue scripts Tests/Host Tests/Bench Tests/Stepping Tests/Namespaces -name '*.[ch]')
 
-compare: setup ## the same messages through the distribution's module and this one; CASE='text' for some of them
+compare: ready ## the same messages through the distribution's module and this one; CASE='text' for some of them
 	@$(MAKE) --no-print-directory module
 	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' \
 		swift run compare $(if $(CASE),--show '$(CASE)')
 
-demo: setup ## place a call through Kamailio and a real RTPProxy, or RELAY=rtpengine, and show it; ASYNC=1: asynchronously
+demo: ## place a call through Kamailio and a real RTPProxy, or RELAY=rtpengine, and show it; ASYNC=1: asynchronously
+	@$(SUPPORT)/setup.sh install basics
 	@$(MAKE) --no-print-directory module
 	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' swift run demo $(if $(filter-out 0,$(ASYNC)),async) $(RELAY)
 
-bench: setup ## measure the packaged module and this one in turn; `make bench FIGURES=help` says more
+bench: ready ## measure the packaged module and this one in turn; `make bench FIGURES=help` says more
 	@$(MAKE) --no-print-directory module
-	@$(if $(findstring instructions,$(FIGURES)),$(SUPPORT)/setup.sh memory)
+	@$(if $(findstring instructions,$(FIGURES)),$(SUPPORT)/setup.sh look memory)
 	swift build -c release --product bench $(SWIFT_FLAGS)
 	@RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' .build/release/bench \
 		FIGURES='$(FIGURES)' RUNS='$(RUNS)' QUICK='$(QUICK)' AGAINST='$(abspath $(AGAINST))'
 
-soak: setup ## a million calls while relays are restarted and changed: nothing may be left or grow; QUICK=1: three minutes; RELAY=rtpengine: 10000 calls through a real one
+soak: ready ## a million calls while relays are restarted and changed: nothing may be left or grow; QUICK=1: three minutes; RELAY=rtpengine: 10000 calls through a real one
 	@$(MAKE) --no-print-directory module
 	swift build -c release --product bench $(SWIFT_FLAGS)
 	@RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' .build/release/bench soak \
 		CALLS='$(CALLS)' MINUTES='$(MINUTES)' QUICK='$(QUICK)' RELAY='$(RELAY)'
 
-fuzz: setup ## look for inputs that break a property, SECONDS=60 per target; TARGET=name, CORPUS=folder of seeds
+fuzz: ready ## look for inputs that break a property, SECONDS=60 per target; TARGET=name, CORPUS=folder of seeds
 	@$(SUPPORT)/fuzz.sh '$(SECONDS)' '$(TARGET)' '$(if $(CORPUS),$(abspath $(CORPUS)))'
 
 # Unpacks the Kamailio of a newer Debian beside the machine's own and builds for it.
@@ -224,7 +237,7 @@ kamailio-%: ## unpack another Kamailio, say 6.0.1, into .cache/kamailio-6.0.1, a
 	$(SUPPORT)/kamailio-packages.sh $* .cache/kamailio-$*
 	@$(MAKE) --no-print-directory module KAMAILIO=.cache/kamailio-$*
 
-kamailio-6.0: kamailio-6.0.1 ## the same for the newest series that is tested
+kamailio-6.0: kamailio-$(NEWER) ## the same for the newest series that is tested
 
 # --- installation ---
 
@@ -239,7 +252,7 @@ package: module ## make a Debian package of it, and one of its debug symbols, be
 	@$(SUPPORT)/package.sh $(MODULE) $(OUT) '$(KAMAILIO)' '$(PACKAGE_VERSION)'
 
 test-package: ## install, upgrade, remove and purge the package in a Debian of its own below .cache (as root), lintian
-	@$(SUPPORT)/setup.sh packages
+	@$(SUPPORT)/setup.sh look packages
 	@$(MAKE) --no-print-directory module
 	@$(SUPPORT)/test-package.sh $(MODULE)
 

@@ -4,7 +4,7 @@
 import Foundation
 import TestSupport
 
-/// A kind of database. Its raw value is the folder of its SQL in kamailio-glue/sql.
+/// A kind of database. Its raw value is the folder of its SQL in packaging/sql.
 enum DatabaseKind: String, CaseIterable, CustomStringConvertible {
     case sqlite, mysql, postgres
 
@@ -25,6 +25,6 @@ enum DatabaseKind: String, CaseIterable, CustomStringConvertible {
     /// The definition of the table and of its row in `version`, as the project ships it.
     func definition() throws -> String {
         try String(
-            contentsOfFile: "\(PackageFolder.root)/kamailio-glue/sql/\(rawValue)/rtpproxy-create.sql", encoding: .utf8)
+            contentsOfFile: "\(PackageFolder.root)/packaging/sql/\(rawValue)/rtpproxy-create.sql", encoding: .utf8)
     }
 }

@@ -71,7 +71,7 @@ enum StockModule {
     /// Where `pv.so` is, as the build finds it; nil without Kamailio.
     static let path: URL? = {
         let other = ProcessInfo.processInfo.environment["KAMAILIO"] ?? ""
-        let finder = Project.root.appending(path: "kamailio-glue/build/kamailio.sh").path
+        let finder = Project.root.appending(path: "scripts/kamailio.sh").path
         guard let found = try? run([finder, other]),
             found.status == 0
         else { return nil }

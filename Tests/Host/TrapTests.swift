@@ -28,7 +28,7 @@ import Testing
         }
         try folder.write(source + "\n", to: "Sources/Last.swift")
         try folder.write(reasons + "\n", to: "Tests/Traps/reasons.txt")
-        let script = Project.root.appending(path: "kamailio-glue/build/traps.sh").path
+        let script = Project.root.appending(path: "scripts/traps.sh").path
         let ended = try run([script] + arguments + [folder.path])
         return (ended.status == 0, ended.output)
     }

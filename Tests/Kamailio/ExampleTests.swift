@@ -235,7 +235,7 @@ struct RoutedCall {
     /// A database in a folder whose sets 0 and 2 are the relays at `urls`; phones at 127.0.0.3 are those of the second site.
     static func sites(_ folder: TemporaryFolder, _ urls: [String]) throws -> [(old: String, new: String)] {
         let path = folder.file("kamailio.sqlite")
-        let definition = "\(PackageFolder.root)/kamailio-glue/sql/sqlite/rtpproxy-create.sql"
+        let definition = "\(PackageFolder.root)/packaging/sql/sqlite/rtpproxy-create.sql"
         let rows = "INSERT INTO rtpproxy (setid, url) VALUES ('0', '\(urls[0])'), ('2', '\(urls[1])');"
         for sql in [".read \(definition)", rows] {
             let made = try ChildProcess.run("sqlite3", ["-bail", path, sql])

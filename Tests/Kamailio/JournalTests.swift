@@ -62,7 +62,7 @@ private final class Journal {
 
 /// The source of the ids, and the catalog that explains them.
 private enum JournalFiles {
-    static let catalog = "\(PackageFolder.root)/kamailio-glue/package/rtpproxy.catalog"
+    static let catalog = "\(PackageFolder.root)/packaging/rtpproxy.catalog"
 
     static func ids() throws -> [String: String] {
         let source = try String(contentsOfFile: "\(PackageFolder.root)/kamailio-glue/journal.c", encoding: .utf8)

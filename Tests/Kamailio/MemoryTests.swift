@@ -80,7 +80,7 @@ import Testing
     private func left(after calls: Int, _ continuation: Continuation? = nil) throws -> [String: Int] {
         let relay = try ScriptedRelay()
         let folder = try TemporaryFolder()
-        let definition = "\(PackageFolder.root)/kamailio-glue/sql/sqlite/rtpproxy-create.sql"
+        let definition = "\(PackageFolder.root)/packaging/sql/sqlite/rtpproxy-create.sql"
         try sql(".read \(definition)", folder)
         try sql("INSERT INTO rtpproxy (setid, url) VALUES ('0', '\(relay.url)');", folder)
         func run(_ kamailio: Kamailio) throws -> Kamailio {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Finds the lines of Swift that could trap, for kamailio-glue/build/traps.sh.
+# Finds the lines of Swift that could trap, for scripts/traps.sh.
 #
 # Prints `KINDS <tab> FILE <tab> LINE NUMBER <tab> TEXT` for each, the text with its whitespace folded. Kinds:
 #   !  something forced: x!, try!, as!, a precondition; none may be there

@@ -195,7 +195,7 @@ struct SoakDatabase {
 
     init(_ path: String, urls: [String]) throws {
         self.path = path
-        let definition = "\(PackageFolder.root)/kamailio-glue/sql/sqlite/rtpproxy-create.sql"
+        let definition = "\(PackageFolder.root)/packaging/sql/sqlite/rtpproxy-create.sql"
         try run(".read \(definition)")
         for url in urls { try run("INSERT INTO rtpproxy (setid, url) VALUES ('0', '\(url)')") }
     }

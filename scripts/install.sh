@@ -29,7 +29,7 @@ case $action in
 			dpkg-divert --local --rename --divert "$target.packaged" --add "$target"
 		fi
 		install -D -m 644 "$module" "$destination$target"
-		install -D -m 644 "$(dirname "$0")/../package/rtpproxy.catalog" "$destination$catalog"
+		install -D -m 644 "$(dirname "$0")/../packaging/rtpproxy.catalog" "$destination$catalog"
 		[ -n "$destination" ] || ! command -v journalctl >/dev/null || journalctl --update-catalog
 		echo "installed $destination$target"
 		;;

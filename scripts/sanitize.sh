@@ -11,7 +11,7 @@ set -eu
 tool=$1
 module=${2:+$(readlink -f "$2")}
 quick=${3:-}
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 reports=$(mktemp -d "${TMPDIR:-/tmp}/rtpproxy-reports.XXXXXX")
 trap 'rm -rf "$reports"' EXIT
 trap 'exit 1' INT TERM

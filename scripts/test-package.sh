@@ -3,22 +3,20 @@
 # Installs, upgrades, removes and purges the package of MODULE in a Debian of its own, and looks at it with lintian.
 #
 # usage: test-package.sh MODULE
-# The Debian, with Kamailio in it, is unpacked below .cache and entered with chroot; nothing runs in it but dpkg and
-# `kamailio -c`, and nothing is mounted. Where chroot is not permitted it says so and tests nothing.
+# The Debian, with Kamailio in it, which `make setup` has fetched, is unpacked below .cache and entered with chroot;
+# nothing runs in it but dpkg and `kamailio -c`, and nothing is mounted. Where chroot is not permitted it says so and tests nothing.
 set -eu
 module=$(realpath "$1")
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
+root=$(cd "$here/.." && pwd)
 package=kamailio-rtpproxy-module
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
-skip() { # REASON
-	echo "SKIPPED: the package is not tested: $1"
+if ! reason=$("$here/debian.sh" possible); then
+	echo "SKIPPED: the package is not tested: $reason"
 	exit 0
-}
-[ "$(id -u)" -eq 0 ] || skip "a Debian to install it in takes root"
-chroot / true 2>/dev/null || skip "chroot is not permitted here"
-unshare --mount true 2>/dev/null || skip "mount is not permitted here, and mmdebstrap needs it"
+fi
+base=$("$here/debian.sh" look)
 
 mkdir -p "$root/.cache"
 work=$(mktemp -d "$root/.cache/test-package.XXXXXX")
@@ -26,26 +24,8 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 chmod 755 "$work"
 
-# --- a Debian with the Kamailio that the package is for, kept for the next time ---
+# --- a Debian with the Kamailio that the package is for ---
 
-# shellcheck disable=SC2016
-kamailio=$(dpkg-query -W -f '${Version}' kamailio)
-base=$root/.cache/debian-kamailio-$kamailio
-if [ ! -f "$base.tar" ] || [ ! -f "$base.deb" ]; then
-	echo "unpacking a Debian with Kamailio $kamailio into .cache"
-	# With names of its own.
-	(
-		. "$here/apt.sh"
-		suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-		own_apt_prepare "$work/apt" deb "$suite"
-		mmdebstrap --quiet --mode=root --variant=minbase --include="kamailio=$kamailio,kamailio-sqlite-modules" \
-			"$suite" "$work/base.tar" "$work/apt/own.sources"
-		# Kamailio's own package once more, to be installed over ours.
-		cd "$work" && own_apt apt-get -qq download "kamailio=$kamailio"
-	)
-	mv "$work"/kamailio_*.deb "$base.deb"
-	mv "$work/base.tar" "$base.tar"
-fi
 tree=$work/tree
 mkdir "$tree"
 tar -xf "$base.tar" -C "$tree"

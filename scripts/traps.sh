@@ -12,7 +12,7 @@ if [ "${1:-}" = --missing ]; then
 	wants_missing=1
 	shift
 fi
-project=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
+project=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 traps=$project/Tests/Traps
 folder=${1:-}
 

@@ -7,7 +7,7 @@ set -eu
 version=$1
 tree=${2:-}
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
+root=$(cd "$here/.." && pwd)
 
 # The versions a source tree says it is: of its Makefiles, and of CMake. Nothing if neither says so.
 tree_versions() {

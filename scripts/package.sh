@@ -18,8 +18,8 @@ folder=$(mkdir -p "$2" && cd "$2" && pwd)
 kamailio=${3:-}
 version=${4:-}
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-parts=$root/kamailio-glue/package
+root=$(cd "$here/.." && pwd)
+parts=$root/packaging
 package=kamailio-rtpproxy-module
 maintainer="${DEBFULLNAME:-Local build} <${DEBEMAIL:-packages@example.org}>"
 export LC_ALL=C TZ=UTC
@@ -132,7 +132,7 @@ cp -R "$root/docs" "$documents/docs"
 changelog | gzip -9n >"$documents/changelog.gz"
 install -D -m 644 "$parts/rtpproxy.catalog" "$tree/usr/lib/systemd/catalog/$package.catalog"
 cp -R "$root/examples/." "$documents/examples"
-cp -R "$root/kamailio-glue/sql" "$documents/examples/sql"
+cp -R "$root/packaging/sql" "$documents/examples/sql"
 install -m 644 "$parts/lintian-overrides" "$tree/usr/share/lintian/overrides/$package"
 for script in preinst postrm; do
 	sed -e "s|@TARGET@|$target|g" -e "s|@PACKAGE@|$package|g" "$parts/$script" >"$tree/DEBIAN/$script"

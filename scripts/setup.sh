@@ -1,23 +1,27 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs what building and testing need: Debian packages, a real RTPProxy in a Python venv in .cache/venv, and a real
-# rtpengine, unpacked into .cache/rtpengine.
+# Installs what building and testing need, or looks whether it is there: Debian packages, a real RTPProxy in a Python
+# venv in .cache/venv, a real rtpengine, unpacked into .cache/rtpengine, and what more lies in .cache.
 #
-# usage: setup.sh [databases|packages|memory]
-# databases: what `make test-db` needs as well. packages: what `make test-package`, memory: what `make valgrind` needs.
-# Asks nothing. Run again it looks, finds everything there, and says nothing.
+# usage: setup.sh install [basics]
+#        setup.sh look [databases|packages|memory]
+# install: all of it; basics: what the module, its demo and `make test` need. Asks nothing. Run again it finds
+# everything there, and says nothing. look: installs nothing, and fails with one line where something is missing of the
+# basics, or of what `make test-db`, `make test-package` or `make valgrind` need besides.
 set -eu
-root=$(cd "$(dirname "$0")/../.." && pwd)
+action=${1:?install or look}
+part=${2:-}
+root=$(cd "$(dirname "$0")/.." && pwd)
 venv=$root/.cache/venv
 
-# Kamailio and what the tests drive it with; what compiles and links; what `make check` needs.
-packages='kamailio kamailio-sqlite-modules sqlite3 sip-tester iproute2 python3-venv
+# Kamailio and what the tests drive it with; what compiles and links; what `make check` and `make man` need.
+basics='kamailio kamailio-sqlite-modules sqlite3 sip-tester iproute2 python3-venv
 	gcc g++ libc6-dev libsystemd-dev pkg-config binutils make dpkg-dev ca-certificates
-	clang-format curl chromium faketime gdb systemd libseccomp2'
+	clang-format curl chromium faketime gdb systemd libseccomp2 lowdown'
 # PostgreSQL, and MariaDB's programs without its service.
 databases='kamailio-mysql-modules kamailio-postgres-modules mariadb-server-core mariadb-client postgresql util-linux'
-# A Debian to install a package in, and what looks at packages.
-packaging='mmdebstrap lintian'
+# A Debian to install a package in, what looks at packages, and at manual pages.
+packaging='mmdebstrap lintian mandoc'
 # What watches memory.
 memory='valgrind'
 # RTPProxy 3.x with its control sockets, as a Python module.
@@ -31,25 +35,44 @@ if ! command -v swift >/dev/null; then
 	exit 1
 fi
 
-if ! command -v dpkg-query >/dev/null; then
-	echo "error: this is no Debian; install the likes of these, then run make module:" $packages >&2
-	exit 1
-fi
-case ${1:-} in
-	databases) packages="$packages $databases" ;;
-	packages) packages="$packages $packaging" ;;
-	memory) packages="$packages $memory" ;;
+case $action:$part in
+	install:basics | look:) packages=$basics ;;
+	install:) packages="$basics $databases $packaging $memory" ;;
+	look:databases) packages="$basics $databases" ;;
+	look:packages) packages="$basics $packaging" ;;
+	look:memory) packages="$basics $memory" ;;
+	*) echo "error: setup.sh knows no $action $part" >&2 && exit 2 ;;
 esac
 # Programs out of packages that are not installed, for these would start a service: promtool.
 unpacked=prometheus
-installed=" $(dpkg-query -W -f '${db:Status-Status}=${Package} ' 2>/dev/null) "
+
+# Of the packages those that are missing. Where this is no Debian, nobody can say.
 missing=
-for package in $packages; do
-	case $installed in
-		*" installed=$package "*) ;;
-		*) missing="$missing $package" ;;
-	esac
-done
+if command -v dpkg-query >/dev/null; then
+	installed=" $(dpkg-query -W -f '${db:Status-Status}=${Package} ' 2>/dev/null) "
+	for package in $packages; do
+		case $installed in
+			*" installed=$package "*) ;;
+			*) missing="$missing $package" ;;
+		esac
+	done
+elif [ "$action" = install ]; then
+	echo "error: this is no Debian; install the likes of these, then run make module:" $packages >&2
+	exit 1
+fi
+
+if [ "$action" = look ]; then
+	for folder in $unpacked rtpengine; do
+		[ -d "$root/.cache/$folder" ] || missing="$missing .cache/$folder"
+	done
+	[ "$(cat "$venv/relay" 2>/dev/null)" = "$relay" ] || missing="$missing .cache/venv"
+	if [ -n "$missing" ]; then
+		echo "error: missing:$missing; to install it, run: make setup" >&2
+		exit 1
+	fi
+	exit 0
+fi
+
 if [ -n "$missing" ]; then
 	if [ "$(id -u)" -ne 0 ]; then
 		echo "error: packages are missing, and only root can install them. Run this, then make setup again:" >&2
@@ -75,7 +98,8 @@ for package in $unpacked; do
 	mv "$folder.new" "$folder"
 done
 
-"$root/kamailio-glue/build/rtpengine-packages.sh" "$root/.cache/rtpengine"
+"$root/scripts/rtpengine-packages.sh" "$root/.cache/rtpengine"
+[ "$part" = basics ] || "$root/scripts/debian.sh" fetch
 
 if [ ! -x "$venv/bin/python" ] || [ "$(cat "$venv/relay" 2>/dev/null)" != "$relay" ]; then
 	echo "installing $relay into .cache/venv"

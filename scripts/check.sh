@@ -8,7 +8,7 @@
 set -u
 module=$1
 kamailio=${2:-}
-cd "$(dirname "$0")/../.." || exit 1
+cd "$(dirname "$0")/.." || exit 1
 failed=0
 
 # Says how a check ended; its output is the list of findings.
@@ -28,20 +28,20 @@ swift_format() {
 }
 
 c_format() {
-	find kamailio-glue Tests/Host Tests/Stepping Tests/Namespaces -name '*.[ch]' -exec clang-format --dry-run --Werror {} +
+	find kamailio-glue scripts Tests/Host Tests/Stepping Tests/Namespaces -name '*.[ch]' -exec clang-format --dry-run --Werror {} +
 }
 
 shell_syntax() {
-	for script in .ci/run kamailio-glue/build/*.sh kamailio-glue/package/preinst kamailio-glue/package/postrm; do
+	for script in .ci/run scripts/*.sh packaging/preinst packaging/postrm; do
 		"$(sed -n '1s/^#!//p' "$script" | grep . || echo /bin/sh)" -n "$script" || return 1
 	done
 }
 
 # Each source file says its licence in its first lines.
 licence_lines() {
-	find Makefile Package.swift .ci Sources Include Tests kamailio-glue examples -type f \
+	find Makefile Package.swift .ci Sources Include Tests kamailio-glue scripts packaging examples -type f \
 		\( -name '*.swift' -o -name '*.[ch]' -o -name '*.sh' -o -name '*.map' -o -name '*.py' -o -name '*.lua' \
-		-o -name '*.sql' -o -name Makefile -o -path .ci/run -o -path 'kamailio-glue/package/p*' -o -path 'examples/*.cfg' -o -path 'examples/*.yml' -o -name '*.service' \) -print |
+		-o -name '*.sql' -o -name Makefile -o -path .ci/run -o -path 'packaging/p*' -o -path 'examples/*.cfg' -o -path 'examples/*.yml' -o -name '*.service' \) -print |
 		while read -r file; do
 			head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-or-later' || echo "$file"
 		done
@@ -74,7 +74,7 @@ exports() {
 
 # Kamailio has every symbol that the module wants and no library brings (those carry a version).
 wanted() {
-	modules=$(kamailio-glue/build/kamailio.sh "$kamailio") || return 1
+	modules=$(scripts/kamailio.sh "$kamailio") || return 1
 	program=${modules%/lib*}/sbin/kamailio
 	nm --dynamic --defined-only "$program" | awk '{ print $3 }' | sort >"$module.has"
 	nm --dynamic --undefined-only "$module" | awk '$1 == "U" && $2 !~ /@/ { print $2 }' | sort |
@@ -99,7 +99,7 @@ check "C is formatted" c_format
 check "shell scripts parse" shell_syntax
 check "each source file names its licence" licence_lines
 check "only the core library is imported" imports
-check "every line that could trap says why it cannot" kamailio-glue/build/traps.sh
+check "every line that could trap says why it cannot" scripts/traps.sh
 check "the module loads only libc and libsystemd" libraries
 check "a glibc of 2.31 has what the module wants of it" glibc
 check "the module has at most 700 KB" size

@@ -6,7 +6,7 @@
 # Each target, or the one named, is fuzzed for SECONDS, two at a time. It begins with its seeds, what Tests/Fuzz/Kept has,
 # what earlier runs have found in .build/fuzz/corpus, and the files of FOLDER. Anything found fails, and says where it is.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 seconds=${1:?seconds}
 only=${2:-}
 folder=${3:-}
