@@ -88,8 +88,8 @@ LIBRARIES := $(shell pkg-config --libs libsystemd) -lm
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
-.PHONY: module help setup ready test test-db sanitize valgrind check compare format demo bench soak fuzz install uninstall
-.PHONY: package test-package clean kamailio-6.0 FORCE
+.PHONY: module help setup ready test test-db sanitize valgrind check compare page format demo bench soak fuzz
+.PHONY: install uninstall package test-package clean kamailio-6.0 FORCE
 FORCE:
 
 module: $(MODULE) .build/contract ## build build/rtpproxy.so (the default)
@@ -210,6 +210,9 @@ compare: ready ## the same messages through the distribution's module and this o
 	@$(MAKE) --no-print-directory module
 	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' \
 		swift run compare $(if $(CASE),--show '$(CASE)')
+
+page: ## write the list of differences in docs/operator/migration.md from Tests/Compare
+	swift run compare --page
 
 demo: ## place a call through Kamailio and a real RTPProxy, or RELAY=rtpengine, and show it; ASYNC=1: asynchronously
 	@$(SUPPORT)/setup.sh install basics

@@ -47,6 +47,7 @@ let package = Package(
             name: "bench", dependencies: ["TestSupport", "BenchPrograms"], path: "Tests/Bench", exclude: ["Programs"]),
         .executableTarget(
             name: "compare", dependencies: ["TestSupport"], path: "Tests/Compare", exclude: ["compare.cfg"]),
+        .testTarget(name: "CompareTests", dependencies: ["compare", "TestSupport"]),
         .target(
             name: "FuzzProperties",
             dependencies: [

@@ -108,7 +108,9 @@ struct Comparison {
         var idle = 0
         for (index, rule) in Difference.all.enumerated() {
             if uses[index] == nil { idle += 1 }
-            if isWhole || uses[index] != nil { print("  \(uses[index] ?? 0) x \(rule.name): \(rule.reason)") }
+            if isWhole || uses[index] != nil {
+                print("  \(uses[index] ?? 0) x \(rule.name): \(rule.entry.text.replacing("\n", with: " "))")
+            }
         }
         if unexplained > 0 { print("\(unexplained) cases differ and no rule says why.") }
         if isWhole && idle > 0 { print("\(idle) rules were of no use: no case needs them.") }

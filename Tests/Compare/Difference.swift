@@ -5,8 +5,8 @@
 struct Difference: Sendable {
     /// A few words.
     var name: String
-    /// One sentence, from the user's side.
-    var reason: String
+    /// What docs/operator/migration.md says of it.
+    var entry: PageEntry
     /// The aspects that may differ.
     var aspects: Set<Aspect>
     /// In which cases.
@@ -17,12 +17,13 @@ struct Difference: Sendable {
     var holds: (@Sendable (_ stock: Outcome, _ ours: Outcome) -> Bool)?
 
     init(
-        _ name: String, _ reason: String, in aspects: Set<Aspect>, where applies: @escaping @Sendable (Case) -> Bool,
+        _ name: String, _ chapter: PageEntry.Chapter, _ text: String, in aspects: Set<Aspect>,
+        where applies: @escaping @Sendable (Case) -> Bool,
         levels: (@Sendable (inout Outcome) -> Void)? = nil,
         holds: (@Sendable (_ stock: Outcome, _ ours: Outcome) -> Bool)? = nil
     ) {
         self.name = name
-        self.reason = reason
+        entry = PageEntry(chapter, text)
         self.aspects = aspects
         self.applies = applies
         self.levels = levels
