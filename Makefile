@@ -89,7 +89,7 @@ LIBRARIES := $(shell pkg-config --libs libsystemd) -lm
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
 .PHONY: module help setup ready test test-db sanitize valgrind check compare page format demo bench soak fuzz
-.PHONY: install uninstall package test-package clean kamailio-6.0 FORCE
+.PHONY: install uninstall man package test-package clean kamailio-6.0 FORCE
 FORCE:
 
 module: $(MODULE) .build/contract ## build build/rtpproxy.so (the default)
@@ -250,6 +250,12 @@ install: $(if $(wildcard $(MODULE)),,module) ## put the module where the install
 
 uninstall: ## take it away again and bring the packaged module back
 	@$(SUPPORT)/install.sh uninstall $(MODULE) '$(DESTDIR)'
+
+man: build/kamailio-rtpproxy.5 ## make the manual page kamailio-rtpproxy(5) of the pages in docs/operator
+
+build/kamailio-rtpproxy.5: $(foreach page,parameters functions variables rpc,docs/operator/$(page).md) $(SUPPORT)/man.sh
+	@mkdir -p $(@D)
+	$(SUPPORT)/man.sh >$@
 
 package: module ## make a Debian package of it, and one of its debug symbols, beside the module
 	@$(SUPPORT)/package.sh $(MODULE) $(OUT) '$(KAMAILIO)' '$(PACKAGE_VERSION)'

@@ -21,7 +21,7 @@ basics='kamailio kamailio-sqlite-modules sqlite3 sip-tester iproute2 python3-ven
 # PostgreSQL, and MariaDB's programs without its service.
 databases='kamailio-mysql-modules kamailio-postgres-modules mariadb-server-core mariadb-client postgresql util-linux'
 # A Debian to install a package in, what looks at packages, and at manual pages.
-packaging='mmdebstrap lintian mandoc'
+packaging='mmdebstrap lintian man-db mandoc'
 # What watches memory.
 memory='valgrind'
 # RTPProxy 3.x with its control sockets, as a Python module.

@@ -147,6 +147,19 @@ ends_well "and leaves the file where make install put it" same "$tree$target.pac
 ends_well "make uninstall brings it back" chroot "$tree" dpkg-divert --local --rename --remove "$target"
 chroot "$tree" dpkg -P $package >/dev/null 2>&1 || true
 ends_well "after make uninstall nothing is left behind" untouched
+# The manual page: nothing may be said of it, and no section of the documentation is left out.
+page=$work/kamailio-rtpproxy.5
+dpkg-deb --fsys-tarfile "$work"/first/${package}_*.deb | tar -xOf - ./usr/share/man/man5/kamailio-rtpproxy.5.gz |
+	gunzip >"$page"
+silent() { found=$("$@" 2>&1 >/dev/null) && [ -z "$found" ] || { echo "$found" && false; }; }
+sections() {
+	cd "$root/docs/operator"
+	[ "$(grep -c '^\.SS ' "$page")" -eq "$(cat parameters.md functions.md variables.md rpc.md | grep -cE '^###? ')" ]
+}
+ends_well "man shows the manual page without a warning" \
+	silent env LC_ALL=C.UTF-8 MANROFFSEQ=t MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$page"
+ends_well "mandoc has no warning about the manual page" mandoc -Tlint -Wwarning "$page"
+ends_well "the manual page has every section" sections
 ends_well "lintian has no finding that is not explained" \
 	lintian --allow-root --display-info --fail-on error,warning,info "$work"/first/*.deb
 exit "$failed"
