@@ -68,7 +68,7 @@ ARCHIVED := $(SWIFT_OUT)/release/RTPProxyModule.product/Objects.LinkFileList
 
 # What ships: all of Sources as one module of Embedded Swift. The modules that files import by name are empty ones then.
 EMBEDDED_OUT := build/embedded
-EMBEDDED_MODULES := $(patsubst %,$(EMBEDDED_OUT)/%.swiftmodule,Bytes SDP ControlProtocol SharedState Transport Relay)
+EMBEDDED_MODULES := $(patsubst %,$(EMBEDDED_OUT)/%.swiftmodule,Bytes SDP ControlProtocol SharedState Transport CallControl)
 EMBEDDED_SWIFT := swiftc -swift-version 6 -wmo -parse-as-library -enable-experimental-feature Embedded -suppress-warnings
 SWIFT_SOURCES := $(sort $(shell find Sources -name '*.swift'))
 

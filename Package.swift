@@ -32,10 +32,10 @@ let package = Package(
         .target(name: "CPosix"),
         .target(name: "Transport", dependencies: ["Bytes", "CPosix"], swiftSettings: shipping),
         .target(
-            name: "Relay", dependencies: ["Bytes", "SDP", "ControlProtocol", "SharedState", "Transport"],
+            name: "CallControl", dependencies: ["Bytes", "SDP", "ControlProtocol", "SharedState", "Transport"],
             swiftSettings: shipping),
         .target(
-            name: "ModuleABI", dependencies: ["Bytes", "Relay", "SharedState", "RTPProxyABI"],
+            name: "ModuleABI", dependencies: ["Bytes", "CallControl", "SharedState", "RTPProxyABI"],
             swiftSettings: shipping),
 
         // Tests.
@@ -51,7 +51,8 @@ let package = Package(
         .target(
             name: "FuzzProperties",
             dependencies: [
-                "Bytes", "SDP", "ControlProtocol", "SharedState", "Transport", "Relay", "ModuleABI", "RTPProxyABI",
+                "Bytes", "SDP", "ControlProtocol", "SharedState", "Transport", "CallControl", "ModuleABI",
+                "RTPProxyABI",
             ],
             path: "Tests/Fuzz/Properties"),
         .target(name: "Fuzz", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/Entry"),
@@ -62,7 +63,8 @@ let package = Package(
         .target(name: "Stepping", path: "Tests/Stepping"),
         .testTarget(name: "SharedStateTests", dependencies: ["SharedState", "Bytes", "Stepping"]),
         .testTarget(name: "TransportTests", dependencies: ["Transport", "Bytes", "TestSupport"]),
-        .testTarget(name: "RelayTests", dependencies: ["Relay", "Bytes", "SharedState", "Transport", "TestSupport"]),
+        .testTarget(
+            name: "CallControlTests", dependencies: ["CallControl", "Bytes", "SharedState", "Transport", "TestSupport"]),
         .testTarget(name: "ModuleABITests", dependencies: ["ModuleABI", "RTPProxyABI", "TestSupport"]),
         .testTarget(name: "HostTests", dependencies: ["TestSupport"], path: "Tests/Host", exclude: ["Programs"]),
         .testTarget(name: "KamailioTests", dependencies: ["TestSupport"], path: "Tests/Kamailio"),

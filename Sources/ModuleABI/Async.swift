@@ -3,7 +3,7 @@
 
 import Bytes
 public import RTPProxyABI
-import Relay
+import CallControl
 import SDP
 import SharedState
 
@@ -35,11 +35,11 @@ public func rtpp_offer_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
     guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible,
-        let lines = unsafe module.pointee.lines
+        let delivery = unsafe module.pointee.delivery
     else { return error }
     // SAFETY (here and below): the glue lends every argument for the call.
-    let result = unsafe module.pointee.relay?.submitOffer(
-        call, lines, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
+    let result = unsafe module.pointee.worker?.submitOffer(
+        call, delivery, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
         hasAddress: address.isPresent)
     return result?.code ?? error
 }
@@ -49,10 +49,10 @@ public func rtpp_answer_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
     guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible,
-        let lines = unsafe module.pointee.lines
+        let delivery = unsafe module.pointee.delivery
     else { return error }
-    let result = unsafe module.pointee.relay?.submitAnswer(
-        call, lines, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
+    let result = unsafe module.pointee.worker?.submitAnswer(
+        call, delivery, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
         hasAddress: address.isPresent)
     return result?.code ?? error
 }
@@ -62,10 +62,10 @@ public func rtpp_manage_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
     guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible,
-        let lines = unsafe module.pointee.lines
+        let delivery = unsafe module.pointee.delivery
     else { return error }
-    let result = unsafe module.pointee.relay?.submitManage(
-        call, lines, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
+    let result = unsafe module.pointee.worker?.submitManage(
+        call, delivery, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
         hasAddress: address.isPresent)
     return result?.code ?? error
 }
@@ -75,9 +75,9 @@ public func rtpp_delete_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes
 ) -> rtpp_code {
     guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible,
-        let lines = unsafe module.pointee.lines
+        let delivery = unsafe module.pointee.delivery
     else { return error }
-    let code = unsafe module.pointee.relay?.submitDelete(call, lines, flags: Span(_unsafeElements: flags.buffer))
+    let code = unsafe module.pointee.worker?.submitDelete(call, delivery, flags: Span(_unsafeElements: flags.buffer))
     return code?.rawValue ?? error
 }
 
@@ -101,7 +101,7 @@ public func rtpp_delete_async(
 
     var ticks: UInt32 { Host(services).ticks }
 
-    func count(_ which: RelayCounter, _ amount: UInt32) { Host(services).count(which, amount) }
+    func count(_ which: ServerCounter, _ amount: UInt32) { Host(services).count(which, amount) }
 
     func release(_ record: JobRecord) { Host(services).release(record) }
 
@@ -138,7 +138,7 @@ extension Resumption {
 @c @implementation
 public func rtpp_run_async(_ handle: OpaquePointer?, _ process: Int) {
     guard let module = unsafe module(handle), let block = unsafe module.pointee.block,
-        let lines = unsafe module.pointee.lines
+        let delivery = unsafe module.pointee.delivery
     else { return }
     let (settings, size) = unsafe (module.pointee.settings, module.pointee.blockSize)
     let parts = SharedBlock(settings)
@@ -149,7 +149,7 @@ public func rtpp_run_async(_ handle: OpaquePointer?, _ process: Int) {
     let services = unsafe module.pointee.host
     unsafe withUnsafeMutablePointer(to: &edits) { memory in
         let host = unsafe AsyncProcessHost(services: services, edits: memory)
-        running.run(host, lines, while: { Host(services).isWanted })
+        running.run(host, delivery, while: { Host(services).isWanted })
     }
 }
 
@@ -160,15 +160,15 @@ public func rtpp_goes_on(
     guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), let memory = unsafe memory
     else { return }
     // SAFETY: the record is the host's while its route runs, and is only read.
-    unsafe module.pointee.relay?.keepSet(call, of: JobRecord(UnsafeMutableRawPointer(mutating: memory)))
+    unsafe module.pointee.worker?.keepSet(call, of: JobRecord(UnsafeMutableRawPointer(mutating: memory)))
 }
 
 @c @implementation
 public func rtpp_delete_postponed(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?) {
     guard let module = unsafe module(handle), let memory = unsafe memory else { return }
     let record = unsafe JobRecord(memory)
-    let (host, lines) = unsafe (Host(module.pointee.host), module.pointee.lines)
-    if unsafe module.pointee.relay?.deletePostponed(record, host, lines) ?? false { return }
+    let (host, delivery) = unsafe (Host(module.pointee.host), module.pointee.delivery)
+    if unsafe module.pointee.worker?.deletePostponed(record, host, delivery) ?? false { return }
     host.release(record)
 }
 
@@ -176,7 +176,9 @@ public func rtpp_delete_postponed(_ handle: OpaquePointer?, _ memory: UnsafeMuta
 public func rtpp_resumed(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?, _ resumption: rtpp_resumption) {
     guard let module = unsafe module(handle), let memory = unsafe memory else { return }
     let record = unsafe JobRecord(memory)
-    if case .RTPP_GONE = resumption, record.isRewritten, unsafe module.pointee.lines?.undo(record) ?? false { return }
+    if case .RTPP_GONE = resumption, record.isRewritten, unsafe module.pointee.delivery?.undo(record) ?? false {
+        return
+    }
     let host = unsafe Host(module.pointee.host)
     if case .RTPP_TAKEN = resumption, record.isRewritten { host.count(.bodiesRewritten, 1) }
     host.release(record)
@@ -184,7 +186,7 @@ public func rtpp_resumed(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPoi
 
 @c @implementation
 public func rtpp_held_up(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?) -> Bool {
-    guard let module = unsafe module(handle), let memory = unsafe memory, let lines = unsafe module.pointee.lines
+    guard let module = unsafe module(handle), let memory = unsafe memory, let delivery = unsafe module.pointee.delivery
     else { return false }
-    return lines.holdUp(unsafe JobRecord(memory))
+    return delivery.holdUp(unsafe JobRecord(memory))
 }

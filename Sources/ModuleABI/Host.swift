@@ -3,7 +3,7 @@
 
 import Bytes
 import RTPProxyABI
-import Relay
+import CallControl
 import SDP
 
 /// The host outside a call: log and clock.
@@ -35,14 +35,14 @@ import SDP
 
     var ticks: UInt32 { services.ticks?() ?? 0 }
 
-    func count(_ which: RelayCounter, _ amount: UInt32) { services.count?(which.rawValue, amount) }
+    func count(_ which: ServerCounter, _ amount: UInt32) { services.count?(which.rawValue, amount) }
 
     func release(_ record: JobRecord) { unsafe services.release?(record.base) }
 
     /// Whether the module's own process is to go on.
     var isWanted: Bool { services.is_wanted?() ?? false }
 
-    func raise(_ event: RelayEvent, url: Span<UInt8>, setID: UInt32, reason: Span<UInt8>) {
+    func raise(_ event: NodeEvent, url: Span<UInt8>, setID: UInt32, reason: Span<UInt8>) {
         var raised = unsafe rtpp_event()
         unsafe raised.kind =
             switch event {
@@ -114,7 +114,7 @@ extension rtpp_report_kind {
 
     var ticks: UInt32 { services.ticks?() ?? 0 }
 
-    func count(_ which: RelayCounter, _ amount: UInt32) { services.count?(which.rawValue, amount) }
+    func count(_ which: ServerCounter, _ amount: UInt32) { services.count?(which.rawValue, amount) }
 
     func with<Result, Failure: Error>(
         _ field: MessageField, _ body: (Span<UInt8>) throws(Failure) -> Result
@@ -146,18 +146,18 @@ extension rtpp_report_kind {
         var value = unsafe rtpp_bytes(data: nil, length: 0)
         var isNull = false
         // SAFETY (here and below): the module outlives the call, and no other part of it is being changed.
-        unsafe module.pointee.isAsking = true
+        unsafe module.pointee.isInCallback = true
         let isThere = unsafe services.variable?(message.pointee.context, which, &value, &isNull) ?? false
-        unsafe module.pointee.isAsking = false
+        unsafe module.pointee.isInCallback = false
         guard isThere else { return nil }
         // SAFETY: the host keeps the text until its next callback.
         return unsafe body(Span(_unsafeElements: value.buffer), isNull)
     }
 
     func setInstance(_ url: Span<UInt8>) {
-        unsafe module.pointee.isAsking = true
+        unsafe module.pointee.isInCallback = true
         unsafe services.set_instance?(message.pointee.context, rtpp_bytes(lending: url))
-        unsafe module.pointee.isAsking = false
+        unsafe module.pointee.isInCallback = false
     }
 
     var bodyState: BodyState {

@@ -4,7 +4,7 @@
 
 import Bytes
 public import RTPProxyABI
-import Relay
+import CallControl
 import SharedState
 
 @c @implementation
@@ -131,11 +131,11 @@ public func rtpp_share(_ handle: OpaquePointer?, _ block: UnsafeMutableRawPointe
     }
     do throws(SharedStateError) {
         // SAFETY: the glue gives a block of `size` bytes that stays mapped while the server runs.
-        let bells = unsafe try SharedBlock(module.pointee.settings).create(
+        let signals = unsafe try SharedBlock(module.pointee.settings).create(
             in: block, size: size, module.pointee.settings.nodes,
             tick: Host(module.pointee.host).ticks)
-        guard let bells else { return .RTPP_NO_MEMORY }
-        unsafe module.pointee.bells = bells
+        guard let signals else { return .RTPP_NO_MEMORY }
+        unsafe module.pointee.signals = signals
     } catch {
         return .RTPP_BAD_SHARED_MEMORY
     }
@@ -151,10 +151,10 @@ public func rtpp_attach(_ handle: OpaquePointer?) -> rtpp_status {
     }
     do throws(SharedStateError) {
         let (parts, size) = unsafe (SharedBlock(module.pointee.settings), module.pointee.blockSize)
-        unsafe module.pointee.relay = Worker(
+        unsafe module.pointee.worker = Worker(
             settings: module.pointee.settings, table: try parts.nodes(block, size: size),
             calls: try parts.calls(block, size: size))
-        unsafe module.pointee.lines = try parts.lines(block, size: size, bells: module.pointee.bells)
+        unsafe module.pointee.delivery = try parts.delivery(block, size: size, signals: module.pointee.signals)
     } catch {
         return .RTPP_BAD_SHARED_MEMORY
     }
@@ -171,18 +171,18 @@ public func rtpp_destroy(_ handle: OpaquePointer?) {
 @c @implementation
 public func rtpp_run_monitor(_ handle: OpaquePointer?) {
     guard let module = unsafe module(handle), let block = unsafe module.pointee.block,
-        unsafe module.pointee.relay != nil
+        unsafe module.pointee.worker != nil
     else { return }
     let (parts, size) = unsafe (SharedBlock(module.pointee.settings), module.pointee.blockSize)
     guard let table = unsafe try? parts.nodes(block, size: size) else { return }
     let calls = unsafe (try? parts.calls(block, size: size)) ?? nil
     // Of its own: the routes of its events call functions, and those use the other one.
-    var relay = unsafe Worker(settings: module.pointee.settings, table: table, calls: calls)
+    var worker = unsafe Worker(settings: module.pointee.settings, table: table, calls: calls)
     let host = unsafe Host(module.pointee.host)
     // By now nothing can keep the server from starting.
     var line: [UInt8] = []
     line.append("RTPProxies configured: ")
     line.append(decimal: unsafe module.pointee.settings.nodes.count)
     host.report(.started, .info, line.span)
-    relay.monitor(host, while: { host.isWanted })
+    worker.monitor(host, while: { host.isWanted })
 }

@@ -3,7 +3,7 @@
 
 import Bytes
 import RTPProxyABI
-import Relay
+import CallControl
 import SDP
 import SharedState
 
@@ -15,10 +15,10 @@ import SharedState
     /// The block that was laid out, and its size.
     var block: UnsafeMutableRawPointer?
     var blockSize = 0
-    var relay: Worker?
-    /// What the asynchronous processes' bells are found by.
-    var bells: [Int32] = []
-    var lines: JobLines?
+    var worker: Worker?
+    /// What the asynchronous processes' signals are found by.
+    var signals: [Int32] = []
+    var delivery: JobDelivery?
     /// Where notifications arrive, until the process that listens takes it.
     var notifications: Notifications?
     /// Whether the script asks which stream a notification is about.
@@ -33,7 +33,7 @@ import SharedState
 
     /// A call has the host look at or set a variable just now. What that asks of the module in turn, say by $rtpstat,
     /// would change what the call stands on.
-    var isAsking = false
+    var isInCallback = false
 
     init(host: rtpp_host) { self.host = host }
 }
@@ -57,9 +57,9 @@ extension rtpp_bytes {
     }
 }
 
-/// The module behind a handle; nil for NULL, and in the middle of a call, see `isAsking`.
+/// The module behind a handle; nil for NULL, and in the middle of a call, see `isInCallback`.
 func module(_ handle: OpaquePointer?) -> UnsafeMutablePointer<Module>? {
     // SAFETY: rtpp_create made the handle from such a pointer, and the glue passes no other.
     guard let module = unsafe handle.map({ unsafe UnsafeMutablePointer<Module>($0) }) else { return nil }
-    return unsafe module.pointee.isAsking ? nil : module
+    return unsafe module.pointee.isInCallback ? nil : module
 }

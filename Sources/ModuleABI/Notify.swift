@@ -3,7 +3,7 @@
 
 import Bytes
 public import RTPProxyABI
-import Relay
+import CallControl
 
 /// The host of the process that listens.
 @safe private struct NotifyHost: NotificationHost {
@@ -19,7 +19,7 @@ import Relay
 
     func log(_ level: LogLevel, _ line: Span<UInt8>) { host.log(level, line) }
 
-    func count(_ which: RelayCounter, _ amount: UInt32) { host.count(which, amount) }
+    func count(_ which: ServerCounter, _ amount: UInt32) { host.count(which, amount) }
 
     func mediaStopped(tag: Span<UInt8>, stream: Int?) {
         var raised = unsafe rtpp_event()

@@ -3,12 +3,12 @@
 
 import Bytes
 public import RTPProxyABI
-import Relay
+import CallControl
 
 @c @implementation
 public func rtpp_node_count(_ handle: OpaquePointer?) -> Int {
     guard let module = unsafe module(handle) else { return 0 }
-    return unsafe module.pointee.relay?.nodeCount() ?? 0
+    return unsafe module.pointee.worker?.nodeCount() ?? 0
 }
 
 @c @implementation
@@ -16,8 +16,8 @@ public func rtpp_node(
     _ handle: OpaquePointer?, _ position: Int, _ info: UnsafeMutablePointer<rtpp_node_info>?
 ) -> rtpp_status {
     guard let module = unsafe module(handle), let info = unsafe info else { return .RTPP_BAD_ARGUMENT }
-    guard let node = unsafe module.pointee.relay?.listing(position),
-        let url = unsafe module.pointee.relay?.urlMemory(position)
+    guard let node = unsafe module.pointee.worker?.listing(position),
+        let url = unsafe module.pointee.worker?.urlMemory(position)
     else { return .RTPP_NOT_FOUND }
     unsafe info.pointee = rtpp_node_info(
         url: rtpp_bytes(data: url.baseAddress, length: url.count), set_id: node.setID, index: node.index,
@@ -44,7 +44,7 @@ public func rtpp_enable(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isEnabled
     let host = unsafe Host(module.pointee.host)
     // SAFETY: the glue lends the URL for the call.
     let isFound =
-        unsafe module.pointee.relay?.setEnabled(host, Span(_unsafeElements: url.buffer), isEnabled) ?? false
+        unsafe module.pointee.worker?.setEnabled(host, Span(_unsafeElements: url.buffer), isEnabled) ?? false
     return isFound ? .RTPP_OK : .RTPP_NOT_FOUND
 }
 
@@ -54,7 +54,7 @@ public func rtpp_drain(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isDraining
     let host = unsafe Host(module.pointee.host)
     // SAFETY: the glue lends the URL for the call.
     let isFound =
-        unsafe module.pointee.relay?.setDraining(host, Span(_unsafeElements: url.buffer), isDraining) ?? false
+        unsafe module.pointee.worker?.setDraining(host, Span(_unsafeElements: url.buffer), isDraining) ?? false
     return isFound ? .RTPP_OK : .RTPP_NOT_FOUND
 }
 
@@ -64,14 +64,14 @@ public func rtpp_drain(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isDraining
 public func rtpp_probe(
     _ handle: OpaquePointer?, _ url: rtpp_bytes, _ count: UnsafeMutablePointer<Int>?
 ) -> rtpp_status {
-    guard let module = unsafe module(handle), let count = unsafe count, unsafe module.pointee.relay != nil else {
+    guard let module = unsafe module(handle), let count = unsafe count, unsafe module.pointee.worker != nil else {
         return .RTPP_BAD_ARGUMENT
     }
     let host = unsafe Host(module.pointee.host)
     // SAFETY: the glue lends the URL for the call.
     let found =
         unsafe url.isPresent
-        ? module.pointee.relay?.probe(host, Span(_unsafeElements: url.buffer)) : module.pointee.relay?.probeAll(host)
+        ? module.pointee.worker?.probe(host, Span(_unsafeElements: url.buffer)) : module.pointee.worker?.probeAll(host)
     let results = found ?? []
     unsafe module.pointee.probed = results
     unsafe count.pointee = results.count
@@ -85,8 +85,8 @@ public func rtpp_probed(
     guard let module = unsafe module(handle), let info = unsafe info else { return .RTPP_BAD_ARGUMENT }
     guard unsafe module.pointee.probed.indices.contains(index) else { return .RTPP_NOT_FOUND }
     let result = unsafe module.pointee.probed[index]
-    guard let node = unsafe module.pointee.relay?.listing(result.position),
-        let url = unsafe module.pointee.relay?.urlMemory(result.position)
+    guard let node = unsafe module.pointee.worker?.listing(result.position),
+        let url = unsafe module.pointee.worker?.urlMemory(result.position)
     else { return .RTPP_NOT_FOUND }
     var found = unsafe rtpp_probe_info()
     unsafe found.url = rtpp_bytes(data: url.baseAddress, length: url.count)
@@ -107,7 +107,7 @@ public func rtpp_probed(
 
 @c @implementation
 public func rtpp_begin_reload(_ handle: OpaquePointer?) -> rtpp_status {
-    guard let module = unsafe module(handle), unsafe module.pointee.relay != nil else { return .RTPP_BAD_ARGUMENT }
+    guard let module = unsafe module(handle), unsafe module.pointee.worker != nil else { return .RTPP_BAD_ARGUMENT }
     guard let empty = unsafe module.pointee.settings.emptied() else { return .RTPP_NO_VALUE }
     unsafe module.pointee.reload = empty
     unsafe module.pointee.skippedRows = 0
@@ -124,7 +124,7 @@ public func rtpp_commit_reload(
     let host = unsafe Host(module.pointee.host)
     for warning in reload.warnings { host.log(.warning, warning.span) }
     do throws(PoolError) {
-        guard let done = try unsafe module.pointee.relay?.changePool(host, to: reload.nodes) else {
+        guard let done = try unsafe module.pointee.worker?.changePool(host, to: reload.nodes) else {
             return .RTPP_BAD_ARGUMENT
         }
         unsafe change.pointee = rtpp_pool_change(

@@ -3,7 +3,7 @@
 
 import Bytes
 public import RTPProxyABI
-import Relay
+import CallControl
 
 private let error = ReturnCode.error
 
@@ -16,7 +16,7 @@ public func rtpp_offer(
         return error.rawValue
     }
     // SAFETY (here and below): the glue lends every argument for the call.
-    let code = unsafe module.pointee.relay?.offer(
+    let code = unsafe module.pointee.worker?.offer(
         call, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
         hasAddress: address.isPresent)
     return (code ?? error).rawValue
@@ -30,7 +30,7 @@ public func rtpp_answer(
     else {
         return error.rawValue
     }
-    let code = unsafe module.pointee.relay?.answer(
+    let code = unsafe module.pointee.worker?.answer(
         call, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
         hasAddress: address.isPresent)
     return (code ?? error).rawValue
@@ -44,7 +44,7 @@ public func rtpp_manage(
     else {
         return error.rawValue
     }
-    let code = unsafe module.pointee.relay?.manage(
+    let code = unsafe module.pointee.worker?.manage(
         call, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
         hasAddress: address.isPresent)
     return (code ?? error).rawValue
@@ -58,7 +58,7 @@ public func rtpp_delete(
     else {
         return error.rawValue
     }
-    let code = unsafe module.pointee.relay?.delete(call, flags: Span(_unsafeElements: flags.buffer))
+    let code = unsafe module.pointee.worker?.delete(call, flags: Span(_unsafeElements: flags.buffer))
     return (code ?? error).rawValue
 }
 
@@ -69,7 +69,7 @@ public func rtpp_select_set(
     guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message) else {
         return error.rawValue
     }
-    let code = unsafe module.pointee.relay?.selectSet(call, id: id)
+    let code = unsafe module.pointee.worker?.selectSet(call, id: id)
     return (code ?? error).rawValue
 }
 
@@ -80,7 +80,7 @@ public func rtpp_select_set_text(
     guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message) else {
         return error.rawValue
     }
-    let code = unsafe module.pointee.relay?.selectSet(call, text: Span(_unsafeElements: text.buffer))
+    let code = unsafe module.pointee.worker?.selectSet(call, text: Span(_unsafeElements: text.buffer))
     return (code ?? error).rawValue
 }
 
@@ -92,7 +92,7 @@ public func rtpp_play(
     guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message) else {
         return error.rawValue
     }
-    let code = unsafe module.pointee.relay?.play(
+    let code = unsafe module.pointee.worker?.play(
         call, prompt: Span(_unsafeElements: prompt.buffer), count: Int(count), toCallee: toUAS)
     return (code ?? error).rawValue
 }
@@ -104,7 +104,7 @@ public func rtpp_stop_play(
     guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message) else {
         return error.rawValue
     }
-    let code = unsafe module.pointee.relay?.stopPlay(call, toCallee: toUAS)
+    let code = unsafe module.pointee.worker?.stopPlay(call, toCallee: toUAS)
     return (code ?? error).rawValue
 }
 
@@ -113,7 +113,7 @@ public func rtpp_record(_ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_
     guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message) else {
         return error.rawValue
     }
-    let code = unsafe module.pointee.relay?.record(call)
+    let code = unsafe module.pointee.worker?.record(call)
     return (code ?? error).rawValue
 }
 
@@ -125,7 +125,7 @@ public func rtpp_statistics(
     guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), let output = unsafe output,
         let length = unsafe length
     else { return .RTPP_BAD_ARGUMENT }
-    let status = unsafe module.pointee.relay?.statistics(call) { text -> rtpp_status in
+    let status = unsafe module.pointee.worker?.statistics(call) { text -> rtpp_status in
         unsafe length.pointee = text.count
         guard text.count <= capacity else { return .RTPP_TOO_SMALL }
         // SAFETY: `output` has room for `capacity` bytes, and that is enough.
@@ -150,7 +150,7 @@ public func rtpp_figure(
 ) -> rtpp_status {
     guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), let value = unsafe value
     else { return .RTPP_BAD_ARGUMENT }
-    let status = unsafe module.pointee.relay?.figure(call, Int(index)) { text, number -> rtpp_status in
+    let status = unsafe module.pointee.worker?.figure(call, Int(index)) { text, number -> rtpp_status in
         var found = rtpp_figure_value()
         let isShort = unsafe withUnsafeMutableBytes(of: &found.text) { output in
             guard text.count <= output.count else { return false }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// How the one block of shared memory is divided: the node table, the call table, and the lines to asynchronous processes.
+// How the one block of shared memory is divided: the node table, the call table, and the delivery to asynchronous processes.
 
-import Relay
+import CallControl
 import SharedState
 
 /// The parts of the block that a configuration needs.
@@ -22,12 +22,12 @@ struct SharedBlock {
     }
 
     /// Bytes of all.
-    var size: Int { nodesSize &+ callsSize &+ JobLines.size(processes) }
+    var size: Int { nodesSize &+ callsSize &+ JobDelivery.size(processes) }
 
     private var linesStart: Int { nodesSize &+ callsSize }
 
     /// Lays all out in `block`, which is zeroed and shared, at `tick`. Once, before the fork. Returns what the asynchronous
-    /// processes' bells are found by; nil where the system has no descriptors left.
+    /// processes' signals are found by; nil where the system has no descriptors left.
     func create(
         in block: UnsafeMutableRawPointer, size: Int, _ nodes: [NodeDefinition], tick: UInt32
     ) throws(SharedStateError) -> [Int32]? {
@@ -35,7 +35,7 @@ struct SharedBlock {
         // SAFETY: every part lies within `size`, checked above.
         unsafe try NodeTable.create(in: block, size: nodesSize, nodes, capacity: capacity, tick: tick)
         if callsSize > 0 { unsafe try CallTable.create(in: block + nodesSize, size: callsSize, entries: entries) }
-        return unsafe JobLines.create(in: block + linesStart, count: processes)
+        return unsafe JobDelivery.create(in: block + linesStart, count: processes)
     }
 
     /// One process's view of the nodes.
@@ -53,10 +53,11 @@ struct SharedBlock {
         return unsafe try CallTable(attaching: block + nodesSize, size: callsSize)
     }
 
-    /// One process's end of the lines to the asynchronous processes.
-    func lines(_ block: UnsafeMutableRawPointer, size: Int, bells: [Int32]) throws(SharedStateError) -> JobLines {
+    /// One process's end of the delivery to the asynchronous processes.
+    func delivery(_ block: UnsafeMutableRawPointer, size: Int, signals: [Int32]) throws(SharedStateError) -> JobDelivery
+    {
         guard size >= self.size else { throw .tooSmall }
         // SAFETY: as above.
-        return unsafe JobLines(attaching: block + linesStart, bells: bells)
+        return unsafe JobDelivery(attaching: block + linesStart, signals: signals)
     }
 }

@@ -3,7 +3,7 @@
 
 import Bytes
 public import RTPProxyABI
-import Relay
+import CallControl
 import SharedState
 
 extension rtpp_bytes {
@@ -22,20 +22,20 @@ public func rtpp_node_statistics(
 ) -> rtpp_status {
     guard let module = unsafe module(handle), let figures = unsafe figures else { return .RTPP_BAD_ARGUMENT }
     let host = unsafe Host(module.pointee.host)
-    guard let found = unsafe module.pointee.relay?.nodeStatistics(host, position),
-        let memory = unsafe module.pointee.relay?.urlMemory(position)
+    guard let found = unsafe module.pointee.worker?.nodeStatistics(host, position),
+        let memory = unsafe module.pointee.worker?.urlMemory(position)
     else { return .RTPP_NOT_FOUND }
     // SAFETY: the glue lends the URL for the call.
     let isWanted =
-        unsafe !url.isPresent || module.pointee.relay?.hasURL(position, Span(_unsafeElements: url.buffer)) ?? false
+        unsafe !url.isPresent || module.pointee.worker?.hasURL(position, Span(_unsafeElements: url.buffer)) ?? false
     guard isWanted else { return .RTPP_NO_VALUE }
     var node = unsafe rtpp_node_figures()
     unsafe node.url = rtpp_bytes(data: memory.baseAddress, length: memory.count)
     unsafe node.set_id = found.setID
     unsafe node.index = found.index
     unsafe node.weight = found.weight
-    unsafe node.state = rtpp_bytes(static: found.standing.text)
-    unsafe node.state_seconds = found.standingSeconds
+    unsafe node.state = rtpp_bytes(static: found.state.text)
+    unsafe node.state_seconds = found.stateSeconds
     unsafe node.commands = found.figures.commands
     unsafe node.answered = found.figures.answered
     unsafe node.errors = found.figures.errors
@@ -75,7 +75,7 @@ public func rtpp_metrics(
     }
     // Asked for once in some seconds: memory of its own, which goes again.
     var text: [UInt8] = []
-    unsafe module.pointee.relay?.writeMetrics(Host(module.pointee.host), into: &text)
+    unsafe module.pointee.worker?.writeMetrics(Host(module.pointee.host), into: &text)
     unsafe length.pointee = text.count
     guard text.count <= capacity else { return .RTPP_TOO_SMALL }
     // SAFETY: `output` has room for `capacity` bytes, and that is enough.
@@ -86,14 +86,14 @@ public func rtpp_metrics(
 @c @implementation
 public func rtpp_reset_statistics(_ handle: OpaquePointer?) {
     guard let module = unsafe module(handle) else { return }
-    unsafe module.pointee.relay?.resetStatistics()
+    unsafe module.pointee.worker?.resetStatistics()
 }
 
 @c @implementation
 public func rtpp_counter_at(_ position: Int, _ output: UnsafeMutablePointer<rtpp_counter_row>?) -> Bool {
     guard let output = unsafe output else { return false }
-    let gauge = ServerGauge(rawValue: position &- RelayCounter.allCases.count)
-    guard let row = RelayCounter(rawValue: position)?.row ?? gauge?.row, row.name.hasPointerRepresentation,
+    let gauge = ServerGauge(rawValue: position &- ServerCounter.allCases.count)
+    guard let row = ServerCounter(rawValue: position)?.row ?? gauge?.row, row.name.hasPointerRepresentation,
         row.help.hasPointerRepresentation
     else { return false }
     // SAFETY: a static text ends in a NUL byte, and stays where it is while the library is loaded.
@@ -106,14 +106,14 @@ public func rtpp_counter_at(_ position: Int, _ output: UnsafeMutablePointer<rtpp
 @c @implementation
 public func rtpp_gauge_value(_ handle: OpaquePointer?, _ position: Int) -> UInt64 {
     guard let module = unsafe module(handle),
-        let gauge = ServerGauge(rawValue: position &- RelayCounter.allCases.count)
+        let gauge = ServerGauge(rawValue: position &- ServerCounter.allCases.count)
     else { return 0 }
     return switch gauge {
-    case .nodes: UInt64(clamping: unsafe module.pointee.relay?.nodesConfigured() ?? 0)
-    case .nodesUp: UInt64(clamping: unsafe module.pointee.relay?.nodesUp() ?? 0)
-    case .callsRemembered: UInt64(clamping: unsafe module.pointee.relay?.rememberedCalls() ?? 0)
-    case .callsForgotten: unsafe module.pointee.relay?.forgottenCalls() ?? 0
-    case .asyncUnderWay: UInt64(clamping: unsafe module.pointee.lines?.underWay ?? 0)
-    case .asyncRefused: unsafe module.pointee.lines?.refusals ?? 0
+    case .nodes: UInt64(clamping: unsafe module.pointee.worker?.nodesConfigured() ?? 0)
+    case .nodesUp: UInt64(clamping: unsafe module.pointee.worker?.nodesUp() ?? 0)
+    case .callsRemembered: UInt64(clamping: unsafe module.pointee.worker?.rememberedCalls() ?? 0)
+    case .callsForgotten: unsafe module.pointee.worker?.forgottenCalls() ?? 0
+    case .asyncUnderWay: UInt64(clamping: unsafe module.pointee.delivery?.underWay ?? 0)
+    case .asyncRefused: unsafe module.pointee.delivery?.refusals ?? 0
     }
 }

@@ -12,7 +12,7 @@
 import Synchronization
 
 /// Room for commands to a node: to be given back when they are answered or, where it is connections, closed.
-public struct FlightRoom: Sendable {
+public struct CommandRoom: Sendable {
     let commands: UInt32
     /// The slot that it was taken in; of connections a bit for each seat.
     let slot: UInt32
@@ -45,9 +45,9 @@ struct CommandsInFlight: ~Copyable {
 
     /// Takes room for `commands` where no more than `limit` would be under way; `now` in nanoseconds of a clock that
     /// all processes share.
-    func take(_ commands: UInt32, limit: UInt32, now: UInt64) -> FlightRoom? {
+    func take(_ commands: UInt32, limit: UInt32, now: UInt64) -> CommandRoom? {
         let slot = UInt32(truncatingIfNeeded: now >> Self.slotShift)
-        let room = FlightRoom(commands: commands, slot: slot)
+        let room = CommandRoom(commands: commands, slot: slot)
         add(commands, to: slot)
         guard count(at: slot) > limit else { return room }
         giveBack(room)
@@ -55,7 +55,7 @@ struct CommandsInFlight: ~Copyable {
     }
 
     /// Gives room back; what is too old to be counted has gone by itself.
-    func giveBack(_ room: FlightRoom) {
+    func giveBack(_ room: CommandRoom) {
         change(room.slot) { word in
             guard UInt32(truncatingIfNeeded: word >> 32) == room.slot else { return nil }
             let commands = UInt32(truncatingIfNeeded: word)

@@ -22,7 +22,7 @@ struct ConnectionSeats: ~Copyable {
 
     /// Takes as many free seats as there are, at most `wanted`; nil where there is none. `end`: by when the connections
     /// are closed, after `now`, in nanoseconds of a clock that all processes share.
-    func take(atMost wanted: UInt32, now: UInt64, until end: UInt64) -> FlightRoom? {
+    func take(atMost wanted: UInt32, now: UInt64, until end: UInt64) -> CommandRoom? {
         var (taken, count): (UInt32, UInt32) = (0, 0)
         for index in seats.indices where count < wanted {
             let present = seats[index].load(ordering: .relaxed)
@@ -33,11 +33,11 @@ struct ConnectionSeats: ~Copyable {
             taken |= 1 << UInt32(truncatingIfNeeded: index)
             count &+= 1
         }
-        return count > 0 ? FlightRoom(commands: count, slot: taken, seatsUntil: end) : nil
+        return count > 0 ? CommandRoom(commands: count, slot: taken, seatsUntil: end) : nil
     }
 
     /// Gives seats back; what others have taken after their time stays theirs.
-    func giveBack(_ room: FlightRoom) {
+    func giveBack(_ room: CommandRoom) {
         for index in seats.indices where room.slot & (1 << UInt32(truncatingIfNeeded: index)) != 0 {
             _ = seats[index].compareExchange(expected: room.seatsUntil, desired: 0, ordering: .relaxed)
         }

@@ -30,7 +30,7 @@ public enum NodeCondition: Equatable, Sendable {
 }
 
 /// Whether a slot holds a node of the pool.
-public enum NodeLife: UInt32, Sendable {
+public enum NodeMembership: UInt32, Sendable {
     /// None.
     case free = 0
     /// One that takes new calls.
@@ -60,7 +60,7 @@ struct NodeSlot: ~Copyable {
     /// Whether the module's own process is to ask at once whether it is there: 1 yes.
     let isLookWanted = Atomic<UInt32>(0)
 
-    /// Raw value of `NodeLife`.
+    /// Raw value of `NodeMembership`.
     let life = Atomic<UInt32>(0)
     let isDraining = Atomic<UInt32>(0)
     /// Calls in a row that did not wait for its answer any longer.

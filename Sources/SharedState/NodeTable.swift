@@ -155,8 +155,8 @@ struct NodeTableHeader: ~Copyable {
     // MARK: What the pool says of a node
 
     /// Whether node `index` is one.
-    public func life(_ index: Int) -> NodeLife {
-        NodeLife(rawValue: unsafe slot(index)?.pointee.life.load(ordering: .acquiring) ?? 0) ?? .free
+    public func life(_ index: Int) -> NodeMembership {
+        NodeMembership(rawValue: unsafe slot(index)?.pointee.life.load(ordering: .acquiring) ?? 0) ?? .free
     }
     /// Id of the set that it belongs to.
     public func setID(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.setID.load(ordering: .relaxed) ?? 0 }
@@ -262,19 +262,21 @@ struct NodeTableHeader: ~Copyable {
         unsafe slot(index)?.pointee.startsDisabled.store(definition.startsDisabled ? 1 : 0, ordering: .relaxed)
         unsafe slot(index)?.pointee.weight.store(definition.weight, ordering: .relaxed)
         unsafe slot(index)?.pointee.definitionIndex.store(definition.index, ordering: .relaxed)
-        unsafe slot(index)?.pointee.life.store(NodeLife.member.rawValue, ordering: .releasing)
+        unsafe slot(index)?.pointee.life.store(NodeMembership.member.rawValue, ordering: .releasing)
     }
 
     /// A member that is to get no new calls leaves; it is one until `release`.
     public func retire(_ index: Int) {
         _ = unsafe slot(index)?.pointee.life.compareExchange(
-            expected: NodeLife.member.rawValue, desired: NodeLife.leaving.rawValue, ordering: .acquiringAndReleasing)
+            expected: NodeMembership.member.rawValue, desired: NodeMembership.leaving.rawValue,
+            ordering: .acquiringAndReleasing)
     }
 
     /// A node that has left makes room.
     public func release(_ index: Int) {
         _ = unsafe slot(index)?.pointee.life.compareExchange(
-            expected: NodeLife.leaving.rawValue, desired: NodeLife.free.rawValue, ordering: .acquiringAndReleasing)
+            expected: NodeMembership.leaving.rawValue, desired: NodeMembership.free.rawValue,
+            ordering: .acquiringAndReleasing)
     }
 
     /// Whether node `index` gets no new calls while existing ones go on.
@@ -335,8 +337,8 @@ struct NodeTableHeader: ~Copyable {
 
     /// Takes room for `commands` to node `index`; nil where so many are under way that its buffer may not hold them.
     /// `now`: nanoseconds of the monotonic clock.
-    public func takeRoom(_ index: Int, commands: Int, now: UInt64) -> FlightRoom? {
-        guard let slot = unsafe slot(index) else { return FlightRoom(commands: 0, slot: 0) }
+    public func takeRoom(_ index: Int, commands: Int, now: UInt64) -> CommandRoom? {
+        guard let slot = unsafe slot(index) else { return CommandRoom(commands: 0, slot: 0) }
         let limit = unsafe CommandsInFlight.limit(shortestRoundTrip: slot.pointee.roundTrip.shortest)
         return unsafe slot.pointee.inFlight.take(UInt32(clamping: commands), limit: limit, now: now)
     }
@@ -345,12 +347,12 @@ struct NodeTableHeader: ~Copyable {
 
     /// Takes room for connections to node `index` with a command each, at most `count`; nil where there is none. They
     /// are closed by `end` in any case.
-    public func takeConnections(_ index: Int, atMost count: Int, now: UInt64, until end: UInt64) -> FlightRoom? {
+    public func takeConnections(_ index: Int, atMost count: Int, now: UInt64, until end: UInt64) -> CommandRoom? {
         guard let slot = unsafe slot(index) else { return nil }
         return unsafe slot.pointee.seats.take(atMost: UInt32(clamping: count), now: now, until: end)
     }
     /// Gives room back once the commands have been answered, or the connections are closed.
-    public func giveBack(_ room: FlightRoom, _ index: Int) {
+    public func giveBack(_ room: CommandRoom, _ index: Int) {
         guard let slot = unsafe slot(index) else { return }
         if room.isConnections {
             unsafe slot.pointee.seats.giveBack(room)

@@ -5,8 +5,8 @@ internal import Bytes
 
 /// As `ExchangeGroup`, over any `SystemCalls`.
 struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
-    var members: Row<ExchangeMember<Calls>>
-    var nodes: Row<NodePort<Calls>>
+    var members: FixedArray<ExchangeMember<Calls>>
+    var nodes: FixedArray<NodePort<Calls>>
     /// Members that run, and perhaps some that no longer do.
     var running: [Int] = []
     /// Nodes that something may happen on, and perhaps some others.
@@ -15,22 +15,22 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
     var sources: [EventSource] = []
     var batch = DatagramBatch()
     var arrivals = ArrivalBuffer()
-    /// Members whose exchange has an outcome, since the last step began; where a bell is watched, that is where many
+    /// Members whose exchange has an outcome, since the last step began; where a signal is watched, that is where many
     /// are under way.
     var finished: [Int] = []
     /// What else to wait for: a descriptor that becomes readable; -1: nothing.
     var watched: Int32 = -1
     /// Counts connections that broke.
     var breaks: UInt64 = 0
-    var parting = PartingStreams<Calls>()
+    var unawaited = UnawaitedStreams<Calls>()
     private var single: [UInt8] = []
     private var owner: Int64 = -1
 
     init(members: Int, nodes: Int, reserves: Bool = true) {
-        self.members = Row(count: min(members, CookieTag.maximumMembers - 1)) {
+        self.members = FixedArray(count: min(members, CookieTag.maximumMembers - 1)) {
             ExchangeMember($0, reserves: reserves)
         }
-        self.nodes = Row(count: nodes) { _ in NodePort() }
+        self.nodes = FixedArray(count: nodes) { _ in NodePort() }
         running.reserveCapacity(min(self.members.count, 64))
         busy.reserveCapacity(min(self.nodes.count, 64))
         entries.reserveCapacity(32)
@@ -102,7 +102,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
         let process = Calls.processID()
         guard process != owner else { return }
         owner = process
-        parting.close()
+        unawaited.close()
         for node in 0..<nodes.count { nodes[node].closeAll() }
         for member in 0..<members.count {
             members[member].isRunning = false
@@ -192,7 +192,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
             single.removeAll(keepingCapacity: true)
             single.append(bytes, command)
             single.append(0x0A)
-            return parting.send(path, range, &single, now: Calls.now())
+            return unawaited.send(path, range, &single, now: Calls.now())
         case .pipeline:
             if nodes[node].link.aim(at: path, path: range) { linkBroke(node, .reset, Calls.now()) }
             return enqueueOnce(node, bytes, command)

@@ -11,11 +11,11 @@ public import Bytes
 /// the exchange by `withExchange`, `start` it, `step` until `takeOutcome` says how it ended, read the replies by
 /// `withExchange`. Members and nodes are numbered from 0; what is outside is refused and traps nothing.
 public struct ExchangeGroup: ~Copyable {
-    var core: Box<ExchangeCore<Kernel>>
+    var core: Allocated<ExchangeCore<Kernel>>
 
     /// At most 131,071 members. `reserves`: each with room for an ordinary exchange; else they take it as they need it.
     public init(members: Int, nodes: Int, reserves: Bool = true) {
-        core = Box(ExchangeCore(members: members, nodes: nodes, reserves: reserves))
+        core = Allocated(ExchangeCore(members: members, nodes: nodes, reserves: reserves))
     }
 
     /// Lends the exchange of `member`, for beginning it and adding commands, or for reading its replies; nil where
@@ -48,17 +48,17 @@ public struct ExchangeGroup: ~Copyable {
     /// done. What has arrived is taken before deadlines are looked at: a process that was held up condemns nobody.
     public mutating func step(until deadline: UInt64) { core.value.step(until: deadline) }
 
-    /// Has `step` end, too, when `bell` rings.
-    public mutating func watch(_ bell: borrowing Bell) { core.value.watched = bell.descriptor }
+    /// Has `step` end, too, when `signal` is sent.
+    public mutating func watch(_ signal: borrowing WakeSignal) { core.value.watched = signal.descriptor }
 
-    /// Where a bell is watched: a member whose exchange has ended since the last step began, each once; nil where there is no other.
+    /// Where a signal is watched: a member whose exchange has ended since the last step began, each once; nil where there is no other.
     public mutating func takeFinished() -> Int? { core.value.finished.popLast() }
 
     /// Ends the exchange of `member` without outcome; late answers to it are ignored.
     public mutating func abandon(_ member: Int) { core.value.abandon(member) }
 
     /// How long a connection of one command that nobody waits for stays open at most, in nanoseconds.
-    public static var unawaitedPatience: UInt64 { PartingStreams<Kernel>.patience }
+    public static var unawaitedPatience: UInt64 { UnawaitedStreams<Kernel>.patience }
 
     /// Sends one command to `node` at `address` and waits for nothing; false where that is known to have failed.
     public mutating func sendOnce(

@@ -33,7 +33,7 @@ extension ExchangeCore {
                 }
             }
         }
-        parting.closeOld(now: now)
+        unawaited.closeOld(now: now)
         for position in busy.indices where nodes[busy[position]].link.wake <= now { flush(busy[position], now) }
         for position in running.indices where members[running[position]].wake <= now { pump(running[position], now) }
     }

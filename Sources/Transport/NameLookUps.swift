@@ -17,13 +17,13 @@ struct NameLookUp: ~Copyable {
     private let pointer: OpaquePointer
 
     /// Nil where there is no memory or no thread for it.
-    init?(_ bytes: Span<UInt8>, _ url: NodeURL, bell: Int32) {
+    init?(_ bytes: Span<UInt8>, _ url: NodeURL, signal: Int32) {
         let host = bytes.clamped(url.target)
         let kind = url.scheme.isIPv6 ? CPOSIX_IPV6 : CPOSIX_IPV4
         // SAFETY: `host` lies within `bytes`, as clamped(_:) upholds; the callee copies it.
         let started = unsafe bytes.withUnsafeBufferPointer { text in
             unsafe cposix_lookup_start(
-                text.baseAddress.map { unsafe $0 + host.start }, host.count, url.port, Int32(kind), bell)
+                text.baseAddress.map { unsafe $0 + host.start }, host.count, url.port, Int32(kind), signal)
         }
         guard let started = unsafe started else { return nil }
         unsafe pointer = started
@@ -74,10 +74,10 @@ struct LookUpSlot: ~Copyable {
 
 /// The places of all nodes.
 struct LookUpSlots: ~Copyable {
-    var slots: Row<LookUpSlot>
+    var slots: FixedArray<LookUpSlot>
     var count = 0
 
-    init(nodes: Int) { slots = Row(count: nodes) { _ in LookUpSlot() } }
+    init(nodes: Int) { slots = FixedArray(count: nodes) { _ in LookUpSlot() } }
 }
 
 /// The look-ups of one process, one for each node at a time.
@@ -89,13 +89,13 @@ public struct NameLookUps: ~Copyable {
     public static let maximum = 64
 
     /// Rings when a look-up is over.
-    public let bell: Bell
-    private var all: Box<LookUpSlots>
+    public let signal: WakeSignal
+    private var all: Allocated<LookUpSlots>
 
-    /// For `nodes` nodes, numbered from 0. Without a descriptor for the bell, results wait until they are asked for.
+    /// For `nodes` nodes, numbered from 0. Without a descriptor for the signal, results wait until they are asked for.
     public init(nodes: Int) {
-        bell = Bell() ?? Bell(inherited: -1)
-        all = Box(LookUpSlots(nodes: nodes))
+        signal = WakeSignal() ?? WakeSignal(inherited: -1)
+        all = Allocated(LookUpSlots(nodes: nodes))
     }
 
     /// Whether the name of `node` is being looked up.
@@ -106,7 +106,7 @@ public struct NameLookUps: ~Copyable {
     public mutating func start(_ node: Int, _ bytes: Span<UInt8>, _ url: NodeURL) -> Bool {
         guard all.value.slots.contains(node), !isUnderWay(node), all.value.count < Self.maximum, !url.scheme.isUnix
         else { return false }
-        all.value.slots[node].lookUp = NameLookUp(bytes, url, bell: bell.descriptor)
+        all.value.slots[node].lookUp = NameLookUp(bytes, url, signal: signal.descriptor)
         guard isUnderWay(node) else { return false }
         all.value.count &+= 1
         return true

@@ -64,7 +64,7 @@ struct OneShotStreams<Calls: SystemCalls>: ~Copyable {
     }
 }
 
-/// A place for one of `PartingStreams`.
+/// A place for one of `UnawaitedStreams`.
 struct PartingStream<Calls: SystemCalls>: ~Copyable {
     var socket: StreamSocket<Calls>?
     /// When it is closed, answered or not.
@@ -73,14 +73,14 @@ struct PartingStream<Calls: SystemCalls>: ~Copyable {
 
 /// Unix connections with one command each whose reply nobody waits for. They stay open for a while: RTPProxy does not
 /// run a command whose sender has closed before it came to read (confirmed with 3.x), and closes its own end once it has.
-struct PartingStreams<Calls: SystemCalls>: ~Copyable {
+struct UnawaitedStreams<Calls: SystemCalls>: ~Copyable {
     static var count: Int { 16 }
     /// How long one stays open at most, in nanoseconds.
     static var patience: UInt64 { 1_000_000_000 }
 
     /// How many may be open.
     private var open = 0
-    private var slots = Row(count: PartingStreams.count) { _ in PartingStream<Calls>() }
+    private var slots = FixedArray(count: UnawaitedStreams.count) { _ in PartingStream<Calls>() }
     private var next = 0
 
     /// Sends one command with its LF; the oldest of the connections gives way.

@@ -3,7 +3,7 @@
 
 import Glibc
 import RTPProxyABI
-import Relay
+import CallControl
 import Synchronization
 
 /// Lines of all tests, as the service has no context to tell them apart.
@@ -28,7 +28,7 @@ enum HostCounts {
         storage.withLock { $0[which, default: 0] += UInt64(amount) }
     }
 
-    static func value(_ which: RelayCounter) -> UInt64 { storage.withLock { $0[which.rawValue] ?? 0 } }
+    static func value(_ which: ServerCounter) -> UInt64 { storage.withLock { $0[which.rawValue] ?? 0 } }
 }
 
 extension rtpp_bytes {

@@ -2,7 +2,7 @@
 // What is counted, through the C entry points and the host's counter.
 
 import RTPProxyABI
-import Relay
+import CallControl
 import TestSupport
 import Testing
 
@@ -13,17 +13,17 @@ import Testing
         return status == .RTPP_OK ? figures : nil
     }
 
-    private func gauge(_ which: ServerGauge) -> Int { RelayCounter.allCases.count + which.rawValue }
+    private func gauge(_ which: ServerGauge) -> Int { ServerCounter.allCases.count + which.rawValue }
 
     @Test func theTableOfCountersIsReadRowByRow() {
         var (row, names) = (rtpp_counter_row(), [String]())
         while rtpp_counter_at(names.count, &row) {
-            #expect(row.is_gauge == (names.count >= RelayCounter.allCases.count) && !String(cString: row.help).isEmpty)
+            #expect(row.is_gauge == (names.count >= ServerCounter.allCases.count) && !String(cString: row.help).isEmpty)
             names.append(String(cString: row.name))
         }
-        #expect(names.count == RelayCounter.allCases.count + ServerGauge.allCases.count)
+        #expect(names.count == ServerCounter.allCases.count + ServerGauge.allCases.count)
         #expect(names.count <= Int(RTPP_MOST_COUNTERS) && Set(names).count == names.count)
-        #expect(names[RelayCounter.failovers.rawValue] == "failovers" && names[gauge(.nodesUp)] == "nodes_up")
+        #expect(names[ServerCounter.failovers.rawValue] == "failovers" && names[gauge(.nodesUp)] == "nodes_up")
         for position in [-1, names.count, Int.max, Int.min] { #expect(!rtpp_counter_at(position, &row)) }
         #expect(!rtpp_counter_at(0, nil))
     }

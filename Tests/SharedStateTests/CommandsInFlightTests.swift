@@ -18,7 +18,7 @@ private final class Counts: Sendable {
 
     private let block: Block
 
-    private func take(_ node: Int, _ commands: Int, at now: UInt64) throws -> FlightRoom? {
+    private func take(_ node: Int, _ commands: Int, at now: UInt64) throws -> CommandRoom? {
         let table = try block.table()
         return table.takeRoom(node, commands: commands, now: now)
     }

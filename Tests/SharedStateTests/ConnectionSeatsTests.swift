@@ -12,7 +12,7 @@ import Testing
 
     init() throws { block = try Block([definition("a"), definition("b")]) }
 
-    private func take(_ node: Int, _ count: Int, at now: UInt64, until end: UInt64 = 1000) throws -> FlightRoom? {
+    private func take(_ node: Int, _ count: Int, at now: UInt64, until end: UInt64 = 1000) throws -> CommandRoom? {
         let table = try block.table()
         return table.takeConnections(node, atMost: count, now: now, until: end)
     }

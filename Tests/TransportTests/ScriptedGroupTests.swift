@@ -251,11 +251,11 @@ func anExchangeWithinTheWindowCostsThreeSystemCalls(_ commands: Int) throws {
             bench.core.sendOnce(
                 0, path.span, path: path.span.all, framing: .stream, command.span, command.span.all)
         }
-        for _ in 0..<PartingStreams<ScriptedCalls>.count { #expect(send(&bench) == true) }
-        #expect(script.isOpen.count == PartingStreams<ScriptedCalls>.count)
+        for _ in 0..<UnawaitedStreams<ScriptedCalls>.count { #expect(send(&bench) == true) }
+        #expect(script.isOpen.count == UnawaitedStreams<ScriptedCalls>.count)
         #expect(script.sent.allSatisfy { $0 == command + [0x0A] })
         #expect(send(&bench) == true)
-        #expect(script.isOpen.count == PartingStreams<ScriptedCalls>.count)
+        #expect(script.isOpen.count == UnawaitedStreams<ScriptedCalls>.count)
         script.connects = [Int64(-ECONNREFUSED)]
         #expect(send(&bench) == false)
     }

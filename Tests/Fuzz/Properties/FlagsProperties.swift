@@ -5,7 +5,7 @@
 
 import Bytes
 
-@testable import Relay
+@testable import CallControl
 
 final class FlagsProperties: Properties {
     private var modifiers: [UInt8] = []

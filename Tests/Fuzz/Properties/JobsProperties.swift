@@ -6,18 +6,18 @@
 
 import Bytes
 
-@testable import Relay
+@testable import CallControl
 @testable import SharedState
 
 /// A host that has nothing but a clock.
-private struct Bystander: RelayHost {
+private struct Bystander: ServerHost {
     func log(_ level: LogLevel, _ line: Span<UInt8>) {}
     func report(
         _ kind: ReportKind, _ level: LogLevel, _ line: Span<UInt8>, url: Span<UInt8>, setID: UInt32?,
         state: StaticString, callID: Span<UInt8>, file: StaticString
     ) {}
     var ticks: UInt32 { 77 }
-    func count(_ which: RelayCounter, _ amount: UInt32) {}
+    func count(_ which: ServerCounter, _ amount: UInt32) {}
 }
 
 final class JobsProperties: Properties {
@@ -60,7 +60,7 @@ final class JobsProperties: Properties {
         input.withUnsafeBytes { if let start = $0.baseAddress { memory.copyMemory(from: start, byteCount: $0.count) } }
         let record = JobRecord(memory)
         record.header.size = UInt32(size)
-        let call = JobCall(Bystander(), record)
+        let call = JobMessage(Bystander(), record)
         for text in JobText.allCases {
             let span = record.header.texts[text.rawValue]
             let isInside = Int(span.start) + Int(span.count) <= size
@@ -74,7 +74,7 @@ final class JobsProperties: Properties {
     }
 
     /// Reads the message as the process does that the record was handed to.
-    private func prepare(_ call: JobCall<Bystander>) {
+    private func prepare(_ call: JobMessage<Bystander>) {
         call.record.with(.flags) { flags in
             call.record.with(.address) { address in
                 let hasAddress = call.record.header.hasAddress

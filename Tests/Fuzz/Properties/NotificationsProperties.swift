@@ -6,7 +6,7 @@
 import Bytes
 import ControlProtocol
 
-@testable import Relay
+@testable import CallControl
 
 final class NotificationsProperties: Properties {
     func check(_ input: [UInt8]) throws(Broken) {

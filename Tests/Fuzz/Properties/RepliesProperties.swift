@@ -8,7 +8,7 @@ import Bytes
 import ControlProtocol
 import Transport
 
-@testable import Relay
+@testable import CallControl
 
 final class RepliesProperties: Properties {
     private var exchange = Exchange()

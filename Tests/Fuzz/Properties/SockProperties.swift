@@ -6,7 +6,7 @@
 import Bytes
 import Transport
 
-@testable import Relay
+@testable import CallControl
 @testable import SharedState
 
 final class SockProperties: Properties {

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the use cases ask of their host: the message, a log, a clock, and a place for the edits.
+
+public import SDP
+
+/// How much a log line matters.
+public enum LogLevel: Sendable {
+    case error
+    case warning
+    case notice
+    case info
+}
+
+/// What every process of the host can do.
+public protocol ServerHost {
+    /// Writes one line; it holds printable ASCII only.
+    func log(_ level: LogLevel, _ line: Span<UInt8>)
+    /// The same with what a journal has fields for; an empty text is absent. `state`: that of the node. `callID`:
+    /// printable. `file`: the source file that reports.
+    func report(
+        _ kind: ReportKind, _ level: LogLevel, _ line: Span<UInt8>, url: Span<UInt8>, setID: UInt32?,
+        state: StaticString, callID: Span<UInt8>, file: StaticString)
+    /// Seconds since start.
+    var ticks: UInt32 { get }
+    /// Adds `amount` to what is counted over all processes. Costs next to nothing: calls count all they do.
+    func count(_ which: ServerCounter, _ amount: UInt32)
+}
+
+/// A method, as far as the module tells methods apart.
+public enum SIPMethod: UInt8, Sendable {
+    case invite, ack, bye, cancel, update, prack, other
+}
+
+/// The kind of route a function is called from, as far as it matters.
+public enum RouteKind: Sendable {
+    case failure, branchFailure, other
+}
+
+/// What tm knows of a reply's transaction.
+public enum TransactionState: Sendable {
+    /// tm is not loaded, or there is none.
+    case none
+    /// Its INVITE was marked: it carried SDP.
+    case offered
+    /// Its INVITE was not.
+    case notOffered
+}
+
+/// What has become of a message's body before a call.
+public enum BodyState: Sendable {
+    /// Nothing that will be sent, as far as the host knows.
+    case asItCame
+    /// An earlier call has rewritten it.
+    case rewritten
+    /// Others have edits of it that are not made yet: nobody can say what it is going to be.
+    case edited
+}
+
+/// What of a message is not text.
+public struct MessageFacts: Sendable {
+    /// With `process`, what tells one message from the next.
+    public var id: UInt32 = 0
+    public var process: Int32 = 0
+    public var isRequest = true
+    /// Of a reply: that of its CSeq.
+    public var method = SIPMethod.other
+    /// Of a reply: 100..699.
+    public var status = 0
+    public var route = RouteKind.other
+    /// Whether anything stands behind the headers.
+    public var hasBody = false
+    /// Value of Content-Length, nil where there is none.
+    public var contentLength: Int?
+    /// Whether there is a Content-Type.
+    public var hasContentType = false
+    /// Whether nobody has sent the message: it names no call.
+    public var isMadeUp = false
+
+    public init() {}
+}
+
+/// What of a message is text.
+public enum MessageField: Sendable {
+    case callID, fromTag, toTag, via1Branch, via2Branch, contentType, body, source, received
+    /// The branch of the Via that the host puts on top of a request; empty where that is not known.
+    case ownBranch
+}
+
+/// Variables that the configuration names.
+public enum CallVariable: Sendable {
+    case extraID, timeoutTag, icePriority
+}
+
+/// A SIP message in the hands of its host. What it lends is lent for the closure.
+public protocol CallHost: ServerHost {
+    var facts: MessageFacts { get }
+    /// Lends a field; empty where the message has none.
+    func with<Result, Failure: Error>(
+        _ field: MessageField, _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result
+    /// Lends the text of a variable and whether it is unset; nil where none is configured.
+    func withVariable<Result>(_ variable: CallVariable, _ body: (Span<UInt8>, _ isNull: Bool) -> Result) -> Result?
+    /// Stores the URL of the node that was chosen.
+    func setInstance(_ url: Span<UInt8>)
+    /// What has become of the body before this call.
+    var bodyState: BodyState { get }
+    /// Makes all edits of the body, or none and says so.
+    func apply(_ edits: borrowing EditList) -> Bool
+    var transaction: TransactionState { get }
+    /// Whether the request, or the one that a reply belongs to, has a to-tag. Of a reply without a transaction: false.
+    var isWithinDialog: Bool { get }
+    /// Marks the transaction of an INVITE with SDP.
+    func markTransaction()
+    /// Memory for a record that is to be postponed, aligned to 8; nil where there is none.
+    func newRecord(_ size: Int) -> UnsafeMutableRawPointer?
+    /// Keeps a deletion with the transaction of an INVITE that has failed, until it shows whether the call goes on to
+    /// another destination; false: it cannot be kept.
+    func postpone(_ record: JobRecord) -> Bool
+    /// Takes what is kept out again; nil where nothing is.
+    func takePostponed() -> JobRecord?
+    /// Gives the memory of a record back.
+    func drop(_ record: JobRecord)
+}
+
+extension CallHost {
+    // A host without transactions keeps nothing.
+    public func newRecord(_ size: Int) -> UnsafeMutableRawPointer? { nil }
+    public func postpone(_ record: JobRecord) -> Bool { false }
+    public func takePostponed() -> JobRecord? { nil }
+    public func drop(_ record: JobRecord) {}
+
+    /// A request says it itself; for a reply, only a host that keeps transactions knows.
+    public var isWithinDialog: Bool { facts.isRequest && with(.toTag) { !$0.isEmpty } }
+}

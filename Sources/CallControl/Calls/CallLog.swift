@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The lines of the log that are about a call.
+
+import Bytes
+import SharedState
+
+extension Worker {
+    /// Writes the one log line of a function that failed, and says what the script gets. `node`: whom it is about.
+    mutating func finish<Host: CallHost>(
+        _ host: Host, _ failure: CallFailure, node: Int?, isMedia: Bool
+    ) -> ReturnCode {
+        if let counter = failure.counter { host.count(counter) }
+        if failure.isLogged {
+            line.removeAll(keepingCapacity: true)
+            line.append("call ")
+            let start = line.count
+            host.with(.callID) { line.append(printable: $0, $0.all) }
+            let callID = ByteRange(from: start, to: line.count)
+            line.append(": ")
+            let node = failure.isAboutANode ? node : nil
+            describe(failure, node)
+            reportCall(host, failure, callID, node)
+        }
+        let code = failure.returnCode
+        return code == .noNode && !isMedia ? .error : code
+    }
+
+    private mutating func describe(_ failure: CallFailure, _ node: Int?) {
+        appendCallNode(node)
+        failure.describe(into: &line)
+    }
+
+    /// Reports the line that has been gathered, in which the Call-ID stands at `range`. `node`: whom it is about.
+    private func reportCall<Host: CallHost>(
+        _ host: Host, _ failure: CallFailure, _ range: ByteRange, _ node: Int?
+    ) {
+        let text = line
+        let inside = text.span.clamped(range)
+        // SAFETY: `inside` lies within `text`, as clamped(_:) upholds.
+        let callID = unsafe text.span.extracting(unchecked: inside.start..<inside.end)
+        guard let node else {
+            let kind: ReportKind = failure.isNoNode ? .noNode : .callRefused
+            return host.report(
+                kind, failure.isWarning ? .warning : .error, text.span, url: Span(), setID: failure.setID, state: "",
+                callID: callID, file: #fileID)
+        }
+        table.withURL(node) {
+            host.report(
+                .callRefused, .error, text.span, url: $0, setID: table.setID(node), state: nodeState(node).text,
+                callID: callID, file: #fileID)
+        }
+    }
+
+    /// Warns that the node does not do all that was asked for in this call.
+    mutating func warn(_ call: borrowing Call, _ what: StaticString) {
+        beginWarning(call)
+        line.append(what)
+        outbox.log(.warning, line)
+    }
+
+    /// Begins a line about the call and the node that its commands went to last.
+    mutating func beginWarning(_ call: borrowing Call) {
+        beginLine(call)
+        appendCallNode(call.run.subject)
+    }
+
+    /// Begins a line about the call.
+    mutating func beginLine(_ call: borrowing Call) {
+        line.removeAll(keepingCapacity: true)
+        line.append("call ")
+        line.append(printable: call.identity.text.span, call.identity.bareCallID)
+        line.append(": ")
+    }
+
+    private mutating func appendCallNode(_ node: Int?) {
+        guard let node else { return }
+        line.append("RTPProxy ")
+        table.withURL(node) { line.append(printable: $0, $0.all, limit: 255) }
+        line.append(" ")
+    }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The module's own process: it keeps asking RTPProxies whether they are there, and it alone publishes their addresses.
+
+import Bytes
+import ControlProtocol
+import SharedState
+import Transport
+
+/// What the module's own process remembers of the nodes.
+struct MonitorState: ~Copyable {
+    var probes: ProbeExchanges
+    /// What is known of the names of those that are given by name, and what is being looked up.
+    var names: [NodeName]
+    var lookUps: NameLookUps
+    /// Until when a node that refuses may still be starting, by the monotonic clock in nanoseconds.
+    let startDeadline: UInt64
+    /// When each node may be asked again.
+    var notBefore: [UInt64]
+    /// When each node that is up is looked at next.
+    var pingAt: [UInt64]
+    /// Since when each node that is up has refused, as far as is known; 0: it has not.
+    var refusingSince: [UInt64]
+    /// Since when each node has been leaving the pool; 0: it is not.
+    var leavingSince: [UInt64]
+    /// What the script knows of each node.
+    var announced: [Announced]
+    /// When the nodes that leave are looked at next.
+    var sweepAt: UInt64 = 0
+
+    init(nodeCount: Int, startDeadline: UInt64) {
+        probes = ProbeExchanges(nodeCount: nodeCount)
+        names = [NodeName](repeating: NodeName(), count: nodeCount)
+        lookUps = NameLookUps(nodes: nodeCount)
+        probes.exchanges.watch(lookUps.signal)
+        self.startDeadline = startDeadline
+        notBefore = [UInt64](repeating: 0, count: nodeCount)
+        refusingSince = [UInt64](repeating: 0, count: nodeCount)
+        leavingSince = [UInt64](repeating: 0, count: nodeCount)
+        announced = [Announced](repeating: .nothing, count: nodeCount)
+        pingAt = [UInt64](repeating: 0, count: nodeCount)
+    }
+}
+
+extension Worker {
+    /// The longest time without a look at the nodes' conditions, in nanoseconds.
+    private static var longestPause: UInt64 { 100_000_000 }
+    /// A node that has answered within this time, in nanoseconds, is asked again where it refuses.
+    private static var liveliness: UInt64 { 1_000_000_000 }
+    /// Time between two looks at the nodes that leave the pool, in nanoseconds.
+    private static var sweepPause: UInt64 { 2_000_000_000 }
+
+    /// Looks after all nodes until `isWanted` says no. Runs in a process of its own.
+    public mutating func monitor<Host: EventHost>(_ host: Host, while isWanted: () -> Bool) {
+        let start = MonotonicClock.now()
+        var state = MonitorState(
+            nodeCount: table.capacity,
+            startDeadline: start.addingReportingOverflow(settings.budgetNanoseconds).partialValue)
+        while isWanted() {
+            if table.membership != directory.membership {
+                refreshDirectory()
+                // What is under way may be about nodes whose places others have by now.
+                for node in 0..<table.count {
+                    state.probes.exchanges.abandon(node)
+                    state.lookUps.forget(node)
+                    state.names[node] = NodeName()
+                }
+            }
+            announceChanges(host, &state.announced)
+            let now = MonotonicClock.now()
+            for node in directory.listed {
+                guard isNamed(node) else {
+                    // One that is switched off gets its address, too: it may be switched on.
+                    if resolveNumeric(node), isProbeDue(node, host.ticks, state, now) {
+                        _ = ask(&state.probes, node, now: now, budget: settings.budgetNanoseconds)
+                    }
+                    continue
+                }
+                followName(host, node, &state, now: now)
+                if isProbeDue(node, host.ticks, state, now), hasAddress(host, node, &state, now: now) {
+                    let budget = noteAsked(node, &state)
+                    _ = ask(&state.probes, node, now: now, budget: budget)
+                }
+            }
+            if state.sweepAt <= now {
+                releaseNodes(host, leavingSince: &state.leavingSince, now: now)
+                state.sweepAt = now &+ Self.sweepPause
+            }
+            state.probes.exchanges.step(until: MonotonicClock.now() &+ Self.longestPause)
+            state.lookUps.signal.clear()
+            for node in 0..<table.count {
+                guard let outcome = state.probes.exchanges.takeOutcome(node) else { continue }
+                // Before it may be brought back: what others have found must not be missed.
+                announceChanges(host, &state.announced)
+                judge(host, node, outcome, &state)
+            }
+        }
+    }
+
+    private func isProbeDue(_ node: Int, _ ticks: UInt32, _ state: borrowing MonitorState, _ now: UInt64) -> Bool {
+        guard table.life(node) != .free, !state.probes.exchanges.isRunning(node), state.notBefore[node] <= now else {
+            return false
+        }
+        return switch table.condition(node) {
+        case .unproven: true
+        case .down(let recheck): recheck != NodeTable.never && (ticks >= recheck || state.names[node].isPressing)
+        // Enabled by the operator before it has ever answered: what it can do is not known yet.
+        case .up:
+            table.capabilities(node) == 0 || table.silences(node) > 0 || table.isLookWanted(node)
+                || (settings.pingSeconds > 0 && state.pingAt[node] <= now)
+        case .disabled: false
+        }
+    }
+
+    /// Whether a node that is given in digits, or by a path, has the address to ask it at.
+    private mutating func resolveNumeric(_ node: Int) -> Bool {
+        if table.address(node) != nil { return true }
+        guard let url = directory.url(node) else { return false }
+        if url.scheme.isUnix { return true }
+        guard let address = table.withURL(node, { Resolver.numeric($0, url) }) else { return false }
+        table.publishAddress(node, NodeAddress(words: address.words))
+        return true
+    }
+
+    // MARK: - Verdicts
+
+    /// Whether a node that is up refuses and may live all the same: a single datagram may be refused on the way. It
+    /// counts as gone where it refuses once more, a moment later, and has answered nobody meanwhile.
+    private func isDoubtful(_ node: Int, _ outcome: ExchangeOutcome, _ state: inout MonitorState) -> Bool {
+        let before = state.refusingSince[node]
+        state.refusingSince[node] = 0
+        if case .failed(let error) = outcome, error.isLocal { return false }
+        guard outcome.isAbsence, case .up = table.condition(node), table.capabilities(node) != 0,
+            directory.url(node)?.scheme.framing == .datagram
+        else { return false }
+        let (answered, asked) = (table.answeredAt(node), state.probes.askedAt[node])
+        let isLively =
+            before == 0
+            ? answered != 0 && answered &+ Self.liveliness > asked : answered >= before
+        if isLively { state.refusingSince[node] = asked }
+        return isLively
+    }
+
+    /// What the answers to a probe make of a node.
+    private mutating func judge<Host: ServerHost>(
+        _ host: Host, _ node: Int, _ outcome: ExchangeOutcome, _ state: inout MonitorState
+    ) {
+        let now = MonotonicClock.now()
+        state.notBefore[node] = now &+ Self.longestPause
+        state.pingAt[node] = now &+ UInt64(settings.pingSeconds) &* 1_000_000_000
+        let found = finding(state.probes, node, outcome)
+        // Of one that is up it is said first that it no longer is.
+        if case .failed = found, !isUp(node), tryNextAddress(node, &state) { return }
+        // At start-up both may be starting: one that is not there yet is asked again while the time lasts.
+        let isStarting = table.condition(node) == .unproven && now < state.startDeadline
+        if isStarting, outcome.isAbsence { return }
+        if isDoubtful(node, outcome, &state) { return table.setLookWanted(node, true) }
+        conclude(host, node, found)
+    }
+}
+
+extension ExchangeOutcome {
+    /// Whether nothing was there to ask.
+    fileprivate var isAbsence: Bool {
+        switch self {
+        case .refused, .failed: true
+        case .complete, .timedOut, .malformed: false
+        }
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Which changes of an RTPProxy the script hears of: each once, from the module's own process.
+//
+// That process compares, some ten times a second, what a node's condition is with what was announced last. All that
+// bring a node back but the operator's commands is done in this process, so that nothing is missed: a node that another
+// process has taken out stays out until this one has looked. What an operator disables and enables again between two
+// looks is not announced.
+
+import Bytes
+import SharedState
+
+/// What an event is about.
+public enum NodeEvent: Sendable {
+    /// A node takes no commands any more.
+    case nodeDown
+    /// It does again.
+    case nodeUp
+}
+
+/// A host that has a script to tell of events.
+public protocol EventHost: ServerHost {
+    /// Runs what the script has for a change of a node. `reason`: printable ASCII.
+    func raise(_ event: NodeEvent, url: Span<UInt8>, setID: UInt32, reason: Span<UInt8>)
+}
+
+/// What was announced of a node last.
+enum Announced: Equatable {
+    /// Nothing: it has not answered since the start, or the slot holds none.
+    case nothing
+    /// That it takes commands, or nothing but it does.
+    case up(recheck: UInt32)
+    /// That it does not.
+    case out
+}
+
+extension Worker {
+    /// Raises what has changed since the last look.
+    mutating func announceChanges<Host: EventHost>(_ host: Host, _ announced: inout [Announced]) {
+        for node in 0..<table.count where announced.indices.contains(node) {
+            guard table.life(node) != .free else {
+                announced[node] = .nothing
+                continue
+            }
+            let (before, condition) = (announced[node], table.condition(node))
+            switch condition {
+            // That a node answers for the first time is how it should be.
+            case .unproven: announced[node] = .nothing
+            case .up(let recheck):
+                announced[node] = .up(recheck: recheck)
+                switch before {
+                case .nothing: break
+                case .out: raise(host, .nodeUp, node, isByOperator: recheck == 0)
+                case .up(let last):
+                    // Down and back between two looks.
+                    guard recheck != last, recheck != 0 else { continue }
+                    raise(host, .nodeDown, node, isByOperator: false)
+                    raise(host, .nodeUp, node, isByOperator: false)
+                }
+            case .down, .disabled:
+                announced[node] = .out
+                if before == .out { continue }
+                // One that starts disabled is as configured.
+                if condition == .disabled, before == .nothing { continue }
+                raise(host, .nodeDown, node, isByOperator: condition == .disabled)
+            }
+        }
+    }
+
+    private mutating func raise<Host: EventHost>(
+        _ host: Host, _ event: NodeEvent, _ node: Int, isByOperator: Bool
+    ) {
+        line.removeAll(keepingCapacity: true)
+        switch event {
+        case .nodeUp: line.append(isByOperator ? "enabled by the operator" : "answers")
+        case .nodeDown:
+            if isByOperator {
+                line.append("disabled by the operator")
+            } else if let (fault, _) = table.figures(node).lastFault {
+                fault.describe(into: &line)
+            } else {
+                // rtpproxy.reset_stats was just then.
+                line.append("failed")
+            }
+        }
+        let reason = line
+        table.withURL(node) { host.raise(event, url: $0, setID: table.setID(node), reason: reason.span) }
+    }
+}

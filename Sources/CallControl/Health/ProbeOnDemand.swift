@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Probing now, on behalf of the operator, in whatever process the operator's command has reached.
+
+import Bytes
+import SharedState
+import Transport
+
+/// What a probe on demand found out of one node.
+public struct ProbeResult: Sendable {
+    /// Whether it answered.
+    public enum Answer: Sendable {
+        /// It answered as it should, within so many microseconds, 1 or more: its round trip, or where every question had
+        /// to be repeated the time since the first one.
+        case present(microseconds: UInt32)
+        /// It did not; why, in words.
+        case absent(StaticString)
+    }
+
+    /// Its position in the list.
+    public let position: Int
+    /// What came of it.
+    public internal(set) var answer: Answer
+}
+
+extension Worker {
+    /// Asks every node now, side by side, and waits for the answers, no longer than one command may take.
+    public mutating func probeAll<Host: ServerHost>(_ host: Host) -> [ProbeResult] {
+        refreshDirectory()
+        return probe(host, positions: Array(directory.listed.indices))
+    }
+
+    /// Asks every node with this URL, exactly as configured. Empty where there is none.
+    public mutating func probe<Host: ServerHost>(_ host: Host, _ url: Span<UInt8>) -> [ProbeResult] {
+        refreshDirectory()
+        var positions: [Int] = []
+        for (position, node) in directory.listed.enumerated()
+        where table.withURL(node, { $0.equals($0.all, url, url.all) }) {
+            positions.append(position)
+        }
+        return probe(host, positions: positions)
+    }
+
+    private mutating func probe<Host: ServerHost>(_ host: Host, positions: [Int]) -> [ProbeResult] {
+        // Not what calls use: a late answer to a probe is none of theirs.
+        var probes = self.probes.take() ?? ProbeExchanges(nodeCount: table.capacity)
+        let start = MonotonicClock.now()
+        var results: [ProbeResult] = []
+        var open: [Int] = []
+        for position in positions {
+            let refusal = ask(
+                &probes, directory.listed[position], now: start, budget: settings.budgetNanoseconds)
+            if refusal == nil { open.append(results.count) }
+            results.append(ProbeResult(position: position, answer: .absent(refusal ?? "is asked")))
+        }
+        while true {
+            var waiting: [Int] = []
+            for index in open {
+                let node = directory.listed[results[index].position]
+                if let outcome = probes.exchanges.takeOutcome(node) {
+                    let found = finding(probes, node, outcome)
+                    results[index].answer = found.answer(after: MonotonicClock.now() &- start)
+                    if mayConclude(node, found) { conclude(host, node, found) }
+                } else if probes.exchanges.isRunning(node) {
+                    waiting.append(index)
+                }
+            }
+            guard !waiting.isEmpty else { break }
+            open = waiting
+            probes.exchanges.step(until: .max)
+        }
+        self.probes = consume probes
+        return results
+    }
+
+    /// Whether what was found is to count for all processes.
+    private func mayConclude(_ node: Int, _ found: ProbeFinding) -> Bool {
+        // The pool has changed meanwhile: this may be another node by now.
+        guard table.membership == directory.membership else { return false }
+        // One that may still be starting is the monitor's to give up.
+        if case .failed = found { return table.condition(node) != .unproven }
+        return true
+    }
+}
+
+extension ProbeFinding {
+    /// What the operator is told; `elapsed` nanoseconds have gone by since the node was asked.
+    fileprivate func answer(after elapsed: UInt64) -> ProbeResult.Answer {
+        switch self {
+        case .present(_, let roundTrip): .present(microseconds: UInt32(clamping: max((roundTrip ?? elapsed) / 1000, 1)))
+        case .failed(let reason, _), .unknown(let reason): .absent(reason)
+        }
+    }
+}

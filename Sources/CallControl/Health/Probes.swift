@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Asking RTPProxies whether they are there: the questions, and what the answers make of a node.
+
+import Bytes
+import ControlProtocol
+import SharedState
+import Transport
+
+/// The questions that a process has under way, each node's as an exchange of its own.
+struct ProbeExchanges: ~Copyable {
+    var exchanges: ExchangeGroup
+    /// How many questions each node is asked just now.
+    var questions: [Int]
+    /// When each node was asked last.
+    var askedAt: [UInt64]
+
+    init(nodeCount: Int) {
+        exchanges = ExchangeGroup(members: nodeCount, nodes: nodeCount)
+        questions = [Int](repeating: 0, count: nodeCount)
+        askedAt = [UInt64](repeating: 0, count: nodeCount)
+    }
+}
+
+/// What a node's answers to a probe come to.
+enum ProbeFinding {
+    /// It answers as it should: what it can do, where it was asked that, and how long it took in nanoseconds, where
+    /// that is known.
+    case present(Capabilities?, roundTrip: UInt64?)
+    /// It does not answer, or what it says is no use.
+    case failed(StaticString, NodeFault)
+    /// This process could not ask, which says nothing about the node.
+    case unknown(StaticString)
+}
+
+extension Worker {
+    /// Asks `node`, from `now` on and no longer than `budget`, in nanoseconds. Nil: it is under way; otherwise why not.
+    mutating func ask(_ probes: inout ProbeExchanges, _ node: Int, now: UInt64, budget: UInt64) -> StaticString? {
+        guard let url = directory.url(node), probes.questions.indices.contains(node) else { return "is unknown" }
+        // A node that is up is only asked whether it is there.
+        var questions = settings.asksFigures ? Probe.count : Probe.basicCount
+        if case .up = table.condition(node), table.capabilities(node) != 0 { questions = 1 }
+        probes.questions[node] = questions
+        probes.askedAt[node] = now
+        probes.exchanges.begin(
+            node, now: now, budget: budget, firstRetransmission: firstWait(node),
+            framing: url.scheme.framing,
+            // Beside the connections that calls share: one.
+            window: url.scheme.framing == .stream ? 1 : Exchange.maximumWindow)
+        for question in 0..<questions {
+            var text: [UInt8] = []
+            Probe.write(question, into: &text)
+            do throws(ExchangeError) {
+                try probes.exchanges.add(node, text.span, cookies: &cookies)
+            } catch {
+                return error.text
+            }
+        }
+        table.setLookWanted(node, false)
+        if url.scheme.isUnix {
+            table.withURL(node) { probes.exchanges.start(node, node: node, unixSocket: $0, path: url.target) }
+        } else if let words = table.address(node)?.words, let address = SocketAddress(words: words) {
+            probes.exchanges.start(node, node: node, address: address)
+        } else {
+            return "has no address yet"
+        }
+        return nil
+    }
+
+    /// What the end of `node`'s exchange comes to.
+    func finding(_ probes: borrowing ProbeExchanges, _ node: Int, _ outcome: ExchangeOutcome) -> ProbeFinding {
+        if case .failed(let error) = outcome, error.isLocal { return .unknown(error.text) }
+        if let time = probes.exchanges.answeredAt(node) { table.noteAnswer(node, at: time) }
+        guard outcome == .complete else {
+            // Whoever has answered others meanwhile is there, whatever became of this question.
+            if outcome == .timedOut, case .up = table.condition(node), table.capabilities(node) != 0,
+                table.answeredAt(node) >= probes.askedAt[node]
+            {
+                return .unknown("does not answer in time, but answers others")
+            }
+            return .failed(outcome.reason, outcome.fault)
+        }
+        let incoming = probes.exchanges.incoming(node)
+        let questions = probes.questions[node]
+        var found: Capabilities = []
+        for question in 0..<questions {
+            guard let reply = probes.exchanges.reply(node, question),
+                let capability = Probe.capability(question, incoming.span, reply)
+            else { return .failed(ExchangeOutcome.malformed.reason, .malformed) }
+            found.formUnion(capability)
+        }
+        let roundTrip = probes.exchanges.roundTrip(node)
+        guard questions >= Probe.basicCount else { return .present(nil, roundTrip: roundTrip) }
+        guard found.isSuperset(of: .required) else {
+            return .failed("is too old: it lacks protocol 20040107 or 20050322", .tooOld)
+        }
+        return .present(found, roundTrip: roundTrip)
+    }
+
+    private mutating func warnOfNoNotices(_ node: Int) {
+        line.removeAll(keepingCapacity: true)
+        appendName(of: node)
+        line.append("tells of no media that has stopped, and timeout_socket is left out for it: ")
+        line.append("RTPProxy does since 1.2 (protocol 20081224) where it is started with -n")
+        outbox.log(.warning, line)
+    }
+
+    /// Makes of a node, for all processes, what was found. Whoever changes its condition writes the line.
+    mutating func conclude<Host: ServerHost>(_ host: Host, _ node: Int, _ finding: ProbeFinding) {
+        ticks = host.ticks
+        conclude(node, finding)
+        tell(host)
+    }
+
+    private mutating func conclude(_ node: Int, _ finding: ProbeFinding) {
+        switch finding {
+        case .unknown: return
+        case .failed(let reason, let fault):
+            let recheck = recheckTick()
+            if !takeOut(node, recheck, reason, fault) { table.postpone(node, recheck: recheck) }
+        case .present(let capabilities, let roundTrip):
+            if let roundTrip { table.sampleRoundTrip(node, nanoseconds: roundTrip) }
+            noteAnswer(node)
+            guard let capabilities else { return }
+            table.setCapabilities(node, capabilities.rawValue)
+            guard let before = table.revive(node) else { return }
+            table.noteCondition(node, tick: ticks)
+            line.removeAll(keepingCapacity: true)
+            appendName(of: node)
+            if case .unproven = before { line.append("is up") } else { line.append("is back") }
+            reportNode(.nodeUp, .info, node)
+            if !settings.timeoutSocket.isEmpty, !capabilities.contains(.notices) { warnOfNoNotices(node) }
+        }
+    }
+}

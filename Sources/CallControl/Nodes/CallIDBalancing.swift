@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The default rule for a new call's node, which proxies of a fleet share.
+
+import Bytes
+
+/// The rule `callid`: the Call-ID's bytes added up, the low 8 bits of that, modulo the sum of the weights of the nodes
+/// that take calls, walked in order of definition. Every proxy that balances like this agrees on the node.
+enum CallIDBalancing {
+    static func hash(_ callID: Span<UInt8>, _ range: ByteRange) -> UInt64 {
+        let inside = callID.clamped(range)
+        var sum: UInt64 = 0
+        for offset in inside.start..<inside.end { sum = sum &+ UInt64(callID[offset]) }
+        return sum & 0xFF
+    }
+
+    /// The node for `hash` among `nodes`, whose weights add up to `weightSums`; nil where there is none.
+    static func choose(_ nodes: [Int], weightSums: [UInt64], hash: UInt64) -> Int? {
+        guard let total = weightSums.last, total > 0, nodes.count == weightSums.count else { return nil }
+        let place = hash % total
+        // The first node whose sum is above the place.
+        var low = 0
+        var high = weightSums.count &- 1
+        while low < high {
+            let middle = (low &+ high) / 2
+            if weightSums[middle] > place { high = middle } else { low = middle &+ 1 }
+        }
+        return nodes[low]
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What RPC shows of the nodes and does to them.
+
+import Bytes
+import SharedState
+
+/// One line of rtpproxy.list.
+public struct NodeListing: Sendable {
+    public let setID: UInt32
+    /// Position in order of definition, from 0.
+    public let index: UInt32
+    /// Takes no commands now; not yet where the first answer is still awaited.
+    public let isDisabled: Bool
+    public let weight: UInt32
+    /// Tick of the next try, 0 never down, -1 not by itself.
+    public let recheck: Int32
+}
+
+extension Worker {
+    /// Calls whose node is remembered.
+    public func rememberedCalls() -> Int {
+        switch calls {
+        case .some(let table): table.count
+        case nil: 0
+        }
+    }
+    /// Calls, since start, that gave way because the table was full.
+    public func forgottenCalls() -> UInt64 {
+        switch calls {
+        case .some(let table): table.evictions
+        case nil: 0
+        }
+    }
+
+    /// Number of nodes.
+    public mutating func nodeCount() -> Int {
+        refreshDirectory()
+        return directory.listed.count
+    }
+
+    /// The node at `position` of the list: set by set, in order of definition.
+    func listedNode(_ position: Int) -> Int? {
+        position >= 0 && position < directory.listed.count ? directory.listed[position] : nil
+    }
+
+    /// The node at `position`; nil outside.
+    public func listing(_ position: Int) -> NodeListing? {
+        guard let node = listedNode(position) else { return nil }
+        let isDisabled: Bool
+        let tick: UInt32
+        switch table.condition(node) {
+        case .unproven: (isDisabled, tick) = (false, 0)
+        case .up(let recheck): (isDisabled, tick) = (false, recheck)
+        case .down(let recheck): (isDisabled, tick) = (true, recheck)
+        case .disabled: (isDisabled, tick) = (true, NodeTable.never)
+        }
+        return NodeListing(
+            setID: table.setID(node), index: table.definitionIndex(node), isDisabled: isDisabled,
+            weight: table.weight(node), recheck: tick == NodeTable.never ? -1 : Int32(clamping: tick))
+    }
+
+    /// Where the URL of the node at `position` stands; it never moves while the block is mapped.
+    public func urlMemory(_ position: Int) -> UnsafeBufferPointer<UInt8> {
+        unsafe table.urlMemory(listedNode(position) ?? -1)
+    }
+
+    /// Enables, or disables for good, every entry with this URL, exactly as configured. False where there is none.
+    public mutating func setEnabled<Host: ServerHost>(_ host: Host, _ url: Span<UInt8>, _ isEnabled: Bool) -> Bool {
+        forEach(host, url, isEnabled ? .nodeEnabled : .nodeDisabled, isEnabled ? "is enabled" : "is disabled") {
+            $0.setEnabled($1, isEnabled)
+        }
+    }
+
+    /// Gives every entry with this URL no new calls, or new calls again. False where there is none.
+    public mutating func setDraining<Host: ServerHost>(_ host: Host, _ url: Span<UInt8>, _ isDraining: Bool) -> Bool {
+        forEach(
+            host, url, isDraining ? .nodeDraining : .nodeEnabled,
+            isDraining ? "gets no new calls" : "gets new calls again"
+        ) { $0.setDraining($1, isDraining) }
+    }
+
+    private mutating func forEach<Host: ServerHost>(
+        _ host: Host, _ url: Span<UInt8>, _ kind: ReportKind, _ what: StaticString,
+        _ body: (borrowing NodeTable, Int) -> Void
+    ) -> Bool {
+        refreshDirectory()
+        var isFound = false
+        for node in directory.listed where table.withURL(node, { $0.equals($0.all, url, url.all) }) {
+            let (before, wasDraining) = (nodeState(node), table.isDraining(node))
+            body(table, node)
+            isFound = true
+            if nodeState(node) != before { table.noteCondition(node, tick: host.ticks) }
+            // One that is down may be drained, too.
+            guard nodeState(node) != before || table.isDraining(node) != wasDraining else { continue }
+            line.removeAll(keepingCapacity: true)
+            appendName(of: node)
+            line.append(what)
+            line.append(", by RPC")
+            reportNode(kind, .notice, node)
+        }
+        tell(host)
+        return isFound
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A fixed row of values that cannot be copied, such as sockets.
+
+/// Elements by index. Whatever the index, nothing traps: for all that are outside one spare element stands in, which
+/// callers keep out of use by asking `contains` first.
+@safe
+struct FixedArray<Element: ~Copyable>: ~Copyable {
+    private let elements: UnsafeMutablePointer<Element>
+    let count: Int
+
+    init(count: Int, _ make: (Int) -> Element) {
+        self.count = max(count, 0)
+        // SAFETY: every element and the spare one are initialised here and deinitialised in deinit.
+        unsafe elements = .allocate(capacity: self.count &+ 1)
+        for index in 0...self.count { unsafe (elements + index).initialize(to: make(index)) }
+    }
+
+    deinit {
+        // SAFETY: initialised in init, and nobody holds the pointer but this value.
+        unsafe elements.deinitialize(count: count &+ 1)
+        unsafe elements.deallocate()
+    }
+
+    func contains(_ index: Int) -> Bool { index >= 0 && index < count }
+
+    /// Where an index leads: to its element, or to the spare one behind the last.
+    private func place(_ index: Int) -> Int { contains(index) ? index : count }
+
+    subscript(_ index: Int) -> Element {
+        // SAFETY: `place` is within the count + 1 elements that init has made, and the row is borrowed meanwhile.
+        unsafeAddress { unsafe UnsafePointer(elements + place(index)) }
+        unsafeMutableAddress { unsafe elements + place(index) }
+    }
+}

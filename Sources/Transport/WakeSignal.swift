@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Waking up another process that waits for its nodes.
+
+private import CPosix
+
+/// An eventfd that all processes inherit: made before the fork, sent by any, received by one. It is never closed.
+public struct WakeSignal: ~Copyable {
+    let descriptor: Int32
+
+    /// Nil where the system has no descriptor left.
+    public init?() {
+        let made = cposix_eventfd()
+        guard made >= 0 else { return nil }
+        descriptor = Int32(truncatingIfNeeded: made)
+    }
+
+    /// The signal that another process has made.
+    public init(inherited descriptor: Int32) { self.descriptor = descriptor }
+
+    /// What a forked process finds it by.
+    public var number: Int32 { descriptor }
+
+    /// Wakes whoever waits, now or when it waits next.
+    public func send() { _ = cposix_ring(descriptor) }
+
+    /// Takes it back: what was sent before has been received.
+    public func clear() { _ = cposix_quieten(descriptor) }
+}

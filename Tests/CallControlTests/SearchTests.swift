@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A call that its node does not know is asked for at the other nodes of the set.
+
+import Foundation
+import SharedState
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import CallControl
+
+@Suite struct SearchTests {
+    /// What a function sends, and what a node that does not know the call says to it.
+    enum Function: CaseIterable {
+        case answer, lookup, delete, statistics, figure, play, stop, record
+
+        var unknown: String { self == .answer || self == .lookup ? "0" : "E50" }
+        /// How many commands each node is sent.
+        var commands: Int {
+            switch self {
+            case .figure: 8
+            case .record: 2
+            default: 1
+            }
+        }
+        var verb: Character {
+            switch self {
+            case .answer, .lookup: "L"
+            case .delete: "D"
+            case .statistics, .figure: "Q"
+            case .play: "P"
+            case .stop: "S"
+            case .record: "R"
+            }
+        }
+
+        /// Calls it for the call `b`, whose default choice is the first node; whether it did what it should.
+        func succeeds(_ worker: SIPWorker, _ call: FakeCall) -> Bool {
+            call[.callID] = "b"
+            call[.toTag] = "tt"
+            switch self {
+            case .answer:
+                call.facts.isRequest = false
+                call.facts.status = 200
+                return worker.answer(call) == .done
+            case .lookup: return worker.offer(call, "l") == .done
+            case .delete: return worker.delete(call) == .done
+            case .statistics: return worker.statistics(call) != nil
+            case .figure: return worker.figure(call, "nrelayed") != nil
+            case .play: return worker.play(call, "p", 1, toCallee: true) == .done
+            case .stop: return worker.stopPlay(call, toCallee: true) == .done
+            case .record: return worker.record(call) == .done
+            }
+        }
+    }
+
+    private static let features: [SIPWorker.Feature] = [
+        .codecLists, .statistics, .namedFigures, .lostPackets, .jitter,
+    ]
+
+    /// A node that knows no call, and one that knows any.
+    private func stranger(_ reply: String) throws -> Responder { try Responder { _ in reply } }
+    private func holder() throws -> Responder {
+        try Responder { command in
+            guard command.hasPrefix("Qv") else { return Responder.usual(command) }
+            let words = command.split(separator: " ")
+            return words[2].hasSuffix(";1") ? words[4...].map { "\($0)=7" }.joined(separator: " ") : "E50"
+        }
+    }
+
+    @Test(arguments: Function.allCases)
+    func aCallThatItsNodeDoesNotKnowIsFoundWhereItIs(_ function: Function) throws {
+        let strangers = try (0..<11).map { _ in try stranger(function.unknown) }
+        let holder = try holder()
+        let urls = strangers[..<7].map(\.url) + [holder.url] + strangers[7...].map(\.url)
+        let worker = try SIPWorker(urls, features: Self.features, remembers: true)
+        let call = FakeCall()
+        #expect(function.succeeds(worker, call), "\(call.errors)")
+        #expect(call.errors == [] && call.instances.last == holder.url)
+        #expect(holder.commands.allSatisfy { $0.first == function.verb })
+        for stranger in strangers { #expect(stranger.commands.count <= function.commands) }
+        for node in 0..<12 { #expect(worker.condition(node) == .up(recheck: 0)) }
+        // From now on it is known who has it; of a call that is deleted nobody needs to know.
+        guard function != .delete else { return }
+        let again = FakeCall(id: 2)
+        #expect(function.succeeds(worker, again))
+        usleep(100_000)
+        // Whoever the rule names has been asked by now: a second time would be one too many.
+        for stranger in strangers { #expect(stranger.commands.count <= function.commands) }
+        #expect(again.instances == [holder.url])
+    }
+
+    @Test(arguments: Function.allCases)
+    func aCallThatNobodyKnowsIsUnknown(_ function: Function) throws {
+        let strangers = try (0..<12).map { _ in try stranger(function.unknown) }
+        let worker = try SIPWorker(strangers.map(\.url), features: Self.features)
+        let call = FakeCall()
+        // What nobody knows is as good as deleted.
+        #expect(function.succeeds(worker, call) == (function == .delete))
+        for stranger in strangers { #expect(stranger.commands.count == function.commands) }
+        switch function {
+        case .lookup, .delete, .statistics, .figure: #expect(call.errors == [])
+        case .answer:
+            let url = strangers[Int(UInt8(ascii: "b")) % 12].url
+            #expect(call.errors == ["call b: RTPProxy \(url) media stream 1 (line 6): session unknown at the relay"])
+        case .play, .stop, .record:
+            let url = strangers[Int(UInt8(ascii: "b")) % 12].url
+            let reason = "does not know the call's session, nor does any other RTPProxy of its set that was asked"
+            #expect(call.errors == ["call b: RTPProxy \(url) \(reason)"])
+        }
+        for node in 0..<12 { #expect(worker.condition(node) == .up(recheck: 0)) }
+    }
+
+    /// E8 means that where the present codes are not known, and a parse error where they are.
+    @Test(arguments: [(true, 1), (false, 2)])
+    func e8IsUnknownWhereOlderCodesAreSpoken(_ isNew: Bool, _ asked: Int) throws {
+        let nodes = try [stranger("E8"), stranger("E8")]
+        let worker = try SIPWorker(nodes.map(\.url), features: isNew ? [.namedFigures] : [])
+        let call = FakeCall(.bye, toTag: "tt", body: nil)
+        call[.callID] = "b"
+        #expect(worker.delete(call) == (isNew ? .error : .done))
+        let commands = nodes.reduce(0) { $0 + $1.commands.count }
+        #expect(commands == asked)
+    }
+
+    @Test func noMoreThanEightAreAskedAtOnce() throws {
+        let busy = Busy()
+        let nodes = try (0..<20).map { _ in
+            try Responder { _ in
+                busy.enter()
+                usleep(60_000)
+                busy.leave()
+                return "E50"
+            }
+        }
+        let worker = try SIPWorker(nodes.map(\.url), numbers: ["rtpproxy_tout": 20])
+        let start = Date()
+        #expect(worker.delete(FakeCall(.bye, toTag: "tt", body: nil)) == .done)
+        #expect(Date().timeIntervalSince(start) < 1.2)
+        #expect(nodes.allSatisfy { $0.commands.count == 1 })
+        #expect(busy.most <= 8 && busy.most > 2)
+    }
+
+    private final class Busy: Sendable {
+        private let state = Mutex((now: 0, most: 0))
+        var most: Int { state.withLock { $0.most } }
+        func enter() {
+            state.withLock {
+                $0.now += 1
+                $0.most = max($0.most, $0.now)
+            }
+        }
+        func leave() { state.withLock { $0.now -= 1 } }
+    }
+
+    /// Those that are down, off, or of another set are not asked; one that fails is taken out, and the others decide.
+    @Test func onlyNodesOfTheSetThatTakeCommandsAreAsked() throws {
+        let (first, off, drained, foreign) = (try stranger("E50"), try stranger("0"), try holder(), try holder())
+        let dead = "udp:127.0.0.1:\(try Responder.closedPort())"
+        let worker = try SIPWorker([first.url, off.url, drained.url, dead, "5 == \(foreign.url)"])
+        #expect(worker.setEnabled(off.url, false) && worker.setDraining(drained.url, true))
+        let call = FakeCall(.bye, toTag: "tt", body: nil)
+        call[.callID] = "a"
+        while worker.delete(call) == .done, first.commands.isEmpty { call[.callID] += "a" }
+        #expect(off.commands.isEmpty && foreign.commands.isEmpty && !drained.commands.isEmpty)
+        #expect(worker.condition(3) == .down(recheck: 1060))
+    }
+
+    /// Silence in a search is no reason to try a node last: it has been asked just now.
+    @Test func theOthersAreNotWaitedForOnceTheCallIsFound() throws {
+        let (first, slow, holder) = (try stranger("0"), try ScriptedRelay(.udp), try holder())
+        slow.on { _ in .delay(2000, .reply("0")) }
+        let worker = try SIPWorker([first.url, slow.url, holder.url], numbers: ["rtpproxy_tout": 10])
+        let reply = FakeCall.ok()
+        reply[.callID] = "c"
+        let start = Date()
+        #expect(worker.answer(reply) == .done)
+        #expect(Date().timeIntervalSince(start) < 1.5)
+        #expect(first.commands.count == 1 && holder.commands.count == 1)
+        #expect(try worker.table().silences(1) == 0)
+    }
+
+    /// An offer that belongs to a call creates its session where it is asked for it: there is nothing to search.
+    @Test func anOfferIsNotSearchedFor() throws {
+        let nodes = try [stranger("0"), holder()]
+        let worker = try SIPWorker(nodes.map(\.url))
+        let offer = FakeCall(toTag: "tt")
+        offer[.callID] = "b"
+        #expect(worker.offer(offer) == .error)
+        #expect(nodes.map(\.commands.count) == [1, 0])
+    }
+
+    // MARK: - By another process
+
+    @Test func asynchronousAnswersAndDeletionsSearchToo() throws {
+        let strangers = try (0..<9).map { _ in try Responder { $0.hasPrefix("L") ? "0" : "E50" } }
+        let holder = try holder()
+        let bench = try AsyncBench((strangers.map(\.url) + [holder.url]), numbers: ["rtpproxy_tout": 10])
+        bench.run()
+        for number in 0..<20 { #expect(bench.answer(bench.call(.ok(), "answer-\(number)")).isSuspended) }
+        let resumed = bench.resumed(20)
+        #expect(resumed.allSatisfy { $0.code == .done && $0.instance == holder.url })
+        let before = holder.commands.count
+        for number in 0..<20 {
+            #expect(bench.delete(bench.call(FakeCall(.bye, toTag: "tt", body: nil), "bye-\(number)")) == .done)
+        }
+        #expect(eventually { holder.commands.count == before + 20 })
+        #expect(bench.isClean() && bench.world.errors == [])
+    }
+}
