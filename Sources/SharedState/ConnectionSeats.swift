@@ -13,10 +13,11 @@ import Synchronization
 
 /// The record in shared memory.
 struct ConnectionSeats: ~Copyable {
-    /// Seats of a node.
-    static let count = 8
+    /// Seats of a node. On a busy machine RTPProxy 3 (rtp.io 1.1.1) was seen to stop answering for good with eight
+    /// connections at once, not with four.
+    static let count = 4
 
-    private let seats: InlineArray<8, Atomic<UInt64>>
+    private let seats: InlineArray<4, Atomic<UInt64>>
 
     init() { seats = InlineArray { _ in Atomic<UInt64>(0) } }
 

@@ -13,7 +13,7 @@ extension PageEntry {
         PageEntry(
             .configuration,
             """
-            **`unix:`**: never more than eight connections to one RTPProxy over all processes, and one that ends without
+            **`unix:`**: never more than four connections to one RTPProxy over all processes, and one that ends without
             an answer is made again; the other module has one for each worker, and takes such an RTPProxy for dead.
             """),
         PageEntry(

@@ -27,7 +27,7 @@ import Testing
         }.max() ?? 0
     }
 
-    @Test func allWorkersTogetherHaveNoMoreThanEightConnections() throws {
+    @Test func allWorkersTogetherHaveNoMoreThanFourConnections() throws {
         let relay = try ScriptedRelay(.unix)
         try Stage.own([relay]) {
             $0.children = Self.workers
@@ -36,22 +36,22 @@ import Testing
             let calls = try (0..<Self.workers).map { _ in try kamailio.call() }
             #expect(burst(calls) == Self.workers)
             let most = crowd(relay, 60)
-            #expect(most <= 8)
+            #expect(most <= 4)
             // And they are made use of.
-            #expect(most > 4)
+            #expect(most > 2)
             #expect(kamailio.logLines("disabled for").isEmpty)
         }
     }
 
-    @Test func anAsynchronousProcessHasNoMoreThanEightConnections() throws {
+    @Test func anAsynchronousProcessHasNoMoreThanFourConnections() throws {
         let relay = try ScriptedRelay(.unix)
         try withAsyncStage([relay], .process) { kamailio in
             relay.on { $0.verb == "U" ? .delay(60, .normal) : nil }
             let calls = try (0..<Self.workers).map { _ in try kamailio.call() }
             #expect(burst(calls) == Self.workers)
             let most = crowd(relay, 60)
-            #expect(most <= 8)
-            #expect(most > 4)
+            #expect(most <= 4)
+            #expect(most > 2)
             #expect(kamailio.logLines("disabled for").isEmpty)
         }
     }
