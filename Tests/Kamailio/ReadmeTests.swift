@@ -73,7 +73,8 @@ import Testing
     }
 
     @Test func everyCounterIsInTheTableAndNoOther() throws {
-        let table = try String(contentsOfFile: "\(PackageFolder.root)/Sources/CallControl/Statistics/Counters.swift", encoding: .utf8)
+        let table = try String(
+            contentsOfFile: "\(PackageFolder.root)/Sources/CallControl/Statistics/Counters.swift", encoding: .utf8)
         let counters = try Readme.matches(#"CounterRow\(\s*"(\w+)""#, in: table)
         #expect(counters.count > 30)
         let chapter = try Readme.chapter("Counters")
