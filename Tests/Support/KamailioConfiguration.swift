@@ -82,11 +82,12 @@ public struct KamailioConfiguration: Sendable {
     private func adapted(_ complete: String, port: UInt16, control: String, modulePath: String) -> String {
         let loadsControl = complete.contains("ctl.so")
         var listeners: [String] = []
-        // A file that says nothing of it listens at whatever addresses there are.
+        // A file that says nothing of it listens at whatever addresses there are, over TCP too, whose main process Kamailio
+        // does not always end.
         let listens = complete.split(separator: "\n").contains {
             $0.drop { $0 == " " || $0 == "\t" }.hasPrefix("listen")
         }
-        return (listens ? complete : "listen=udp:127.0.0.1:5060\n" + complete).split(
+        return (listens ? complete : "listen=udp:127.0.0.1:5060\ndisable_tcp=yes\n" + complete).split(
             separator: "\n", omittingEmptySubsequences: false
         ).flatMap { line -> [String] in
             let start = line.drop { $0 == " " || $0 == "\t" }
