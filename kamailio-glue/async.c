@@ -146,21 +146,10 @@ typedef struct outcome {
 static struct {
 	const continuation *next;
 	outcome outcome;
-	struct sip_msg *msg; /* while its route runs */
 	bool has_run;
 	bool has_changes; /* of a request */
 	glue_lumps changes;
 } current;
-
-const struct sip_msg *glue_resumed_message(void)
-{
-	return current.msg;
-}
-
-rtpp_code glue_resumed_code(void)
-{
-	return current.outcome.code;
-}
 
 /* Makes the edits, if they are of this message: tm keeps requests as they were when their transaction was made, and the
  * script may have put another body in since. */
@@ -186,7 +175,7 @@ static void run_route(struct sip_msg *msg)
 
 	if(current.next->branch >= 0)
 		set_route_type(TM_ONREPLY_ROUTE);
-	current.msg = msg;
+	glue_resumed_begins(msg, current.outcome.code);
 	glue_message_init(&message, msg);
 	rtpp_goes_on(glue_instance, &message, current.next->record);
 	if(current.next->route >= 0) {
@@ -200,7 +189,7 @@ static void run_route(struct sip_msg *msg)
 		if(engine == NULL || sr_kemi_route(engine, msg, get_route_type(), &function, &event) < 0)
 			LM_ERR("the function \"%.*s\" cannot be run\n", function.len, function.s);
 	}
-	current.msg = NULL;
+	glue_resumed_ends();
 	set_route_type(route_type);
 }
 

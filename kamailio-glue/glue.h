@@ -52,7 +52,10 @@ rtpp_suspension glue_suspend(void *context, const void *target, void *continuati
 rtpp_resumption glue_resume(void *record, void *continuation, rtpp_code code, const rtpp_edit *edits, size_t count,
 		rtpp_bytes body, rtpp_bytes instance);
 rtpp_resumption glue_resume_again(void *record, void *continuation);
-/* The message with which a transaction has just gone on, NULL elsewhere, and what its call came to. */
+
+/* resumed.c: the message with which a transaction has just gone on, NULL elsewhere, and what its call came to. */
+void glue_resumed_begins(const struct sip_msg *msg, rtpp_code code);
+void glue_resumed_ends(void);
 const struct sip_msg *glue_resumed_message(void);
 rtpp_code glue_resumed_code(void);
 
