@@ -53,6 +53,8 @@ enum Script: Sendable {
             "modparam(\"ctl\", \"binrpc\", \"unix:\(control)\")", "modparam(\"tm\", \"wt_timer\", 1000)",
         ]
         return common
+            // Nobody rings for longer than 60 ms.
+            + (self == .dialogs ? ["modparam(\"tm\", \"fr_inv_timer\", 10000)"] : [])
             + (self == .inWorkers ? ["modparam(\"rtpproxy\", \"rtpproxy_async_continue\", \"workers\")"] : [])
     }
 

@@ -223,10 +223,11 @@ public final class Kamailio: Sendable {
         }
         let late = process.wait(7 * patience) == nil ? processesThatHang : ""
         let end = process.terminate(within: 0)
-        // Kamailio's own race: a process that SIGTERM ends while it holds the lock of the timers takes it along, and the
-        // main process waits for it when it takes its own timers out, or those of tm. No frame of the module is in it.
-        if late.contains("timer_del_safe"), !late.contains("rtpp"), diedBySignal.isEmpty {
-            print("Kamailio did not end: a process that has ended holds the lock of its timers")
+        // Kamailio's own race: a process that SIGTERM ends while it holds a lock, that of the timers say, takes it along, and
+        // the main process waits for it at its end, when all others are gone. No frame of the module is in it.
+        let isAlone = late.components(separatedBy: "process ").count == 2
+        if isAlone, late.contains("process \(process.pid): futex"), !late.contains("rtpp"), diedBySignal.isEmpty {
+            print("Kamailio did not end: a process that has ended holds a lock")
             return
         }
         guard end == .exited(0), diedBySignal.isEmpty else {

@@ -59,6 +59,7 @@ static struct request requests[4][over], acks[2][over], refusing_acks[2][over], 
 static struct {
 	unsigned number;
 	int64_t due;
+	int repeats;
 } pending[1024];
 static unsigned pending_count;
 // In nanoseconds. Half of the CANCELs come within the short one, before or while the INVITE waits, half within the long
@@ -80,7 +81,7 @@ static int the_streams;
 
 static struct {
 	unsigned long long begun, offered, not_offered, answered, not_answered, asked, not_asked, deleted, not_deleted,
-			repeated, diverted, reinvites_refused, to_cancel, cancelled, streams_refused;
+			repeated, diverted, reinvites_refused, to_cancel, cancelled, left_to_timer, streams_refused;
 } counts;
 
 void make_dialogs(int socket, uint16_t local, uint16_t port, unsigned run, int streams)
@@ -124,6 +125,7 @@ void begin_dialog(unsigned number)
 	unsigned part = number * 2654435761u >> 16;
 	int64_t longest = number / 32 % 2 ? long_delay : short_delay;
 	pending[pending_count].number = number;
+	pending[pending_count].repeats = 0;
 	pending[pending_count++].due = bench_now() + longest * part / 65536;
 	counts.to_cancel++;
 }
@@ -178,6 +180,8 @@ int64_t cancel_dialogs(int64_t now)
 			else if(!dialogs[number].is_proceeding)
 				send_numbered(request_of(number, inviting), number);
 			pending[i].due = now + repetition;
+			// tm has answered the CANCEL and not passed it on: only its timer ends the call (5 s of 10).
+			counts.left_to_timer += ++pending[i].repeats == 20;
 		}
 		if(pending[i].due < next)
 			next = pending[i].due;
@@ -252,8 +256,8 @@ static int take_response(unsigned number, int step, const char *message)
 	int status = atoi(message + 8);
 	int is_refusal = step == reinviting && refuses_reinvite(number) && (status == 488 || status == 491);
 	// The CANCEL may come when the first callee has refused.
-	int is_cancellation =
-			step == inviting && is_cancelled(number) && (status == 487 || (status == 486 && is_diverted(number)));
+	int is_cancellation = step == inviting && is_cancelled(number)
+						  && (status == 487 || status == 408 || (status == 486 && is_diverted(number)));
 	if(step <= reinviting && is_success) {
 		int is_refused = has_idle_stream(number) && strstr(message, "\r\nm=audio 0 ");
 		// All streams but the idle one are looked at.
@@ -313,10 +317,10 @@ void print_dialogs(void)
 	printf("begun %llu offered %llu not_offered %llu answered %llu not_answered %llu asked %llu not_asked %llu deleted "
 		   "%llu "
 		   "not_deleted %llu repeated %llu diverted %llu reinvites_refused %llu to_cancel %llu cancelled %llu "
-		   "streams_refused %llu\n",
+		   "left_to_timer %llu streams_refused %llu\n",
 			counts.begun, counts.offered, counts.not_offered, counts.answered, counts.not_answered, counts.asked,
 			counts.not_asked, counts.deleted, counts.not_deleted, counts.repeated, counts.diverted,
-			counts.reinvites_refused, counts.to_cancel, counts.cancelled, counts.streams_refused);
+			counts.reinvites_refused, counts.to_cancel, counts.cancelled, counts.left_to_timer, counts.streams_refused);
 }
 
 void print_hanging_dialog(unsigned number)

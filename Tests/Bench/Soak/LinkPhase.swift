@@ -78,5 +78,6 @@ struct LinkPhase {
             "\(count("diverted")), \(count("reinvites_refused")), \(count("cancelled")) of \(count("to_cancel"))",
             count("diverted") > 0 && count("reinvites_refused") > 0 && count("cancelled") > 0
                 && count("cancelled") == count("to_cancel"))
+        report.checkTimer(count("left_to_timer"), of: count("to_cancel"))
     }
 }
