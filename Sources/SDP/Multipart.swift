@@ -34,9 +34,32 @@ struct PartCursor {
             guard let start else { continue }
             return ByteRange(from: start, to: PartCursor.contentEnd(body, line.content.start))
         }
-        guard !isClosed, let start = partStart else { return nil }
+        guard let start = partStart else { return nil }
+        partStart = nil
+        if isClosed {
+            if describesMedia(body, ByteRange(from: start, to: end)) {
+                throw BodyFault(.badDelimiter, in: body, at: start)
+            }
+            return nil
+        }
         isClosed = true
         return ByteRange(from: start, to: end)
+    }
+
+    /// Whether what stands behind the closing delimiter, which nobody is to read (RFC 2046 section 5.1.1), describes media:
+    /// a reader that takes the delimiter for a dividing one finds a part there.
+    private func describesMedia(_ body: Span<UInt8>, _ epilogue: ByteRange) -> Bool {
+        var (offset, isNamed, hasField) = (epilogue.start, false, false)
+        var letter: UInt8 = 0
+        while offset < epilogue.end, let byte = body.byte(at: offset) {
+            if byte == UInt8(ascii: "=") {
+                hasField = hasField || letter == UInt8(ascii: "m") || letter == UInt8(ascii: "c")
+            }
+            if byte > 0x20 { letter = lowercased(byte) }
+            isNamed = isNamed || body.equalsIgnoringCase(ByteRange(start: offset, count: 15), "application/sdp")
+            offset &+= 1
+        }
+        return isNamed && hasField
     }
 
     /// `delimiter` without the line end before it, which belongs to the delimiter. Where a part is empty this may lie
