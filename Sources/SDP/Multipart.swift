@@ -46,20 +46,17 @@ struct PartCursor {
         return ByteRange(from: start, to: end)
     }
 
-    /// Whether what stands behind the closing delimiter, which nobody is to read (RFC 2046 section 5.1.1), describes media:
-    /// a reader that takes the delimiter for a dividing one finds a part there.
+    /// Whether what stands behind the closing delimiter, which nobody is to read (RFC 2046 section 5.1.1), holds what may
+    /// be `m=` or `c=`: a reader that takes the delimiter for a dividing one finds a description there.
     private func describesMedia(_ body: Span<UInt8>, _ epilogue: ByteRange) -> Bool {
-        var (offset, isNamed, hasField) = (epilogue.start, false, false)
+        var offset = epilogue.start
         var letter: UInt8 = 0
         while offset < epilogue.end, let byte = body.byte(at: offset) {
-            if byte == UInt8(ascii: "=") {
-                hasField = hasField || letter == UInt8(ascii: "m") || letter == UInt8(ascii: "c")
-            }
+            if byte == UInt8(ascii: "="), letter == UInt8(ascii: "m") || letter == UInt8(ascii: "c") { return true }
             if byte > 0x20 { letter = lowercased(byte) }
-            isNamed = isNamed || body.equalsIgnoringCase(ByteRange(start: offset, count: 15), "application/sdp")
             offset &+= 1
         }
-        return isNamed && hasField
+        return false
     }
 
     /// `delimiter` without the line end before it, which belongs to the delimiter. Where a part is empty this may lie
