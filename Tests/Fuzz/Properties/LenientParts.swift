@@ -14,7 +14,7 @@ enum LenientParts {
         _ body: ArraySlice<UInt8>, type: String, original: ArraySlice<UInt8>, depth: Int
     ) -> [ArraySlice<UInt8>] {
         if names(type, "application/sdp") { return [body] }
-        guard type.contains("multipart/"), depth < 8 else { return [] }
+        guard type.drop(while: { !$0.isLetter }).hasPrefix("multipart/"), depth < 8 else { return [] }
         return boundaries(original).flatMap { boundary in
             parts(of: body, boundary).flatMap { part in
                 part.types.flatMap {
