@@ -95,6 +95,44 @@ import Testing
         }
     }
 
+    /// The other examples at which phones register.
+    @Test(arguments: ["asynchronous.cfg", "media-timeout.cfg", "status-page.cfg"], RelayKind.allCases)
+    func registrarsCarryEarlyAndLateOffers(_ name: String, _ kind: RelayKind) throws {
+        let folder = try TemporaryFolder()
+        let notices = "unix:\(folder.file("media"))"
+        let hasNotices = name == "media-timeout.cfg"
+        let changes = Self.dual + (hasNotices ? [(old: "unix:/run/kamailio/media-timeout", new: notices)] : [])
+        var relays: [any MediaRelay] = [
+            hasNotices && kind == .rtpproxy
+                ? try RealRelay(Self.relay, options: ["-n", notices]) : try kind.start(Self.relay)
+        ]
+        if name == "status-page.cfg" { relays.append(try kind.start(Self.relay)) }
+        try Example.run(name, real: relays, changes) { try placeCalls($0) }
+    }
+
+    /// Those that send every call on to one place.
+    @Test(arguments: ["late-offer.cfg", "call-records.cfg"], RelayKind.allCases)
+    func callsToOnePlaceHaveEarlyAndLateOffers(_ name: String, _ kind: RelayKind) throws {
+        for (calling, called) in Self.families {
+            let pbx = try UserAgent("pbx", called, address: called == .ipv4 ? "127.0.0.5" : nil)
+            let changes = Self.dual + [(old: "192.0.2.20:5060", new: "\(pbx.endpoint)")]
+            try Example.run(name, real: kind.start(Self.relay), changes) { kamailio in
+                for isLate in [false, true] {
+                    let way: Comment = "\(calling) to \(called), late: \(isLate)"
+                    let call = try Call(through: { kamailio.endpoint($0) }, caller: Self.alice(calling), callee: pbx)
+                    let phones = try PhoneCall(call, media: [.caller: "127.0.0.2", .callee: "127.0.0.5"])
+                    let placed = try PlacedCall(kamailio, phones, isLate: isLate)
+                    for side in [Call.Side.callee, .caller] {
+                        try placed.expect([Self.relay, Self.relay], way)
+                        try placed.reINVITE(from: side, isLate: isLate)
+                    }
+                    try placed.expect([Self.relay, Self.relay], way)
+                    try placed.hangUp()
+                }
+            }
+        }
+    }
+
     /// rtpengine plays nothing. Held by an offer or by the answer to a late one, and back by either.
     @Test func musicPlaysWhileACallIsHeldWhoeverOffers() throws {
         let folder = try TemporaryFolder()
