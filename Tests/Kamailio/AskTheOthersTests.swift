@@ -29,14 +29,14 @@ import Testing
             let reply = try call.reply(to: invite, sdp: SDPText.audio(), run: .answer())
             #expect(reply.returnCodes == [1] && reply.instance == holder.url)
             #expect(reply.text.contains("c=IN IP4 192.0.2.77"))
-            // Each once at most: who is asked last may come too late to be asked at all.
-            #expect(relays[0].texts(of: call.id, "L").count == 1 && holder.texts(of: call.id, "L").count == 1)
-            for relay in relays { #expect(relay.texts(of: call.id, "L").count <= 1) }
+            // Each has been sent it before the last one has; a busy machine lets it arrive later.
+            waitUntil(5) { relays.allSatisfy { $0.texts(of: call.id, "L").count == 1 } }
+            for relay in relays { #expect(relay.texts(of: call.id, "L").count == 1) }
             // Found is remembered.
             let again = try call.reply(to: call.invite(inDialog: true), sdp: SDPText.audio(), run: .answer())
             #expect(again.returnCodes == [1] && again.instance == holder.url)
             #expect(holder.texts(of: call.id, "L").count == 2)
-            for relay in relays.dropLast() { #expect(relay.texts(of: call.id, "L").count <= 1) }
+            for relay in relays.dropLast() { #expect(relay.texts(of: call.id, "L").count == 1) }
             #expect(kamailio.faultLines.isEmpty, "\(kamailio.faultLines)")
         }
     }
