@@ -29,7 +29,8 @@ extension EditList {
     /// - `a=rtcp:` (RFC 3605): all but the blanks around it becomes the RTCP port; untouched where there is none.
     ///
     /// Where no stream of a session is relayed, its lines stay as they are, but for its `c=` among several sessions.
-    /// `description` has to be of this very `body`, read with this marker or with none. Throws `verdictsDoNotMatch`; then there are no edits.
+    /// `description` has to be of this very `body`, read with this marker or with none. Throws `verdictsDoNotMatch`; then
+    /// there are no edits.
     public mutating func rewrite(
         _ description: borrowing SessionDescription, body: Span<UInt8>,
         verdicts: Span<StreamVerdict>, addresses: Span<UInt8>,

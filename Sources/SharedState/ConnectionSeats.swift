@@ -13,8 +13,7 @@ import Synchronization
 
 /// The record in shared memory.
 struct ConnectionSeats: ~Copyable {
-    /// Seats of a node. On a busy machine RTPProxy 3 (rtp.io 1.1.1) was seen to stop answering for good with eight
-    /// connections at once, not with four.
+    /// Seats of a node: as many as RTPProxy 3 (rtp.io 1.1.1) was seen to serve whatever else its machine does.
     static let count = 4
 
     private let seats: InlineArray<4, Atomic<UInt64>>

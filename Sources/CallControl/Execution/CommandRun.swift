@@ -136,7 +136,8 @@ struct CommandRun {
     /// Whether `nextOfEnd` has anything to do.
     var isEnding: Bool { verdict != nil && askedNodes.asking > 0 || toUndo != nil }
 
-    /// What has to be done at once where the run, or one node that was asked, has come to its end; nil where nothing is left.
+    /// What has to be done at once where the run, or one node that was asked, has come to its end; nil where nothing is
+    /// left.
     mutating func nextOfEnd(_ now: UInt64) -> RunStep? {
         if verdict != nil, let place = askedNodes.first(isUndo: false), let askedNode = askedNodes[place] {
             askedNodes[place] = nil

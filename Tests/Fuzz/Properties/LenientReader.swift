@@ -133,9 +133,9 @@ struct Relayed {
     }
 
     /// What some reader of `bytes` takes for an address or port of media and is neither the relay's nor left by a rule of
-    /// the module (docs/operator/functions.md, "Descriptions that are refused"): streams that are off or over TCP keep theirs, the `c=` of a
-    /// session where each of its streams has its own one, the `o=` without flag `o` or without `IN IP4` or `IN IP6` and
-    /// an address at its end. Candidates and other attributes are no addresses here. Nil: nothing.
+    /// the module (docs/operator/functions.md, "Descriptions that are refused"): streams that are off or over TCP keep
+    /// theirs, the `c=` of a session where each of its streams has its own one, the `o=` without flag `o` or without
+    /// `IN IP4` or `IN IP6` and an address at its end. Candidates and other attributes are no addresses here. Nil: nothing.
     func stray(in bytes: ArraySlice<UInt8>) -> String? {
         for habits in LenientReader.Habits.allCases {
             let reader = LenientReader(bytes, habits)
