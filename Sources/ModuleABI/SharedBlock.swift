@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// How the one block of shared memory is divided: the node table, the call table, and the delivery to asynchronous processes.
+// How the one block of shared memory is divided: the node table, the call table, and the delivery to asynchronous
+// processes.
 
 import CallControl
 import SharedState
@@ -26,8 +27,8 @@ struct SharedBlock {
 
     private var linesStart: Int { nodesSize &+ callsSize }
 
-    /// Lays all out in `block`, which is zeroed and shared, at `tick`. Once, before the fork. Returns what the asynchronous
-    /// processes' signals are found by; nil where the system has no descriptors left.
+    /// Lays all out in `block`, which is zeroed and shared, at `tick`. Once, before the fork. Returns what the
+    /// asynchronous processes' signals are found by; nil where the system has no descriptors left.
     func create(
         in block: UnsafeMutableRawPointer, size: Int, _ nodes: [NodeDefinition], tick: UInt32
     ) throws(SharedStateError) -> [Int32]? {

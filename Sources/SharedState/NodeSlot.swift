@@ -7,9 +7,10 @@
 // invariant over two words, with one exception, the address, which has a version around it.
 //
 // Who writes what: `state` any process, by compare-exchange; `capabilities` whoever probes (before `state` becomes up);
-// the address only the module's own process, and who adds a node, before it is one; what the pool says of the node (set, weight, order, text of
-// the URL) the main process before the fork, and later whoever holds the pool's lock, while `life` is free or for
-// words that stand alone. `life` becomes member last, so that who sees a member sees the rest.
+// the address only the module's own process, and who adds a node, before it is one; what the pool says of the node
+// (set, weight, order, text of the URL) the main process before the fork, and later whoever holds the pool's lock,
+// while `life` is free or for words that stand alone. `life` becomes member last, so that who sees a member sees the
+// rest.
 //
 // What a process that dies leaves behind: each word is whole, before or after its change. A writer that dies while it
 // publishes an address leaves an odd version; readers then keep the address they have, and the next publication

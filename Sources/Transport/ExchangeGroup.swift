@@ -3,9 +3,9 @@
 
 public import Bytes
 
-/// The exchanges of one process, and its sockets: per datagram node one, opened at first use and kept, per `cunix`, `tcp`
-/// and `tcp6` node one connection, and for `unix` one connection per command. What was opened before a fork is closed
-/// in the child and opened anew.
+/// The exchanges of one process, and its sockets: per datagram node one, opened at first use and kept, per `cunix`,
+/// `tcp` and `tcp6` node one connection, and for `unix` one connection per command. What was opened before a fork is
+/// closed in the child and opened anew.
 ///
 /// A member is one exchange at a time. Any number of members may run at once, with the same node or with others: fill
 /// the exchange by `withExchange`, `start` it, `step` until `takeOutcome` says how it ended, read the replies by
@@ -51,7 +51,8 @@ public struct ExchangeGroup: ~Copyable {
     /// Has `step` end, too, when `signal` is sent.
     public mutating func watch(_ signal: borrowing WakeSignal) { core.value.watched = signal.descriptor }
 
-    /// Where a signal is watched: a member whose exchange has ended since the last step began, each once; nil where there is no other.
+    /// Where a signal is watched: a member whose exchange has ended since the last step began, each once; nil where
+    /// there is no other.
     public mutating func takeFinished() -> Int? { core.value.finished.popLast() }
 
     /// Ends the exchange of `member` without outcome; late answers to it are ignored.

@@ -8,7 +8,8 @@ import Transport
 @testable import CallControl
 
 /// A rule, and a run that shows it. Each line: what happens, and what the run does of that. Times are milliseconds; a
-/// command may take 1000 where the row says nothing else. Nodes are chosen in the order given; whoever has not answered yet is slow after 250.
+/// command may take 1000 where the row says nothing else. Nodes are chosen in the order given; whoever has not answered
+/// yet is slow after 250.
 struct RunRow: CustomTestStringConvertible, Sendable {
     let testDescription: String
     var terms: RunTerms

@@ -223,7 +223,8 @@ extension Kamailio {
         }
     }
 
-    /// What joins the Call-ID makes another call of it for RTPProxy, and nothing for rtpengine (docs/operator/relays.md, Parallel forks).
+    /// What joins the Call-ID makes another call of it for RTPProxy, and nothing for rtpengine
+    /// (docs/operator/relays.md, Parallel forks).
     @Test(arguments: RelayKind.allCases)
     func branchesHaveSessionsOfTheirOwnAtRTPProxyAlone(_ kind: RelayKind) throws {
         try RelaySetting(kind: kind, isAsynchronous: false).run { kamailio in

@@ -82,8 +82,8 @@ public struct KamailioConfiguration: Sendable {
     private func adapted(_ complete: String, port: UInt16, control: String, modulePath: String) -> String {
         let loadsControl = complete.contains("ctl.so")
         var listeners: [String] = []
-        // A file that says nothing of it listens at whatever addresses there are, over TCP too, whose main process Kamailio
-        // does not always end.
+        // A file that says nothing of it listens at whatever addresses there are, over TCP too, whose main process
+        // Kamailio does not always end.
         let listens = complete.split(separator: "\n").contains {
             $0.drop { $0 == " " || $0 == "\t" }.hasPrefix("listen")
         }
@@ -114,7 +114,8 @@ public struct KamailioConfiguration: Sendable {
         lines += ["fork=yes", "children=\(children)", "disable_tcp=yes", "auto_aliases=no", "dns=no", "rev_dns=no"]
         lines.append("listen=udp:127.0.0.1:\(port)")
         if listensOnIPv6 { lines.append("listen=udp:[::1]:\(port)") }
-        // Before all others: process memory from malloc(), where a tool shall see its blocks. Not with an allocator chosen.
+        // Before all others: process memory from malloc(), where a tool shall see its blocks. Not with an allocator
+        // chosen.
         let memory = ProcessInfo.processInfo.environment["RTPPROXY_SYSTEM_MEMORY"] ?? ""
         if !memory.isEmpty, options.isEmpty { lines.append("loadmodule \"\(memory)\"") }
         lines += modules.map { "loadmodule \"\($0).so\"" }
