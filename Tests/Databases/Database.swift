@@ -77,7 +77,7 @@ final class Database {
         _ body: (Kamailio) throws -> R
     ) throws -> R {
         try Kamailio.with(configuration(change)) { (kamailio) throws in
-            waitUntil(10) { relays.allSatisfy { relay in relay.log.contains { $0.verb == "VF" } } }
+            kamailio.waitUntilUp(relays)
             return try body(kamailio)
         }
     }

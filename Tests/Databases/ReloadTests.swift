@@ -26,7 +26,7 @@ import Testing
                 try reload(kamailio) == ["added": "2", "kept": "1", "removed": "0", "refused": "0", "skipped": "0"])
             #expect(try kamailio.relays().map { $0["url"] } == relays.map(\.url))
             #expect(try kamailio.relays().map { $0["setid"] } == ["0", "0", "5"])
-            #expect(waitUntil(5) { relays.allSatisfy { relay in relay.log.contains { $0.verb == "VF" } } })
+            #expect(kamailio.waitUntilUp(relays))
             let call = try kamailio.call()
             call.choose(1, of: [1, 3])
             #expect(try call.invite(run: .offer()).instance == relays[1].url)

@@ -24,7 +24,7 @@ import Testing
         }
         try Kamailio.with(configuration) { kamailio in
             let calls = try (0..<16).map { _ in try kamailio.call() }
-            waitUntil(5) { (try? kamailio.relays().first?["disabled"]) == "0" }
+            kamailio.waitUntilUp()
             #expect(try calls[0].invite(run: .offer()).returnCodes == [1])
             calls[0].send(calls[0].request("BYE", run: .destroy()))
             let streams = (0..<8).map { SDPText.media("audio", 5000 + 2 * $0) }

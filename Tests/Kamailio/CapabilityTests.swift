@@ -14,8 +14,7 @@ import Testing
     ) throws {
         let relay = try ScriptedRelay(capabilities: capabilities)
         try Stage.own([relay], { $0.set("timeout_socket", "unix:/run/timeouts") }) { kamailio in
-            waitUntil(5) { relay.log.contains { $0.text == "VF 20081102" } }
-            waitUntil(5) { (try? kamailio.relays().first?["disabled"]) == "0" }
+            kamailio.waitUntilUp()
             try body(kamailio, relay, kamailio.call())
         }
     }

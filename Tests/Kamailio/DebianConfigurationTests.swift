@@ -27,7 +27,7 @@ import Testing
             .replacingOccurrences(of: Self.relayURL, with: relay.url)
             .replacingOccurrences(of: "log_stderror=no", with: "log_stderror=yes")
         try Kamailio.with(KamailioConfiguration(complete: text)) { kamailio in
-            #expect(waitUntil(10) { (try? kamailio.relays().first?["disabled"]) == "0" })
+            #expect(kamailio.waitUntilUp())
             try body(kamailio, relay)
         }
     }

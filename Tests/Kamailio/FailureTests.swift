@@ -189,7 +189,7 @@ import Testing
             }
             let first = try kamailio.call()
             #expect(try first.invite(sdp: SDPText.audio(port: 4444), run: .offer()).returnCodes == [-3])
-            waitUntil(5) { (try? kamailio.relays().first?["disabled"]) == "0" }
+            kamailio.waitUntilUp()
             usleep(400_000)
             let second = try kamailio.call().invite(run: .offer())
             #expect(!second.lines.contains { $0.hasPrefix("m=audio 1111 ") })
@@ -255,7 +255,7 @@ import Testing
             try Self.waitForTheVerdict(kamailio)
             try relay.reopen()
             // Nobody calls: it is found again all the same.
-            #expect(try waitUntil(10) { try kamailio.relays().first?["disabled"] == "0" })
+            #expect(kamailio.waitUntilUp())
             #expect(try kamailio.call().invite(run: .offer()).returnCodes == [1])
         }
     }
@@ -347,7 +347,7 @@ import Testing
             let asked = relay.log.count
             // Calls meanwhile neither ask it nor wait for it.
             #expect(try kamailio.call().invite(run: .offer()).returnCodes == [-3])
-            #expect(try waitUntil(12) { try kamailio.relays().first?["disabled"] == "0" })
+            #expect(kamailio.waitUntilUp())
             let probes = relay.log.dropFirst(asked)
             #expect(Set(probes.map(\.verb)).isSubset(of: ["V", "VF"]))
             #expect(probes.allSatisfy { $0.sender != worker })

@@ -38,7 +38,7 @@ import Testing
         let relay = try RealRelay()
         defer { relay.stop() }
         try Kamailio.with(Stage.configuration { $0.set("rtpproxy_sock", relay.url) }) { kamailio in
-            waitUntil(5) { (try? kamailio.relays().first?["disabled"]) == "0" }
+            kamailio.waitUntilUp()
             let call = try kamailio.call(.ipv6)
             let invite = try call.invite(run: .offer())
             #expect(invite.returnCodes == [1] && invite.lines.contains("c=IN IP4 127.0.0.1"))

@@ -34,7 +34,7 @@ import Testing
             #expect(silent.milliseconds > 1800 && silent.milliseconds < brieflyInMilliseconds)
             // It is asked again after one.
             relay.removeRules()
-            #expect(try waitUntil(6, every: 50) { try kamailio.relays().first?["disabled"] == "0" })
+            #expect(kamailio.waitUntilUp())
             // And back to where it was, with a call that is known from before.
             try clock.set("+0")
             #expect(try call.bye(run: .destroy()).returnCodes == [1])

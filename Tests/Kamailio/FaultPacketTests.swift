@@ -49,7 +49,7 @@ struct PacketFault: CustomTestStringConvertible, Sendable {
                 #expect(offer.code == -3)
                 failed += 1
                 // The relay counts as dead now, and is found again without help.
-                #expect(try waitUntil(20, every: 50) { try kamailio.relays().first?["disabled"] == "0" })
+                #expect(kamailio.waitUntilUp())
                 continue
             }
             // Each stream has the port that the relay gave this stream, in whichever order the answers came.

@@ -42,7 +42,7 @@ import Testing
             }
             """
         try Kamailio.with(KamailioConfiguration(complete: text)) { kamailio in
-            waitUntil { relay.log.contains { $0.verb == "VF" } }
+            kamailio.waitUntilUp([relay])
             let call = try kamailio.call()
             call.send(call.request("INVITE", sdp: SDPText.audio()))
             #expect(call.caller.receive()?.startLine == "SIP/2.0 200 rc=1")

@@ -31,9 +31,7 @@ struct KEMIStage {
             adjust(&configuration)
         }
         try Stage.own([], settled: false, change) { kamailio in
-            waitUntil(15) { relays.allSatisfy { relay in relay.log.contains { $0.verb == "VF" } } }
-            // The last answer is on its way.
-            waitUntil(5) { (try? kamailio.relays().allSatisfy { $0["disabled"] == "0" }) == true }
+            kamailio.waitUntilUp(relays)
             try body(KEMIStage(kamailio: kamailio, relay: relays[0], other: relays[1], old: relays[2]))
         }
     }

@@ -112,7 +112,7 @@ import Testing
             #expect(kamailio.waitForLog("disabled for", relays[0].url) != nil)
             #expect(kamailio.logLines("disabled for", relays[0].url).count == 1)
             try relays[0].reopen()
-            #expect(try waitUntil(15, every: 50) { try kamailio.relays().map { $0["disabled"] } == ["0", "0"] })
+            #expect(kamailio.waitUntilUp())
             let next = try kamailio.call()
             next.choose(0, of: [1, 1])
             #expect(try next.invite(run: .offer()).instance == relays[0].url)

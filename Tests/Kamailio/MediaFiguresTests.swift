@@ -16,18 +16,17 @@ import Testing
     private static let read = Run("nothing").with("X-Read", "1")
 
     /// A Kamailio that runs figures.cfg, with these values of rtpproxy_sock.
-    private func run(_ sockets: [String], _ relays: [ScriptedRelay] = [], _ body: (Kamailio) throws -> Void) throws {
+    private func run(_ sockets: [String], _ body: (Kamailio) throws -> Void) throws {
         var configuration = KamailioConfiguration(routes: try PackageFolder.fixture("kamailio/figures.cfg"))
         for socket in sockets { configuration.set("rtpproxy_sock", socket) }
         try Kamailio.with(configuration) { kamailio in
-            waitUntil(15) { relays.allSatisfy { relay in relay.log.contains { $0.text == "VF 20081102" } } }
-            waitUntil(5) { (try? kamailio.relays().allSatisfy { $0["disabled"] == "0" }) == true }
+            kamailio.waitUntilUp()
             try body(kamailio)
         }
     }
 
     private func run(_ relay: ScriptedRelay, _ body: (Kamailio) throws -> Void) throws {
-        try run([relay.url], [relay], body)
+        try run([relay.url], body)
     }
 
     /// An answered call with these descriptions, and its BYE.
@@ -109,7 +108,7 @@ import Testing
             try ScriptedRelay(capabilities: ScriptedRelay.allCapabilities.subtracting($0))
         }
         let sockets = relays.enumerated().map { "\($0.offset) == \($0.element.url)" }
-        try run(sockets, relays) { kamailio in
+        try run(sockets) { kamailio in
             func figures(_ set: Int) throws -> String? {
                 let call = try kamailio.call()
                 try call.invite(run: Self.read.with("X-Set", String(set)))

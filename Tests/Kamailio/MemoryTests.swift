@@ -84,7 +84,7 @@ import Testing
         try sql(".read \(definition)", folder)
         try sql("INSERT INTO rtpproxy (setid, url) VALUES ('0', '\(relay.url)');", folder)
         func run(_ kamailio: Kamailio) throws -> Kamailio {
-            #expect(waitUntil(10) { relay.log.contains { $0.verb == "VF" } })
+            #expect(kamailio.waitUntilUp([relay]))
             for _ in 0..<calls { try call(kamailio, whole: continuation == nil) }
             try everythingElse(kamailio, relay, folder)
             #expect(waitUntil(20) { (try? kamailio.kamcmd("tm.stats").contains("current: 0\n")) ?? false })

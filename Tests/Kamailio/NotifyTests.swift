@@ -144,7 +144,7 @@ private struct Sendables: @unchecked Sendable {
             $0.set("rtpproxy_notify_listen", "unix:\(path)")
         }
         try Kamailio.with(configuration) { kamailio in
-            waitUntil(5) { (try? kamailio.relays().first?["disabled"]) == "0" }
+            kamailio.waitUntilUp()
             let call = try kamailio.call()
             call.id += "@[::1]%;x"
             let streams = [SDPText.media("audio", 5004), SDPText.media("video", 5006)]

@@ -67,7 +67,7 @@ import Testing
         let relay = try RealRelay()
         defer { relay.stop() }
         try Kamailio.with(Stage.configuration { $0.set("rtpproxy_sock", relay.url) }) { kamailio in
-            waitUntil(5) { (try? kamailio.relays().first?["disabled"]) == "0" }
+            kamailio.waitUntilUp()
             let call = try kamailio.call()
             let invite = try call.invite(sdp: Self.both, run: .offer())
             _ = try call.reply(to: invite, sdp: Self.both, run: .answer())

@@ -12,8 +12,6 @@ import Testing
 
     private func run(_ relays: [ScriptedRelay], _ body: (Kamailio) throws -> Void) throws {
         try Stage.own(relays) { kamailio in
-            waitUntil(5) { relays.allSatisfy { relay in relay.log.contains { $0.text == "VF 20150420" } } }
-            waitUntil(5) { (try? kamailio.relays().allSatisfy { $0["disabled"] == "0" }) ?? false }
             try body(kamailio)
         }
     }

@@ -16,7 +16,7 @@ import Testing
         let relay = try RealRelay()
         defer { relay.stop() }
         try Kamailio.with(ReadmeExample.configuration("kamailio.cfg", [Self.relayURL: relay.url])) { kamailio in
-            waitUntil(10) { (try? kamailio.relays().first?["disabled"]) == "0" }
+            kamailio.waitUntilUp()
             let (atCaller, atCallee) = (try RTPEndpoint(), try RTPEndpoint())
             var call = try ProxiedCall(kamailio)
             let invite = try call.invite(sdp: SDPText.audio("127.0.0.1", port: Int(atCaller.port)))

@@ -16,7 +16,7 @@ import Testing
         defer { relay.stop() }
         let configuration = try Stage.configuration { $0.set("rtpproxy_sock", relay.unixURL) }
         try Kamailio.with(configuration) { kamailio in
-            waitUntil(5) { (try? kamailio.relays().first?["disabled"]) == "0" }
+            kamailio.waitUntilUp()
             let call = try kamailio.call()
             let invite = try call.invite(run: .offer())
             let answered = try call.reply(to: invite, sdp: SDPText.audio(), run: .answer())

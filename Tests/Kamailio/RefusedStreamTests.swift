@@ -12,7 +12,7 @@ import Testing
         let relay = try RealRelay()
         defer { relay.stop() }
         try Kamailio.with(Stage.configuration { $0.set("rtpproxy_sock", relay.url) }) { kamailio in
-            waitUntil(5) { (try? kamailio.relays().first?["disabled"]) == "0" }
+            kamailio.waitUntilUp()
             let call = try kamailio.call()
             let invite = try call.invite(sdp: Self.both, run: .offer())
             #expect(try relay.command("D \(call.id) \(call.fromTag);2") == "0")
@@ -53,7 +53,7 @@ import Testing
         let relay = try RealRelay()
         defer { relay.stop() }
         try Kamailio.with(Stage.configuration { $0.set("rtpproxy_sock", relay.url) }) { kamailio in
-            waitUntil(5) { (try? kamailio.relays().first?["disabled"]) == "0" }
+            kamailio.waitUntilUp()
             let streams = [
                 ["a=group:ANAT 1 2"], SDPText.media("audio", 5004, address: "192.0.2.10") + ["a=mid:1"],
                 SDPText.media("audio", 5006, address: "2001:db8::10") + ["a=mid:2"],

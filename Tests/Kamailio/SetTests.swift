@@ -56,7 +56,7 @@ import Testing
             let list = try kamailio.relays()
             #expect(list.map { $0["url"] } == [relays[0].url, all, "x.sock", relays[0].url])
             #expect(list.map { $0["weight"] } == ["1", "1", "2", "1"] && list.last?["setid"] == "5")
-            #expect(waitUntil(5) { relays.allSatisfy { relay in relay.log.contains { $0.verb == "VF" } } })
+            #expect(kamailio.waitUntilUp())
             for place in 0..<4 {
                 let call = try kamailio.call()
                 call.choose(place, of: [1, 1, 1, 1])
@@ -73,7 +73,7 @@ import Testing
         try Stage.own([], settled: false) {
             $0.set("rtpproxy_sock", "udp:127.0.0.7:sip")
         } _: { kamailio in
-            #expect(waitUntil(5) { relay.log.contains { $0.verb == "VF" } })
+            #expect(kamailio.waitUntilUp())
             let invite = try kamailio.call().invite(run: .offer())
             #expect(invite.instance == "udp:127.0.0.7:sip")
         }
@@ -154,7 +154,7 @@ import Testing
         let line = zip(relays, weights).map { "\($0.url)=\($1)" }.joined(separator: " ")
         let change = { (c: inout KamailioConfiguration) in c.set("rtpproxy_sock", line) }
         try Stage.own([], change) { kamailio in
-            waitUntil(5) { relays.allSatisfy { relay in relay.log.contains { $0.verb == "VF" } } }
+            kamailio.waitUntilUp(relays)
             var used: Set<Int> = []
             for _ in 0..<40 {
                 let call = try kamailio.call()
@@ -234,7 +234,7 @@ import Testing
                 """
         }
         try Stage.own([], settled: false, change) { kamailio in
-            waitUntil(5) { relays.allSatisfy { relay in relay.log.contains { $0.verb == "VF" } } }
+            kamailio.waitUntilUp(relays)
             // A set that fails takes an earlier one of the message back.
             for (name, code, set) in [
                 ("literal", 1, 1), ("int", 1, 2), ("text", 1, 2), ("unset", -1, 0), ("header", -1, 0),

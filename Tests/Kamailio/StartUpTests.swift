@@ -90,7 +90,7 @@ import Testing
                 """
         }
         try Stage.own([], change) { (kamailio) throws in
-            waitUntil(5) { relay.log.contains { $0.verb == "VF" } }
+            kamailio.waitUntilUp([relay])
             #expect(try kamailio.call().invite().instance == relay.url)
         }
     }

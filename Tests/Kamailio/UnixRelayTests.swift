@@ -61,7 +61,7 @@ import Testing
         let relay = try RealRelay()
         defer { relay.stop() }
         func run(_ kamailio: Kamailio) throws {
-            try #require(waitUntil(5) { (try? kamailio.relays().first?["disabled"]) == "0" })
+            try #require(kamailio.waitUntilUp())
             let calls = try (0..<Self.workers).map { _ in try kamailio.call() }
             for _ in 0..<3 {
                 #expect(burst(calls) == calls.count)

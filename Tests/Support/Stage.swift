@@ -52,11 +52,9 @@ public final class Stage: Sendable {
 
     /// Waits until the relays were probed and the dead ones found out.
     static func settle(_ kamailio: Kamailio, relays: [ScriptedRelay], dead: Int) throws {
-        let settled = try waitUntil(15, every: 20) {
-            let probed = relays.allSatisfy { relay in relay.log.contains { $0.verb == "VF" } }
-            return try probed && kamailio.relays().filter { $0["disabled"] == "1" }.count == dead
-                && kamailio.kamcmd("rtpproxy.stats").components(separatedBy: "state: up").count > relays.count
-        }
+        let settled =
+            try kamailio.waitUntilUp(relays)
+            && waitUntil(15, every: 20) { try kamailio.relays().filter { $0["disabled"] == "1" }.count == dead }
         guard settled else { throw HarnessError("the relays were not all probed:\n\(kamailio.log.suffix(3000))") }
         // On a slow machine questions were repeated: what is left of them comes and is answered first.
         guard relays.contains(where: { $0.hasBeenAskedTwice }) else { return }
