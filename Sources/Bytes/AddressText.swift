@@ -2,25 +2,25 @@
 // Numeric IP addresses as text: which family a text belongs to, and whether it is the null address.
 
 /// An address family as SDP and the control protocol tell them apart.
-public enum AddressFamily: Sendable {
+package enum AddressFamily: Sendable {
     case ipv4
     case ipv6
 }
 
 /// Checks on numeric addresses without making anything of them.
-public enum AddressText {
+package enum AddressText {
     /// The family of the numeric address that `range` holds, or nil where it is none (a name, or garbage).
     ///
     /// IPv4 is four decimals of 0..255 (RFC 3986 section 3.2.2, leading zeros not refused); IPv6 is RFC 4291
     /// section 2.2 in all three forms, without brackets and zone.
-    public static func family(_ bytes: Span<UInt8>, _ range: ByteRange) -> AddressFamily? {
+    package static func family(_ bytes: Span<UInt8>, _ range: ByteRange) -> AddressFamily? {
         if isIPv4(bytes, range) { return .ipv4 }
         return isIPv6(bytes, range) ? .ipv6 : nil
     }
 
     /// Whether `range` is `0.0.0.0` or `::`, however the latter is spelt: what asks for hold (RFC 3264 section 8.4,
     /// control-protocol: U).
-    public static func isNull(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
+    package static func isNull(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
         if bytes.equals(range, "0.0.0.0") { return true }
         let inside = bytes.clamped(range)
         guard let first = bytes.byte(at: inside.start), first == UInt8(ascii: ":") || first == UInt8(ascii: "0"),

@@ -2,54 +2,54 @@
 // Ranges of bytes and checked looks at them: what the parsers hand out instead of copies.
 
 /// A range of byte offsets. Unlike `Range<Int>` it cannot trap when it is made.
-public struct ByteRange: Equatable, Sendable {
+package struct ByteRange: Equatable, Sendable {
     /// Offset of the first byte.
-    public let start: Int
+    package let start: Int
     /// Number of bytes, never negative.
-    public let count: Int
+    package let count: Int
 
-    public init(start: Int, count: Int) {
+    package init(start: Int, count: Int) {
         self.start = start
         self.count = count > 0 ? count : 0
     }
 
     /// The bytes from `start` up to, not including, `end`; empty where `end` lies before `start`.
-    public init(from start: Int, to end: Int) {
+    package init(from start: Int, to end: Int) {
         self.init(start: start, count: end &- start)
     }
 
-    public static let empty = ByteRange(start: 0, count: 0)
+    package static let empty = ByteRange(start: 0, count: 0)
 
     /// Offset behind the last byte.
-    public var end: Int { start &+ count }
-    public var isEmpty: Bool { count == 0 }
+    package var end: Int { start &+ count }
+    package var isEmpty: Bool { count == 0 }
 }
 
 extension Span where Element == UInt8 {
     /// All of it, as a range.
-    public var all: ByteRange { ByteRange(start: 0, count: count) }
+    package var all: ByteRange { ByteRange(start: 0, count: count) }
 
     /// The byte at `offset`, or nil where there is none.
     @inline(__always)
-    public func byte(at offset: Int) -> UInt8? {
+    package func byte(at offset: Int) -> UInt8? {
         guard offset >= 0, offset < count else { return nil }
         return self[offset]
     }
 
     /// The part of `range` that lies inside.
-    public func clamped(_ range: ByteRange) -> ByteRange {
+    package func clamped(_ range: ByteRange) -> ByteRange {
         let start = Swift.min(Swift.max(range.start, 0), count)
         return ByteRange(from: start, to: Swift.min(Swift.max(range.end, start), count))
     }
 
     /// Whether the bytes of `range` are exactly those of `text`.
-    public func equals(_ range: ByteRange, _ text: StaticString) -> Bool {
+    package func equals(_ range: ByteRange, _ text: StaticString) -> Bool {
         guard range.count == text.utf8CodeUnitCount else { return false }
         return hasPrefix(range, text)
     }
 
     /// Whether the bytes of `range` begin with those of `text`.
-    public func hasPrefix(_ range: ByteRange, _ text: StaticString) -> Bool {
+    package func hasPrefix(_ range: ByteRange, _ text: StaticString) -> Bool {
         let inside = clamped(range)
         guard inside.count >= text.utf8CodeUnitCount else { return false }
         return text.withUTF8Buffer { expected in
@@ -62,13 +62,13 @@ extension Span where Element == UInt8 {
     }
 
     /// As `equals`, ASCII letters in either case.
-    public func equalsIgnoringCase(_ range: ByteRange, _ text: StaticString) -> Bool {
+    package func equalsIgnoringCase(_ range: ByteRange, _ text: StaticString) -> Bool {
         guard range.count == text.utf8CodeUnitCount else { return false }
         return hasPrefixIgnoringCase(range, text)
     }
 
     /// As `hasPrefix`, ASCII letters in either case.
-    public func hasPrefixIgnoringCase(_ range: ByteRange, _ text: StaticString) -> Bool {
+    package func hasPrefixIgnoringCase(_ range: ByteRange, _ text: StaticString) -> Bool {
         let inside = clamped(range)
         guard inside.count >= text.utf8CodeUnitCount else { return false }
         return text.withUTF8Buffer { expected in
@@ -82,7 +82,7 @@ extension Span where Element == UInt8 {
     }
 
     /// Whether the bytes of `range` are those of `otherRange` in `other`.
-    public func equals(_ range: ByteRange, _ other: Span<UInt8>, _ otherRange: ByteRange) -> Bool {
+    package func equals(_ range: ByteRange, _ other: Span<UInt8>, _ otherRange: ByteRange) -> Bool {
         let mine = clamped(range)
         let theirs = other.clamped(otherRange)
         guard mine.count == theirs.count else { return false }
@@ -108,7 +108,7 @@ extension Span where Element == UInt8 {
 
     /// Offset of the first `byte` in `range`, or nil. Looks at eight bytes at once.
     @inline(never)
-    public func firstIndex(of byte: UInt8, in range: ByteRange) -> Int? {
+    package func firstIndex(of byte: UInt8, in range: ByteRange) -> Int? {
         let inside = clamped(range)
         let found = first(from: inside.start, to: inside.end, where: { $0 == byte }, in: { $0.zeros(byte) })
         return found < inside.end ? found : nil
@@ -116,7 +116,7 @@ extension Span where Element == UInt8 {
 
     /// Offset of the first NUL, CR or LF in `range`, or nil: all that the text of a line does not hold (RFC 8866
     /// section 9, byte-string). Looks at eight bytes at once: most lines are walked over.
-    public func firstLineBreaker(in range: ByteRange) -> Int? {
+    package func firstLineBreaker(in range: ByteRange) -> Int? {
         let inside = clamped(range)
         var index = firstControl(from: inside.start, to: inside.end)
         while index < inside.end {
@@ -165,7 +165,7 @@ extension Span where Element == UInt8 {
 
     /// The eight bytes at `offset`, the first one lowest; 0 where there are fewer.
     @inline(__always)
-    public func eightBytes(at offset: Int) -> UInt64 {
+    package func eightBytes(at offset: Int) -> UInt64 {
         guard offset >= 0, count &- offset >= 8 else { return 0 }
         // SAFETY: the guard has found eight bytes between `offset` and the end.
         let word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)
@@ -173,7 +173,7 @@ extension Span where Element == UInt8 {
     }
 
     /// `range` without the blanks (space and tab) at both ends.
-    public func trimmed(_ range: ByteRange) -> ByteRange {
+    package func trimmed(_ range: ByteRange) -> ByteRange {
         let inside = clamped(range)
         var start = inside.start
         var end = inside.end
@@ -184,7 +184,7 @@ extension Span where Element == UInt8 {
 
     /// Offset of the first byte in `range` that a word of the control protocol cannot hold
     /// (control-protocol: words end at space, tab, CR and LF, a NUL is `E5`), or nil: every byte up to 0x20, and 0x7F.
-    public func firstUnfitForWord(in range: ByteRange) -> Int? {
+    package func firstUnfitForWord(in range: ByteRange) -> Int? {
         let inside = clamped(range)
         let found = first(
             from: inside.start, to: inside.end, where: { $0 <= 0x20 || $0 == 0x7F },
@@ -218,14 +218,14 @@ private struct EightBytes {
 
 /// `byte`, an ASCII capital as its small letter.
 @inline(__always)
-public func lowercased(_ byte: UInt8) -> UInt8 {
+package func lowercased(_ byte: UInt8) -> UInt8 {
     byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
 }
 
 /// Space or tab.
 @inline(__always)
-public func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+package func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
 /// An ASCII digit.
 @inline(__always)
-public func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
+package func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }

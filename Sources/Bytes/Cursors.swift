@@ -2,38 +2,38 @@
 // Walks over lines and fields. A cursor holds offsets only; the bytes are passed at each step.
 
 /// One line of a text.
-public struct Line: Equatable, Sendable {
+package struct Line: Equatable, Sendable {
     /// The line without its line end.
-    public let content: ByteRange
+    package let content: ByteRange
     /// Offset behind the line end, or of the text's end.
-    public let next: Int
+    package let next: Int
     /// From 1.
-    public let number: Int
+    package let number: Int
     /// Whether a CR stands in the content, which some readers take for a line end.
-    public let holdsReturn: Bool
+    package let holdsReturn: Bool
     /// Whether a NUL stands in the content, at which some readers stop.
-    public let holdsNUL: Bool
+    package let holdsNUL: Bool
     /// Whether a control character other than a tab stands in the content.
-    public let holdsControlCharacter: Bool
+    package let holdsControlCharacter: Bool
 
     /// Whether it ends in more than one CR before the LF, which some readers take for an empty line behind it.
-    public var endsTwice: Bool { next &- content.end > 2 }
+    package var endsTwice: Bool { next &- content.end > 2 }
 }
 
 /// Cuts a text into lines that end in LF or in any number of CRs and LF (CR CR LF is what some systems make of CRLF), the
 /// last one with or without. A CR that neither LF nor the end follows belongs to the line's content.
-public struct LineCursor: Sendable {
+package struct LineCursor: Sendable {
     private var offset: Int
     private let end: Int
     private var number = 0
 
-    public init(in range: ByteRange) {
+    package init(in range: ByteRange) {
         offset = range.start
         end = range.end
     }
 
     /// The next line, or nil at the end.
-    public mutating func next(in bytes: Span<UInt8>) -> Line? {
+    package mutating func next(in bytes: Span<UInt8>) -> Line? {
         let rest = bytes.clamped(ByteRange(from: offset, to: end))
         guard !rest.isEmpty else { return nil }
         number &+= 1
@@ -45,7 +45,7 @@ public struct LineCursor: Sendable {
 
 extension Line {
     /// The line from `start` up to an end.
-    public init(_ end: LineEnd, from start: Int, number: Int) {
+    package init(_ end: LineEnd, from start: Int, number: Int) {
         content = ByteRange(from: start, to: end.content)
         next = end.next
         self.number = number
@@ -56,28 +56,28 @@ extension Line {
 }
 
 /// Where a line ends, and what of note it holds.
-public struct LineEnd: Sendable {
+package struct LineEnd: Sendable {
     /// Offset behind the line's content.
-    public var content: Int
+    package var content: Int
     /// Offset behind the line end, or of the text's end.
-    public var next: Int
+    package var next: Int
     /// Some of those below.
-    public var flags: UInt8 = 0
+    package var flags: UInt8 = 0
 
     /// It ends in LF without CR.
-    public static var isLineFeedAlone: UInt8 { 1 }
+    package static var isLineFeedAlone: UInt8 { 1 }
     /// As `Line.holdsReturn`.
-    public static var holdsReturn: UInt8 { 2 }
+    package static var holdsReturn: UInt8 { 2 }
     /// As `Line.holdsNUL`.
-    public static var holdsNUL: UInt8 { 4 }
+    package static var holdsNUL: UInt8 { 4 }
     /// As `Line.holdsControlCharacter`.
-    public static var holdsControlCharacter: UInt8 { 8 }
+    package static var holdsControlCharacter: UInt8 { 8 }
 }
 
 extension Span where Element == UInt8 {
     /// Where the line that begins at `start` ends, in a text up to `end`; both lie within.
     @inline(__always)
-    public func lineEnd(from start: Int, to end: Int) -> LineEnd {
+    package func lineEnd(from start: Int, to end: Int) -> LineEnd {
         let found = firstControl(from: start, to: end)
         guard found < end else { return LineEnd(content: found, next: end) }
         // SAFETY: it was found between `start`, which is not negative, and `end`, which lies within.
@@ -117,17 +117,17 @@ extension Span where Element == UInt8 {
 }
 
 /// Cuts a range into fields separated by runs of space and tab.
-public struct FieldCursor: Sendable {
+package struct FieldCursor: Sendable {
     private var offset: Int
     private let end: Int
 
-    public init(in range: ByteRange) {
+    package init(in range: ByteRange) {
         offset = range.start
         end = range.end
     }
 
     /// The next field, never empty, or nil at the end.
-    public mutating func next(in bytes: Span<UInt8>) -> ByteRange? {
+    package mutating func next(in bytes: Span<UInt8>) -> ByteRange? {
         let last = Swift.min(end, bytes.count)
         var start = Swift.max(offset, 0)
         while start < last, let byte = bytes.byte(at: start), isBlank(byte) { start &+= 1 }
@@ -142,9 +142,9 @@ public struct FieldCursor: Sendable {
 }
 
 /// Decimal numbers without sign, blanks or surprises.
-public enum Decimal {
+package enum Decimal {
     /// The number that `range` holds: digits only, at least one, at most `maximum`; else nil.
-    public static func parse(_ bytes: Span<UInt8>, _ range: ByteRange, maximum: UInt32) -> UInt32? {
+    package static func parse(_ bytes: Span<UInt8>, _ range: ByteRange, maximum: UInt32) -> UInt32? {
         let inside = bytes.clamped(range)
         guard !inside.isEmpty else { return nil }
         var value: UInt64 = 0

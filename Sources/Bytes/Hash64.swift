@@ -6,13 +6,13 @@
 /// The value is part of what proxies of a fleet agree on, so it may not change: start with 14695981039346656037, for
 /// each byte XOR it in and multiply by 1099511628211, and at the end mix as `mixed` does. All arithmetic is modulo
 /// 2^64.
-public struct Hash64: Sendable {
+package struct Hash64: Sendable {
     private var state: UInt64 = 14_695_981_039_346_656_037
 
-    public init() {}
+    package init() {}
 
     /// Takes the bytes of `range`.
-    public mutating func combine(_ bytes: Span<UInt8>, _ range: ByteRange) {
+    package mutating func combine(_ bytes: Span<UInt8>, _ range: ByteRange) {
         let inside = bytes.clamped(range)
         var hash = state
         for index in inside.start..<inside.end { hash = (hash ^ UInt64(bytes[index])) &* 1_099_511_628_211 }
@@ -20,7 +20,7 @@ public struct Hash64: Sendable {
     }
 
     /// Takes the eight bytes of a number, the lowest first.
-    public mutating func combine(_ number: UInt64) {
+    package mutating func combine(_ number: UInt64) {
         var rest = number
         for _ in 0..<8 {
             state = (state ^ (rest & 0xFF)) &* 1_099_511_628_211
@@ -29,10 +29,10 @@ public struct Hash64: Sendable {
     }
 
     /// The hash of what was taken.
-    public var value: UInt64 { Self.mixed(state) }
+    package var value: UInt64 { Self.mixed(state) }
 
     /// Spreads each bit of `number` over all 64: twice shift, XOR and multiply, and a last shift and XOR.
-    public static func mixed(_ number: UInt64) -> UInt64 {
+    package static func mixed(_ number: UInt64) -> UInt64 {
         var hash = number
         hash = (hash ^ (hash >> 33)) &* 0xFF51_AFD7_ED55_8CCD
         hash = (hash ^ (hash >> 33)) &* 0xC4CE_B9FE_1A85_EC53

@@ -5,7 +5,7 @@ extension Array {
     /// Takes everything out and keeps the memory. Where there is mostly nothing to take out, this costs less than
     /// `removeAll`.
     @inline(__always)
-    public mutating func clear() {
+    package mutating func clear() {
         if !isEmpty { removeAll(keepingCapacity: true) }
     }
 }
@@ -13,13 +13,13 @@ extension Array {
 extension Array where Element == UInt8 {
     /// Adds the bytes of a literal.
     @inline(never)
-    public mutating func append(_ text: StaticString) {
+    package mutating func append(_ text: StaticString) {
         text.withUTF8Buffer { unsafe self.append(all: $0) }
     }
 
     /// Adds `range` of `bytes`; what lies outside is left out.
     @inline(never)
-    public mutating func append(_ bytes: Span<UInt8>, _ range: ByteRange) {
+    package mutating func append(_ bytes: Span<UInt8>, _ range: ByteRange) {
         let inside = bytes.clamped(range)
         guard !inside.isEmpty else { return }
         // SAFETY: `inside` lies within `bytes`, as clamped(_:) upholds.
@@ -43,7 +43,7 @@ extension Array where Element == UInt8 {
     }
 
     /// Adds the first `count` bytes of three words, up to 24, the lowest byte of each first.
-    public mutating func append(_ first: UInt64, _ second: UInt64, _ third: UInt64, count: Int) {
+    package mutating func append(_ first: UInt64, _ second: UInt64, _ third: UInt64, count: Int) {
         let words: InlineArray<3, UInt64> = [first.littleEndian, second.littleEndian, third.littleEndian]
         // SAFETY: at most the 24 bytes of the three words.
         unsafe words.span.withUnsafeBytes { bytes in
@@ -53,24 +53,24 @@ extension Array where Element == UInt8 {
     }
 
     /// Adds all of `bytes`.
-    public mutating func append(_ bytes: Span<UInt8>) { append(bytes, bytes.all) }
+    package mutating func append(_ bytes: Span<UInt8>) { append(bytes, bytes.all) }
 
     /// Adds `value` in decimal.
     @inline(never)
-    public mutating func append(decimal value: UInt64) {
+    package mutating func append(decimal value: UInt64) {
         guard value > 9 else { return append(UInt8(truncatingIfNeeded: value) &+ 0x30) }
         append(addingCapacity: value.decimalDigits) { $0.add(decimal: value) }
     }
 
     /// Adds `value` in decimal, with a minus sign where it is negative.
-    public mutating func append(decimal value: Int) {
+    package mutating func append(decimal value: Int) {
         if value < 0 { append(UInt8(ascii: "-")) }
         append(decimal: UInt64(value.magnitude))
     }
 
     /// Adds the text of `range` for a log line: what is not printable ASCII becomes `?`, what is longer than
     /// `limit` ends in `...`. What stands in a message never forges a line or a terminal sequence.
-    public mutating func append(printable bytes: Span<UInt8>, _ range: ByteRange, limit: Int = 128) {
+    package mutating func append(printable bytes: Span<UInt8>, _ range: ByteRange, limit: Int = 128) {
         let inside = bytes.clamped(range)
         let shown = Swift.max(0, Swift.min(inside.count, limit))
         for index in inside.start..<(inside.start &+ shown) {
@@ -83,7 +83,7 @@ extension Array where Element == UInt8 {
 
 extension Array where Element == UInt8 {
     /// Adds `range` percent-encoded: all but the unreserved characters of RFC 3986 section 2.3 become `%XX`.
-    public mutating func append(urlEncoded bytes: Span<UInt8>, _ range: ByteRange) {
+    package mutating func append(urlEncoded bytes: Span<UInt8>, _ range: ByteRange) {
         let inside = bytes.clamped(range)
         for index in inside.start..<inside.end {
             let byte = bytes[index]
@@ -108,13 +108,13 @@ extension Array where Element == UInt8 {
 extension OutputSpan where Element == UInt8 {
     /// Adds one byte.
     @inline(__always)
-    public mutating func add(_ byte: UInt8) {
+    package mutating func add(_ byte: UInt8) {
         if freeCapacity > 0 { append(byte) }
     }
 
     /// Adds `range` of `bytes`; what lies outside is left out.
     @inline(__always)
-    public mutating func add(_ bytes: Span<UInt8>, _ range: ByteRange) {
+    package mutating func add(_ bytes: Span<UInt8>, _ range: ByteRange) {
         let inside = bytes.clamped(range)
         guard inside.count > 0, inside.count <= freeCapacity else { return }
         // SAFETY: `inside` lies within `bytes`, as clamped(_:) upholds, and so many elements are free.
@@ -129,7 +129,7 @@ extension OutputSpan where Element == UInt8 {
     }
 
     /// Adds `value` in decimal.
-    public mutating func add(decimal value: UInt64) {
+    package mutating func add(decimal value: UInt64) {
         guard value > 9 else { return add(UInt8(truncatingIfNeeded: value) &+ 0x30) }
         let digits = value.decimalDigits
         guard digits <= freeCapacity else { return }

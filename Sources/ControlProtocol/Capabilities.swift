@@ -1,55 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What an RTPProxy can do, as it says itself when asked with VF.
 
-public import Bytes
+package import Bytes
 
 /// Capabilities of one RTPProxy (control-protocol: Capabilities). The raw value fits one word of shared memory.
-public struct Capabilities: OptionSet, Sendable {
-    public let rawValue: UInt32
-    public init(rawValue: UInt32) { self.rawValue = rawValue }
+package struct Capabilities: OptionSet, Sendable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// 20040107, answered by `V`: the base protocol. Required.
-    public static let base = Capabilities(rawValue: 1 << 0)
+    package static let base = Capabilities(rawValue: 1 << 0)
     /// 20050322: several media streams per call. Required.
-    public static let multipleStreams = Capabilities(rawValue: 1 << 1)
+    package static let multipleStreams = Capabilities(rawValue: 1 << 1)
     /// 20071116: modifier `Z`.
-    public static let repacketization = Capabilities(rawValue: 1 << 2)
+    package static let repacketization = Capabilities(rawValue: 1 << 2)
     /// 20081102: modifier `c`, and `session` as the codec of `P`; prompts need it.
-    public static let codecLists = Capabilities(rawValue: 1 << 3)
+    package static let codecLists = Capabilities(rawValue: 1 << 3)
     /// 20080403: `Q`.
-    public static let statistics = Capabilities(rawValue: 1 << 4)
+    package static let statistics = Capabilities(rawValue: 1 << 4)
     /// 20150420: `Qv`, and figures by name.
-    public static let namedFigures = Capabilities(rawValue: 1 << 5)
+    package static let namedFigures = Capabilities(rawValue: 1 << 5)
     /// 20230205: `rtpa_nlost`.
-    public static let lostPackets = Capabilities(rawValue: 1 << 6)
+    package static let lostPackets = Capabilities(rawValue: 1 << 6)
     /// 20230424: `rtpa_jlast`, `rtpa_jmax` and `rtpa_javg`.
-    public static let jitter = Capabilities(rawValue: 1 << 7)
+    package static let jitter = Capabilities(rawValue: 1 << 7)
     /// 20060704: an argument of `V`. Every RTPProxy that has it has 20071116 as well.
-    public static let versionArgument = Capabilities(rawValue: 1 << 8)
+    package static let versionArgument = Capabilities(rawValue: 1 << 8)
     /// 20071218: `C`, which writes a stream to a file or an address. No date stands for `R` itself. Every RTPProxy since
     /// 1.1 announces this one, and rtpengine's legacy port, which has neither `C` nor `R`, does not: recording needs it.
-    public static let copying = Capabilities(rawValue: 1 << 9)
+    package static let copying = Capabilities(rawValue: 1 << 9)
     /// 20081224: the words of a `U` that name a socket and a tag for the notice of a timeout.
-    public static let notices = Capabilities(rawValue: 1 << 10)
+    package static let notices = Capabilities(rawValue: 1 << 10)
 
     /// Whether each media stream of a call is a session of its own. Where it is not, `;N` means the whole call: so it
     /// is with the legacy port of rtpengine, which is known by what it says of 20060704 and 20071116.
-    public var servesSeveralStreams: Bool { contains(.repacketization) || !contains(.versionArgument) }
+    package var servesSeveralStreams: Bool { contains(.repacketization) || !contains(.versionArgument) }
 
     /// What is taken for granted of a relay that has not been asked yet.
-    public static let usual: Capabilities = [.statistics, .copying, .notices]
+    package static let usual: Capabilities = [.statistics, .copying, .notices]
 
     /// Without these an RTPProxy is not used.
-    public static let required: Capabilities = [.base, .multipleStreams]
+    package static let required: Capabilities = [.base, .multipleStreams]
 }
 
 /// The questions of one probe, in the order they are sent.
-public enum Probe {
+package enum Probe {
     /// How many there are.
-    public static let count = 11
+    package static let count = 11
     /// How many are asked where nobody wants to know figures of a call's media: the first ones. 20150420 is among them:
     /// it tells which meaning `E8` has (`ErrorCode.isUnknownSession`).
-    public static let basicCount = 9
+    package static let basicCount = 9
 
     /// The capability that an affirmative answer at `position` (1 ..< `count`) stands for, and its date.
     private static func subject(_ position: Int) -> (date: StaticString, capability: Capabilities) {
@@ -68,7 +68,7 @@ public enum Probe {
     }
 
     /// Writes the question at `position` (0 ..< `count`).
-    public static func write(_ position: Int, into text: inout [UInt8]) {
+    package static func write(_ position: Int, into text: inout [UInt8]) {
         text.append("V")
         guard position > 0 else { return }
         text.append("F ")
@@ -76,7 +76,7 @@ public enum Probe {
     }
 
     /// What a `reply` to the question at `position` tells: a capability, nothing, or nil where the reply is no protocol.
-    public static func capability(_ position: Int, _ bytes: Span<UInt8>, _ reply: ByteRange) -> Capabilities? {
+    package static func capability(_ position: Int, _ bytes: Span<UInt8>, _ reply: ByteRange) -> Capabilities? {
         var fields = FieldCursor(in: reply)
         guard let word = fields.next(in: bytes) else { return nil }
         if position == 0 {

@@ -2,21 +2,21 @@
 // Commands as they go over the wire, without cookie and line end. Every argument has been checked before: no byte
 // up to 0x20 and no 0x7F in it, so that none becomes two (control-protocol: words).
 
-public import Bytes
+package import Bytes
 
 /// Which session a command is about, as ranges of one buffer: the words of a message, checked and joined once.
-public struct SessionWords: Sendable {
+package struct SessionWords: Sendable {
     /// Call-ID with what flags append to it.
-    public var callID = ByteRange.empty
+    package var callID = ByteRange.empty
     /// The tag that goes first on the wire.
-    public var firstTag = ByteRange.empty
+    package var firstTag = ByteRange.empty
     /// The tag that goes second; empty: none.
-    public var secondTag = ByteRange.empty
+    package var secondTag = ByteRange.empty
 
-    public init() {}
+    package init() {}
 
     /// The same session with its tags in the other order.
-    public var swapped: SessionWords {
+    package var swapped: SessionWords {
         var other = self
         (other.firstTag, other.secondTag) = (secondTag, firstTag)
         return other
@@ -24,16 +24,16 @@ public struct SessionWords: Sendable {
 }
 
 /// `U` or `L`.
-public enum MediaVerb: Sendable {
+package enum MediaVerb: Sendable {
     case update
     case lookup
 }
 
 /// Writers of commands, one per verb of the protocol page.
-public enum Command {
+package enum Command {
     /// Whether `range` may stand in a command as one word: no byte that ends it, and not `&&`, behind which RTPProxy
     /// takes up another command (control-protocol: sub-commands; a real one answers `D call && tag` as if it were two).
-    public static func isWord(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
+    package static func isWord(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
         bytes.firstUnfitForWord(in: range) == nil && !bytes.equals(range, "&&")
     }
 
@@ -42,7 +42,7 @@ public enum Command {
     /// `words` are ranges of `identity`; `notification` is `socket tag` or empty, and only `U` takes one. With
     /// `tagNamesStream` the tag is a Call-ID, and the number of the stream joins it.
     @inline(never)
-    public static func writeMedia(
+    package static func writeMedia(
         _ verb: MediaVerb, modifiers: Span<UInt8>, identity: Span<UInt8>, words: SessionWords,
         address: Span<UInt8>, addressRange: ByteRange, port: UInt16, stream: Int, notification: Span<UInt8>,
         tagNamesStream: Bool = false, into text: inout [UInt8]
@@ -69,7 +69,7 @@ public enum Command {
     }
 
     /// `D callid tag[;n][ tag[;n]]` (control-protocol: D); without `stream` it is about all of them.
-    public static func writeDelete(
+    package static func writeDelete(
         identity: Span<UInt8>, words: SessionWords, stream: Int? = nil, into text: inout [UInt8]
     ) {
         text.append("D ")
@@ -78,7 +78,7 @@ public enum Command {
     }
 
     /// `Q callid tag;n[ tag;n]` (control-protocol: Q).
-    public static func writeQuery(
+    package static func writeQuery(
         identity: Span<UInt8>, words: SessionWords, stream: Int = 1, into text: inout [UInt8]
     ) {
         text.append("Q ")
@@ -88,7 +88,7 @@ public enum Command {
 
     /// `Qv callid tag;n tag;n name...` (control-protocol: Q), at most 11 `figures`. The second tag has to be there, as
     /// the names stand behind it.
-    public static func writeQuery(
+    package static func writeQuery(
         _ figures: FigureSet, identity: Span<UInt8>, words: SessionWords, stream: Int, into text: inout [UInt8]
     ) {
         text.append("Qv ")
@@ -102,7 +102,7 @@ public enum Command {
     }
 
     /// `P<count> callid prompt session tag;1[ tag;1]` (control-protocol: P); `count` -1 plays without end.
-    public static func writePlay(
+    package static func writePlay(
         count: Int, prompt: Span<UInt8>, identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]
     ) {
         text.append("P")
@@ -116,14 +116,14 @@ public enum Command {
     }
 
     /// `S callid tag;1[ tag;1]` (control-protocol: S).
-    public static func writeStop(identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]) {
+    package static func writeStop(identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]) {
         text.append("S ")
         text.append(identity, words.callID)
         writeTags(identity, words, stream: 1, into: &text)
     }
 
     /// `R callid tag[ tag]` (control-protocol: R).
-    public static func writeRecord(identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]) {
+    package static func writeRecord(identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]) {
         text.append("R ")
         text.append(identity, words.callID)
         writeTags(identity, words, stream: nil, into: &text)

@@ -2,16 +2,16 @@
 // The error codes of the control protocol: one table of what each means, and what to do about it.
 
 /// The number behind the `E` of an error reply (control-protocol: Errors).
-public struct ErrorCode: Equatable, Sendable {
-    public let number: UInt32
-    public init(_ number: UInt32) { self.number = number }
+package struct ErrorCode: Equatable, Sendable {
+    package let number: UInt32
+    package init(_ number: UInt32) { self.number = number }
 
     /// `E50`: there is no such session.
-    public static let noSession = ErrorCode(50)
+    package static let noSession = ErrorCode(50)
 
     /// Whether another RTPProxy may do better on a new session: out of ports, descriptors or memory, overloaded or
     /// draining, and the internal faults of RTPProxy 1.x.
-    public var isWorthAnotherNode: Bool {
+    package var isWorthAnotherNode: Bool {
         switch group {
         case .inside, .ports, .memory, .overload, .draining: true
         case .command, .address, .session, .function, .other: false
@@ -20,19 +20,19 @@ public struct ErrorCode: Equatable, Sendable {
 
     /// Whether a node of these `capabilities` says by it that it does not know the session: `E50`, and `E8` of those
     /// that are older than the present codes, RTPProxy 1.x and rtpengine, as 20150420 tells.
-    public func isUnknownSession(_ capabilities: Capabilities) -> Bool {
+    package func isUnknownSession(_ capabilities: Capabilities) -> Bool {
         self == .noSession || (number == 8 && !capabilities.contains(.namedFigures))
     }
 
     /// Whether it says that the address of a stream cannot be served, such as one of a family that RTPProxy has no
     /// address of itself.
-    public var isAboutAddress: Bool { group == .address }
+    package var isAboutAddress: Bool { group == .address }
 
     /// What the error is about.
-    public var group: ErrorGroup { meaning.group }
+    package var group: ErrorGroup { meaning.group }
 
     /// What it means, and what to do about it, in words; empty for a code that is not documented.
-    public var explanation: StaticString { meaning.text }
+    package var explanation: StaticString { meaning.text }
 
     /// The table. The codes up to 26 are RTPProxy's complaints about a command's form, so that what is behind most of
     /// them is something that this RTPProxy does not know.
@@ -76,7 +76,7 @@ public struct ErrorCode: Equatable, Sendable {
 }
 
 /// Groups of error replies (control-protocol: Errors).
-public enum ErrorGroup: Sendable {
+package enum ErrorGroup: Sendable {
     /// The command was not understood, or its reply would be too long.
     case command
     /// The address of a stream cannot be served.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What RTPProxy counts of one media stream, by name: which figures there are, and its answers to `Q` read with distrust.
 
-public import Bytes
+package import Bytes
 
 /// A figure of the extended `Q` (control-protocol: Q), in RTPProxy's order. What is about one side is about what the
 /// side sent whose tag the command names first.
-public enum Figure: Int, Sendable {
+package enum Figure: Int, Sendable {
     /// Seconds that the stream has to live without packets.
     case timeToLive
     /// Packets from the side of the first tag, and from the other side.
@@ -22,10 +22,10 @@ public enum Figure: Int, Sendable {
     case latestJitter, largestJitter, averageJitter
 
     /// How many there are.
-    public static let count = 14
+    package static let count = 14
 
     /// RTPProxy's name for it.
-    public var name: StaticString {
+    package var name: StaticString {
         switch self {
         case .timeToLive: "ttl"
         case .packetsFromFirst: "npkts_ina"
@@ -46,10 +46,10 @@ public enum Figure: Int, Sendable {
 
     /// Whether it is a decimal fraction, held in millionths: seconds, or jitter in units of RTP timestamps. The others
     /// are whole numbers.
-    public var isFraction: Bool { rawValue >= Figure.longestGap.rawValue }
+    package var isFraction: Bool { rawValue >= Figure.longestGap.rawValue }
 
     /// The figure of this name, nil where there is none.
-    public init?(_ bytes: Span<UInt8>, _ name: ByteRange) {
+    package init?(_ bytes: Span<UInt8>, _ name: ByteRange) {
         for place in 0..<Figure.count {
             if let figure = Figure(rawValue: place), bytes.equals(name, figure.name) {
                 self = figure
@@ -61,33 +61,33 @@ public enum Figure: Int, Sendable {
 }
 
 /// Some of the figures.
-public struct FigureSet: Equatable, Sendable {
+package struct FigureSet: Equatable, Sendable {
     private var bits: UInt16
 
     private init(bits: UInt16) { self.bits = bits }
 
-    public static let none = FigureSet(bits: 0)
-    public static let all = FigureSet(bits: 1 << UInt16(Figure.count) &- 1)
+    package static let none = FigureSet(bits: 0)
+    package static let all = FigureSet(bits: 1 << UInt16(Figure.count) &- 1)
     /// What a plain `Q` answers, in this order.
-    public static let plain = FigureSet(bits: 0x1F)
+    package static let plain = FigureSet(bits: 0x1F)
 
-    public var isEmpty: Bool { bits == 0 }
+    package var isEmpty: Bool { bits == 0 }
 
-    public func contains(_ figure: Figure) -> Bool { bits & bit(figure) != 0 }
+    package func contains(_ figure: Figure) -> Bool { bits & bit(figure) != 0 }
 
-    public mutating func insert(_ figure: Figure) { bits |= bit(figure) }
+    package mutating func insert(_ figure: Figure) { bits |= bit(figure) }
 
     /// What is in both.
-    public func intersection(_ other: FigureSet) -> FigureSet { FigureSet(bits: bits & other.bits) }
+    package func intersection(_ other: FigureSet) -> FigureSet { FigureSet(bits: bits & other.bits) }
 
     /// What is in either.
-    public func union(_ other: FigureSet) -> FigureSet { FigureSet(bits: bits | other.bits) }
+    package func union(_ other: FigureSet) -> FigureSet { FigureSet(bits: bits | other.bits) }
 
     private func bit(_ figure: Figure) -> UInt16 { 1 &<< UInt16(truncatingIfNeeded: figure.rawValue) }
 
     /// What one command asks an RTPProxy of these `capabilities` for: 11 figures fit into one (control-protocol: Q), so
     /// there are two, 0 and 1, the second of them for jitter.
-    public static func asked(_ command: Int, of capabilities: Capabilities) -> FigureSet {
+    package static func asked(_ command: Int, of capabilities: Capabilities) -> FigureSet {
         var figures = FigureSet.none
         guard capabilities.contains(.namedFigures) else { return figures }
         for place in 0..<Figure.count {
@@ -106,15 +106,15 @@ public struct FigureSet: Equatable, Sendable {
 }
 
 /// Figures with their values: fractions in millionths, all within 0...Int64.max.
-public struct FigureValues: Sendable {
+package struct FigureValues: Sendable {
     private var values: InlineArray<14, UInt64> = .init(repeating: 0)
     /// Which of them there are.
-    public private(set) var present = FigureSet.none
+    package private(set) var present = FigureSet.none
 
-    public init() {}
+    package init() {}
 
     /// The value, nil where there is none.
-    public subscript(figure: Figure) -> UInt64? {
+    package subscript(figure: Figure) -> UInt64? {
         get { present.contains(figure) ? values[figure.rawValue] : nil }
         set {
             guard let newValue else { return }
@@ -125,7 +125,7 @@ public struct FigureValues: Sendable {
 }
 
 /// The answer to a `Q`.
-public enum FigureReply {
+package enum FigureReply {
     /// Added to what the values held before.
     case taken
     case error(ErrorCode)
@@ -133,7 +133,7 @@ public enum FigureReply {
 
     /// Reads `reply`, which ends before its line end, into `values`. `asked` empty: it answers a plain `Q`. What was not
     /// asked for, is there for the second time, or is no number is left out.
-    public static func parse(
+    package static func parse(
         _ bytes: Span<UInt8>, _ reply: ByteRange, asked: FigureSet, into values: inout FigureValues
     ) -> FigureReply {
         var fields = FieldCursor(in: reply)

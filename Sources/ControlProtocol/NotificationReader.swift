@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Notifications of media that has stopped, as RTPProxy writes them (control-protocol: Timeout notification).
 
-public import Bytes
+package import Bytes
 
 /// Takes the bytes of one connection in pieces of any size, and gives the tags in them: one a line, ended by LF or CRLF.
-public struct NotificationReader: Sendable {
+package struct NotificationReader: Sendable {
     /// The longest line that is taken, in bytes; RTPProxy's commands are 8191 bytes long, and a tag is one word of one.
-    public static let maximumLength = 1024
+    package static let maximumLength = 1024
     private var line: [UInt8] = []
 
     /// What came of some bytes.
-    public enum Progress: Sendable {
+    package enum Progress: Sendable {
         /// All were read.
         case going
         /// A line is longer than `maximumLength`: this is no RTPProxy.
         case tooLong
     }
 
-    public init() {}
+    package init() {}
 
     /// Whether a line has begun that has not ended.
-    public var isInside: Bool { !line.isEmpty }
+    package var isInside: Bool { !line.isEmpty }
 
     /// Reads `range` of `bytes`. `found` gets each tag; what is no word of the protocol is left out: empty lines, and
     /// lines with a blank or control character.
-    public mutating func read(_ bytes: Span<UInt8>, _ range: ByteRange, _ found: (Span<UInt8>) -> Void) -> Progress {
+    package mutating func read(_ bytes: Span<UInt8>, _ range: ByteRange, _ found: (Span<UInt8>) -> Void) -> Progress {
         let inside = bytes.clamped(range)
         for index in inside.start..<inside.end {
             guard bytes[index] == UInt8(ascii: "\n") else {

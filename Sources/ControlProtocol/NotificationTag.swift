@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The tag that offers carry where the module listens for notifications itself: which call, and which of its streams.
 
-public import Bytes
+package import Bytes
 
 /// `<Call-ID>;<stream>`, the Call-ID URL-encoded on the way to RTPProxy (control-protocol: Timeout notification).
-public enum NotificationTag {
+package enum NotificationTag {
     /// Adds the number of the stream to a Call-ID.
     static func append(stream: Int, to text: inout [UInt8]) {
         text.append(UInt8(ascii: ";"))
@@ -12,7 +12,7 @@ public enum NotificationTag {
     }
 
     /// Takes apart what has come back. A tag without a stream's number is a Call-ID and nothing else.
-    public static func split(_ tag: Span<UInt8>) -> (callID: ByteRange, stream: Int?) {
+    package static func split(_ tag: Span<UInt8>) -> (callID: ByteRange, stream: Int?) {
         var place = tag.count
         while place > 0, let byte = tag.byte(at: place &- 1), isDigit(byte) { place &-= 1 }
         let digits = ByteRange(from: place, to: tag.count)

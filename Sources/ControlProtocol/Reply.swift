@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What RTPProxy answers, read with distrust: a reply is one of the forms below or it is no protocol.
 
-public import Bytes
+package import Bytes
 
 /// The answer to `U` or `L` (control-protocol: Commands).
-public enum MediaReply: Equatable, Sendable {
+package enum MediaReply: Equatable, Sendable {
     /// A port of 1..65535 and, unless RTPProxy listens on a wildcard, its numeric address; `address` may be empty.
     case address(port: UInt16, address: ByteRange, family: AddressFamily)
     /// `0`: the session is unknown.
@@ -16,7 +16,7 @@ public enum MediaReply: Equatable, Sendable {
     case malformed
 
     /// Reads `reply`, which ends before its line end.
-    public static func parse(_ bytes: Span<UInt8>, _ reply: ByteRange) -> MediaReply {
+    package static func parse(_ bytes: Span<UInt8>, _ reply: ByteRange) -> MediaReply {
         var fields = FieldCursor(in: reply)
         guard let first = fields.next(in: bytes) else { return .malformed }
         if let code = PlainReply.errorCode(bytes, first) { return .error(code) }
@@ -32,7 +32,7 @@ public enum MediaReply: Equatable, Sendable {
 }
 
 /// The answer to every other command.
-public enum PlainReply: Equatable, Sendable {
+package enum PlainReply: Equatable, Sendable {
     /// `0`, or `1`.
     case done
     case error(ErrorCode)
@@ -40,7 +40,7 @@ public enum PlainReply: Equatable, Sendable {
 
     /// Reads `reply`, which ends before its line end. It is printable ASCII, as it becomes `$rtpstat` as it is: a script
     /// may put that into a header or a log line.
-    public static func parse(_ bytes: Span<UInt8>, _ reply: ByteRange) -> PlainReply {
+    package static func parse(_ bytes: Span<UInt8>, _ reply: ByteRange) -> PlainReply {
         var fields = FieldCursor(in: reply)
         guard let first = fields.next(in: bytes), isPrintable(bytes, reply) else { return .malformed }
         if let code = errorCode(bytes, first) { return .error(code) }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How SDP writes the two address families.
 
-public import Bytes
+package import Bytes
 
 extension AddressFamily {
     /// The address type that stands for this family in `c=` and `o=` lines (RFC 8866 section 5.7).
-    public var token: StaticString {
+    package var token: StaticString {
         switch self {
         case .ipv4: "IP4"
         case .ipv6: "IP6"
@@ -13,7 +13,7 @@ extension AddressFamily {
     }
 
     /// The null address of this family, which says hold (RFC 3264 section 8.4).
-    public var nullAddress: StaticString {
+    package var nullAddress: StaticString {
         switch self {
         case .ipv4: "0.0.0.0"
         case .ipv6: "::"

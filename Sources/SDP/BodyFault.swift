@@ -4,7 +4,7 @@
 internal import Bytes
 
 /// Why a SIP body holds no session description, or none that all readers find.
-public enum BodyError: Error, Equatable, Sendable, CaseIterable {
+package enum BodyError: Error, Equatable, Sendable, CaseIterable {
     /// There is no body, or the part that should hold the SDP is empty.
     case empty
     /// Content-Length is negative, 0, or more than what is there.
@@ -27,7 +27,7 @@ public enum BodyError: Error, Equatable, Sendable, CaseIterable {
     case nestedTooDeep
 
     /// The reason for a log line.
-    public var text: StaticString {
+    package var text: StaticString {
         switch self {
         case .empty: "the body is empty"
         case .lengthDoesNotFit: "Content-Length does not fit the body"
@@ -42,7 +42,7 @@ public enum BodyError: Error, Equatable, Sendable, CaseIterable {
     }
 
     /// Whether it says that the body holds no SDP, rather than SDP that cannot be told for sure.
-    public var deniesSDP: Bool {
+    package var deniesSDP: Bool {
         switch self {
         case .empty, .lengthDoesNotFit, .notSDP, .noBoundary, .noSDPPart: true
         case .secondSDPPart, .badDelimiter, .badPartHeaders, .nestedTooDeep: false
@@ -51,14 +51,14 @@ public enum BodyError: Error, Equatable, Sendable, CaseIterable {
 }
 
 /// What is wrong with a body, and where.
-public struct BodyFault: Error, Equatable, Sendable {
+package struct BodyFault: Error, Equatable, Sendable {
     /// What is wrong.
-    public let reason: BodyError
+    package let reason: BodyError
     /// The line, counted from 1 at the start of the body; 0: the whole of it.
-    public let line: Int
+    package let line: Int
 
     /// A fault on `line`, or in the whole where none is given.
-    public init(_ reason: BodyError, line: Int = 0) {
+    package init(_ reason: BodyError, line: Int = 0) {
         self.reason = reason
         self.line = line
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Finding the session description in a SIP body.
 
-public import Bytes
+package import Bytes
 
 /// Finds the part of a SIP body that is the session description.
-public enum BodyPart {
+package enum BodyPart {
     /// How many multipart bodies may stand inside each other.
-    public static let maximumDepth = 3
+    package static let maximumDepth = 3
 
     /// The range of the session description in `body`, which is all that stands behind the headers.
     ///
@@ -17,7 +17,7 @@ public enum BodyPart {
     /// In `multipart/*` (RFC 2046 section 5.1) it is the only part of type `application/sdp`, at whatever depth, without
     /// the line end that belongs to the boundary behind it. What a lax reader may take for another such part is a fault:
     /// a further delimiter, a further type, a boundary that can be read in two ways.
-    public static func find(
+    package static func find(
         in body: Span<UInt8>, contentType: Span<UInt8>?, contentLength: Int?
     ) throws(BodyFault) -> ByteRange {
         guard !body.isEmpty else { throw BodyFault(.empty) }

@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What is to be changed in a body: ranges and their replacements.
 
-public import Bytes
+package import Bytes
 
 /// Replace `removed` bytes at `offset` of the body with `text` of the list's own text.
-public struct Edit: Equatable, Sendable {
+package struct Edit: Equatable, Sendable {
     /// Offset in the body.
-    public let offset: Int
+    package let offset: Int
     /// Number of bytes that go, 0 for an insertion.
-    public let removed: Int
+    package let removed: Int
     /// The bytes that come, as a range of `EditList.text`.
-    public let text: ByteRange
+    package let text: ByteRange
 }
 
 /// The edits of one body: sorted, without overlap and without two that touch, inside the session description, and
 /// none that changes nothing. Scratch memory that is used again for each body.
-public struct EditList: ~Copyable {
+package struct EditList: ~Copyable {
     /// In the order of the body.
-    public private(set) var edits: [Edit] = []
+    package private(set) var edits: [Edit] = []
     /// The bytes of all replacements, one behind the other.
-    public private(set) var text: [UInt8] = []
+    package private(set) var text: [UInt8] = []
 
     /// An empty list, with room for an ordinary body's edits.
-    public init() {
+    package init() {
         edits.reserveCapacity(64)
         text.reserveCapacity(2048)
     }
 
     /// No edits.
-    public mutating func removeAll() {
+    package mutating func removeAll() {
         edits.removeAll(keepingCapacity: true)
         text.removeAll(keepingCapacity: true)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The line that says that a proxy has changed this session description already.
 
-public import Bytes
+package import Bytes
 
 extension SessionDescription {
     /// Offset behind the last line of `range` that is not empty: where a further line belongs. Empty lines at the end,
@@ -20,7 +20,7 @@ extension SessionDescription {
 
     /// Whether a line in `range` of `body` begins with `marker`, which is given without its line end; false for an
     /// empty one. What follows on that line does not matter: an attribute that goes on is still a proxy's mark.
-    public static func carriesMarker(_ body: Span<UInt8>, _ range: ByteRange, marker: Span<UInt8>) -> Bool {
+    package static func carriesMarker(_ body: Span<UInt8>, _ range: ByteRange, marker: Span<UInt8>) -> Bool {
         guard !marker.isEmpty else { return false }
         let inside = body.clamped(range)
         var lines = LineCursor(in: inside)

@@ -1,44 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One `m=` line and what belongs to it.
 
-public import Bytes
+package import Bytes
 
 /// A media stream: an `m=` line (RFC 8866 section 5.14) with its lines up to the next `m=` or `v=`.
 /// All ranges are offsets into the body that was parsed.
-public struct MediaStream: Sendable {
+package struct MediaStream: Sendable {
     /// From 1, over all sessions of the body.
-    public let number: Int
+    package let number: Int
     /// The line of the `m=`, from 1.
-    public let line: Int
+    package let line: Int
     /// The port, without `/<n>`.
-    public let port: UInt16
+    package let port: UInt16
     /// The digits of the port.
-    public let portText: ByteRange
+    package let portText: ByteRange
     /// The transport protocol, such as `RTP/AVP`; empty where the line ends before it.
-    public let transport: ByteRange
+    package let transport: ByteRange
     /// Whether its media are `audio`.
-    public let isAudio: Bool
+    package let isAudio: Bool
     /// Whether the transport protocol is one of the RTP profiles.
-    public let isRTP: Bool
+    package let isRTP: Bool
     /// Whether the transport protocol is TCP, alone or with something on top of it (RFC 4145, RFC 4571, RFC 4975).
-    public let isOverTCP: Bool
+    package let isOverTCP: Bool
     /// Everything behind the transport protocol: the payload types of RTP.
-    public let formats: ByteRange
+    package let formats: ByteRange
     /// The address of the `c=` that counts, without `/<ttl>`: the stream's first, else its session's first.
-    public internal(set) var address = ByteRange.empty
+    package internal(set) var address = ByteRange.empty
     /// The family of `address` itself where it is numeric, else that of the `c=` line.
-    public internal(set) var family = AddressFamily.ipv4
+    package internal(set) var family = AddressFamily.ipv4
     /// Whether `address` is numeric, and no name.
-    public internal(set) var isNumeric = false
+    package internal(set) var isNumeric = false
     /// Whether `address` is the null address (RFC 3264 section 8.4).
-    public internal(set) var isOnHold = false
+    package internal(set) var isOnHold = false
     /// Whether there is an `a=candidate:` line (RFC 8839 section 5.1).
-    public internal(set) var hasCandidates = false
+    package internal(set) var hasCandidates = false
 
     /// Whether the stream is off (RFC 3264 sections 5.1 and 6): nothing of it but its number matters.
-    public var isOff: Bool { port == 0 }
+    package var isOff: Bool { port == 0 }
     /// Whether a relay is to be asked for it: it is on, and it is datagrams.
-    public var wantsRelay: Bool { !isOff && !isOverTCP }
+    package var wantsRelay: Bool { !isOff && !isOverTCP }
 
     /// The place of the stream's session among the sessions.
     let session: Int
@@ -107,7 +107,7 @@ public struct MediaStream: Sendable {
 
     /// Adds the stream's payload types to `output`, in order, with a comma between each two: numbers from 0 to 127,
     /// each once. False, and nothing is added, where there is none or the stream is not RTP.
-    public func appendPayloadTypes(in body: Span<UInt8>, to output: inout [UInt8]) -> Bool {
+    package func appendPayloadTypes(in body: Span<UInt8>, to output: inout [UInt8]) -> Bool {
         guard isRTP else { return false }
         var fields = FieldCursor(in: formats)
         var low: UInt64 = 0

@@ -5,7 +5,7 @@ internal import Bytes
 
 /// Whether a media stream that has ICE candidates gets relay candidates, and how they rank (RFC 8445 section 5.1.2:
 /// 1 to 2^31 - 1).
-public enum RelayCandidates: Equatable, Sendable {
+package enum RelayCandidates: Equatable, Sendable {
     case none
     /// Below every other candidate: the relay is used where nothing else works.
     case low

@@ -4,15 +4,15 @@
 internal import Bytes
 
 /// What a rewrite changes besides ports and the addresses that count.
-public struct RewriteOptions: Equatable, Sendable {
+package struct RewriteOptions: Equatable, Sendable {
     /// The `o=` line of each session (flag `o`).
-    public var changesOrigin = false
+    package var changesOrigin = false
     /// A session's `c=` line also where each of its media streams has its own (flag `c`).
-    public var changesSessionConnection = false
+    package var changesSessionConnection = false
     /// Relay candidates for media streams that have candidates.
-    public var relayCandidates = RelayCandidates.none
+    package var relayCandidates = RelayCandidates.none
 
-    public init() {}
+    package init() {}
 }
 
 extension EditList {
@@ -31,7 +31,7 @@ extension EditList {
     /// Where no stream of a session is relayed, its lines stay as they are, but for its `c=` among several sessions.
     /// `description` has to be of this very `body`, read with this marker or with none. Throws `verdictsDoNotMatch`; then
     /// there are no edits.
-    public mutating func rewrite(
+    package mutating func rewrite(
         _ description: borrowing SessionDescription, body: Span<UInt8>,
         verdicts: Span<StreamVerdict>, addresses: Span<UInt8>,
         marker: Span<UInt8>, options: RewriteOptions

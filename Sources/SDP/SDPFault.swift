@@ -2,7 +2,7 @@
 // Why a session description is refused, and on which line.
 
 /// Why a session description cannot be read or changed.
-public enum SDPError: Error, Equatable, Sendable, CaseIterable {
+package enum SDPError: Error, Equatable, Sendable, CaseIterable {
     /// There is no `v=` line, or an `o=`, `c=` or `m=` line stands before it (RFC 8866 section 5.1).
     case noVersion
     /// A `v=` line says something other than 0.
@@ -38,7 +38,7 @@ public enum SDPError: Error, Equatable, Sendable, CaseIterable {
     case verdictsDoNotMatch
 
     /// The reason for a log line.
-    public var text: StaticString {
+    package var text: StaticString {
         switch self {
         case .noVersion: "no v= line at the start"
         case .badVersion: "v= is not 0"
@@ -61,14 +61,14 @@ public enum SDPError: Error, Equatable, Sendable, CaseIterable {
 }
 
 /// What is wrong with a session description, and where.
-public struct SDPFault: Error, Equatable, Sendable {
+package struct SDPFault: Error, Equatable, Sendable {
     /// What is wrong.
-    public let reason: SDPError
+    package let reason: SDPError
     /// The line, counted from 1 at the start of the session description; 0: the whole of it.
-    public let line: Int
+    package let line: Int
 
     /// A fault on `line`, or in the whole where none is given.
-    public init(_ reason: SDPError, line: Int = 0) {
+    package init(_ reason: SDPError, line: Int = 0) {
         self.reason = reason
         self.line = line
     }

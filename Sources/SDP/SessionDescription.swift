@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One pass over an SDP: its media streams, and the places that a rewrite may change.
 
-public import Bytes
+package import Bytes
 
 /// A session description (RFC 8866), or several in one body: scratch memory that is used again for each body.
 /// It holds offsets only; the body is passed at each step.
@@ -24,18 +24,18 @@ public import Bytes
 /// - Of `o=` and `c=` the grammar has one a place; where there are more, all of them are changed.
 ///
 /// All other lines pass untouched, whatever they hold.
-public struct SessionDescription: ~Copyable {
+package struct SessionDescription: ~Copyable {
     /// The highest limit of media streams that one body may have.
-    public static let maximumStreams = 128
+    package static let maximumStreams = 128
     /// The most `v=` lines that one body may have.
-    public static let maximumSessions = 128
+    package static let maximumSessions = 128
     /// The most lines that could be changed.
-    public static let maximumPlaces = 1024
+    package static let maximumPlaces = 1024
 
     /// The media streams of all sessions, in order; none after a fault.
-    public private(set) var streams: [MediaStream] = []
+    package private(set) var streams: [MediaStream] = []
     /// Where the session description stands in the body.
-    public private(set) var range = ByteRange.empty
+    package private(set) var range = ByteRange.empty
     /// In the order of the body.
     private(set) var places: [Place] = []
     private(set) var sessions: [Session] = []
@@ -43,9 +43,9 @@ public struct SessionDescription: ~Copyable {
     private(set) var endsLinesInLineFeedAlone = false
     /// The line of an `o=` without `IN IP4` or `IN IP6` and an address at its end, which cannot be changed, from 1;
     /// 0: there is none.
-    public private(set) var lineOfOtherOrigin = 0
+    package private(set) var lineOfOtherOrigin = 0
     /// Whether a line begins with the marker that it was read with; nil where it was read without one.
-    public private(set) var isMarked: Bool?
+    package private(set) var isMarked: Bool?
     private var hasOrigin = false
     /// Whether the last media stream wants a relay: its attributes are looked at.
     private var readsAttributes = false
@@ -55,16 +55,16 @@ public struct SessionDescription: ~Copyable {
     private var mayHaveEnded = false
 
     /// An empty one, without memory of its own yet, for bodies of at most so many media streams, 1 to `maximumStreams`.
-    public init(streamLimit: Int = SessionDescription.maximumStreams) {
+    package init(streamLimit: Int = SessionDescription.maximumStreams) {
         self.streamLimit = min(max(streamLimit, 1), SessionDescription.maximumStreams)
     }
 
     /// Whether a relay is to be asked for any of the media streams.
-    public var wantsRelay: Bool { streams.contains { $0.wantsRelay } }
+    package var wantsRelay: Bool { streams.contains { $0.wantsRelay } }
 
     /// The number of the stream that a relay of one stream is asked for: the first audio that wants a relay, else the
     /// first stream that does; 0: none.
-    public var mainStream: Int {
+    package var mainStream: Int {
         var first = 0
         for stream in streams where stream.wantsRelay {
             if stream.isAudio { return stream.number }
@@ -76,13 +76,13 @@ public struct SessionDescription: ~Copyable {
     /// Reads the session description in `range` of `body`. Lines that it does not know may hold anything, and so may
     /// those of a media stream that is off or over TCP, but for its `m=`.
     /// Throws for what `SDPError` names, all but `verdictsDoNotMatch`.
-    public mutating func parse(_ body: Span<UInt8>, _ range: ByteRange) throws(SDPFault) {
+    package mutating func parse(_ body: Span<UInt8>, _ range: ByteRange) throws(SDPFault) {
         try parse(body, range, marker: Span(), readsOrigins: true)
     }
 
     /// As above, and looks for `marker` on the way (`carriesMarker`), unless that is empty. Without `readsOrigins` it is
     /// not looked at what `o=` lines hold: no rewrite changes them.
-    public mutating func parse(
+    package mutating func parse(
         _ body: Span<UInt8>, _ range: ByteRange, marker: Span<UInt8>, readsOrigins: Bool
     ) throws(SDPFault) {
         forget()

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What becomes of each media stream of a description.
 
-public import Bytes
+package import Bytes
 
 /// Where a media stream is to be sent from now on.
-public struct StreamDestination: Equatable, Sendable {
+package struct StreamDestination: Equatable, Sendable {
     /// The address, as a range of the addresses that are passed beside it.
-    public let address: ByteRange
+    package let address: ByteRange
     /// The family of that address.
-    public let family: AddressFamily
+    package let family: AddressFamily
     /// The RTP port. RTCP has the next one; none where this is 65535.
-    public let port: UInt16
+    package let port: UInt16
 
-    public init(address: ByteRange, family: AddressFamily, port: UInt16) {
+    package init(address: ByteRange, family: AddressFamily, port: UInt16) {
         self.address = address
         self.family = family
         self.port = port
@@ -23,7 +23,7 @@ public struct StreamDestination: Equatable, Sendable {
 }
 
 /// What becomes of a media stream.
-public enum StreamVerdict: Equatable, Sendable {
+package enum StreamVerdict: Equatable, Sendable {
     /// A relay takes it.
     case relayed(StreamDestination)
     /// It is off: its port is 0, or becomes 0 (RFC 3264 sections 5.1 and 6).
@@ -32,7 +32,7 @@ public enum StreamVerdict: Equatable, Sendable {
     case left
 
     /// What becomes of a stream that no relay is asked for; nil where one has to say.
-    public init?(withoutRelay stream: MediaStream) {
+    package init?(withoutRelay stream: MediaStream) {
         if stream.isOff {
             self = .refused
         } else if stream.isOverTCP {
@@ -43,7 +43,7 @@ public enum StreamVerdict: Equatable, Sendable {
     }
 
     /// Where a relay takes the stream.
-    public var destination: StreamDestination? {
+    package var destination: StreamDestination? {
         if case .relayed(let destination) = self { return destination }
         return nil
     }

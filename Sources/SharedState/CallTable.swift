@@ -24,13 +24,13 @@ private struct CallTableHeader: ~Copyable {
 
 /// The table as one process sees it. Buckets of sixteen entries; in a full one the entry that expires first gives way.
 @safe
-public struct CallTable: ~Copyable {
+package struct CallTable: ~Copyable {
     /// Seconds that an entry lives after it was last used: longer than calls without a message in between are.
-    public static let lifetimeSeconds: UInt32 = 43_200
+    package static let lifetimeSeconds: UInt32 = 43_200
     /// Entries that share a place.
     static let bucketSize = 16
     /// Nodes are numbered below this.
-    public static let maximumNodes = 65_536
+    package static let maximumNodes = 65_536
     private static let magic: UInt64 = 0x7274_7070_6361_6C6C
     private static let version: UInt32 = 1
     private static let headerSize = 64
@@ -41,14 +41,14 @@ public struct CallTable: ~Copyable {
     private let bucketCount: Int
 
     /// Bytes that a table of `entries` needs, 0 for none: a whole number of buckets, at least as many.
-    public static func size(entries: Int) -> Int {
+    package static func size(entries: Int) -> Int {
         entries > 0 ? headerSize &+ buckets(entries) &* bucketSize &* MemoryLayout<CallEntry>.stride : 0
     }
 
     private static func buckets(_ entries: Int) -> Int { (min(entries, 1 << 28) &+ bucketSize &- 1) / bucketSize }
 
     /// Lays a table out in `block`, which is zeroed and shared. Once, before the fork.
-    public static func create(
+    package static func create(
         in block: UnsafeMutableRawPointer, size: Int, entries: Int
     ) throws(SharedStateError) {
         guard entries > 0, size >= Self.size(entries: entries) else { throw .tooSmall }
@@ -61,7 +61,7 @@ public struct CallTable: ~Copyable {
     }
 
     /// Attaches to a block that `create` has laid out; it stays mapped as long as the table lives.
-    public init(attaching block: UnsafeMutableRawPointer, size: Int) throws(SharedStateError) {
+    package init(attaching block: UnsafeMutableRawPointer, size: Int) throws(SharedStateError) {
         guard size >= Self.headerSize else { throw .tooSmall }
         guard UInt(bitPattern: block) & 63 == 0 else { throw .misaligned }
         let header = unsafe block.assumingMemoryBound(to: CallTableHeader.self)
@@ -109,7 +109,7 @@ public struct CallTable: ~Copyable {
     // MARK: Use
 
     /// The node that holds the call with this hash; nil where the table knows nothing.
-    public func node(for hash: UInt64, now: UInt32) -> Int? {
+    package func node(for hash: UInt64, now: UInt32) -> Int? {
         let key = Self.key(hash)
         for way in 0..<Self.bucketSize {
             let entry = unsafe entry(key, way)
@@ -122,7 +122,7 @@ public struct CallTable: ~Copyable {
     }
 
     /// Remembers that `node` holds the call with this hash, from `now` on for another lifetime.
-    public func remember(_ hash: UInt64, node: Int, now: UInt32) {
+    package func remember(_ hash: UInt64, node: Int, now: UInt32) {
         guard node >= 0, node < Self.maximumNodes else { return }
         let key = Self.key(hash)
         let value = Self.word(key, node: node, expires: Self.expiry(now))
@@ -153,7 +153,7 @@ public struct CallTable: ~Copyable {
     }
 
     /// Forgets the call with this hash.
-    public func forget(_ hash: UInt64) {
+    package func forget(_ hash: UInt64) {
         let key = Self.key(hash)
         for way in 0..<Self.bucketSize {
             let (isOurs, _) = unsafe entry(key, way).pointee.key.compareExchange(
@@ -163,7 +163,7 @@ public struct CallTable: ~Copyable {
     }
 
     /// Whether any call is with `node`, as of `now`. Looks at the whole table.
-    public func holdsCalls(_ node: Int, now: UInt32) -> Bool {
+    package func holdsCalls(_ node: Int, now: UInt32) -> Bool {
         for index in 0..<capacity {
             let entry = unsafe entry(UInt64(index / Self.bucketSize), index % Self.bucketSize)
             let key = unsafe entry.pointee.key.load(ordering: .acquiring)
@@ -176,9 +176,9 @@ public struct CallTable: ~Copyable {
     }
 
     /// Entries in use, expired ones among them.
-    public var count: Int { unsafe max(0, Int(header.pointee.used.load(ordering: .relaxed))) }
+    package var count: Int { unsafe max(0, Int(header.pointee.used.load(ordering: .relaxed))) }
     /// Entries that gave way before they expired.
-    public var evictions: UInt64 { unsafe header.pointee.evicted.load(ordering: .relaxed) }
+    package var evictions: UInt64 { unsafe header.pointee.evicted.load(ordering: .relaxed) }
     /// Entries there is room for.
-    public var capacity: Int { bucketCount &* Self.bucketSize }
+    package var capacity: Int { bucketCount &* Self.bucketSize }
 }

@@ -12,7 +12,7 @@
 import Synchronization
 
 /// Room for commands to a node: to be given back when they are answered or, where it is connections, closed.
-public struct CommandRoom: Sendable {
+package struct CommandRoom: Sendable {
     let commands: UInt32
     /// The slot that it was taken in; of connections a bit for each seat.
     let slot: UInt32
@@ -26,9 +26,9 @@ public struct CommandRoom: Sendable {
     }
 
     /// How many commands may be under way at once in it.
-    public var count: Int { Int(commands) }
+    package var count: Int { Int(commands) }
     /// Whether it is room for connections, of which each has a command.
-    public var isConnections: Bool { seatsUntil != 0 }
+    package var isConnections: Bool { seatsUntil != 0 }
 }
 
 /// The record in shared memory. A slot's word: the slot's number in the high half, the commands in the low one.

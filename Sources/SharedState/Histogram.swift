@@ -103,33 +103,33 @@ struct RoundTripHistogram: ~Copyable {
 }
 
 /// What a histogram says.
-public struct RoundTripPercentiles: Equatable, Sendable {
+package struct RoundTripPercentiles: Equatable, Sendable {
     /// How many round trips were counted.
-    public let samples: UInt64
+    package let samples: UInt64
     /// In microseconds, within 5 %; 0 without a sample.
-    public internal(set) var p50Microseconds: UInt32 = 0
+    package internal(set) var p50Microseconds: UInt32 = 0
     /// In microseconds, within 5 %; 0 without a sample.
-    public internal(set) var p90Microseconds: UInt32 = 0
+    package internal(set) var p90Microseconds: UInt32 = 0
     /// In microseconds, within 5 %; 0 without a sample.
-    public internal(set) var p99Microseconds: UInt32 = 0
+    package internal(set) var p99Microseconds: UInt32 = 0
 
     init(samples: UInt64) { self.samples = samples }
 }
 
 /// How round trips are spread over powers of two.
-public struct RoundTripSpread: Sendable {
+package struct RoundTripSpread: Sendable {
     /// How many parts there are.
-    public static let parts = 22
+    package static let parts = 22
 
     /// Part 0: below 32 us. Part n: from 2^(n+4) us to below 2^(n+5) us. The last one: 2^25 us and above.
-    public internal(set) var counts = InlineArray<22, UInt64>(repeating: 0)
+    package internal(set) var counts = InlineArray<22, UInt64>(repeating: 0)
     /// The sum of all round trips in microseconds, within 5 %.
-    public internal(set) var sumMicroseconds: UInt64 = 0
+    package internal(set) var sumMicroseconds: UInt64 = 0
 
     init() {}
 
     /// The end of a part in microseconds, nil for the last one, which has none.
-    public static func end(ofPart part: Int) -> UInt64? {
+    package static func end(ofPart part: Int) -> UInt64? {
         part >= 0 && part < parts &- 1 ? 1 << UInt64(truncatingIfNeeded: part &+ 5) : nil
     }
 }

@@ -10,7 +10,7 @@
 import Synchronization
 
 /// What became of a job.
-public enum JobPush: Equatable, Sendable {
+package enum JobPush: Equatable, Sendable {
     /// It is queued. `wasEmpty`: the process has to be woken, for nobody else has done it.
     case queued(wasEmpty: Bool)
     /// It is not: more than 65,535 are queued, or its address has more than 48 bits.
@@ -61,18 +61,18 @@ struct JobQueue: ~Copyable {
 }
 
 /// The queues of all asynchronous processes, as one process sees them.
-@safe public struct JobQueues {
+@safe package struct JobQueues {
     /// Bytes of one queue: a cache line.
     private static let stride = 64
     private let base: UnsafeMutableRawPointer
     /// How many there are.
-    public let count: Int
+    package let count: Int
 
     /// Bytes that so many queues need.
-    public static func size(count: Int) -> Int { max(count, 0) &* stride }
+    package static func size(count: Int) -> Int { max(count, 0) &* stride }
 
     /// Lays `count` queues out in `block`, which is zeroed, aligned to 64 and shared. Once, before the fork.
-    public static func create(in block: UnsafeMutableRawPointer, count: Int) {
+    package static func create(in block: UnsafeMutableRawPointer, count: Int) {
         for index in 0..<max(count, 0) {
             // SAFETY: the caller's block has size(count:) bytes.
             unsafe (block + index * stride).bindMemory(to: JobQueue.self, capacity: 1).initialize(to: JobQueue())
@@ -80,7 +80,7 @@ struct JobQueue: ~Copyable {
     }
 
     /// Attaches to a block that `create` has laid out.
-    public init(attaching block: UnsafeMutableRawPointer, count: Int) {
+    package init(attaching block: UnsafeMutableRawPointer, count: Int) {
         unsafe base = block
         self.count = max(count, 0)
     }
@@ -92,34 +92,34 @@ struct JobQueue: ~Copyable {
     }
 
     /// Hands a record, which begins with a word for the queue, to process `index`.
-    public func push(_ record: UnsafeMutableRawPointer, to index: Int) -> JobPush {
+    package func push(_ record: UnsafeMutableRawPointer, to index: Int) -> JobPush {
         unsafe queue(index)?.pointee.push(record) ?? .refused
     }
 
     /// Whether process `index` has room for another one; where it has not, that is counted.
-    public func hasRoom(_ index: Int, limit: Int) -> Bool { unsafe queue(index)?.pointee.hasRoom(limit) ?? false }
+    package func hasRoom(_ index: Int, limit: Int) -> Bool { unsafe queue(index)?.pointee.hasRoom(limit) ?? false }
 
     /// Takes all records for process `index`: the newest, and behind it the others by `next(after:)`.
-    public func takeAll(_ index: Int) -> UnsafeMutableRawPointer? { unsafe queue(index)?.pointee.takeAll() }
+    package func takeAll(_ index: Int) -> UnsafeMutableRawPointer? { unsafe queue(index)?.pointee.takeAll() }
 
     /// The record that was queued before this one.
-    public static func next(after record: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
+    package static func next(after record: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
         // SAFETY: push() has written the word.
         unsafe UnsafeMutableRawPointer(bitPattern: UInt(record.load(as: UInt64.self)))
     }
 
     /// Process `index` says how many it has under way.
-    public func setUnderWay(_ index: Int, _ calls: Int) {
+    package func setUnderWay(_ index: Int, _ calls: Int) {
         unsafe queue(index)?.pointee.underWay.store(UInt32(clamping: calls), ordering: .relaxed)
     }
 
     /// How many process `index` has under way.
-    public func underWay(_ index: Int) -> Int {
+    package func underWay(_ index: Int) -> Int {
         Int(unsafe queue(index)?.pointee.underWay.load(ordering: .relaxed) ?? 0)
     }
 
     /// How many were refused since start, over all processes.
-    public var refusals: UInt64 {
+    package var refusals: UInt64 {
         var sum: UInt64 = 0
         for index in 0..<count {
             sum &+= UInt64(unsafe queue(index)?.pointee.refusals.load(ordering: .relaxed) ?? 0)

@@ -10,7 +10,7 @@
 import Synchronization
 
 /// What went wrong with a node.
-public enum NodeFault: Equatable, Sendable {
+package enum NodeFault: Equatable, Sendable {
     /// It answered with this `E` code.
     case errorReply(UInt32)
     /// No answer within the budget.
@@ -55,37 +55,37 @@ public enum NodeFault: Equatable, Sendable {
 }
 
 /// What of an exchange is counted.
-public struct ExchangeCounts: Equatable, Sendable {
+package struct ExchangeCounts: Equatable, Sendable {
     /// Commands that went out, each once.
-    public var commands: UInt32 = 0
+    package var commands: UInt32 = 0
     /// Of these, those that were answered, be it with an error.
-    public var answered: UInt32 = 0
+    package var answered: UInt32 = 0
     /// Of these, those that were given up because they had no answer in time.
-    public var timeouts: UInt32 = 0
+    package var timeouts: UInt32 = 0
     /// Times that a command went out again.
-    public var retransmissions: UInt32 = 0
+    package var retransmissions: UInt32 = 0
 
-    public init() {}
+    package init() {}
 }
 
 /// The figures of a node, as of one look.
-public struct NodeFigureValues: Sendable {
+package struct NodeFigureValues: Sendable {
     /// Commands of calls that went out, each once.
-    public var commands: UInt64 = 0
+    package var commands: UInt64 = 0
     /// Commands that were answered, be it with an error.
-    public var answered: UInt64 = 0
+    package var answered: UInt64 = 0
     /// Answers that were an `E` code.
-    public var errors: UInt64 = 0
+    package var errors: UInt64 = 0
     /// Commands that were given up because they had no answer in time.
-    public var timeouts: UInt64 = 0
+    package var timeouts: UInt64 = 0
     /// Times that a command went out again.
-    public var retransmissions: UInt64 = 0
+    package var retransmissions: UInt64 = 0
     /// How the round trips are spread.
-    public var roundTrips = RoundTripPercentiles(samples: 0)
+    package var roundTrips = RoundTripPercentiles(samples: 0)
     /// What went wrong last, and the tick at which it did; nil: nothing has.
-    public var lastFault: (fault: NodeFault, tick: UInt32)?
+    package var lastFault: (fault: NodeFault, tick: UInt32)?
     /// The tick since which its condition is what it is.
-    public var since: UInt32 = 0
+    package var since: UInt32 = 0
 }
 
 /// The record in shared memory. Its stride is the layout's, checked at attach.
@@ -153,23 +153,23 @@ struct NodeFigures: ~Copyable {
 
 extension NodeTable {
     /// What has been counted of node `index`.
-    public func figures(_ index: Int) -> NodeFigureValues {
+    package func figures(_ index: Int) -> NodeFigureValues {
         unsafe figuresMemory(index)?.pointee.values ?? NodeFigureValues()
     }
     /// How the round trips of node `index` are spread.
-    public func spread(_ index: Int) -> RoundTripSpread {
+    package func spread(_ index: Int) -> RoundTripSpread {
         unsafe figuresMemory(index)?.pointee.roundTrips.spread ?? RoundTripSpread()
     }
     /// Counts what came of an exchange with node `index`.
-    public func count(_ counts: ExchangeCounts, _ index: Int) { unsafe figuresMemory(index)?.pointee.count(counts) }
+    package func count(_ counts: ExchangeCounts, _ index: Int) { unsafe figuresMemory(index)?.pointee.count(counts) }
     /// Notes at `tick` what went wrong with node `index`.
-    public func noteFault(_ index: Int, _ fault: NodeFault, tick: UInt32) {
+    package func noteFault(_ index: Int, _ fault: NodeFault, tick: UInt32) {
         unsafe figuresMemory(index)?.pointee.note(fault, tick: tick)
     }
     /// Notes that the condition of node `index`, as an operator sees it, has become another one at `tick`.
-    public func noteCondition(_ index: Int, tick: UInt32) { unsafe figuresMemory(index)?.pointee.changed(tick: tick) }
+    package func noteCondition(_ index: Int, tick: UInt32) { unsafe figuresMemory(index)?.pointee.changed(tick: tick) }
     /// Sets what has been counted of every node back to nothing.
-    public func resetFigures() {
+    package func resetFigures() {
         for index in 0..<capacity { unsafe figuresMemory(index)?.pointee.reset() }
     }
 }

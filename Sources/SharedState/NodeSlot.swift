@@ -19,7 +19,7 @@
 import Synchronization
 
 /// Whether a node takes commands.
-public enum NodeCondition: Equatable, Sendable {
+package enum NodeCondition: Equatable, Sendable {
     /// Not yet answered since start.
     case unproven
     /// Takes commands. `recheck` is the tick at which it was to be tried when it was last down, 0 if it never was.
@@ -31,7 +31,7 @@ public enum NodeCondition: Equatable, Sendable {
 }
 
 /// Whether a slot holds a node of the pool.
-public enum NodeMembership: UInt32, Sendable {
+package enum NodeMembership: UInt32, Sendable {
     /// None.
     case free = 0
     /// One that takes new calls.
@@ -204,11 +204,11 @@ struct NodeSlot: ~Copyable {
 }
 
 /// A network address as three words, whatever they mean to the transport, and the version they were published as.
-public struct NodeAddress: Sendable {
-    public let words: (UInt64, UInt64, UInt64)
-    public let version: UInt32
+package struct NodeAddress: Sendable {
+    package let words: (UInt64, UInt64, UInt64)
+    package let version: UInt32
 
-    public init(words: (UInt64, UInt64, UInt64), version: UInt32 = 0) {
+    package init(words: (UInt64, UInt64, UInt64), version: UInt32 = 0) {
         self.words = words
         self.version = version
     }

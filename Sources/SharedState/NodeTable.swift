@@ -4,7 +4,7 @@
 import Synchronization
 
 /// Why a block of memory is not taken.
-public enum SharedStateError: Error, Equatable {
+package enum SharedStateError: Error, Equatable {
     /// Smaller than the layout needs.
     case tooSmall
     /// Not aligned to 64 bytes.
@@ -14,19 +14,19 @@ public enum SharedStateError: Error, Equatable {
 }
 
 /// One entry of the configuration, to be laid out.
-public struct NodeDefinition: Equatable, Sendable {
+package struct NodeDefinition: Equatable, Sendable {
     /// Id of the set it belongs to.
-    public let setID: UInt32
+    package let setID: UInt32
     /// As written in the configuration, at most `NodeTableLayout.maximumURLLength` bytes.
-    public let url: [UInt8]
+    package let url: [UInt8]
     /// 0: used only while no entry of its set with a weight is up.
-    public let weight: UInt32
+    package let weight: UInt32
     /// Switched off until the operator switches it on.
-    public let startsDisabled: Bool
+    package let startsDisabled: Bool
     /// Its position among all entries, in order of definition, from 0.
-    public let index: UInt32
+    package let index: UInt32
 
-    public init(setID: UInt32, url: [UInt8], weight: UInt32 = 1, startsDisabled: Bool = false, index: UInt32 = 0) {
+    package init(setID: UInt32, url: [UInt8], weight: UInt32 = 1, startsDisabled: Bool = false, index: UInt32 = 0) {
         self.setID = setID
         self.url = url
         self.weight = weight
@@ -36,9 +36,9 @@ public struct NodeDefinition: Equatable, Sendable {
 }
 
 /// How a table lies in its block: header, slots, texts of the URLs, figures.
-public struct NodeTableLayout: Sendable {
+package struct NodeTableLayout: Sendable {
     /// Longest URL that is taken, in bytes.
-    public static let maximumURLLength = 255
+    package static let maximumURLLength = 255
     static let magic: UInt64 = 0x7274_7070_6E6F_6465
     static let version: UInt32 = 3
     static let headerSize = 64
@@ -48,12 +48,12 @@ public struct NodeTableLayout: Sendable {
     static var figuresStride: Int { (MemoryLayout<NodeFigures>.stride &+ 63) & ~63 }
 
     /// How many nodes the table holds.
-    public let capacity: Int
+    package let capacity: Int
 
-    public init(capacity: Int) { self.capacity = capacity > 0 ? capacity : 0 }
+    package init(capacity: Int) { self.capacity = capacity > 0 ? capacity : 0 }
 
     /// Bytes that the block needs.
-    public var size: Int { Self.headerSize &+ capacity &* (Self.slotStride &+ Self.textStride &+ Self.figuresStride) }
+    package var size: Int { Self.headerSize &+ capacity &* (Self.slotStride &+ Self.textStride &+ Self.figuresStride) }
 
     var textStart: Int { Self.headerSize &+ capacity &* Self.slotStride }
 
@@ -77,13 +77,13 @@ struct NodeTableHeader: ~Copyable {
 }
 
 /// The table as one process sees it. Looks are bounded: an index outside is an absent node.
-@safe public struct NodeTable: ~Copyable {
+@safe package struct NodeTable: ~Copyable {
     private let base: UnsafeMutableRawPointer
     private let layout: NodeTableLayout
 
     /// Lays `definitions` out in `block`, which is zeroed and shared, with room for `capacity` nodes (at least as
     /// many as there are). `tick`: now. Once, before the fork.
-    public static func create(
+    package static func create(
         in block: UnsafeMutableRawPointer, size: Int, _ definitions: [NodeDefinition], capacity: Int = 0,
         tick: UInt32 = 0
     ) throws(SharedStateError) {
@@ -111,7 +111,7 @@ struct NodeTableHeader: ~Copyable {
     }
 
     /// Attaches to a block that `create` has laid out; it stays mapped as long as the table lives.
-    public init(attaching block: UnsafeMutableRawPointer, size: Int) throws(SharedStateError) {
+    package init(attaching block: UnsafeMutableRawPointer, size: Int) throws(SharedStateError) {
         guard size >= NodeTableLayout.headerSize else { throw .tooSmall }
         guard UInt(bitPattern: block) & 63 == 0 else { throw .misaligned }
         let header = unsafe block.assumingMemoryBound(to: NodeTableHeader.self)
@@ -128,10 +128,10 @@ struct NodeTableHeader: ~Copyable {
     }
 
     /// Nodes there is room for.
-    public var capacity: Int { layout.capacity }
+    package var capacity: Int { layout.capacity }
 
     /// Slots to look at: the nodes are among the first `count`.
-    public var count: Int { unsafe min(Int(header.pointee.used.load(ordering: .acquiring)), capacity) }
+    package var count: Int { unsafe min(Int(header.pointee.used.load(ordering: .acquiring)), capacity) }
 
     // SAFETY: create() has initialised the header, and attaching has checked it.
     private var header: UnsafeMutablePointer<NodeTableHeader> {
@@ -155,30 +155,30 @@ struct NodeTableHeader: ~Copyable {
     // MARK: What the pool says of a node
 
     /// Whether node `index` is one.
-    public func life(_ index: Int) -> NodeMembership {
+    package func life(_ index: Int) -> NodeMembership {
         NodeMembership(rawValue: unsafe slot(index)?.pointee.life.load(ordering: .acquiring) ?? 0) ?? .free
     }
     /// Id of the set that it belongs to.
-    public func setID(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.setID.load(ordering: .relaxed) ?? 0 }
+    package func setID(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.setID.load(ordering: .relaxed) ?? 0 }
     /// Its weight.
-    public func weight(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.weight.load(ordering: .relaxed) ?? 0 }
+    package func weight(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.weight.load(ordering: .relaxed) ?? 0 }
     /// Whether its definition, as read last, switches it off.
-    public func startsDisabled(_ index: Int) -> Bool {
+    package func startsDisabled(_ index: Int) -> Bool {
         unsafe slot(index)?.pointee.startsDisabled.load(ordering: .relaxed) ?? 0 != 0
     }
     /// Its position in order of definition, from 0.
-    public func definitionIndex(_ index: Int) -> UInt32 {
+    package func definitionIndex(_ index: Int) -> UInt32 {
         unsafe slot(index)?.pointee.definitionIndex.load(ordering: .relaxed) ?? 0
     }
 
     /// Lends the URL of node `index` as configured; empty where there is no such node.
-    public func withURL<Result>(_ index: Int, _ body: (Span<UInt8>) -> Result) -> Result {
+    package func withURL<Result>(_ index: Int, _ body: (Span<UInt8>) -> Result) -> Result {
         let memory = unsafe urlMemory(index)
         return unsafe body(Span(_unsafeElements: memory))
     }
 
     /// Where the URL of node `index` stands: for lending it beyond a call, it never moves while the node is one.
-    public func urlMemory(_ index: Int) -> UnsafeBufferPointer<UInt8> {
+    package func urlMemory(_ index: Int) -> UnsafeBufferPointer<UInt8> {
         guard let slot = unsafe slot(index) else { return unsafe UnsafeBufferPointer(start: nil, count: 0) }
         let length = unsafe min(Int(slot.pointee.urlLength.load(ordering: .relaxed)), NodeTableLayout.maximumURLLength)
         // SAFETY: the text of each slot has its place of textStride bytes in the block.
@@ -189,11 +189,11 @@ struct NodeTableHeader: ~Copyable {
     // MARK: Changes of the pool: before the fork, and later under the pool's lock
 
     /// Grows with each change of the pool.
-    public var membership: UInt64 { unsafe header.pointee.membership.load(ordering: .acquiring) }
+    package var membership: UInt64 { unsafe header.pointee.membership.load(ordering: .acquiring) }
 
     /// Takes the pool's lock; a holder that died has it no longer than `patience` ticks. It guards a short piece of
     /// work without any I/O, and nobody waits for it.
-    public func lockPool(now: UInt32, patience: UInt32) -> Bool {
+    package func lockPool(now: UInt32, patience: UInt32) -> Bool {
         let present = unsafe header.pointee.lock.load(ordering: .acquiring)
         let isFree = present == 0 || UInt64(now) &+ 1 > present &+ UInt64(patience)
         guard isFree else { return false }
@@ -206,7 +206,7 @@ struct NodeTableHeader: ~Copyable {
     }
 
     /// Gives the pool's lock back, and tells everyone that the pool has changed.
-    public func unlockPool() {
+    package func unlockPool() {
         notePool()
         unsafe header.pointee.lock.store(0, ordering: .releasing)
     }
@@ -218,7 +218,7 @@ struct NodeTableHeader: ~Copyable {
 
     /// Adds a node in a free slot; nil where there is none. `other`: a node that is the same RTPProxy, of which it takes
     /// over what is known.
-    public func add(_ definition: NodeDefinition, like other: Int? = nil) -> Int? {
+    package func add(_ definition: NodeDefinition, like other: Int? = nil) -> Int? {
         for index in 0..<capacity {
             guard life(index) == .free, let slot = unsafe slot(index) else { continue }
             let length = min(definition.url.count, NodeTableLayout.maximumURLLength)
@@ -258,7 +258,7 @@ struct NodeTableHeader: ~Copyable {
     }
 
     /// Makes a node a member with the weight, the position and the switch of `definition`.
-    public func update(_ index: Int, _ definition: NodeDefinition) {
+    package func update(_ index: Int, _ definition: NodeDefinition) {
         unsafe slot(index)?.pointee.startsDisabled.store(definition.startsDisabled ? 1 : 0, ordering: .relaxed)
         unsafe slot(index)?.pointee.weight.store(definition.weight, ordering: .relaxed)
         unsafe slot(index)?.pointee.definitionIndex.store(definition.index, ordering: .relaxed)
@@ -266,25 +266,25 @@ struct NodeTableHeader: ~Copyable {
     }
 
     /// A member that is to get no new calls leaves; it is one until `release`.
-    public func retire(_ index: Int) {
+    package func retire(_ index: Int) {
         _ = unsafe slot(index)?.pointee.life.compareExchange(
             expected: NodeMembership.member.rawValue, desired: NodeMembership.leaving.rawValue,
             ordering: .acquiringAndReleasing)
     }
 
     /// A node that has left makes room.
-    public func release(_ index: Int) {
+    package func release(_ index: Int) {
         _ = unsafe slot(index)?.pointee.life.compareExchange(
             expected: NodeMembership.leaving.rawValue, desired: NodeMembership.free.rawValue,
             ordering: .acquiringAndReleasing)
     }
 
     /// Whether node `index` gets no new calls while existing ones go on.
-    public func isDraining(_ index: Int) -> Bool {
+    package func isDraining(_ index: Int) -> Bool {
         unsafe slot(index)?.pointee.isDraining.load(ordering: .acquiring) ?? 0 != 0
     }
     /// The operator wants no new calls on it, or wants them again.
-    public func setDraining(_ index: Int, _ isDraining: Bool) {
+    package func setDraining(_ index: Int, _ isDraining: Bool) {
         unsafe slot(index)?.pointee.isDraining.store(isDraining ? 1 : 0, ordering: .releasing)
         noteChange()
     }
@@ -292,67 +292,67 @@ struct NodeTableHeader: ~Copyable {
     // MARK: Condition
 
     /// A tick that does not come: a node that is down until then waits for the operator.
-    public static var never: UInt32 { NodeSlot.never }
+    package static var never: UInt32 { NodeSlot.never }
 
     /// Whether it takes commands; an absent node is disabled.
-    public func condition(_ index: Int) -> NodeCondition { unsafe slot(index)?.pointee.condition ?? .disabled }
+    package func condition(_ index: Int) -> NodeCondition { unsafe slot(index)?.pointee.condition ?? .disabled }
 
     /// See `NodeSlot.fail(recheck:)`: true for the winner.
-    public func fail(_ index: Int, recheck: UInt32) -> Bool {
+    package func fail(_ index: Int, recheck: UInt32) -> Bool {
         let won = unsafe slot(index)?.pointee.fail(recheck: recheck) ?? false
         if won { noteChange() }
         return won
     }
 
     /// See `NodeSlot.postpone(recheck:)`.
-    public func postpone(_ index: Int, recheck: UInt32) { unsafe slot(index)?.pointee.postpone(recheck: recheck) }
+    package func postpone(_ index: Int, recheck: UInt32) { unsafe slot(index)?.pointee.postpone(recheck: recheck) }
 
     /// See `NodeSlot.revive()`: what the node was before, nil where nothing changed.
-    public func revive(_ index: Int) -> NodeCondition? {
+    package func revive(_ index: Int) -> NodeCondition? {
         let previous = unsafe slot(index)?.pointee.revive()
         if previous != nil { noteChange() }
         return previous
     }
 
     /// The operator switches it off for good, or on.
-    public func setEnabled(_ index: Int, _ isEnabled: Bool) {
+    package func setEnabled(_ index: Int, _ isEnabled: Bool) {
         if isEnabled { unsafe slot(index)?.pointee.enable() } else { unsafe slot(index)?.pointee.disable() }
         noteChange()
     }
 
     /// Grows with each change of a condition.
-    public var changes: UInt64 { unsafe header.pointee.changes.load(ordering: .acquiring) }
+    package var changes: UInt64 { unsafe header.pointee.changes.load(ordering: .acquiring) }
 
     private func noteChange() { unsafe header.pointee.changes.wrappingAdd(1, ordering: .releasing) }
 
     // MARK: What exchanges tell
 
     /// How long node `index` takes to answer, nil without a sample.
-    public func roundTrip(_ index: Int) -> RoundTrip? { unsafe slot(index)?.pointee.roundTrip.value }
+    package func roundTrip(_ index: Int) -> RoundTrip? { unsafe slot(index)?.pointee.roundTrip.value }
     /// Takes the time, in nanoseconds, that a command took which was sent once.
-    public func sampleRoundTrip(_ index: Int, nanoseconds: UInt64) {
+    package func sampleRoundTrip(_ index: Int, nanoseconds: UInt64) {
         unsafe slot(index)?.pointee.roundTrip.sample(nanoseconds)
         unsafe figuresMemory(index)?.pointee.roundTrips.count(nanoseconds: nanoseconds)
     }
 
     /// Takes room for `commands` to node `index`; nil where so many are under way that its buffer may not hold them.
     /// `now`: nanoseconds of the monotonic clock.
-    public func takeRoom(_ index: Int, commands: Int, now: UInt64) -> CommandRoom? {
+    package func takeRoom(_ index: Int, commands: Int, now: UInt64) -> CommandRoom? {
         guard let slot = unsafe slot(index) else { return CommandRoom(commands: 0, slot: 0) }
         let limit = unsafe CommandsInFlight.limit(shortestRoundTrip: slot.pointee.roundTrip.shortest)
         return unsafe slot.pointee.inFlight.take(UInt32(clamping: commands), limit: limit, now: now)
     }
     /// Connections with a command each that all processes together have open to a node at most.
-    public static var connections: Int { ConnectionSeats.count }
+    package static var connections: Int { ConnectionSeats.count }
 
     /// Takes room for connections to node `index` with a command each, at most `count`; nil where there is none. They
     /// are closed by `end` in any case.
-    public func takeConnections(_ index: Int, atMost count: Int, now: UInt64, until end: UInt64) -> CommandRoom? {
+    package func takeConnections(_ index: Int, atMost count: Int, now: UInt64, until end: UInt64) -> CommandRoom? {
         guard let slot = unsafe slot(index) else { return nil }
         return unsafe slot.pointee.seats.take(atMost: UInt32(clamping: count), now: now, until: end)
     }
     /// Gives room back once the commands have been answered, or the connections are closed.
-    public func giveBack(_ room: CommandRoom, _ index: Int) {
+    package func giveBack(_ room: CommandRoom, _ index: Int) {
         guard let slot = unsafe slot(index) else { return }
         if room.isConnections {
             unsafe slot.pointee.seats.giveBack(room)
@@ -362,34 +362,34 @@ struct NodeTableHeader: ~Copyable {
     }
 
     /// When node `index` answered last, in nanoseconds of the monotonic clock; 0: never, as far as is known.
-    public func answeredAt(_ index: Int) -> UInt64 {
+    package func answeredAt(_ index: Int) -> UInt64 {
         unsafe slot(index)?.pointee.answeredAt.load(ordering: .relaxed) ?? 0
     }
     /// Node `index` has answered, at `time`. One store: of two processes that note it at once either will do.
-    public func noteAnswer(_ index: Int, at time: UInt64) {
+    package func noteAnswer(_ index: Int, at time: UInt64) {
         unsafe slot(index)?.pointee.answeredAt.store(time, ordering: .relaxed)
     }
 
     /// Whether somebody wants to know at once whether node `index` is there.
-    public func isLookWanted(_ index: Int) -> Bool {
+    package func isLookWanted(_ index: Int) -> Bool {
         unsafe slot(index)?.pointee.isLookWanted.load(ordering: .relaxed) ?? 0 != 0
     }
     /// Somebody wants to know that, or the question is on its way.
-    public func setLookWanted(_ index: Int, _ isWanted: Bool) {
+    package func setLookWanted(_ index: Int, _ isWanted: Bool) {
         unsafe slot(index)?.pointee.isLookWanted.store(isWanted ? 1 : 0, ordering: .relaxed)
     }
 
     /// Calls in a row from which a node is tried last.
-    public static var suspicion: UInt32 { 3 }
+    package static var suspicion: UInt32 { 3 }
 
     /// Calls in a row that did not wait for an answer of node `index` any longer.
-    public func silences(_ index: Int) -> UInt32 {
+    package func silences(_ index: Int) -> UInt32 {
         unsafe slot(index)?.pointee.silences.load(ordering: .relaxed) ?? 0
     }
 
     /// A call went on without an answer of node `index`. True: from now on it is tried last.
     @discardableResult
-    public func noteSilence(_ index: Int) -> Bool {
+    package func noteSilence(_ index: Int) -> Bool {
         let now = unsafe slot(index)?.pointee.silences.wrappingAdd(1, ordering: .relaxed).newValue
         guard now == Self.suspicion else { return false }
         noteChange()
@@ -398,7 +398,7 @@ struct NodeTableHeader: ~Copyable {
 
     /// Node `index` has answered. True: it was tried last, and is no longer.
     @discardableResult
-    public func noteAnswer(_ index: Int) -> Bool {
+    package func noteAnswer(_ index: Int) -> Bool {
         guard silences(index) != 0 else { return false }
         let before = unsafe slot(index)?.pointee.silences.exchange(0, ordering: .relaxed) ?? 0
         guard before >= Self.suspicion else { return false }
@@ -409,15 +409,15 @@ struct NodeTableHeader: ~Copyable {
     // MARK: What probes find out, and the address, which only the module's own process writes
 
     /// Raw value of the capabilities that it has shown, 0 before.
-    public func capabilities(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.capabilities ?? 0 }
-    public func setCapabilities(_ index: Int, _ value: UInt32) { unsafe slot(index)?.pointee.capabilities = value }
+    package func capabilities(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.capabilities ?? 0 }
+    package func setCapabilities(_ index: Int, _ value: UInt32) { unsafe slot(index)?.pointee.capabilities = value }
 
     /// Its address, nil while there is none.
-    public func address(_ index: Int) -> NodeAddress? { unsafe slot(index)?.pointee.address }
+    package func address(_ index: Int) -> NodeAddress? { unsafe slot(index)?.pointee.address }
     /// Version of the address, 0 never published.
-    public func addressVersion(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.version ?? 0 }
+    package func addressVersion(_ index: Int) -> UInt32 { unsafe slot(index)?.pointee.version ?? 0 }
     /// Gives it an address, about which nothing is known yet.
-    public func publishAddress(_ index: Int, _ address: NodeAddress) {
+    package func publishAddress(_ index: Int, _ address: NodeAddress) {
         unsafe slot(index)?.pointee.publish(address)
         unsafe slot(index)?.pointee.roundTrip.reset()
         noteAnswer(index, at: 0)

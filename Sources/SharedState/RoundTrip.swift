@@ -4,14 +4,14 @@
 import Synchronization
 
 /// The smoothed round trip and its variation (RFC 6298 section 2, with alpha 1/8, beta 1/4 and K 4).
-public struct RoundTrip: Equatable, Sendable {
+package struct RoundTrip: Equatable, Sendable {
     /// In microseconds, 1 or more.
-    public let smoothedMicroseconds: UInt32
+    package let smoothedMicroseconds: UInt32
     /// In microseconds.
-    public let variationMicroseconds: UInt32
+    package let variationMicroseconds: UInt32
 
     /// Time until a command may count as lost, in nanoseconds: the smoothed round trip and four variations.
-    public var timeoutNanoseconds: UInt64 {
+    package var timeoutNanoseconds: UInt64 {
         (UInt64(smoothedMicroseconds) &+ 4 &* UInt64(variationMicroseconds)) &* 1000
     }
 

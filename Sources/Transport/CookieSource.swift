@@ -21,9 +21,9 @@ struct CookieTag: Equatable {
 ///
 /// A source that was filled before a fork is filled anew in the child: the process id is compared once per exchange,
 /// when its first command is added, so that two processes never draw the same bytes.
-public struct CookieSource: ~Copyable {
+package struct CookieSource: ~Copyable {
     /// Length of a cookie's text, in bytes: five bits each.
-    public static let length = randomLength + tagLength
+    package static let length = randomLength + tagLength
 
     private static let randomLength = 16
     private static let tagLength = 5
@@ -32,7 +32,7 @@ public struct CookieSource: ~Copyable {
     private var used = 0
     private var owner: Int64 = -1
 
-    public init() {}
+    package init() {}
 
     /// Forgets what another process has drawn. `Exchange.add` does it.
     mutating func beginExchange(processID: Int64 = Kernel.processID()) {

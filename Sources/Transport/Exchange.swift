@@ -1,45 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The exchange: many commands out at once, their answers in by cookie. No socket and no clock in here.
 
-public import Bytes
+package import Bytes
 
 /// Commands under way to one node, as a state machine: commands, arrivals and the time go in; what to send and when
 /// to wake up comes out. Times are nanoseconds of one monotonic clock. Reuse keeps all capacity.
 ///
 /// `begin`, `add` for each command; then, until `phase` is no longer running: send every `wire` that `due` names, wait
 /// until `nextDeadline` or an arrival, `receive` what arrived. `ExchangeGroup` is that loop for any number of them.
-public struct Exchange: ~Copyable {
+package struct Exchange: ~Copyable {
     /// The commands of one exchange.
-    public static let maximumCommands = 256
+    package static let maximumCommands = 256
     /// Unanswered commands on the wire: RTPProxy's receive buffer holds some forty of them (control-protocol: Sizes).
-    public static let maximumWindow = 8
+    package static let maximumWindow = 8
     /// Bytes of a command, without cookie.
-    public static let maximumCommandLength = 8191
+    package static let maximumCommandLength = 8191
     /// Bytes of a reply, without cookie and line end.
-    public static let maximumReplyLength = 1024
+    package static let maximumReplyLength = 1024
     /// The shortest time to a first retransmission, in nanoseconds; what is less counts as this.
-    public static let minimumRetransmission: UInt64 = 1_000_000
+    package static let minimumRetransmission: UInt64 = 1_000_000
 
     /// All replies' bytes; `reply(_:)` says which are whose.
-    public private(set) var incoming: [UInt8] = []
+    package private(set) var incoming: [UInt8] = []
     /// All commands as they go on the wire; `wire(_:)` says which are whose.
-    public private(set) var outgoing: [UInt8] = []
-    public private(set) var framing = Framing.datagram
-    public private(set) var phase = ExchangePhase.complete
+    package private(set) var outgoing: [UInt8] = []
+    package private(set) var framing = Framing.datagram
+    package private(set) var phase = ExchangePhase.complete
     /// When the budget is over.
-    public private(set) var deadline: UInt64 = 0
+    package private(set) var deadline: UInt64 = 0
     /// Commands that have their reply.
-    public private(set) var answered = 0
+    package private(set) var answered = 0
     /// Datagrams and stream commands handed out, retransmissions among them.
-    public private(set) var sent = 0
-    public private(set) var retransmitted = 0
+    package private(set) var sent = 0
+    package private(set) var retransmitted = 0
     /// Arrivals with none of this exchange's cookies.
-    public private(set) var foreign = 0
+    package private(set) var foreign = 0
     /// The longest round trip among commands that were sent once, in nanoseconds: of one that was sent again, nobody
     /// knows which copy was answered (RFC 6298 section 3). Nil where there is none.
-    public private(set) var roundTrip: UInt64?
+    package private(set) var roundTrip: UInt64?
     /// When the last reply came; nil while there is none.
-    public private(set) var answeredAt: UInt64?
+    package private(set) var answeredAt: UInt64?
 
     /// The member of a group that this is, which its cookies name.
     let member: Int
@@ -60,7 +60,7 @@ public struct Exchange: ~Copyable {
     }
 
     /// An exchange without commands, with room for an ordinary one.
-    public init() { self.init(member: 0) }
+    package init() { self.init(member: 0) }
 
     /// `reserves`: with room for an ordinary exchange from the beginning.
     init(member: Int, reserves: Bool = true) {
@@ -73,7 +73,7 @@ public struct Exchange: ~Copyable {
 
     /// Starts anew without commands. `budget`, from `now` to the end of all of it, and `firstRetransmission`, after
     /// which the intervals double, are nanoseconds; `window` is 1...8.
-    public mutating func begin(
+    package mutating func begin(
         now: UInt64, budget: UInt64, firstRetransmission: UInt64, window: Int = Exchange.maximumWindow,
         framing: Framing = .datagram
     ) {
@@ -95,7 +95,7 @@ public struct Exchange: ~Copyable {
     }
 
     /// Adds a command; it is sent when `due(now:)` says so. Nothing is added where an error is thrown.
-    public mutating func add(
+    package mutating func add(
         _ bytes: Span<UInt8>, _ command: ByteRange, cookies: inout CookieSource
     ) throws(ExchangeError) {
         let inside = bytes.clamped(command)
@@ -120,7 +120,7 @@ public struct Exchange: ~Copyable {
     }
 
     /// As above, the whole of `command`.
-    public mutating func add(_ command: Span<UInt8>, cookies: inout CookieSource) throws(ExchangeError) {
+    package mutating func add(_ command: Span<UInt8>, cookies: inout CookieSource) throws(ExchangeError) {
         try add(command, command.all, cookies: &cookies)
     }
 
@@ -128,16 +128,16 @@ public struct Exchange: ~Copyable {
     var awaited: Int { unsent &- answered }
 
     /// Commands that were added.
-    public var count: Int { commands.count }
+    package var count: Int { commands.count }
 
     /// What of `outgoing` to put on the wire for a command; empty where there is no such command.
-    public func wire(_ index: Int) -> ByteRange {
+    package func wire(_ index: Int) -> ByteRange {
         guard index >= 0, index < commands.count else { return .empty }
         return commands[index].wire
     }
 
     /// What of `incoming` is the reply to a command, without its line end; nil while there is none.
-    public func reply(_ index: Int) -> ByteRange? {
+    package func reply(_ index: Int) -> ByteRange? {
         guard index >= 0, index < commands.count else { return nil }
         return commands[index].reply
     }
@@ -148,7 +148,7 @@ public struct Exchange: ~Copyable {
 extension Exchange {
     /// The command to put on the wire now, which counts as sent; nil where there is nothing more to send at `now`.
     /// At the deadline the exchange expires.
-    public mutating func due(now: UInt64) -> Int? {
+    package mutating func due(now: UInt64) -> Int? {
         guard phase == .running else { return nil }
         guard now < deadline else {
             phase = .expired
@@ -206,7 +206,7 @@ extension Exchange {
     }
 
     /// When to call `due(now:)` next if nothing arrives before: never later than the deadline.
-    public var nextDeadline: UInt64 {
+    package var nextDeadline: UInt64 {
         guard framing == .datagram else { return deadline }
         var next = deadline
         for index in 0..<unsent where commands[index].reply == nil {
@@ -225,7 +225,7 @@ extension Exchange {
 
 extension Exchange {
     /// Takes a datagram: `COOKIE SP reply`, trailing CR and LF ignored.
-    public mutating func receive(datagram: Span<UInt8>, now: UInt64) -> Arrival {
+    package mutating func receive(datagram: Span<UInt8>, now: UInt64) -> Arrival {
         receive(datagram, datagram: datagram.all, now: now)
     }
 
@@ -243,7 +243,7 @@ extension Exchange {
     }
 
     /// Takes what a stream brought for a command, trailing CR and LF ignored.
-    public mutating func receive(
+    package mutating func receive(
         _ bytes: Span<UInt8>, _ reply: ByteRange, for index: Int, now: UInt64
     ) -> Arrival {
         guard phase == .running, framing != .datagram, index >= 0, index < unsent else {

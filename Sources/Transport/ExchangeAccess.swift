@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A member's exchange from outside: filled and read piece by piece, without lending it to a closure.
 
-public import Bytes
+package import Bytes
 
 extension ExchangeGroup {
     /// Begins the exchange of `member` anew; see `Exchange.begin`.
-    public mutating func begin(
+    package mutating func begin(
         _ member: Int, now: UInt64, budget: UInt64, firstRetransmission: UInt64, framing: Framing,
         window: Int = Exchange.maximumWindow
     ) {
@@ -15,7 +15,7 @@ extension ExchangeGroup {
     }
 
     /// Adds a command to the exchange of `member`; see `Exchange.add`.
-    public mutating func add(
+    package mutating func add(
         _ member: Int, _ command: Span<UInt8>, cookies: inout CookieSource
     ) throws(ExchangeError) {
         guard core.value.members.contains(member) else { return }
@@ -23,29 +23,29 @@ extension ExchangeGroup {
     }
 
     /// Ends the exchange of `member` as refused, without asking: its node has no address.
-    public mutating func refuse(_ member: Int) {
+    package mutating func refuse(_ member: Int) {
         guard core.value.members.contains(member) else { return }
         core.value.abandon(member)
         core.value.members[member].outcome = .refused
     }
 
     /// How many commands the exchange of `member` has.
-    public func count(_ member: Int) -> Int {
+    package func count(_ member: Int) -> Int {
         core.value.members.contains(member) ? core.value.members[member].exchange.count : 0
     }
 
     /// The bytes that the replies of `member` are ranges of.
-    public func incoming(_ member: Int) -> [UInt8] {
+    package func incoming(_ member: Int) -> [UInt8] {
         core.value.members.contains(member) ? core.value.members[member].exchange.incoming : []
     }
 
     /// Where the reply to a command of `member` stands; nil while there is none.
-    public func reply(_ member: Int, _ index: Int) -> ByteRange? {
+    package func reply(_ member: Int, _ index: Int) -> ByteRange? {
         core.value.members.contains(member) ? core.value.members[member].exchange.reply(index) : nil
     }
 
     /// What the exchange of `member` has put on the wire and got back.
-    public func tally(_ member: Int) -> ExchangeTally {
+    package func tally(_ member: Int) -> ExchangeTally {
         guard core.value.members.contains(member) else { return ExchangeTally(sent: 0, retransmitted: 0, answered: 0) }
         return ExchangeTally(
             sent: core.value.members[member].exchange.sent,
@@ -54,22 +54,22 @@ extension ExchangeGroup {
     }
 
     /// When the last reply to `member` came; see `Exchange.answeredAt`.
-    public func answeredAt(_ member: Int) -> UInt64? {
+    package func answeredAt(_ member: Int) -> UInt64? {
         core.value.members.contains(member) ? core.value.members[member].exchange.answeredAt : nil
     }
 
     /// How long `member`'s node took, in nanoseconds; see `Exchange.roundTrip`.
-    public func roundTrip(_ member: Int) -> UInt64? {
+    package func roundTrip(_ member: Int) -> UInt64? {
         core.value.members.contains(member) ? core.value.members[member].exchange.roundTrip : nil
     }
 }
 
 /// How much an exchange has put on the wire, and how much came back.
-public struct ExchangeTally: Equatable, Sendable {
+package struct ExchangeTally: Equatable, Sendable {
     /// Datagrams and stream commands, retransmissions among them.
-    public let sent: Int
+    package let sent: Int
     /// Those that were sent before.
-    public let retransmitted: Int
+    package let retransmitted: Int
     /// Commands that have their reply.
-    public let answered: Int
+    package let answered: Int
 }

@@ -2,7 +2,7 @@
 // Where an exchange stands, what arrives, and what it refuses.
 
 /// How commands are told apart on the wire.
-public enum Framing: Sendable {
+package enum Framing: Sendable {
     /// `COOKIE SP command` in a datagram of its own, sent again until it is answered.
     case datagram
     /// `command LF` on a connection of its own, sent once.
@@ -12,7 +12,7 @@ public enum Framing: Sendable {
 }
 
 /// How an exchange with a node ended.
-public enum ExchangeOutcome: Equatable, Sendable {
+package enum ExchangeOutcome: Equatable, Sendable {
     /// Every command has its reply.
     case complete
     /// The budget is over.
@@ -39,7 +39,7 @@ public enum ExchangeOutcome: Equatable, Sendable {
 }
 
 /// Where an exchange stands.
-public enum ExchangePhase: Equatable, Sendable {
+package enum ExchangePhase: Equatable, Sendable {
     /// Commands are unanswered and there is time.
     case running
     /// Every command has its reply.
@@ -51,7 +51,7 @@ public enum ExchangePhase: Equatable, Sendable {
 }
 
 /// What a datagram was.
-public enum Arrival: Equatable, Sendable {
+package enum Arrival: Equatable, Sendable {
     /// The reply to this command.
     case matched(Int)
     /// A second reply to this command; the first one stays.
@@ -63,7 +63,7 @@ public enum Arrival: Equatable, Sendable {
 }
 
 /// Why a command was not added.
-public enum ExchangeError: Error, Equatable, Sendable {
+package enum ExchangeError: Error, Equatable, Sendable {
     /// More than 256 commands.
     case tooMany
     /// Longer than 8191 bytes (control-protocol: Sizes).
@@ -74,7 +74,7 @@ public enum ExchangeError: Error, Equatable, Sendable {
     case noCookie
 
     /// A few words for a log line.
-    public var text: StaticString {
+    package var text: StaticString {
         switch self {
         case .tooMany: "more than 256 commands at once"
         case .tooLong: "command longer than 8191 bytes"

@@ -5,7 +5,7 @@ internal import Bytes
 private import CPosix
 
 /// How a look-up ended.
-public enum LookUpResult: Equatable, Sendable {
+package enum LookUpResult: Equatable, Sendable {
     /// At least one, each once, in the order of the system's resolver.
     case addresses([SocketAddress])
     case failed(ResolveError)
@@ -84,26 +84,26 @@ struct LookUpSlots: ~Copyable {
 ///
 /// Each is a call of the system's resolver on a thread of its own, so that it finds what every other program on the host
 /// finds (files, DNS and whatever else nsswitch.conf names) and a name server that hangs holds up that name alone.
-public struct NameLookUps: ~Copyable {
+package struct NameLookUps: ~Copyable {
     /// Threads at once; the names beyond have their turn when one has ended.
-    public static let maximum = 64
+    package static let maximum = 64
 
     /// Rings when a look-up is over.
-    public let signal: WakeSignal
+    package let signal: WakeSignal
     private var all: Allocated<LookUpSlots>
 
     /// For `nodes` nodes, numbered from 0. Without a descriptor for the signal, results wait until they are asked for.
-    public init(nodes: Int) {
+    package init(nodes: Int) {
         signal = WakeSignal() ?? WakeSignal(inherited: -1)
         all = Allocated(LookUpSlots(nodes: nodes))
     }
 
     /// Whether the name of `node` is being looked up.
-    public func isUnderWay(_ node: Int) -> Bool { all.value.slots.contains(node) && all.value.slots[node].isUnderWay }
+    package func isUnderWay(_ node: Int) -> Bool { all.value.slots.contains(node) && all.value.slots[node].isUnderWay }
 
     /// Begins to look up the host of `url`, parsed from the beginning of `bytes`, for `node`. False where that is not
     /// possible now, or under way already.
-    public mutating func start(_ node: Int, _ bytes: Span<UInt8>, _ url: NodeURL) -> Bool {
+    package mutating func start(_ node: Int, _ bytes: Span<UInt8>, _ url: NodeURL) -> Bool {
         guard all.value.slots.contains(node), !isUnderWay(node), all.value.count < Self.maximum, !url.scheme.isUnix
         else { return false }
         all.value.slots[node].lookUp = NameLookUp(bytes, url, signal: signal.descriptor)
@@ -113,14 +113,14 @@ public struct NameLookUps: ~Copyable {
     }
 
     /// What the look-up for `node` has come to, once; nil where none has ended.
-    public mutating func takeResult(_ node: Int) -> LookUpResult? {
+    package mutating func takeResult(_ node: Int) -> LookUpResult? {
         guard all.value.slots.contains(node), let result = all.value.slots[node].result else { return nil }
         forget(node)
         return result
     }
 
     /// Nobody asks any more what the look-up for `node` comes to.
-    public mutating func forget(_ node: Int) {
+    package mutating func forget(_ node: Int) {
         guard isUnderWay(node) else { return }
         all.value.slots[node].lookUp = nil
         all.value.count &-= 1

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The URL of an RTPProxy as a configuration names it, cut into ranges.
 
-public import Bytes
+package import Bytes
 
 /// How commands travel to a node and replies back (control-protocol: Transports).
-public enum NodeScheme: UInt8, Sendable {
+package enum NodeScheme: UInt8, Sendable {
     /// IPv4 datagrams.
     case udp = 1
     /// IPv6 datagrams.
@@ -19,7 +19,7 @@ public enum NodeScheme: UInt8, Sendable {
     case tcp6 = 6
 
     /// How a command is framed on this transport.
-    public var framing: Framing {
+    package var framing: Framing {
         switch self {
         case .udp, .udp6: .datagram
         case .unix: .stream
@@ -28,17 +28,17 @@ public enum NodeScheme: UInt8, Sendable {
     }
 
     /// Whether a node is found by the path of a socket, and has no network address.
-    public var isUnix: Bool { self == .unix || self == .cunix }
+    package var isUnix: Bool { self == .unix || self == .cunix }
     /// Whether a node's address is an IPv6 one.
-    public var isIPv6: Bool { self == .udp6 || self == .tcp6 }
+    package var isIPv6: Bool { self == .udp6 || self == .tcp6 }
 }
 
 /// Why a URL is refused.
-public enum NodeURLError: Error, Equatable, Sendable {
+package enum NodeURLError: Error, Equatable, Sendable {
     case empty, tooLong, unfitByte, unknownScheme, noHost, badHost, needsIPv6, badPort, noPath, pathTooLong
 
     /// A few words for a log line that quotes the URL.
-    public var text: StaticString {
+    package var text: StaticString {
         switch self {
         case .empty: "empty URL"
         case .tooLong: "URL longer than 255 bytes"
@@ -61,24 +61,24 @@ public enum NodeURLError: Error, Equatable, Sendable {
 /// `rtpproxy.sock`). Schemes are read in either letter case. A host `*`, as RTPProxy's own option `-s` has it, is this
 /// host. A port may be the name of a service. Of an IPv6 address without brackets the last part is the port where it is
 /// a number and leaves an address: `udp6:::1:7890`.
-public struct NodeURL: Equatable, Sendable {
-    public let scheme: NodeScheme
+package struct NodeURL: Equatable, Sendable {
+    package let scheme: NodeScheme
     /// Host without brackets, or path; offsets count from the beginning of the URL.
-    public let target: ByteRange
+    package let target: ByteRange
     /// 1..65535; 0 for `unix` and `cunix`.
-    public let port: UInt16
+    package let port: UInt16
 
     /// RTPProxy's own default.
-    public static let defaultPort: UInt16 = 22222
+    package static let defaultPort: UInt16 = 22222
     /// What a node's URL may be long, in bytes.
-    public static let maximumLength = 255
+    package static let maximumLength = 255
     /// What fits `sun_path` with its NUL, in bytes.
-    public static let maximumPathLength = 107
+    package static let maximumPathLength = 107
     /// The longest domain name, in bytes.
-    public static let maximumHostLength = 253
+    package static let maximumHostLength = 253
 
     /// Reads the URL that stands at `range`; nothing around it is skipped.
-    public init(_ bytes: Span<UInt8>, _ range: ByteRange) throws(NodeURLError) {
+    package init(_ bytes: Span<UInt8>, _ range: ByteRange) throws(NodeURLError) {
         let url = bytes.clamped(range)
         guard !url.isEmpty else { throw .empty }
         guard url.count <= Self.maximumLength else { throw .tooLong }

@@ -3,7 +3,7 @@
 
 extension MonotonicClock {
     /// Waits for `nanoseconds`, or until a signal comes.
-    public static func sleep(nanoseconds: UInt64) {
+    package static func sleep(nanoseconds: UInt64) {
         var nothing: [PollEntry] = []
         _ = Kernel.wait(&nothing, nanoseconds: nanoseconds)
     }

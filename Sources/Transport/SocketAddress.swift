@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Network addresses of nodes as plain words, and how a host becomes one.
 
-public import Bytes
+package import Bytes
 private import CPosix
 
 /// Address and port of a datagram or TCP node, as three words that fit shared atomics.
 ///
 /// First word: kind (4 or 6) in bits 0 to 7, port in bits 16 to 31, IPv6 scope in bits 32 to 63. Second and third:
 /// the address in network order; an IPv4 address is the low half of the second.
-public struct SocketAddress: Equatable, Sendable {
+package struct SocketAddress: Equatable, Sendable {
     private let first: UInt64
     private let second: UInt64
     private let third: UInt64
 
     /// The address that `words` gave; nil where they are none, such as three zeros for 'not resolved'.
-    public init?(words: (UInt64, UInt64, UInt64)) {
+    package init?(words: (UInt64, UInt64, UInt64)) {
         let kind = words.0 & 0xFF
         guard kind == 4 || kind == 6 else { return nil }
         (first, second, third) = words
     }
 
-    public var words: (UInt64, UInt64, UInt64) { (first, second, third) }
-    public var isIPv6: Bool { first & 0xFF == 6 }
-    public var port: UInt16 { UInt16(truncatingIfNeeded: first >> 16) }
+    package var words: (UInt64, UInt64, UInt64) { (first, second, third) }
+    package var isIPv6: Bool { first & 0xFF == 6 }
+    package var port: UInt16 { UInt16(truncatingIfNeeded: first >> 16) }
 }
 
 /// Why a host has no address.
-public enum ResolveError: Error, Equatable, Sendable {
+package enum ResolveError: Error, Equatable, Sendable {
     case notFound, tryAgain, failed, noAddress
 
     /// From the EAI_ code of a failure.
@@ -40,7 +40,7 @@ public enum ResolveError: Error, Equatable, Sendable {
     }
 
     /// A few words for a log line that names the URL.
-    public var text: StaticString {
+    package var text: StaticString {
         switch self {
         case .notFound: "host name does not resolve"
         case .tryAgain: "name service does not answer"
@@ -51,22 +51,22 @@ public enum ResolveError: Error, Equatable, Sendable {
 }
 
 /// From hosts to addresses.
-public enum Resolver {
+package enum Resolver {
     /// The address that the host at `range` spells in digits, or nil. Never blocks; nil for unix sockets.
-    public static func numeric(
+    package static func numeric(
         _ bytes: Span<UInt8>, _ range: ByteRange, port: UInt16, scheme: NodeScheme
     ) -> SocketAddress? {
         try? look(bytes, range, port, scheme, numericOnly: true)
     }
 
     /// The address of `url`, parsed from the beginning of `bytes`, if it is given in digits. Never blocks.
-    public static func numeric(_ bytes: Span<UInt8>, _ url: NodeURL) -> SocketAddress? {
+    package static func numeric(_ bytes: Span<UInt8>, _ url: NodeURL) -> SocketAddress? {
         numeric(bytes, url.target, port: url.port, scheme: url.scheme)
     }
 
     /// The first address of `url`, parsed from the beginning of `bytes`. **May block for as long as the system's
     /// resolver does**: not for a process that serves calls.
-    public static func resolve(_ bytes: Span<UInt8>, _ url: NodeURL) throws(ResolveError) -> SocketAddress {
+    package static func resolve(_ bytes: Span<UInt8>, _ url: NodeURL) throws(ResolveError) -> SocketAddress {
         try look(bytes, url.target, url.port, url.scheme, numericOnly: false)
     }
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A listening stream socket and the connections to it: as many as there is room for, and none can hold the others up.
 
-public import Bytes
+package import Bytes
 private import CPosix
 
 /// Why there is no listening socket.
-public enum ListenError: Error, Equatable, Sendable {
+package enum ListenError: Error, Equatable, Sendable {
     case resolve(ResolveError)
     case system(SystemError)
 
     /// A few words for a log line.
-    public var text: StaticString {
+    package var text: StaticString {
         switch self {
         case .resolve(let error): error.text
         case .system(let error): error.text
@@ -19,7 +19,7 @@ public enum ListenError: Error, Equatable, Sendable {
 }
 
 /// What the bytes of a connection were.
-public enum ArrivalVerdict: Sendable {
+package enum ArrivalVerdict: Sendable {
     /// Not whole yet.
     case going
     /// Of use: this connection stays when others have to go.
@@ -32,9 +32,9 @@ public enum ArrivalVerdict: Sendable {
 ///
 /// The connections have room for `capacity`, and `ListenerPlaces` says whose place the next one takes. So half-open
 /// connections cost what they cost once, and whoever has something to say is heard.
-public struct StreamListener: ~Copyable {
+package struct StreamListener: ~Copyable {
     /// Connections at once.
-    public static let capacity = 64
+    package static let capacity = 64
     /// Connections taken, and bytes read of each, in one step: none can keep the others waiting for long.
     private static let acceptsPerStep = 16
     private static let bytesPerStep = 256
@@ -53,7 +53,7 @@ public struct StreamListener: ~Copyable {
     /// Listens at `url`, which was parsed from the beginning of `bytes`: a path (`unix:`) or an address of TCP. May look
     /// a name up: at start-up only. A socket file that nobody listens at any more is replaced.
     /// `user` and `group` get a socket file, -1: whoever made it keeps it.
-    public init(_ bytes: Span<UInt8>, _ url: NodeURL, user: Int32 = -1, group: Int32 = -1) throws(ListenError) {
+    package init(_ bytes: Span<UInt8>, _ url: NodeURL, user: Int32 = -1, group: Int32 = -1) throws(ListenError) {
         let kind: SocketKind = url.scheme.isUnix ? .unix : url.scheme.isIPv6 ? .tcp6 : .tcp
         let file: Descriptor
         do throws(SystemError) { file = try Descriptor(opened: Kernel.open(kind), by: Kernel.self) } catch {
@@ -130,7 +130,7 @@ public struct StreamListener: ~Copyable {
     /// Waits at most `nanoseconds` for something to happen and deals with it. `opened` is told which place a new
     /// connection has, from 0; `arrived` gets the bytes of a place, and says what becomes of its connection. Once
     /// `isEnough` says so, no more is read: the rest has its turn first in the next step.
-    public mutating func step(
+    package mutating func step(
         nanoseconds: UInt64, opened: (Int) -> Void, arrived: (Int, Span<UInt8>, ByteRange) -> ArrivalVerdict,
         isEnough: () -> Bool
     ) {

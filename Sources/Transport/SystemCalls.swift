@@ -48,9 +48,9 @@ struct PollEntry: Equatable {
 }
 
 /// The monotonic clock that an exchange's times are of.
-public enum MonotonicClock {
+package enum MonotonicClock {
     /// Nanoseconds since some fixed moment.
-    public static func now() -> UInt64 { cposix_now() }
+    package static func now() -> UInt64 { cposix_now() }
 }
 
 /// The real system.

@@ -4,47 +4,47 @@
 private import CPosix
 
 /// Why a system call failed.
-public struct SystemError: Error, Equatable, Sendable {
+package struct SystemError: Error, Equatable, Sendable {
     /// The error number, as errno(3) lists them.
-    public let code: Int32
+    package let code: Int32
 
-    public init(code: Int32) { self.code = code }
+    package init(code: Int32) { self.code = code }
 
     /// Nothing listens at the address.
-    public static let refused = SystemError(code: ECONNREFUSED)
+    package static let refused = SystemError(code: ECONNREFUSED)
     /// The peer went away in the middle.
-    public static let reset = SystemError(code: ECONNRESET)
+    package static let reset = SystemError(code: ECONNRESET)
     /// The peer went away before it was written to.
-    public static let brokenPipe = SystemError(code: EPIPE)
+    package static let brokenPipe = SystemError(code: EPIPE)
     /// Not now.
-    public static let again = SystemError(code: EAGAIN)
+    package static let again = SystemError(code: EAGAIN)
     /// A connection is being made.
     static let inProgress = SystemError(code: EINPROGRESS)
     /// A signal came first.
-    public static let interrupted = SystemError(code: EINTR)
+    package static let interrupted = SystemError(code: EINTR)
     /// The system has no room for the packet now.
-    public static let noBuffers = SystemError(code: ENOBUFS)
+    package static let noBuffers = SystemError(code: ENOBUFS)
     /// This process has no descriptor left.
-    public static let processDescriptors = SystemError(code: EMFILE)
+    package static let processDescriptors = SystemError(code: EMFILE)
     /// The whole system has none left.
-    public static let systemDescriptors = SystemError(code: ENFILE)
+    package static let systemDescriptors = SystemError(code: ENFILE)
     /// The kernel has no memory.
-    public static let noMemory = SystemError(code: ENOMEM)
+    package static let noMemory = SystemError(code: ENOMEM)
     /// The datagram is larger than can be sent.
-    public static let tooLarge = SystemError(code: EMSGSIZE)
+    package static let tooLarge = SystemError(code: EMSGSIZE)
     /// No route.
-    public static let networkUnreachable = SystemError(code: ENETUNREACH)
+    package static let networkUnreachable = SystemError(code: ENETUNREACH)
     /// No such socket file.
-    public static let noFile = SystemError(code: ENOENT)
+    package static let noFile = SystemError(code: ENOENT)
     /// Somebody else has the address, or a file is in the way.
-    public static let inUse = SystemError(code: EADDRINUSE)
+    package static let inUse = SystemError(code: EADDRINUSE)
     /// A file is in the way.
-    public static let exists = SystemError(code: EEXIST)
+    package static let exists = SystemError(code: EEXIST)
     /// An argument that cannot be.
-    public static let invalid = SystemError(code: EINVAL)
+    package static let invalid = SystemError(code: EINVAL)
 
     /// Whether the fault lies in this process or host and says nothing about the node.
-    public var isLocal: Bool {
+    package var isLocal: Bool {
         switch self {
         case .processDescriptors, .systemDescriptors, .noMemory, .noBuffers, .tooLarge, .invalid: true
         default: false
@@ -52,7 +52,7 @@ public struct SystemError: Error, Equatable, Sendable {
     }
 
     /// A few words for a log line; the number says the rest.
-    public var text: StaticString {
+    package var text: StaticString {
         switch self {
         case .refused: "connection refused"
         case .reset: "connection closed by the peer"

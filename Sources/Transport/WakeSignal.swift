@@ -4,25 +4,25 @@
 private import CPosix
 
 /// An eventfd that all processes inherit: made before the fork, sent by any, received by one. It is never closed.
-public struct WakeSignal: ~Copyable {
+package struct WakeSignal: ~Copyable {
     let descriptor: Int32
 
     /// Nil where the system has no descriptor left.
-    public init?() {
+    package init?() {
         let made = cposix_eventfd()
         guard made >= 0 else { return nil }
         descriptor = Int32(truncatingIfNeeded: made)
     }
 
     /// The signal that another process has made.
-    public init(inherited descriptor: Int32) { self.descriptor = descriptor }
+    package init(inherited descriptor: Int32) { self.descriptor = descriptor }
 
     /// What a forked process finds it by.
-    public var number: Int32 { descriptor }
+    package var number: Int32 { descriptor }
 
     /// Wakes whoever waits, now or when it waits next.
-    public func send() { _ = cposix_ring(descriptor) }
+    package func send() { _ = cposix_ring(descriptor) }
 
     /// Takes it back: what was sent before has been received.
-    public func clear() { _ = cposix_quieten(descriptor) }
+    package func clear() { _ = cposix_quieten(descriptor) }
 }

@@ -4,7 +4,7 @@
 import Bytes
 import ControlProtocol
 import SDP
-public import SharedState
+package import SharedState
 import Transport
 
 /// A job: a call under way, or one that waits until earlier ones of its Call-ID are over.
@@ -24,7 +24,7 @@ struct Job {
 
 /// The calls of one process. It has a worker of its own: a route that goes on in this process may call the module's
 /// functions, and they use another one.
-public struct AsyncProcess: ~Copyable {
+package struct AsyncProcess: ~Copyable {
     var worker: Worker
     private let process: Int
     /// By number; numbers that are free stand in `free`.
@@ -51,7 +51,7 @@ public struct AsyncProcess: ~Copyable {
     private static var longestPause: UInt64 { 50_000_000 }
 
     /// `process`: which of the asynchronous ones this is, from 0.
-    public init(process: Int, settings: Settings, table: consuming NodeTable, calls: consuming CallTable?) {
+    package init(process: Int, settings: Settings, table: consuming NodeTable, calls: consuming CallTable?) {
         // One exchange for each call, and some more for those that ask a second node.
         let members = settings.asyncMaximum &+ settings.asyncMaximum / 8 &+ 64
         worker = Worker(settings: settings, table: table, calls: calls, members: members)
@@ -61,7 +61,7 @@ public struct AsyncProcess: ~Copyable {
     }
 
     /// Drives calls until `isWanted` says no. They come by `delivery`.
-    public mutating func run<Host: JobHost>(
+    package mutating func run<Host: JobHost>(
         _ host: Host, _ delivery: JobDelivery, while isWanted: () -> Bool
     ) {
         let signal = delivery.signal(process)

@@ -6,16 +6,16 @@ import SharedState
 import Transport
 
 /// One process's end of all of them.
-@safe public struct JobDelivery {
+@safe package struct JobDelivery {
     let queues: JobQueues
     private let signals: [Int32]
 
     /// Bytes of shared memory for so many processes.
-    public static func size(_ count: Int) -> Int { JobQueues.size(count: count) }
+    package static func size(_ count: Int) -> Int { JobQueues.size(count: count) }
 
     /// Lays the queues out in `block`, which is zeroed, aligned to 64 and shared, and makes the signals, by which
     /// forked processes find them; nil where the system has no descriptor left. Once, before the fork.
-    public static func create(in block: UnsafeMutableRawPointer, count: Int) -> [Int32]? {
+    package static func create(in block: UnsafeMutableRawPointer, count: Int) -> [Int32]? {
         unsafe JobQueues.create(in: block, count: count)
         var signals: [Int32] = []
         for _ in 0..<max(count, 0) {
@@ -26,7 +26,7 @@ import Transport
     }
 
     /// Attaches to what `create` has made.
-    public init(attaching block: UnsafeMutableRawPointer, signals: [Int32]) {
+    package init(attaching block: UnsafeMutableRawPointer, signals: [Int32]) {
         queues = unsafe JobQueues(attaching: block, count: signals.count)
         self.signals = signals
     }
@@ -45,24 +45,24 @@ import Transport
     }
 
     /// Calls that the processes have under way.
-    public var underWay: Int {
+    package var underWay: Int {
         var sum = 0
         for index in 0..<count { sum &+= queues.underWay(index) }
         return sum
     }
 
     /// Calls that were refused since start because too many were under way.
-    public var refusals: UInt64 { queues.refusals }
+    package var refusals: UInt64 { queues.refusals }
 
     /// A transaction for which an offer created something is gone: hands the record over once more, for deleting that.
     /// False where that cannot be: the record is the caller's.
-    public func undo(_ record: JobRecord) -> Bool {
+    package func undo(_ record: JobRecord) -> Bool {
         record.becomeUndo() && push(record, to: record.with(.callID) { Self.process(for: $0, of: count) })
     }
 
     /// The transaction of a record that was handed over to the host is held up: hands the record to its process, which
     /// will try again. False where that cannot be: the record is still the host's.
-    public func holdUp(_ record: JobRecord) -> Bool {
+    package func holdUp(_ record: JobRecord) -> Bool {
         record.header.isHeldUp = true
         return push(record, to: record.with(.callID) { Self.process(for: $0, of: count) })
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A handed-over call as the use cases see it: its message is the record.
 
-public import SDP
+package import SDP
 
 /// What became of the transaction that waited for a call.
-public enum Resumption: Sendable {
+package enum Resumption: Sendable {
     /// It goes on with what it was given.
     case taken
     /// It is gone, or its message could not be changed: nobody wants what was created.
@@ -16,7 +16,7 @@ public enum Resumption: Sendable {
 }
 
 /// The host of a process that drives other processes' calls.
-public protocol JobHost: ServerHost {
+package protocol JobHost: ServerHost {
     /// Lets the transaction of `record` go on: with `code`, after `edits` of its message where the code is `done`.
     /// `instance`: the URL of the node that was chosen, empty where none was.
     func resume(
@@ -109,7 +109,7 @@ extension JobText {
 
 extension JobRecord {
     /// Lends the body that the edits are of.
-    public func withBody<Result>(_ body: (Span<UInt8>) -> Result) -> Result { with(.body, body) }
+    package func withBody<Result>(_ body: (Span<UInt8>) -> Result) -> Result { with(.body, body) }
 
     var kind: JobKind? { JobKind(rawValue: header.kind) }
 

@@ -97,12 +97,12 @@ struct JobSpan {
 }
 
 /// A record. Who has it may read and write it; only one has it at a time. What is read is bounded by its size.
-@safe public struct JobRecord {
+@safe package struct JobRecord {
     /// Where it begins: what was allocated for it.
-    public let base: UnsafeMutableRawPointer
+    package let base: UnsafeMutableRawPointer
 
     /// A record that was handed over.
-    public init(_ base: UnsafeMutableRawPointer) { unsafe self.base = base }
+    package init(_ base: UnsafeMutableRawPointer) { unsafe self.base = base }
 
     var header: JobHeader {
         // SAFETY: whoever made the record has written its header first.
@@ -111,13 +111,13 @@ struct JobSpan {
     }
 
     /// Where the host's own part stands: as long as the host has asked for, aligned to 8.
-    public var continuation: UnsafeMutableRawPointer { unsafe base + Int(header.continuation) }
+    package var continuation: UnsafeMutableRawPointer { unsafe base + Int(header.continuation) }
 
     /// Whether its transaction was given a changed body to go on with.
-    public var isRewritten: Bool { header.isRewritten }
+    package var isRewritten: Bool { header.isRewritten }
 
     /// Whether a transaction waits for it.
-    public var hasContinuation: Bool { header.continuationSize > 0 }
+    package var hasContinuation: Bool { header.continuationSize > 0 }
 
     /// Lends a text; empty where it does not lie within the record.
     func with<Result, Failure: Error>(

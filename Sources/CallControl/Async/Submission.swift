@@ -7,7 +7,7 @@ import SDP
 import SharedState
 
 /// What came of suspending a transaction.
-public enum Suspension: Sendable {
+package enum Suspension: Sendable {
     case suspended
     /// The message is a retransmission, whose transaction waits already, or was cancelled meanwhile.
     case retransmission
@@ -15,7 +15,7 @@ public enum Suspension: Sendable {
 }
 
 /// A message whose transaction can wait.
-public protocol SuspendableCall: CallHost {
+package protocol SuspendableCall: CallHost {
     /// Bytes of the host's part of a record.
     var continuationSize: Int { get }
     /// Shared memory, aligned to 8; nil where there is none left.
@@ -26,7 +26,7 @@ public protocol SuspendableCall: CallHost {
 }
 
 /// What the script gets.
-public enum SubmissionResult: Sendable {
+package enum SubmissionResult: Sendable {
     /// This run of the script is over, the transaction waits.
     case suspended
     case code(ReturnCode)
@@ -34,21 +34,21 @@ public enum SubmissionResult: Sendable {
 
 extension Worker {
     /// `rtpproxy_offer_async`: as `offer`, the waiting done by another process.
-    public mutating func submitOffer<Host: SuspendableCall>(
+    package mutating func submitOffer<Host: SuspendableCall>(
         _ host: Host, _ delivery: JobDelivery, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
     ) -> SubmissionResult {
         submit(.offer, host, delivery, flags, address, hasAddress)
     }
 
     /// `rtpproxy_answer_async`
-    public mutating func submitAnswer<Host: SuspendableCall>(
+    package mutating func submitAnswer<Host: SuspendableCall>(
         _ host: Host, _ delivery: JobDelivery, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
     ) -> SubmissionResult {
         submit(.answer, host, delivery, flags, address, hasAddress)
     }
 
     /// `rtpproxy_destroy_async`: the deletion goes on while the script does.
-    public mutating func submitDelete<Host: SuspendableCall>(
+    package mutating func submitDelete<Host: SuspendableCall>(
         _ host: Host, _ delivery: JobDelivery, flags: Span<UInt8>
     ) -> ReturnCode {
         let kept = blocking
@@ -65,7 +65,7 @@ extension Worker {
     }
 
     /// `rtpproxy_manage_async`: the one that the message asks for. A deletion suspends nothing.
-    public mutating func submitManage<Host: SuspendableCall>(
+    package mutating func submitManage<Host: SuspendableCall>(
         _ host: Host, _ delivery: JobDelivery, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
     ) -> SubmissionResult {
         let (action, sdp) = manageAction(host)

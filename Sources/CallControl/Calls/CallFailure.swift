@@ -8,7 +8,7 @@ import SharedState
 import Transport
 
 /// What a script function returns.
-public enum ReturnCode: Int32, Sendable {
+package enum ReturnCode: Int32, Sendable {
     case done = 1
     case error = -1
     /// Another proxy has marked the body, or this message has been rewritten already.

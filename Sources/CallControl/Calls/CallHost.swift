@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the use cases ask of their host: the message, a log, a clock, and a place for the edits.
 
-public import SDP
+package import SDP
 
 /// How much a log line matters.
-public enum LogLevel: Sendable {
+package enum LogLevel: Sendable {
     case error
     case warning
     case notice
@@ -12,7 +12,7 @@ public enum LogLevel: Sendable {
 }
 
 /// What every process of the host can do.
-public protocol ServerHost {
+package protocol ServerHost {
     /// Writes one line; it holds printable ASCII only.
     func log(_ level: LogLevel, _ line: Span<UInt8>)
     /// The same with what a journal has fields for; an empty text is absent. `state`: that of the node. `callID`:
@@ -27,17 +27,17 @@ public protocol ServerHost {
 }
 
 /// A method, as far as the module tells methods apart.
-public enum SIPMethod: UInt8, Sendable {
+package enum SIPMethod: UInt8, Sendable {
     case invite, ack, bye, cancel, update, prack, other
 }
 
 /// The kind of route a function is called from, as far as it matters.
-public enum RouteKind: Sendable {
+package enum RouteKind: Sendable {
     case failure, branchFailure, other
 }
 
 /// What tm knows of a reply's transaction.
-public enum TransactionState: Sendable {
+package enum TransactionState: Sendable {
     /// tm is not loaded, or there is none.
     case none
     /// Its INVITE was marked: it carried SDP.
@@ -47,7 +47,7 @@ public enum TransactionState: Sendable {
 }
 
 /// What has become of a message's body before a call.
-public enum BodyState: Sendable {
+package enum BodyState: Sendable {
     /// Nothing that will be sent, as far as the host knows.
     case asItCame
     /// An earlier call has rewritten it.
@@ -57,42 +57,42 @@ public enum BodyState: Sendable {
 }
 
 /// What of a message is not text.
-public struct MessageFacts: Sendable {
+package struct MessageFacts: Sendable {
     /// With `process`, what tells one message from the next.
-    public var id: UInt32 = 0
-    public var process: Int32 = 0
-    public var isRequest = true
+    package var id: UInt32 = 0
+    package var process: Int32 = 0
+    package var isRequest = true
     /// Of a reply: that of its CSeq.
-    public var method = SIPMethod.other
+    package var method = SIPMethod.other
     /// Of a reply: 100..699.
-    public var status = 0
-    public var route = RouteKind.other
+    package var status = 0
+    package var route = RouteKind.other
     /// Whether anything stands behind the headers.
-    public var hasBody = false
+    package var hasBody = false
     /// Value of Content-Length, nil where there is none.
-    public var contentLength: Int?
+    package var contentLength: Int?
     /// Whether there is a Content-Type.
-    public var hasContentType = false
+    package var hasContentType = false
     /// Whether nobody has sent the message: it names no call.
-    public var isMadeUp = false
+    package var isMadeUp = false
 
-    public init() {}
+    package init() {}
 }
 
 /// What of a message is text.
-public enum MessageField: Sendable {
+package enum MessageField: Sendable {
     case callID, fromTag, toTag, via1Branch, via2Branch, contentType, body, source, received
     /// The branch of the Via that the host puts on top of a request; empty where that is not known.
     case ownBranch
 }
 
 /// Variables that the configuration names.
-public enum CallVariable: Sendable {
+package enum CallVariable: Sendable {
     case extraID, timeoutTag, icePriority
 }
 
 /// A SIP message in the hands of its host. What it lends is lent for the closure.
-public protocol CallHost: ServerHost {
+package protocol CallHost: ServerHost {
     var facts: MessageFacts { get }
     /// Lends a field; empty where the message has none.
     func with<Result, Failure: Error>(
@@ -124,11 +124,11 @@ public protocol CallHost: ServerHost {
 
 extension CallHost {
     // A host without transactions keeps nothing.
-    public func newRecord(_ size: Int) -> UnsafeMutableRawPointer? { nil }
-    public func postpone(_ record: JobRecord) -> Bool { false }
-    public func takePostponed() -> JobRecord? { nil }
-    public func drop(_ record: JobRecord) {}
+    package func newRecord(_ size: Int) -> UnsafeMutableRawPointer? { nil }
+    package func postpone(_ record: JobRecord) -> Bool { false }
+    package func takePostponed() -> JobRecord? { nil }
+    package func drop(_ record: JobRecord) {}
 
     /// A request says it itself; for a reply, only a host that keeps transactions knows.
-    public var isWithinDialog: Bool { facts.isRequest && with(.toTag) { !$0.isEmpty } }
+    package var isWithinDialog: Bool { facts.isRequest && with(.toTag) { !$0.isEmpty } }
 }

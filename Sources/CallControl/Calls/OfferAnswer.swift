@@ -46,21 +46,21 @@ struct MediaCommand {
 
 extension Worker {
     /// `rtpproxy_offer`. `address`: the new address of the media, empty with `hasAddress` is a fault.
-    public mutating func offer<Host: CallHost>(
+    package mutating func offer<Host: CallHost>(
         _ host: Host, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
     ) -> ReturnCode {
         media(.offer, host, flags, address, hasAddress)
     }
 
     /// `rtpproxy_answer`.
-    public mutating func answer<Host: CallHost>(
+    package mutating func answer<Host: CallHost>(
         _ host: Host, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
     ) -> ReturnCode {
         media(.answer, host, flags, address, hasAddress)
     }
 
     /// `rtpproxy_manage`: the one that the message asks for.
-    public mutating func manage<Host: CallHost>(
+    package mutating func manage<Host: CallHost>(
         _ host: Host, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool
     ) -> ReturnCode {
         let (action, sdp) = manageAction(host)

@@ -56,7 +56,7 @@ extension Worker {
 
     /// Carries a deletion out that has been kept. true: it is handed over with its record, which is the caller's
     /// otherwise.
-    public mutating func deletePostponed<Host: ServerHost>(
+    package mutating func deletePostponed<Host: ServerHost>(
         _ record: JobRecord, _ host: Host, _ delivery: JobDelivery?
     ) -> Bool {
         if record.header.isHandedOver, let delivery {

@@ -5,7 +5,7 @@ import Bytes
 import SharedState
 
 /// What a report is about.
-public enum ReportKind: Sendable {
+package enum ReportKind: Sendable {
     /// The configuration is read: the server starts.
     case started
     /// It is not, for this fault.
@@ -30,7 +30,7 @@ public enum ReportKind: Sendable {
 
 extension ServerHost {
     /// A host without a journal logs the line.
-    public func report(
+    package func report(
         _ kind: ReportKind, _ level: LogLevel, _ line: Span<UInt8>, url: Span<UInt8>, setID: UInt32?,
         state: StaticString, callID: Span<UInt8>, file: StaticString
     ) {
@@ -38,7 +38,7 @@ extension ServerHost {
     }
 
     /// Reports what is about no node and no call.
-    public func report(
+    package func report(
         _ kind: ReportKind, _ level: LogLevel, _ line: Span<UInt8>, file: StaticString = #fileID
     ) {
         report(kind, level, line, url: Span(), setID: nil, state: "", callID: Span(), file: file)

@@ -12,7 +12,7 @@ struct SetSelection {
 
 extension Worker {
     /// Chooses the set for the rest of the processing of this message. An unknown one leaves set 0.
-    public mutating func selectSet<Host: CallHost>(_ host: Host, id: Int64) -> ReturnCode {
+    package mutating func selectSet<Host: CallHost>(_ host: Host, id: Int64) -> ReturnCode {
         selection = nil
         refreshDirectory()
         guard let setID = UInt32(exactly: id), directory.position(ofSet: setID) != nil else {
@@ -23,7 +23,7 @@ extension Worker {
     }
 
     /// The same, the number as text.
-    public mutating func selectSet<Host: CallHost>(_ host: Host, text: Span<UInt8>) -> ReturnCode {
+    package mutating func selectSet<Host: CallHost>(_ host: Host, text: Span<UInt8>) -> ReturnCode {
         guard let number = Decimal.parse(text, text.trimmed(text.all), maximum: .max) else {
             selection = nil
             return finish(host, .badSet, node: nil, isMedia: false)
@@ -32,7 +32,7 @@ extension Worker {
     }
 
     /// The set that was chosen for a message holds where its transaction goes on, too, in whichever process that is.
-    public mutating func keepSet<Host: CallHost>(_ host: Host, of record: JobRecord) {
+    package mutating func keepSet<Host: CallHost>(_ host: Host, of record: JobRecord) {
         selection = SetSelection(
             message: host.facts.id, process: host.facts.process, setID: record.header.setID)
     }

@@ -41,7 +41,7 @@ enum SimpleCommand {
 
 extension Worker {
     /// `rtpproxy_destroy`, `unforce_rtp_proxy`: the tags never change places.
-    public mutating func delete<Host: CallHost>(_ host: Host, flags text: Span<UInt8>) -> ReturnCode {
+    package mutating func delete<Host: CallHost>(_ host: Host, flags text: Span<UInt8>) -> ReturnCode {
         let kept = blocking
         let code = finish(&kept.call, host) { (worker, call) throws(CallFailure) in
             try worker.command(&call, .delete, worker.prepareDelete(&call, host, text), host)
@@ -63,7 +63,7 @@ extension Worker {
     }
 
     /// `rtpproxy_stream2uac`, `rtpproxy_stream2uas`: plays `name` `count` times, -1 without end.
-    public mutating func play<Host: CallHost>(
+    package mutating func play<Host: CallHost>(
         _ host: Host, prompt name: Span<UInt8>, count: Int, toCallee: Bool
     ) -> ReturnCode {
         let kept = blocking
@@ -85,7 +85,7 @@ extension Worker {
     }
 
     /// `rtpproxy_stop_stream2uac`, `rtpproxy_stop_stream2uas`.
-    public mutating func stopPlay<Host: CallHost>(_ host: Host, toCallee: Bool) -> ReturnCode {
+    package mutating func stopPlay<Host: CallHost>(_ host: Host, toCallee: Bool) -> ReturnCode {
         let kept = blocking
         return finish(&kept.call, host) { (worker, call) throws(CallFailure) in
             try call.identity.read(host, CallFlags())
@@ -94,7 +94,7 @@ extension Worker {
     }
 
     /// `start_recording`: both parties, where there is a to-tag; in a reply that comes first.
-    public mutating func record<Host: CallHost>(_ host: Host) -> ReturnCode {
+    package mutating func record<Host: CallHost>(_ host: Host) -> ReturnCode {
         let kept = blocking
         return finish(&kept.call, host) { (worker, call) throws(CallFailure) in
             try call.identity.read(host, CallFlags())
@@ -103,7 +103,7 @@ extension Worker {
     }
 
     /// `$rtpstat`: lends RTPProxy's answer to `Q`; nil where there is none.
-    public mutating func statistics<Host: CallHost, Result>(
+    package mutating func statistics<Host: CallHost, Result>(
         _ host: Host, _ body: (Span<UInt8>) -> Result
     ) -> Result? {
         let kept = blocking

@@ -4,11 +4,11 @@
 import Bytes
 import ControlProtocol
 import SDP
-public import SharedState
+package import SharedState
 import Transport
 
 /// How a new call's node is chosen.
-public enum Balancing: Sendable {
+package enum Balancing: Sendable {
     /// The rule that proxies with other RTPProxy modules share: `CallIDBalancing`.
     case callID
     /// `RendezvousBalancing`.
@@ -16,57 +16,57 @@ public enum Balancing: Sendable {
 }
 
 /// What the configuration says, gathered before the fork and then only read.
-public struct Settings {
+package struct Settings {
     /// Seconds until a node that failed is tried again; negative: never by itself.
-    public private(set) var disableSeconds = 60
+    package private(set) var disableSeconds = 60
     /// Milliseconds that one try may take, 1 or more.
-    public private(set) var timeoutMilliseconds = 1000
+    package private(set) var timeoutMilliseconds = 1000
     /// Tries, 1 or more.
-    public private(set) var tries = 5
+    package private(set) var tries = 5
     /// The line that marks a rewritten SDP, without its line end; empty: none.
-    public private(set) var marker = [UInt8]("a=nortpproxy:yes".utf8)
+    package private(set) var marker = [UInt8]("a=nortpproxy:yes".utf8)
     /// Where RTPProxy is to say that media stopped; empty: nowhere.
-    public private(set) var timeoutSocket: [UInt8] = []
+    package private(set) var timeoutSocket: [UInt8] = []
     /// Whether nodes are asked which figures of a call's media they know.
-    public var asksFigures = false
+    package var asksFigures = false
     /// Where the module listens for notifications itself; empty: nowhere.
-    public private(set) var notifyListen: [UInt8] = []
+    package private(set) var notifyListen: [UInt8] = []
     /// Media streams that a message may have, 1 or more.
-    public private(set) var maximumStreams = 32
+    package private(set) var maximumStreams = 32
     /// Change `o=` in every SDP, flag `o` or not.
-    public private(set) var rewritesOrigin = false
+    package private(set) var rewritesOrigin = false
     /// Seconds between two looks at a node that is up; 0: none.
-    public private(set) var pingSeconds = 10
+    package private(set) var pingSeconds = 10
     /// Calls whose node is remembered; 0: none.
-    public private(set) var callTableSize = 65_536
+    package private(set) var callTableSize = 65_536
     /// Asynchronous processes.
-    public private(set) var asyncProcesses = 1
+    package private(set) var asyncProcesses = 1
     /// Asynchronous calls that one process may have under way, or waiting.
-    public private(set) var asyncMaximum = 10_000
+    package private(set) var asyncMaximum = 10_000
     /// Whether routes continue in the host's own workers instead of the asynchronous process.
-    public private(set) var continuesInWorkers = false
+    package private(set) var continuesInWorkers = false
     /// Whether an offer asks the next node, too, where one is slow, if calls are remembered.
-    public private(set) var isHedging = true
+    package private(set) var isHedging = true
     /// How a new call's node is chosen.
-    public private(set) var balancing = Balancing.callID
+    package private(set) var balancing = Balancing.callID
     /// The nodes, those of a set side by side, sets in the order of their first mention.
-    public private(set) var nodes: [NodeDefinition] = []
+    package private(set) var nodes: [NodeDefinition] = []
 
     /// What is wrong, a line each. Of rtpproxy_sock only where the sets do not come from a database.
-    public var faults: [[UInt8]] { usesDatabase ? otherFaults : socketFaults + otherFaults }
+    package var faults: [[UInt8]] { usesDatabase ? otherFaults : socketFaults + otherFaults }
     private var socketFaults: [[UInt8]] = []
     private var otherFaults: [[UInt8]] = []
     /// What is odd, and what was done about it.
-    public private(set) var warnings: [[UInt8]] = []
+    package private(set) var warnings: [[UInt8]] = []
     private var usesDatabase = false
     private var hasSockets = false
     private var hasTimeoutSeconds = false
     private var hasTimeoutMilliseconds = false
 
-    public init() {}
+    package init() {}
 
     /// The longest time that one command may take, in nanoseconds: rtpproxy_tout times rtpproxy_retr.
-    public var budgetNanoseconds: UInt64 {
+    package var budgetNanoseconds: UInt64 {
         let milliseconds = UInt64(clamping: timeoutMilliseconds).multipliedReportingOverflow(
             by: UInt64(clamping: tries))
         let nanoseconds = milliseconds.partialValue.multipliedReportingOverflow(by: 1_000_000)
@@ -80,7 +80,7 @@ public struct Settings {
     }
 
     /// Takes a parameter that is text. False where there is none of this name.
-    public mutating func set(_ parameter: Span<UInt8>, text value: Span<UInt8>) -> Bool {
+    package mutating func set(_ parameter: Span<UInt8>, text value: Span<UInt8>) -> Bool {
         if parameter.equals(parameter.all, "rtpproxy_sock") {
             takeSockets(value)
         } else if parameter.equals(parameter.all, "nortpproxy_str") {
@@ -114,7 +114,7 @@ public struct Settings {
     }
 
     /// Takes a parameter that is a number. False where there is none of this name.
-    public mutating func set(_ parameter: Span<UInt8>, number value: Int) -> Bool {
+    package mutating func set(_ parameter: Span<UInt8>, number value: Int) -> Bool {
         if parameter.equals(parameter.all, "rtpproxy_disable_tout") {
             disableSeconds = value
         } else if parameter.equals(parameter.all, "rtpproxy_tout") {
@@ -147,7 +147,7 @@ public struct Settings {
     }
 
     /// Takes a row of the database; `nil` is NULL. False, with a warning, where it is left out.
-    public mutating func addRow(
+    package mutating func addRow(
         _ row: Int, setID: Span<UInt8>, url: Span<UInt8>, weight: Int?, flags: Int?
     ) -> Bool {
         let id = Decimal.parse(setID, setID.trimmed(setID.all), maximum: NodeLine.maximumSetID)
@@ -182,10 +182,10 @@ public struct Settings {
     }
 
     /// Whether there is a set of this id.
-    public func hasSet(_ id: Int64) -> Bool { nodes.contains { Int64($0.setID) == id } }
+    package func hasSet(_ id: Int64) -> Bool { nodes.contains { Int64($0.setID) == id } }
 
     /// The same settings without nodes, for reading the database again; nil where the sets do not come from one.
-    public func emptied() -> Settings? {
+    package func emptied() -> Settings? {
         guard usesDatabase else { return nil }
         var copy = self
         copy.nodes.removeAll()
@@ -194,7 +194,7 @@ public struct Settings {
     }
 
     /// Nodes to make room for: with a database, those that a reload may bring, too.
-    public var nodeCapacity: Int { usesDatabase ? nodes.count &* 2 &+ 64 : nodes.count }
+    package var nodeCapacity: Int { usesDatabase ? nodes.count &* 2 &+ 64 : nodes.count }
 
     // MARK: - Parts
 
@@ -256,7 +256,7 @@ public struct Settings {
     }
 
     /// To be called once all is taken: what only shows when all is there.
-    public mutating func finish() {
+    package mutating func finish() {
         if hasTimeoutSeconds, hasTimeoutMilliseconds {
             var digits: [UInt8] = []
             digits.append(decimal: timeoutMilliseconds)

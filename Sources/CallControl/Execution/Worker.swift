@@ -4,11 +4,11 @@
 import Bytes
 import ControlProtocol
 import SDP
-public import SharedState
+package import SharedState
 import Transport
 
 /// What a process does its calls with. Nothing is allocated once the memory has grown to size.
-public struct Worker: ~Copyable {
+package struct Worker: ~Copyable {
     let settings: Settings
     let table: NodeTable
     /// Which node holds a call; nil where that is not remembered.
@@ -49,7 +49,7 @@ public struct Worker: ~Copyable {
     var nextRefusalLine: UInt32 = 0
 
     /// Attaches a process to the table. Opens nothing.
-    public init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable? = nil) {
+    package init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable? = nil) {
         self.init(settings: settings, table: table, calls: calls, members: AskedNodes.count)
     }
 

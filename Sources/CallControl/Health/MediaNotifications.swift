@@ -6,7 +6,7 @@ import ControlProtocol
 import Transport
 
 /// A host that can be told that the media of a call has stopped.
-public protocol NotificationHost: ServerHost {
+package protocol NotificationHost: ServerHost {
     /// Whether tags are the module's own: the Call-ID, and the stream's number where RTPProxy was given one.
     var tagIsCallID: Bool { get }
     /// Whether each stream is told of, and not each call: the script asks which it is.
@@ -42,13 +42,13 @@ struct RecentTags {
 }
 
 /// Why nothing is listened at.
-public struct NotifyError: Error {
+package struct NotifyError: Error {
     /// A line for the log.
-    public let line: [UInt8]
+    package let line: [UInt8]
 }
 
 /// What the process remembers.
-public struct Notifications: ~Copyable {
+package struct Notifications: ~Copyable {
     /// The longest time without a look at whether the process is wanted, in nanoseconds.
     private static let longestPause: UInt64 = 100_000_000
     /// How often what is no RTPProxy may be logged, in nanoseconds.
@@ -64,7 +64,7 @@ public struct Notifications: ~Copyable {
 
     /// Listens where `settings` say. `user` and `group` get a socket file, -1: whoever made it keeps it. Opens the
     /// socket, before the fork; nil where nothing is configured.
-    public init?(_ settings: borrowing Settings, user: Int32, group: Int32) throws(NotifyError) {
+    package init?(_ settings: borrowing Settings, user: Int32, group: Int32) throws(NotifyError) {
         let text = settings.notifyListen
         guard !text.isEmpty, let url = try? NodeURL(text.span, text.span.all) else { return nil }
         do throws(ListenError) {
@@ -80,7 +80,7 @@ public struct Notifications: ~Copyable {
     }
 
     /// Listens until `isWanted` says no. Runs in a process of its own.
-    public mutating func run<Host: NotificationHost>(_ host: Host, while isWanted: () -> Bool) {
+    package mutating func run<Host: NotificationHost>(_ host: Host, while isWanted: () -> Bool) {
         while isWanted() { step(host, nanoseconds: Self.longestPause) }
     }
 

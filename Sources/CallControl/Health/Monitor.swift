@@ -50,7 +50,7 @@ extension Worker {
     private static var sweepPause: UInt64 { 2_000_000_000 }
 
     /// Looks after all nodes until `isWanted` says no. Runs in a process of its own.
-    public mutating func monitor<Host: EventHost>(_ host: Host, while isWanted: () -> Bool) {
+    package mutating func monitor<Host: EventHost>(_ host: Host, while isWanted: () -> Bool) {
         let start = MonotonicClock.now()
         var state = MonitorState(
             nodeCount: table.capacity,

@@ -10,7 +10,7 @@ import Bytes
 import SharedState
 
 /// What an event is about.
-public enum NodeEvent: Sendable {
+package enum NodeEvent: Sendable {
     /// A node takes no commands any more.
     case nodeDown
     /// It does again.
@@ -18,7 +18,7 @@ public enum NodeEvent: Sendable {
 }
 
 /// A host that has a script to tell of events.
-public protocol EventHost: ServerHost {
+package protocol EventHost: ServerHost {
     /// Runs what the script has for a change of a node. `reason`: printable ASCII.
     func raise(_ event: NodeEvent, url: Span<UInt8>, setID: UInt32, reason: Span<UInt8>)
 }

@@ -6,9 +6,9 @@ import SharedState
 import Transport
 
 /// What a probe on demand found out of one node.
-public struct ProbeResult: Sendable {
+package struct ProbeResult: Sendable {
     /// Whether it answered.
-    public enum Answer: Sendable {
+    package enum Answer: Sendable {
         /// It answered as it should, within so many microseconds, 1 or more: its round trip, or where every question had
         /// to be repeated the time since the first one.
         case present(microseconds: UInt32)
@@ -17,20 +17,20 @@ public struct ProbeResult: Sendable {
     }
 
     /// Its position in the list.
-    public let position: Int
+    package let position: Int
     /// What came of it.
-    public internal(set) var answer: Answer
+    package internal(set) var answer: Answer
 }
 
 extension Worker {
     /// Asks every node now, side by side, and waits for the answers, no longer than one command may take.
-    public mutating func probeAll<Host: ServerHost>(_ host: Host) -> [ProbeResult] {
+    package mutating func probeAll<Host: ServerHost>(_ host: Host) -> [ProbeResult] {
         refreshDirectory()
         return probe(host, positions: Array(directory.listed.indices))
     }
 
     /// Asks every node with this URL, exactly as configured. Empty where there is none.
-    public mutating func probe<Host: ServerHost>(_ host: Host, _ url: Span<UInt8>) -> [ProbeResult] {
+    package mutating func probe<Host: ServerHost>(_ host: Host, _ url: Span<UInt8>) -> [ProbeResult] {
         refreshDirectory()
         var positions: [Int] = []
         for (position, node) in directory.listed.enumerated()

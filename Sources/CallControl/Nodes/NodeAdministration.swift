@@ -5,27 +5,27 @@ import Bytes
 import SharedState
 
 /// One line of rtpproxy.list.
-public struct NodeListing: Sendable {
-    public let setID: UInt32
+package struct NodeListing: Sendable {
+    package let setID: UInt32
     /// Position in order of definition, from 0.
-    public let index: UInt32
+    package let index: UInt32
     /// Takes no commands now; not yet where the first answer is still awaited.
-    public let isDisabled: Bool
-    public let weight: UInt32
+    package let isDisabled: Bool
+    package let weight: UInt32
     /// Tick of the next try, 0 never down, -1 not by itself.
-    public let recheck: Int32
+    package let recheck: Int32
 }
 
 extension Worker {
     /// Calls whose node is remembered.
-    public func rememberedCalls() -> Int {
+    package func rememberedCalls() -> Int {
         switch calls {
         case .some(let table): table.count
         case nil: 0
         }
     }
     /// Calls, since start, that gave way because the table was full.
-    public func forgottenCalls() -> UInt64 {
+    package func forgottenCalls() -> UInt64 {
         switch calls {
         case .some(let table): table.evictions
         case nil: 0
@@ -33,7 +33,7 @@ extension Worker {
     }
 
     /// Number of nodes.
-    public mutating func nodeCount() -> Int {
+    package mutating func nodeCount() -> Int {
         refreshDirectory()
         return directory.listed.count
     }
@@ -44,7 +44,7 @@ extension Worker {
     }
 
     /// The node at `position`; nil outside.
-    public func listing(_ position: Int) -> NodeListing? {
+    package func listing(_ position: Int) -> NodeListing? {
         guard let node = listedNode(position) else { return nil }
         let isDisabled: Bool
         let tick: UInt32
@@ -60,19 +60,19 @@ extension Worker {
     }
 
     /// Where the URL of the node at `position` stands; it never moves while the block is mapped.
-    public func urlMemory(_ position: Int) -> UnsafeBufferPointer<UInt8> {
+    package func urlMemory(_ position: Int) -> UnsafeBufferPointer<UInt8> {
         unsafe table.urlMemory(listedNode(position) ?? -1)
     }
 
     /// Enables, or disables for good, every entry with this URL, exactly as configured. False where there is none.
-    public mutating func setEnabled<Host: ServerHost>(_ host: Host, _ url: Span<UInt8>, _ isEnabled: Bool) -> Bool {
+    package mutating func setEnabled<Host: ServerHost>(_ host: Host, _ url: Span<UInt8>, _ isEnabled: Bool) -> Bool {
         forEach(host, url, isEnabled ? .nodeEnabled : .nodeDisabled, isEnabled ? "is enabled" : "is disabled") {
             $0.setEnabled($1, isEnabled)
         }
     }
 
     /// Gives every entry with this URL no new calls, or new calls again. False where there is none.
-    public mutating func setDraining<Host: ServerHost>(_ host: Host, _ url: Span<UInt8>, _ isDraining: Bool) -> Bool {
+    package mutating func setDraining<Host: ServerHost>(_ host: Host, _ url: Span<UInt8>, _ isDraining: Bool) -> Bool {
         forEach(
             host, url, isDraining ? .nodeDraining : .nodeEnabled,
             isDraining ? "gets no new calls" : "gets new calls again"

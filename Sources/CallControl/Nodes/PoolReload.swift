@@ -2,22 +2,22 @@
 // Changing the pool while the server runs: what a reload adds, keeps and takes out.
 
 import Bytes
-public import SharedState
+package import SharedState
 
 /// What a reload did.
-public struct PoolChange: Sendable {
+package struct PoolChange: Sendable {
     /// Nodes that were not there before, or had left.
-    public var added = 0
+    package var added = 0
     /// Nodes that stay, with whatever weight and flags they have now.
-    public var kept = 0
+    package var kept = 0
     /// Nodes that get no new calls and disappear when theirs have ended.
-    public var removed = 0
+    package var removed = 0
     /// Nodes for which there is no room.
-    public var refused = 0
+    package var refused = 0
 }
 
 /// Why a reload changed nothing.
-public enum PoolError: Error, Equatable, Sendable {
+package enum PoolError: Error, Equatable, Sendable {
     /// Another one is under way.
     case busy
 }
@@ -29,7 +29,7 @@ extension Worker {
     /// Makes the pool that of `settings`. A node is the same where set, URL and its place among equals are: it keeps
     /// health, sockets and calls, and is switched where its flags have changed. One that has moved to another set keeps
     /// its calls in the old one, and stands in the new one as it stood. What comes new is asked before it takes calls.
-    public mutating func changePool<Host: ServerHost>(
+    package mutating func changePool<Host: ServerHost>(
         _ host: Host, to nodes: [NodeDefinition]
     ) throws(PoolError) -> PoolChange {
         guard table.lockPool(now: host.ticks, patience: Self.lockPatience) else { throw .busy }

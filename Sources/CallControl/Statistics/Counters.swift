@@ -5,10 +5,10 @@ import ControlProtocol
 import SDP
 
 /// How the operator sees a counter or gauge of the whole server. This is the only place that says so.
-public struct CounterRow: Sendable {
+package struct CounterRow: Sendable {
     /// In Kamailio's group "rtpproxy".
-    public let name: StaticString
-    public let help: StaticString
+    package let name: StaticString
+    package let help: StaticString
 
     init(_ name: StaticString, _ help: StaticString) {
         self.name = name
@@ -17,7 +17,7 @@ public struct CounterRow: Sendable {
 }
 
 /// What the host counts, over all nodes and processes, in the order in which it is listed.
-public enum ServerCounter: Int, Sendable, CaseIterable {
+package enum ServerCounter: Int, Sendable, CaseIterable {
     case commandsSent, commandsAnswered, commandsTimedOut, retransmissions
     case errorsOfCommand, errorsInside, errorsOfSession, errorsOfFunction
     case errorsOfPorts, errorsOfMemory, errorsOfOverload, errorsOfDraining
@@ -26,7 +26,7 @@ public enum ServerCounter: Int, Sendable, CaseIterable {
     case refusedWithoutBody, refusedNotSDP, refusedMalformed, refusedMarked
     case refusedRewritten, refusedParameters, refusedHeaders, withoutNode
 
-    public var row: CounterRow {
+    package var row: CounterRow {
         switch self {
         case .commandsSent: CounterRow("commands_sent", "commands of calls, each once however often it was sent")
         case .commandsAnswered: CounterRow("commands_answered", "commands that were answered, errors among the answers")
@@ -67,10 +67,10 @@ public enum ServerCounter: Int, Sendable, CaseIterable {
 }
 
 /// What the host asks for when somebody looks, listed behind the counters.
-public enum ServerGauge: Int, Sendable, CaseIterable {
+package enum ServerGauge: Int, Sendable, CaseIterable {
     case nodes, nodesUp, callsRemembered, callsForgotten, asyncUnderWay, asyncRefused
 
-    public var row: CounterRow {
+    package var row: CounterRow {
         switch self {
         case .nodes: CounterRow("nodes", "RTPProxies of all sets")
         case .nodesUp: CounterRow("nodes_up", "RTPProxies that are up")

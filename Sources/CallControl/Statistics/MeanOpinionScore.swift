@@ -10,7 +10,7 @@
 ///   average jitter, and 10 ms for the codec.
 /// - Ie,eff is that of G.711 with concealment of random losses: Ie 0, Bpl 25.1 (G.113 appendix I), whatever the codec is.
 /// - MOS from R is that of G.107 annex B.
-public enum MeanOpinionScore {
+package enum MeanOpinionScore {
     /// R without any impairment.
     private static var bestRating: Double { 93.2 }
     /// Packet-loss robustness factor.
@@ -20,7 +20,7 @@ public enum MeanOpinionScore {
 
     /// The score in hundredths, 100...450; nil where nothing was `received`. `lost` and `received` are packets,
     /// `jitter` is milliseconds; anything below 0, or no number, counts as 0.
-    public static func hundredths(lost: UInt64, received: UInt64, jitter: Double) -> Int? {
+    package static func hundredths(lost: UInt64, received: UInt64, jitter: Double) -> Int? {
         guard received > 0 else { return nil }
         let lossPercent = 100 * Double(lost) / (Double(lost) + Double(received))
         let delay = codecDelay + (jitter > 0 ? 2 * jitter : 0)

@@ -100,14 +100,14 @@ struct FetchedFigures {
 
 extension Worker {
     /// The number of the figure of this `name`, 0 or more; nil where there is none.
-    public static func figureIndex(of name: Span<UInt8>) -> Int? {
+    package static func figureIndex(of name: Span<UInt8>) -> Int? {
         if let figure = Figure(name, name.all) { return figure.rawValue }
         return name.equals(name.all, "mos") ? Figure.count : nil
     }
 
     /// `$rtpp_stat`: lends the figure of number `index` as text, with its value where it is a whole number; nil where
     /// there is none. The first use on a message asks the call's node, all later ones get what that brought.
-    public mutating func figure<Host: CallHost, Result>(
+    package mutating func figure<Host: CallHost, Result>(
         _ host: Host, _ index: Int, _ body: (Span<UInt8>, Int64?) -> Result
     ) -> Result? {
         guard let wanted = MediaFigure(index: index) else { return nil }

@@ -46,7 +46,7 @@ private enum NodeMetric: CaseIterable {
 
 extension Worker {
     /// Writes the metrics of all nodes; nothing where there are none.
-    public mutating func writeMetrics<Host: ServerHost>(_ host: Host, into text: inout [UInt8]) {
+    package mutating func writeMetrics<Host: ServerHost>(_ host: Host, into text: inout [UInt8]) {
         let nodes = nodeCount()
         guard nodes > 0 else { return }
         for metric in NodeMetric.allCases {

@@ -2,11 +2,11 @@
 // What rtpproxy.stats shows of a node.
 
 import Bytes
-public import SharedState
+package import SharedState
 import Transport
 
 /// How a node stands, as an operator sees it.
-public enum NodeState: Equatable, CaseIterable, Sendable {
+package enum NodeState: Equatable, CaseIterable, Sendable {
     /// Not yet answered since start.
     case starting
     /// Gets calls.
@@ -21,7 +21,7 @@ public enum NodeState: Equatable, CaseIterable, Sendable {
     case disabled
 
     /// The word that the operator reads.
-    public var text: StaticString {
+    package var text: StaticString {
         switch self {
         case .starting: "starting"
         case .up: "up"
@@ -34,22 +34,22 @@ public enum NodeState: Equatable, CaseIterable, Sendable {
 }
 
 /// One entry of rtpproxy.stats.
-public struct NodeStatistics: Sendable {
-    public let setID: UInt32
+package struct NodeStatistics: Sendable {
+    package let setID: UInt32
     /// Position in order of definition, from 0.
-    public let index: UInt32
-    public let weight: UInt32
-    public let state: NodeState
+    package let index: UInt32
+    package let weight: UInt32
+    package let state: NodeState
     /// Seconds for which it has stood so.
-    public let stateSeconds: UInt32
+    package let stateSeconds: UInt32
     /// What has been counted.
-    public let figures: NodeFigureValues
+    package let figures: NodeFigureValues
     /// How its round trips are spread.
-    public let spread: RoundTripSpread
+    package let spread: RoundTripSpread
     /// The smoothed round trip in microseconds, 0 without a sample.
-    public let smoothedMicroseconds: UInt32
+    package let smoothedMicroseconds: UInt32
     /// Seconds since the last fault, nil where there was none.
-    public let lastFaultSeconds: UInt32?
+    package let lastFaultSeconds: UInt32?
 }
 
 extension Worker {
@@ -69,13 +69,13 @@ extension Worker {
     }
 
     /// Whether the node at `position` of the list has this URL, exactly as configured.
-    public func hasURL(_ position: Int, _ url: Span<UInt8>) -> Bool {
+    package func hasURL(_ position: Int, _ url: Span<UInt8>) -> Bool {
         guard let node = listedNode(position) else { return false }
         return table.withURL(node) { $0.equals($0.all, url, url.all) }
     }
 
     /// The statistics of the node at `position` of the list; nil outside.
-    public func nodeStatistics<Host: ServerHost>(_ host: Host, _ position: Int) -> NodeStatistics? {
+    package func nodeStatistics<Host: ServerHost>(_ host: Host, _ position: Int) -> NodeStatistics? {
         guard let node = listedNode(position) else { return nil }
         let figures = table.figures(node)
         let now = host.ticks
@@ -92,17 +92,17 @@ extension Worker {
     private static func seconds(from tick: UInt32, to now: UInt32) -> UInt32 { now > tick ? now &- tick : 0 }
 
     /// Sets what has been counted of every node back to nothing.
-    public func resetStatistics() { table.resetFigures() }
+    package func resetStatistics() { table.resetFigures() }
 
     /// Nodes that take commands.
-    public func nodesUp() -> Int {
+    package func nodesUp() -> Int {
         var count = 0
         for node in 0..<table.count where table.takesCommands(node) { count &+= 1 }
         return count
     }
 
     /// Nodes of the pool, those among them that leave it.
-    public func nodesConfigured() -> Int {
+    package func nodesConfigured() -> Int {
         var count = 0
         for node in 0..<table.count where table.life(node) != .free { count &+= 1 }
         return count
@@ -111,7 +111,7 @@ extension Worker {
 
 extension NodeFault {
     /// Adds what went wrong in words; printable ASCII, at most 60 bytes.
-    public func describe(into text: inout [UInt8]) {
+    package func describe(into text: inout [UInt8]) {
         switch self {
         case .errorReply(let code):
             text.append("E")
