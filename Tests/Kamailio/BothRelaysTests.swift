@@ -55,11 +55,9 @@ struct RelaySetting: CustomTestStringConvertible, Sendable {
 extension Kamailio {
     /// Waits until `count` relays are up.
     func find(_ count: Int = 1) throws {
-        let found = try waitUntil(15, every: 20) {
-            try relays().count == count && relays().allSatisfy { $0["disabled"] == "0" && $0["recheck"] == "0" }
-                && probe().allSatisfy { $0["answered"] == "1" }
+        guard waitUntilUp(), try relays().count == count else {
+            throw HarnessError("the relays were not all found:\n\(log.suffix(3000))")
         }
-        guard found else { throw HarnessError("the relays were not all found:\n\(log.suffix(3000))") }
     }
 }
 

@@ -36,8 +36,9 @@ enum Example {
         body: (Kamailio) throws -> Void
     ) throws {
         try Kamailio.with(configuration(name, relays.map(\.url), changes)) { kamailio in
-            let found = waitUntil(15) { relays.allSatisfy { $0.log.contains { $0.text == "VF 20081102" } } }
-            guard found else { throw HarnessError("the relays were not all found:\n\(kamailio.log.suffix(3000))") }
+            guard kamailio.waitUntilUp(relays) else {
+                throw HarnessError("the relays were not all found:\n\(kamailio.log.suffix(3000))")
+            }
             try body(kamailio)
             #expect(kamailio.logLines("ERROR").isEmpty)
         }

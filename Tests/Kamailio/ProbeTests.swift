@@ -179,7 +179,7 @@ import Testing
         configuration.modules.append("jsonrpcs")
         configuration.set("rtpproxy_sock", "\(relays[0].url) \(relays[1].url)")
         try Kamailio.with(configuration) { kamailio in
-            waitUntil(5) { relays.allSatisfy { $0.log.contains { $0.text == "VF 20081102" } } }
+            kamailio.waitUntilUp()
             relays[1].on { $0.verb == "V" ? .drop : nil }
             let call = try kamailio.call()
             call.send(call.request("INVITE", sdp: SDPText.audio()))

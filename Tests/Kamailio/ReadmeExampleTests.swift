@@ -205,7 +205,7 @@ import Testing
             "\"rtpproxy_disable_tout\", 20": "\"rtpproxy_disable_tout\", 1",
         ]
         try Kamailio.with(ReadmeExample.configuration("parameters.cfg", changes)) { kamailio in
-            waitUntil(10) { relay.log.contains { $0.text == "VF 20081102" } }
+            kamailio.waitUntilUp()
             waitUntil { (try? kamailio.relays().first?["recheck"]) == "0" }
             relay.shut()
             let call = try kamailio.call()

@@ -138,11 +138,9 @@ enum ReadmeExample {
     ) throws {
         let replaced = others.merging(urls.mapValues(\.url)) { $1 }
         try Kamailio.with(configuration(name, replaced)) { kamailio in
-            let isSettled = try waitUntil(15, every: 20) {
-                try kamailio.relays().count >= urls.count
-                    && urls.values.allSatisfy { relay in relay.log.contains { $0.text == "VF 20081102" } }
+            guard kamailio.waitUntilUp(Array(urls.values)) else {
+                throw HarnessError("the relays were not all found:\n\(kamailio.log.suffix(3000))")
             }
-            guard isSettled else { throw HarnessError("the relays were not all found:\n\(kamailio.log.suffix(3000))") }
             try body(kamailio)
         }
     }

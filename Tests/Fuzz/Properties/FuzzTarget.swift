@@ -2,19 +2,19 @@
 // What is fuzzed: the places where bytes of strangers are read, and what must hold for whatever they are.
 
 /// A property that does not hold for some input.
-public struct Broken: Error, CustomStringConvertible {
-    public let description: String
+package struct Broken: Error, CustomStringConvertible {
+    package let description: String
 
-    public init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }
 
 /// What must hold for every input. Scratch memory is kept from input to input, as the module does.
-public protocol Properties: AnyObject {
+package protocol Properties: AnyObject {
     func check(_ input: [UInt8]) throws(Broken)
 }
 
 /// One reader of strangers' bytes.
-public enum FuzzTarget: String, CaseIterable, Sendable {
+package enum FuzzTarget: String, CaseIterable, Sendable {
     /// A session description, to edits.
     case sdp
     /// A multipart body, to the part that is SDP.
@@ -34,7 +34,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     /// Script functions from their C entry points to RTPProxy and back.
     case calls
 
-    public func properties() -> any Properties {
+    package func properties() -> any Properties {
         switch self {
         case .sdp: SDPProperties()
         case .multipart: MultipartProperties()

@@ -3,8 +3,8 @@
 
 import Glibc
 
-public enum InputFile {
-    public static func read(_ path: String) -> [UInt8]? {
+package enum InputFile {
+    package static func read(_ path: String) -> [UInt8]? {
         guard let file = fopen(path, "rb") else { return nil }
         defer { fclose(file) }
         var bytes: [UInt8] = []
@@ -16,14 +16,14 @@ public enum InputFile {
         }
     }
 
-    public static func write(_ bytes: [UInt8], _ path: String) -> Bool {
+    package static func write(_ bytes: [UInt8], _ path: String) -> Bool {
         guard let file = fopen(path, "wb") else { return false }
         let isWritten = fwrite(bytes, 1, bytes.count, file) == bytes.count
         return fclose(file) == 0 && isWritten
     }
 
     /// The names in a folder, sorted.
-    public static func names(_ folder: String) -> [String] {
+    package static func names(_ folder: String) -> [String] {
         guard let directory = opendir(folder) else { return [] }
         defer { closedir(directory) }
         var names: [String] = []

@@ -2,21 +2,21 @@
 // What a rewrite is asked for, as the fixtures and the fuzzer's inputs spell it.
 
 import Bytes
-public import SDP
+import SDP
 
 /// All that a rewrite needs beside the body. A line for each of: `to <address> <port>` or `refuse` per media stream in
 /// order (of one that no relay is asked for it does not count what the line says), `origin`, `session-connection`, `marker <line>`, `candidates low|high`.
-public struct RewriteRequest: Sendable {
-    public var verdicts: [StreamVerdict] = []
-    public var addresses: [UInt8] = []
-    public var marker: [UInt8] = []
-    public var options = RewriteOptions()
+package struct RewriteRequest: Sendable {
+    package var verdicts: [StreamVerdict] = []
+    package var addresses: [UInt8] = []
+    package var marker: [UInt8] = []
+    package var options = RewriteOptions()
     /// Whether a line is none of these; it asks for nothing.
-    public private(set) var hasUnknownOption = false
+    package private(set) var hasUnknownOption = false
 
-    public init(_ text: String) { self.init(Array(text.utf8)) }
+    package init(_ text: String) { self.init(Array(text.utf8)) }
 
-    public init(_ text: [UInt8]) {
+    package init(_ text: [UInt8]) {
         for line in text.split(separator: 0x0A) {
             let words = line.split(separator: 0x20)
             switch words.first.map({ String(decoding: $0, as: UTF8.self) }) {
@@ -34,7 +34,7 @@ public struct RewriteRequest: Sendable {
     }
 
     /// Adds the destination of one more media stream.
-    public mutating func add(_ address: [UInt8], _ port: UInt16) {
+    package mutating func add(_ address: [UInt8], _ port: UInt16) {
         let family = AddressText.family(address.span, address.span.all) ?? .ipv4
         let range = ByteRange(start: addresses.count, count: address.count)
         addresses += address
@@ -42,7 +42,7 @@ public struct RewriteRequest: Sendable {
     }
 
     /// As it is, with a verdict for each of `streams` whatever was given.
-    public func reaching(_ streams: [MediaStream]) -> RewriteRequest {
+    package func reaching(_ streams: [MediaStream]) -> RewriteRequest {
         var request = self
         request.verdicts = Array(verdicts.prefix(streams.count))
         while request.verdicts.count < streams.count {

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Parse, rewrite and apply in one go, and what must hold for the edits of every body.
 
-public import Bytes
-public import SDP
+import Bytes
+import SDP
 
 /// What came of a body.
-public struct Rewritten {
-    public var input: [UInt8]
-    public var output: [UInt8]
-    public var edits: [Edit]
-    public var text: [UInt8]
-    public var streams: [MediaStream]
+package struct Rewritten {
+    package var input: [UInt8]
+    package var output: [UInt8]
+    package var edits: [Edit]
+    package var text: [UInt8]
+    package var streams: [MediaStream]
 }
 
 /// The scratch memory of one test, used for body after body as the module does.
-public struct Rewriter: ~Copyable {
-    public var description = SessionDescription()
-    public var edits = EditList()
+package struct Rewriter: ~Copyable {
+    package var description = SessionDescription()
+    package var edits = EditList()
 
-    public init() {}
+    package init() {}
 
     /// Rewrites `range` of `body` as `request` says; with `anyStreams` it brings as many verdicts as are needed.
-    public mutating func rewrite(
+    package mutating func rewrite(
         _ body: [UInt8], _ range: ByteRange? = nil, _ request: RewriteRequest, anyStreams: Bool = false
     ) throws(SDPFault) -> Rewritten {
         try description.parse(body.span, range ?? body.span.all)
@@ -49,7 +49,7 @@ public struct Rewriter: ~Copyable {
 
 /// Why `rewritten` breaks what holds for all edits, or nil: sorted, apart from each other, inside `range`, and none
 /// that changes nothing.
-public func brokenRule(_ rewritten: Rewritten, _ body: [UInt8], _ range: ByteRange) -> String? {
+package func brokenRule(_ rewritten: Rewritten, _ body: [UInt8], _ range: ByteRange) -> String? {
     var end = -1
     var textEnd = 0
     for edit in rewritten.edits {
@@ -69,7 +69,7 @@ public func brokenRule(_ rewritten: Rewritten, _ body: [UInt8], _ range: ByteRan
 /// Why the rewritten body is not what was asked for, or nil: parsed again it has the same media streams, each with its
 /// new port and address, or 0 where it is refused, a null address where it had one, and what it had where it goes past
 /// the relay; and rewriting it again changes nothing, relay candidates aside. `range`: where the session description stands in the output; nil: it is all of it.
-public func brokenPromise(
+package func brokenPromise(
     _ rewritten: Rewritten, _ request: RewriteRequest, _ rewriter: inout Rewriter, in range: ByteRange? = nil
 ) -> String? {
     var again = request.reaching(rewritten.streams)
@@ -110,7 +110,7 @@ public func brokenPromise(
 }
 
 /// The text of `range`, for expectations: they cannot hold spans.
-public func text(_ body: [UInt8], _ range: ByteRange) -> String {
+package func text(_ body: [UInt8], _ range: ByteRange) -> String {
     var bytes: [UInt8] = []
     bytes.append(body.span, range)
     return String(decoding: bytes, as: UTF8.self)

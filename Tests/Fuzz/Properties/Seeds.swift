@@ -2,11 +2,11 @@
 // Inputs to begin with, made of the fixtures, and those that are kept because they once broke something.
 
 /// An input with a name.
-public struct Seed: Sendable {
-    public let name: String
-    public let bytes: [UInt8]
+package struct Seed: Sendable {
+    package let name: String
+    package let bytes: [UInt8]
 
-    public init(_ name: String, _ bytes: [UInt8]) {
+    package init(_ name: String, _ bytes: [UInt8]) {
         self.name = name
         self.bytes = bytes
     }
@@ -14,12 +14,12 @@ public struct Seed: Sendable {
     init(_ name: String, _ text: String) { self.init(name, Array(text.utf8)) }
 }
 
-public enum Seeds {
+package enum Seeds {
     /// `Tests`.
     private static let tests = String(#filePath.dropLast("/Fuzz/Properties/Seeds.swift".count))
 
     /// Inputs that make the target do what it is there for.
-    public static func of(_ target: FuzzTarget) -> [Seed] {
+    package static func of(_ target: FuzzTarget) -> [Seed] {
         switch target {
         case .sdp: fixtures("sdp") { [($0("options") ?? []), divider, $0("input.sdp")] }
         case .multipart: fixtures("body", bodyInput)
@@ -34,7 +34,7 @@ public enum Seeds {
     }
 
     /// Inputs that broke something once, or were made to.
-    public static func kept(_ target: FuzzTarget) -> [Seed] {
+    package static func kept(_ target: FuzzTarget) -> [Seed] {
         let folder = "\(tests)/Fuzz/Kept/\(target.rawValue)"
         return InputFile.names(folder).compactMap { name in
             InputFile.read("\(folder)/\(name)").map { Seed(name, $0) }
