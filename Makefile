@@ -148,6 +148,7 @@ $(EMBEDDED_OUT)/rtpproxy.o: $(SWIFT_SOURCES) $(sort $(dir $(SWIFT_SOURCES))) $(E
 		$(wildcard Include/* Sources/CPosix/include/*) Makefile
 	$(EMBEDDED_SWIFT) -O -g -file-prefix-map $(CURDIR)=. -Xfrontend -function-sections -module-name RTPProxy \
 		-I $(EMBEDDED_OUT) -I Include -I Sources/CPosix/include -c -o $@ $(SWIFT_SOURCES)
+	@touch $@ # which the compiler leaves as it is where the code has not changed
 
 $(EMBEDDED_OUT)/%.swiftmodule:
 	@mkdir -p $(@D)

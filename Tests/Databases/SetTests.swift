@@ -123,7 +123,7 @@ import Testing
         let rows = [Row(0, relays[0])] + between + [Row(5000, relays[1])]
         try Database(kind, rows: rows).withKamailio(probing: relays) { (kamailio) throws in
             #expect(try kamailio.kamcmd("rtpproxy.list").components(separatedBy: "setid:").count == 1 + 1002)
-            // Statistics of all do not fit into a reply of kamcmd's default size; of one they do.
+            // Statistics of all do not fit into one reply; of one they do.
             #expect(try kamailio.statistics(relays[1].url).map { $0["setid"] } == ["5000"])
             #expect(try kamailio.kamcmd("rtpproxy.stats").contains("reply too big"))
             #expect(try kamailio.call().invite(run: .offer()).instance == relays[0].url)

@@ -97,7 +97,7 @@ func withAsyncStage<R>(
             let unanswered = try silent.invite(run: .offer())
             #expect(unanswered.returnCodes == [-3])
             #expect(unanswered.text.hasSuffix(SDPText.audio()))
-            #expect(kamailio.waitUntilUp())
+            #expect(kamailio.waitUntilUp(within: 8))
             // A reply whose answer fails is relayed as it came.
             let call = try kamailio.call()
             let invite = try call.invite(run: .offer())

@@ -130,7 +130,7 @@ import Testing
             #expect(try waitUntil(5, every: 10) { try kamailio.relays().map { $0["disabled"] } == ["1", "1"] })
 
             for relay in relays { try relay.reopen() }
-            #expect(kamailio.waitUntilUp())
+            #expect(kamailio.waitUntilUp(within: 15))
             let back = try Self.callOfTheFirst(kamailio).invite(sdp: Self.streams, run: .offer())
             #expect(back.returnCodes == [1])
             #expect(back.instance == relays[0].url)

@@ -255,7 +255,7 @@ import Testing
             try Self.waitForTheVerdict(kamailio)
             try relay.reopen()
             // Nobody calls: it is found again all the same.
-            #expect(kamailio.waitUntilUp())
+            #expect(kamailio.waitUntilUp(within: 10))
             #expect(try kamailio.call().invite(run: .offer()).returnCodes == [1])
         }
     }
@@ -347,7 +347,7 @@ import Testing
             let asked = relay.log.count
             // Calls meanwhile neither ask it nor wait for it.
             #expect(try kamailio.call().invite(run: .offer()).returnCodes == [-3])
-            #expect(kamailio.waitUntilUp())
+            #expect(kamailio.waitUntilUp(within: 12))
             let probes = relay.log.dropFirst(asked)
             #expect(Set(probes.map(\.verb)).isSubset(of: ["V", "VF"]))
             #expect(probes.allSatisfy { $0.sender != worker })

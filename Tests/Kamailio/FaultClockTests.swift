@@ -34,7 +34,7 @@ import Testing
             #expect(silent.milliseconds > 1800 && silent.milliseconds < brieflyInMilliseconds)
             // It is asked again after one.
             relay.removeRules()
-            #expect(kamailio.waitUntilUp())
+            #expect(kamailio.waitUntilUp(within: 6))
             // And back to where it was, with a call that is known from before.
             try clock.set("+0")
             #expect(try call.bye(run: .destroy()).returnCodes == [1])

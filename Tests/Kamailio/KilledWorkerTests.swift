@@ -112,7 +112,7 @@ import Testing
             #expect(kamailio.waitForLog("disabled for", relays[0].url) != nil)
             #expect(kamailio.logLines("disabled for", relays[0].url).count == 1)
             try relays[0].reopen()
-            #expect(kamailio.waitUntilUp())
+            #expect(kamailio.waitUntilUp(within: 15))
             let next = try kamailio.call()
             next.choose(0, of: [1, 1])
             #expect(try next.invite(run: .offer()).instance == relays[0].url)

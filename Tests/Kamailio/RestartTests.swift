@@ -119,7 +119,7 @@ struct FragileRelay {
             #expect(kamailio.waitForLog("disabled for 1 s") != nil)
             #expect(kamailio.logLines("disabled for 1 s").count == 1)
             try relay.start()
-            #expect(kamailio.waitUntilUp())
+            #expect(kamailio.waitUntilUp(within: 15))
             try Self.expectACall(kamailio, relay)
         }
     }

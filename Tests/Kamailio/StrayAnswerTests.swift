@@ -133,7 +133,7 @@ import Testing
             relay.on(call: first.id) { $0.verb == "U" ? .delay(3500, .reply("1111 203.0.113.1")) : nil }
             let start = monotonicMilliseconds()
             #expect(try first.invite(run: .offer()).returnCodes == [-3])
-            #expect(kamailio.waitUntilUp())
+            #expect(kamailio.waitUntilUp(within: 10))
             waitUntil(5) { monotonicMilliseconds() - start > 3000 }
             for round in 1...2 {
                 let call = try kamailio.call()

@@ -59,16 +59,11 @@ public enum DemoCall {
         configuration.module = module
         configuration.set("rtpproxy_sock", forwarder.url)
         return try Kamailio.with(configuration) { kamailio in
-            try waitForProbe(kamailio, ladder)
+            guard kamailio.waitUntilUp() else {
+                throw HarnessError("the relay was not found by the module:\n\(kamailio.log)")
+            }
             return try place(kamailio, kind, relay, ladder)
         }
-    }
-
-    private static func waitForProbe(_ kamailio: Kamailio, _ ladder: Ladder) throws {
-        let probed = try waitUntil(10) {
-            try ladder.labels.contains("1") && kamailio.relays().first?["disabled"] == "0"
-        }
-        guard probed else { throw HarnessError("the relay was not found by the module:\n\(kamailio.log)") }
     }
 
     private static func agent(_ name: String, _ address: String, _ ladder: Ladder) throws -> UserAgent {

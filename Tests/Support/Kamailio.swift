@@ -191,12 +191,12 @@ public final class Kamailio: Sendable {
     /// Waits until these relays, or all that are listed, have answered every question of their probe. A relay has the
     /// last question in its log before the module has the answer; one that starts counts as enabled before its first.
     @discardableResult
-    public func waitUntilUp(_ relays: [ScriptedRelay]? = nil) -> Bool {
+    public func waitUntilUp(_ relays: [ScriptedRelay]? = nil, within seconds: Double = 20) -> Bool {
         func areUp(_ url: String?) -> Bool {
             guard let found = try? statistics(url), !found.isEmpty else { return false }
             return found.allSatisfy { $0["state"] == "up" }
         }
-        return waitUntil(20, every: 20) { relays?.allSatisfy { areUp($0.url) } ?? areUp(nil) }
+        return waitUntil(seconds, every: 20) { relays?.allSatisfy { areUp($0.url) } ?? areUp(nil) }
     }
 
     private func entries(_ printed: String) -> [[String: String]] {

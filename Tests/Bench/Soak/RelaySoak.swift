@@ -33,10 +33,9 @@ struct RelaySoak {
         configuration.parameters.append(("tm", "wt_timer", "1000"))
         var report = RelayReport(kind, calls)
         try Kamailio.with(configuration) { kamailio in
-            let isFound = waitUntil(20, every: 50) {
-                (try? kamailio.probe().allSatisfy { $0["answered"] == "1" }) ?? false
+            guard kamailio.waitUntilUp() else {
+                throw HarnessError("the relay was not found:\n\(kamailio.log.suffix(2000))")
             }
-            guard isFound else { throw HarnessError("the relay was not found:\n\(kamailio.log.suffix(2000))") }
             try carry(kamailio, watched, prompt: folder.file("prompt"), &report)
         }
         let end = watched.relay.stop()
