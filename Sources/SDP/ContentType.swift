@@ -50,6 +50,18 @@ struct ContentType {
         bytes.equalsIgnoringCase(type, "multipart") && !subtype.isEmpty
     }
 
+    /// Whether a reader that passes over what is no letter in front of a type takes it for `multipart`.
+    func mayBeMultipart(_ bytes: Span<UInt8>) -> Bool {
+        var start = type.start
+        while start < type.end, let byte = bytes.byte(at: start), !ContentType.isLetter(byte) { start &+= 1 }
+        return bytes.equalsIgnoringCase(ByteRange(from: start, to: type.end), "multipart")
+    }
+
+    private static func isLetter(_ byte: UInt8) -> Bool {
+        let letter = lowercased(byte)
+        return letter >= UInt8(ascii: "a") && letter <= UInt8(ascii: "z")
+    }
+
     /// The `boundary` parameter without its quotes (RFC 2046 section 5.1.1), or nil where there is none of 1 byte or
     /// more, or several, or one that can be read in several ways: with blanks at its ends, without quotes also within,
     /// with a quote or backslash, none of which a boundary may hold.

@@ -124,7 +124,11 @@ package struct NodeURL: Equatable, Sendable {
         guard host.count <= Self.maximumHostLength else { throw .badHost }
         if bytes.firstIndex(of: UInt8(ascii: ":"), in: host) != nil {
             guard scheme.isIPv6 else { throw .needsIPv6 }
-            guard Resolver.numeric(bytes, host, port: 0, scheme: scheme) != nil else { throw .badHost }
+            // The system looks at a zone loosely: written down again it has to be the same.
+            guard bytes.firstIndex(of: UInt8(ascii: "["), in: host) == nil,
+                bytes.firstIndex(of: UInt8(ascii: "]"), in: host) == nil,
+                Resolver.numeric(bytes, host, port: 0, scheme: scheme) != nil
+            else { throw .badHost }
         } else if !bytes.equals(host, "*") {
             for index in host.start..<host.end where !Self.isHostByte(bytes[index]) { throw .badHost }
         }
