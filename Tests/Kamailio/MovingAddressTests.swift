@@ -65,7 +65,7 @@ import Testing
             $0.set("rtpproxy_disable_tout", 1)
         } _: { kamailio in
             // Whether it is unknown or nobody answers depends on the machine.
-            #expect(kamailio.waitForLog(url, "disabled for 1 s", seconds: 20) != nil)
+            #expect(kamailio.waitForLog(url, "has not answered yet and is asked each second", seconds: 20) != nil)
             #expect(try kamailio.call().invite(run: .offer()).returnCodes == [-3])
             try folder.write(Self.hosts(0), to: "hosts")
             #expect(try waitUntil(20, every: 100) { try kamailio.call().invite(run: .offer()).returnCodes == [1] })

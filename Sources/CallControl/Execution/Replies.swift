@@ -78,7 +78,7 @@ extension Worker {
         case .look:
             table.setLookWanted(asked.node, true)
             table.noteFault(asked.node, cause.fault, tick: ticks)
-        case .takeOut: _ = takeOut(asked.node, recheckTick(), cause.reason, cause.fault)
+        case .takeOut: _ = takeOut(asked.node, recheckTick(asked.node), cause.reason, cause.fault)
         }
         carryOutEnds(&call)
     }

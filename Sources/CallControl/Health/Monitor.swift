@@ -18,6 +18,8 @@ struct MonitorState: ~Copyable {
     var notBefore: [UInt64]
     /// When each node that is up is looked at next.
     var pingAt: [UInt64]
+    /// What is known of each node that takes no commands.
+    var absences: [Absence]
     /// Since when each node that is up has refused, as far as is known; 0: it has not.
     var refusingSince: [UInt64]
     /// Since when each node has been leaving the pool; 0: it is not.
@@ -38,7 +40,18 @@ struct MonitorState: ~Copyable {
         leavingSince = [UInt64](repeating: 0, count: nodeCount)
         announced = [Announced](repeating: .nothing, count: nodeCount)
         pingAt = [UInt64](repeating: 0, count: nodeCount)
+        absences = [Absence](repeating: Absence(), count: nodeCount)
     }
+}
+
+/// What the module's own process knows of a node that takes no commands.
+struct Absence {
+    /// When it is looked at next.
+    var glanceAt: UInt64 = 0
+    /// Whether it has answered a glance and is to be asked what it can do.
+    var isBack = false
+    /// The end of the time in which it gets no calls, as a tick, of which the log has that it answers before; 0: none.
+    var toldOf: UInt32 = 0
 }
 
 extension Worker {
@@ -48,6 +61,8 @@ extension Worker {
     private static var liveliness: UInt64 { 1_000_000_000 }
     /// Time between two looks at the nodes that leave the pool, in nanoseconds.
     private static var sweepPause: UInt64 { 2_000_000_000 }
+    /// Time between two looks at a node that takes no commands, in nanoseconds, and how long it may take to answer one.
+    private static var glancePause: UInt64 { 1_000_000_000 }
 
     /// Looks after all nodes until `isWanted` says no. Runs in a process of its own.
     package mutating func monitor<Host: EventHost>(_ host: Host, while isWanted: () -> Bool) {
@@ -70,15 +85,15 @@ extension Worker {
             for node in directory.listed {
                 guard isNamed(node) else {
                     // One that is switched off gets its address, too: it may be switched on.
-                    if resolveNumeric(node), isProbeDue(node, host.ticks, state, now) {
-                        _ = ask(&state.probes, node, now: now, budget: settings.budgetNanoseconds)
+                    if resolveNumeric(node), let kind = dueProbe(node, host.ticks, state, now) {
+                        _ = ask(&state.probes, node, kind, now: now, budget: budget(of: kind))
                     }
                     continue
                 }
                 followName(host, node, &state, now: now)
-                if isProbeDue(node, host.ticks, state, now), hasAddress(host, node, &state, now: now) {
-                    let budget = noteAsked(node, &state)
-                    _ = ask(&state.probes, node, now: now, budget: budget)
+                if let kind = dueProbe(node, host.ticks, state, now), hasAddress(host, node, &state, now: now) {
+                    let share = noteAsked(node, &state)
+                    _ = ask(&state.probes, node, kind, now: now, budget: min(share, budget(of: kind)))
                 }
             }
             if state.sweepAt <= now {
@@ -96,18 +111,39 @@ extension Worker {
         }
     }
 
-    private func isProbeDue(_ node: Int, _ ticks: UInt32, _ state: borrowing MonitorState, _ now: UInt64) -> Bool {
+    /// What `node` is to be asked now; nil: nothing.
+    private func dueProbe(
+        _ node: Int, _ ticks: UInt32, _ state: borrowing MonitorState, _ now: UInt64
+    ) -> ProbeKind? {
         guard table.life(node) != .free, !state.probes.exchanges.isRunning(node), state.notBefore[node] <= now else {
-            return false
+            return nil
         }
-        return switch table.condition(node) {
-        case .unproven: true
-        case .down(let recheck): recheck != NodeTable.never && (ticks >= recheck || state.names[node].isPressing)
+        switch table.condition(node) {
+        case .unproven: return .everything
+        case .down(let recheck):
+            if hasAnswered(node), recheck == NodeTable.never { return nil }
+            let isBack = state.absences[node].isBack && mayComeBack(node, recheck, ticks)
+            if isBack || state.names[node].isPressing { return .everything }
+            return state.absences[node].glanceAt <= now ? .glance : nil
         // Enabled by the operator before it has ever answered: what it can do is not known yet.
         case .up:
-            table.capabilities(node) == 0 || table.silences(node) > 0 || table.isLookWanted(node)
-                || (settings.pingSeconds > 0 && state.pingAt[node] <= now)
-        case .disabled: false
+            guard hasAnswered(node) else { return .everything }
+            let isPingDue = settings.pingSeconds > 0 && state.pingAt[node] <= now
+            return table.silences(node) > 0 || table.isLookWanted(node) || isPingDue ? .presence : nil
+        case .disabled: return nil
+        }
+    }
+
+    /// Whether a node that is down until `recheck` gets calls where it answers: its time is over, or it has never had one.
+    private func mayComeBack(_ node: Int, _ recheck: UInt32, _ ticks: UInt32) -> Bool {
+        !hasAnswered(node) || ticks >= recheck
+    }
+
+    /// How long a node has for its answers, in nanoseconds.
+    private func budget(of kind: ProbeKind) -> UInt64 {
+        switch kind {
+        case .everything, .presence: settings.budgetNanoseconds
+        case .glance: min(settings.budgetNanoseconds, Self.glancePause)
         }
     }
 
@@ -148,6 +184,8 @@ extension Worker {
         state.notBefore[node] = now &+ Self.longestPause
         state.pingAt[node] = now &+ UInt64(settings.pingSeconds) &* 1_000_000_000
         let found = finding(state.probes, node, outcome)
+        if case .glance = state.probes.kinds[node] { return judgeGlance(host, node, found, &state) }
+        state.absences[node] = Absence(glanceAt: state.probes.askedAt[node] &+ Self.glancePause)
         // Of one that is up it is said first that it no longer is.
         if case .failed = found, !isUp(node), tryNextAddress(node, &state) { return }
         // At start-up both may be starting: one that is not there yet is asked again while the time lasts.
@@ -155,6 +193,42 @@ extension Worker {
         if isStarting, outcome.isAbsence { return }
         if isDoubtful(node, outcome, &state) { return table.setLookWanted(node, true) }
         conclude(host, node, found)
+    }
+
+    /// What a glance at a node that takes no commands has shown. One that has never answered, or whose time is over,
+    /// is asked at once what it can do, and gets calls again then.
+    private mutating func judgeGlance<Host: ServerHost>(
+        _ host: Host, _ node: Int, _ found: ProbeFinding, _ state: inout MonitorState
+    ) {
+        state.absences[node].glanceAt = state.probes.askedAt[node] &+ Self.glancePause
+        guard case .down(let recheck) = table.condition(node) else { return }
+        let now = host.ticks
+        let mayComeBack = mayComeBack(node, recheck, now)
+        switch found {
+        case .present:
+            if mayComeBack {
+                state.absences[node].isBack = true
+                state.notBefore[node] = 0
+            } else if state.absences[node].toldOf != recheck {
+                state.absences[node].toldOf = recheck
+                tellOfEarlyAnswer(host, node, seconds: recheck &- now)
+            }
+        case .failed(_, let fault):
+            if mayComeBack, tryNextAddress(node, &state) { return }
+            table.noteFault(node, fault, tick: now)
+        case .unknown: break
+        }
+    }
+
+    private mutating func tellOfEarlyAnswer<Host: ServerHost>(_ host: Host, _ node: Int, seconds: UInt32) {
+        line.removeAll(keepingCapacity: true)
+        appendName(of: node)
+        line.append("answers again, gets calls in ")
+        line.append(decimal: UInt64(seconds))
+        line.append(" s, or at once with rtpproxy.enable ")
+        table.withURL(node) { line.append(printable: $0, $0.all, limit: 255) }
+        line.append(" 1")
+        host.log(.notice, line.span)
     }
 }
 

@@ -47,8 +47,8 @@ extension Worker {
         var results: [ProbeResult] = []
         var open: [Int] = []
         for position in positions {
-            let refusal = ask(
-                &probes, directory.listed[position], now: start, budget: settings.budgetNanoseconds)
+            let node = directory.listed[position]
+            let refusal = ask(&probes, node, probeKind(node), now: start, budget: settings.budgetNanoseconds)
             if refusal == nil { open.append(results.count) }
             results.append(ProbeResult(position: position, answer: .absent(refusal ?? "is asked")))
         }

@@ -6,16 +6,29 @@ import ControlProtocol
 import SharedState
 import Transport
 
+/// What a node is asked.
+enum ProbeKind {
+    /// Whether it is there, and what it can do.
+    case everything
+    /// Whether it is there.
+    case presence
+    /// The same of one that takes no commands, once: another look follows in a moment.
+    case glance
+}
+
 /// The questions that a process has under way, each node's as an exchange of its own.
 struct ProbeExchanges: ~Copyable {
     var exchanges: ExchangeGroup
-    /// How many questions each node is asked just now.
+    /// What each node is asked just now.
+    var kinds: [ProbeKind]
+    /// How many questions that is.
     var questions: [Int]
     /// When each node was asked last.
     var askedAt: [UInt64]
 
     init(nodeCount: Int) {
         exchanges = ExchangeGroup(members: nodeCount, nodes: nodeCount)
+        kinds = [ProbeKind](repeating: .everything, count: nodeCount)
         questions = [Int](repeating: 0, count: nodeCount)
         askedAt = [UInt64](repeating: 0, count: nodeCount)
     }
@@ -33,16 +46,30 @@ enum ProbeFinding {
 }
 
 extension Worker {
+    /// What to ask a node of which nothing is known: one that is up is only asked whether it is there.
+    func probeKind(_ node: Int) -> ProbeKind {
+        if case .up = table.condition(node), hasAnswered(node) { return .presence }
+        return .everything
+    }
+
+    /// Whether `node` has ever answered as it should, since the start or since it joined the sets.
+    func hasAnswered(_ node: Int) -> Bool { table.capabilities(node) != 0 }
+
     /// Asks `node`, from `now` on and no longer than `budget`, in nanoseconds. Nil: it is under way; otherwise why not.
-    mutating func ask(_ probes: inout ProbeExchanges, _ node: Int, now: UInt64, budget: UInt64) -> StaticString? {
+    mutating func ask(
+        _ probes: inout ProbeExchanges, _ node: Int, _ kind: ProbeKind, now: UInt64, budget: UInt64
+    ) -> StaticString? {
         guard let url = directory.url(node), probes.questions.indices.contains(node) else { return "is unknown" }
-        // A node that is up is only asked whether it is there.
-        var questions = settings.asksFigures ? Probe.count : Probe.basicCount
-        if case .up = table.condition(node), table.capabilities(node) != 0 { questions = 1 }
+        let questions =
+            switch kind {
+            case .everything: settings.asksFigures ? Probe.count : Probe.basicCount
+            case .presence, .glance: 1
+            }
+        probes.kinds[node] = kind
         probes.questions[node] = questions
         probes.askedAt[node] = now
         probes.exchanges.begin(
-            node, now: now, budget: budget, firstRetransmission: firstWait(node),
+            node, now: now, budget: budget, firstRetransmission: kind == .glance ? budget : firstWait(node),
             framing: url.scheme.framing,
             // Beside the connections that calls share: one.
             window: url.scheme.framing == .stream ? 1 : Exchange.maximumWindow)
@@ -115,8 +142,10 @@ extension Worker {
         switch finding {
         case .unknown: return
         case .failed(let reason, let fault):
-            let recheck = recheckTick()
-            if !takeOut(node, recheck, reason, fault) { table.postpone(node, recheck: recheck) }
+            let recheck = recheckTick(node)
+            let isNews = takeOut(node, recheck, reason, fault)
+            // One that has never answered does not go by its tick.
+            if !isNews, hasAnswered(node) { table.postpone(node, recheck: recheck) }
         case .present(let capabilities, let roundTrip):
             if let roundTrip { table.sampleRoundTrip(node, nanoseconds: roundTrip) }
             noteAnswer(node)

@@ -6,8 +6,17 @@ import SharedState
 import Transport
 
 extension Worker {
-    /// The tick at which a node that fails now is tried again.
-    func recheckTick() -> UInt32 {
+    /// Whether `node` is still to answer for the first time: that it does not is no failure. One that the operator has
+    /// switched on meanwhile counts as up.
+    private func isAwaited(_ node: Int) -> Bool {
+        if case .up = table.condition(node) { return false }
+        return !hasAnswered(node)
+    }
+
+    /// The tick from which on a node that fails now gets calls again where it answers. One that has never answered
+    /// has not failed: it gets them as soon as it does.
+    func recheckTick(_ node: Int) -> UInt32 {
+        guard !isAwaited(node) else { return ticks &+ 1 }
         guard settings.disableSeconds >= 0 else { return NodeTable.never }
         let (tick, overflow) = ticks.addingReportingOverflow(UInt32(clamping: settings.disableSeconds))
         return overflow ? NodeTable.never : tick
@@ -17,6 +26,7 @@ extension Worker {
     mutating func takeOut(
         _ node: Int, _ recheck: UInt32, _ reason: StaticString, _ fault: NodeFault
     ) -> Bool {
+        let isAwaited = isAwaited(node)
         table.noteFault(node, fault, tick: ticks)
         guard table.fail(node, recheck: recheck) else { return false }
         table.noteCondition(node, tick: ticks)
@@ -24,7 +34,9 @@ extension Worker {
         line.removeAll(keepingCapacity: true)
         appendName(of: node)
         line.append(reason)
-        if recheck == NodeTable.never {
+        if isAwaited {
+            line.append(", has not answered yet and is asked each second")
+        } else if recheck == NodeTable.never {
             line.append(", disabled until it is enabled by RPC")
         } else {
             line.append(", disabled for ")

@@ -15,7 +15,7 @@ package enum NodeState: Equatable, CaseIterable, Sendable {
     case suspect
     /// Up, and gets no new calls: the operator's wish, or it has left the pool.
     case draining
-    /// Failed, asked again from time to time.
+    /// Failed, or has not answered in the first seconds.
     case down
     /// Switched off.
     case disabled
