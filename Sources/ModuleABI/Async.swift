@@ -9,14 +9,12 @@ import SharedState
 
 @c @implementation
 public func rtpp_async_processes(_ handle: OpaquePointer?) -> Int {
-    guard let module = unsafe module(handle) else { return 0 }
-    return unsafe module.pointee.settings.asyncProcesses
+    unsafe enter(handle, refused: 0) { $0.settings.asyncProcesses }
 }
 
 @c @implementation
 public func rtpp_async_in_workers(_ handle: OpaquePointer?) -> Bool {
-    guard let module = unsafe module(handle) else { return false }
-    return unsafe module.pointee.settings.continuesInWorkers
+    unsafe enter(handle, refused: false) { $0.settings.continuesInWorkers }
 }
 
 extension SubmissionResult {
@@ -28,57 +26,47 @@ extension SubmissionResult {
     }
 }
 
-private let error = ReturnCode.error.rawValue
-
 @c @implementation
 public func rtpp_offer_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible,
-        let delivery = unsafe module.pointee.delivery
-    else { return error }
-    // SAFETY (here and below): the glue lends every argument for the call.
-    let result = unsafe module.pointee.worker?.submitOffer(
-        call, delivery, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
-        hasAddress: address.isPresent)
-    return result?.code ?? error
+    unsafe enter(handle, message, flags, address) { attached, call, flags, address, hasAddress in
+        attached.worker.submitOffer(
+            call, attached.delivery, flags: flags, address: address, hasAddress: hasAddress
+        ).code
+    }
 }
 
 @c @implementation
 public func rtpp_answer_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible,
-        let delivery = unsafe module.pointee.delivery
-    else { return error }
-    let result = unsafe module.pointee.worker?.submitAnswer(
-        call, delivery, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
-        hasAddress: address.isPresent)
-    return result?.code ?? error
+    unsafe enter(handle, message, flags, address) { attached, call, flags, address, hasAddress in
+        attached.worker.submitAnswer(
+            call, attached.delivery, flags: flags, address: address, hasAddress: hasAddress
+        ).code
+    }
 }
 
 @c @implementation
 public func rtpp_manage_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible,
-        let delivery = unsafe module.pointee.delivery
-    else { return error }
-    let result = unsafe module.pointee.worker?.submitManage(
-        call, delivery, flags: Span(_unsafeElements: flags.buffer), address: Span(_unsafeElements: address.buffer),
-        hasAddress: address.isPresent)
-    return result?.code ?? error
+    unsafe enter(handle, message, flags, address) { attached, call, flags, address, hasAddress in
+        attached.worker.submitManage(
+            call, attached.delivery, flags: flags, address: address, hasAddress: hasAddress
+        ).code
+    }
 }
 
 @c @implementation
 public func rtpp_delete_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes
 ) -> rtpp_code {
-    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), unsafe flags.isPossible,
-        let delivery = unsafe module.pointee.delivery
-    else { return error }
-    let code = unsafe module.pointee.worker?.submitDelete(call, delivery, flags: Span(_unsafeElements: flags.buffer))
-    return code?.rawValue ?? error
+    guard unsafe flags.isPossible else { return noCall }
+    return unsafe enter(handle, message, flags) { attached, call, flags in
+        attached.worker.submitDelete(call, attached.delivery, flags: flags).rawValue
+    }
 }
 
 // MARK: - The processes
@@ -137,14 +125,12 @@ extension Resumption {
 
 @c @implementation
 public func rtpp_run_async(_ handle: OpaquePointer?, _ process: Int) {
-    guard let module = unsafe module(handle), let block = unsafe module.pointee.block,
-        let delivery = unsafe module.pointee.delivery
-    else { return }
-    let (settings, size) = unsafe (module.pointee.settings, module.pointee.blockSize)
-    let parts = SharedBlock(settings)
-    guard let table = unsafe try? parts.nodes(block, size: size) else { return }
-    let calls = unsafe (try? parts.calls(block, size: size)) ?? nil
-    var running = AsyncProcess(process: process, settings: settings, table: table, calls: calls)
+    guard let module = unsafe module(handle), let attached = unsafe module.pointee.lifeCycle.attached else { return }
+    // Views of its own: the routes that it lets go on call functions, and those use the other ones.
+    let (memory, delivery) = unsafe (attached.pointee.memory, attached.pointee.delivery)
+    guard let table = try? memory.nodes() else { return }
+    let calls = (try? memory.calls()) ?? nil
+    var running = unsafe AsyncProcess(process: process, settings: module.pointee.settings, table: table, calls: calls)
     var edits: [rtpp_edit] = unsafe []
     let services = unsafe module.pointee.host
     unsafe withUnsafeMutablePointer(to: &edits) { memory in
@@ -157,27 +143,32 @@ public func rtpp_run_async(_ handle: OpaquePointer?, _ process: Int) {
 public func rtpp_goes_on(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ memory: UnsafeRawPointer?
 ) {
-    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message), let memory = unsafe memory
-    else { return }
-    // SAFETY: the record is the host's while its route runs, and is only read.
-    unsafe module.pointee.worker?.keepSet(call, of: JobRecord(UnsafeMutableRawPointer(mutating: memory)))
+    guard let memory = unsafe memory else { return }
+    unsafe enter(handle, message, refused: (), early: ()) { attached, call in
+        // SAFETY: the record is the host's while its route runs, and is only read.
+        attached.worker.keepSet(call, of: unsafe JobRecord(UnsafeMutableRawPointer(mutating: memory)))
+    }
 }
 
 @c @implementation
 public func rtpp_delete_postponed(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?) {
     guard let module = unsafe module(handle), let memory = unsafe memory else { return }
     let record = unsafe JobRecord(memory)
-    let (host, delivery) = unsafe (Host(module.pointee.host), module.pointee.delivery)
-    if unsafe module.pointee.worker?.deletePostponed(record, host, delivery) ?? false { return }
-    host.release(record)
+    let isTaken = unsafe enter(handle, refused: false, early: false) { attached, host in
+        attached.worker.deletePostponed(record, host, attached.delivery)
+    }
+    if !isTaken { unsafe Host(module.pointee.host).release(record) }
 }
 
 @c @implementation
 public func rtpp_resumed(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?, _ resumption: rtpp_resumption) {
     guard let module = unsafe module(handle), let memory = unsafe memory else { return }
     let record = unsafe JobRecord(memory)
-    if case .RTPP_GONE = resumption, record.isRewritten, unsafe module.pointee.delivery?.undo(record) ?? false {
-        return
+    if case .RTPP_GONE = resumption, record.isRewritten {
+        let isTaken = unsafe enter(handle, refused: false, early: false) { attached, _ in
+            attached.delivery.undo(record)
+        }
+        if isTaken { return }
     }
     let host = unsafe Host(module.pointee.host)
     if case .RTPP_TAKEN = resumption, record.isRewritten { host.count(.bodiesRewritten, 1) }
@@ -186,7 +177,8 @@ public func rtpp_resumed(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPoi
 
 @c @implementation
 public func rtpp_held_up(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?) -> Bool {
-    guard let module = unsafe module(handle), let memory = unsafe memory, let delivery = unsafe module.pointee.delivery
-    else { return false }
-    return delivery.holdUp(unsafe JobRecord(memory))
+    guard let memory = unsafe memory else { return false }
+    return unsafe enter(handle, refused: false, early: false) { attached, _ in
+        attached.delivery.holdUp(unsafe JobRecord(memory))
+    }
 }

@@ -54,13 +54,12 @@ private func withText<Result>(_ text: UnsafePointer<CChar>, _ body: (Span<UInt8>
 public func rtpp_set_text(
     _ handle: OpaquePointer?, _ parameter: UnsafePointer<CChar>?, _ value: rtpp_bytes
 ) -> rtpp_status {
-    guard let module = unsafe module(handle), let parameter = unsafe parameter, unsafe value.isPossible else {
-        return .RTPP_BAD_ARGUMENT
-    }
-    return unsafe withText(parameter) { name in
-        // SAFETY: the glue lends the value for the call.
-        unsafe module.pointee.settings.set(name, text: Span(_unsafeElements: value.buffer))
-            ? .RTPP_OK : .RTPP_NOT_FOUND
+    unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
+        guard let parameter = unsafe parameter, unsafe value.isPossible else { return .RTPP_BAD_ARGUMENT }
+        return unsafe withText(parameter) { name in
+            // SAFETY: the glue lends the value for the call.
+            unsafe module.settings.set(name, text: Span(_unsafeElements: value.buffer)) ? .RTPP_OK : .RTPP_NOT_FOUND
+        }
     }
 }
 
@@ -68,21 +67,24 @@ public func rtpp_set_text(
 public func rtpp_set_number(
     _ handle: OpaquePointer?, _ parameter: UnsafePointer<CChar>?, _ value: Int64
 ) -> rtpp_status {
-    guard let module = unsafe module(handle), let parameter = unsafe parameter else { return .RTPP_BAD_ARGUMENT }
-    return unsafe withText(parameter) { name in
-        unsafe module.pointee.settings.set(name, number: Int(value)) ? .RTPP_OK : .RTPP_NOT_FOUND
+    unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
+        guard let parameter = unsafe parameter else { return .RTPP_BAD_ARGUMENT }
+        return unsafe withText(parameter) { name in
+            module.settings.set(name, number: Int(value)) ? .RTPP_OK : .RTPP_NOT_FOUND
+        }
     }
 }
 
 @c @implementation
 public func rtpp_check_set(_ handle: OpaquePointer?, _ id: Int64) -> rtpp_status {
-    guard let module = unsafe module(handle) else { return .RTPP_BAD_ARGUMENT }
-    if unsafe module.pointee.settings.hasSet(id) { return .RTPP_OK }
-    var line: [UInt8] = []
-    line.append("set_rtp_proxy_set: there is no set ")
-    line.append(decimal: Int(id))
-    unsafe Host(module.pointee.host).report(.badParameter, .error, line.span)
-    return .RTPP_NOT_FOUND
+    unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
+        if module.settings.hasSet(id) { return .RTPP_OK }
+        var line: [UInt8] = []
+        line.append("set_rtp_proxy_set: there is no set ")
+        line.append(decimal: Int(id))
+        Host(module.host).report(.badParameter, .error, line.span)
+        return .RTPP_NOT_FOUND
+    }
 }
 
 @c @implementation
@@ -90,75 +92,68 @@ public func rtpp_add_row(
     _ handle: OpaquePointer?, _ row: Int, _ setID: rtpp_bytes, _ url: rtpp_bytes,
     _ weight: UnsafePointer<Int64>?, _ flags: UnsafePointer<Int64>?
 ) -> rtpp_status {
-    guard let module = unsafe module(handle) else { return .RTPP_BAD_ARGUMENT }
-    // SAFETY: the glue lends the row's values for the call.
-    let (weightValue, flagsValue) = unsafe (weight.map { unsafe Int($0.pointee) }, flags.map { unsafe Int($0.pointee) })
-    let isReload = unsafe module.pointee.reload != nil
-    let isTaken =
-        unsafe isReload
-        ? module.pointee.reload?.addRow(
-            row, setID: Span(_unsafeElements: setID.buffer), url: Span(_unsafeElements: url.buffer),
-            weight: weightValue, flags: flagsValue) ?? false
-        : module.pointee.settings.addRow(
-            row, setID: Span(_unsafeElements: setID.buffer), url: Span(_unsafeElements: url.buffer),
-            weight: weightValue, flags: flagsValue)
-    if isReload, !isTaken { unsafe module.pointee.skippedRows &+= 1 }
-    return isTaken ? .RTPP_OK : .RTPP_BAD_ARGUMENT
+    unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
+        // SAFETY: the glue lends the row's values for the call.
+        let (setID, url) = unsafe (Span(_unsafeElements: setID.buffer), Span(_unsafeElements: url.buffer))
+        let (weight, flags) = unsafe (weight.map { unsafe Int($0.pointee) }, flags.map { unsafe Int($0.pointee) })
+        let isTaken: Bool
+        if module.reload != nil {
+            isTaken = module.reload?.addRow(row, setID: setID, url: url, weight: weight, flags: flags) ?? false
+        } else {
+            isTaken = module.settings.addRow(row, setID: setID, url: url, weight: weight, flags: flags)
+        }
+        return isTaken ? .RTPP_OK : .RTPP_BAD_ARGUMENT
+    }
 }
 
 @c @implementation
 public func rtpp_configure(_ handle: OpaquePointer?) -> rtpp_status {
-    guard let module = unsafe module(handle) else { return .RTPP_BAD_ARGUMENT }
-    unsafe module.pointee.settings.finish()
-    let host = unsafe Host(module.pointee.host)
-    for warning in unsafe module.pointee.settings.warnings { host.log(.warning, warning.span) }
-    for fault in unsafe module.pointee.settings.faults { host.report(.badParameter, .error, fault.span) }
-    guard unsafe module.pointee.settings.faults.isEmpty else { return .RTPP_BAD_CONFIGURATION }
-    unsafe module.pointee.isConfigured = true
-    return .RTPP_OK
+    unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
+        module.settings.finish()
+        let host = Host(module.host)
+        for warning in module.settings.warnings { host.log(.warning, warning.span) }
+        for fault in module.settings.faults { host.report(.badParameter, .error, fault.span) }
+        guard module.settings.faults.isEmpty else { return .RTPP_BAD_CONFIGURATION }
+        if !module.lifeCycle.isConfigured { module.lifeCycle = .configured }
+        return .RTPP_OK
+    }
 }
 
 @c @implementation
 public func rtpp_shared_size(_ handle: OpaquePointer?) -> Int {
-    guard let module = unsafe module(handle) else { return 0 }
-    return unsafe SharedBlock(module.pointee.settings).size
+    unsafe enter(handle, refused: 0) { SharedBlock($0.settings).size }
 }
 
 @c @implementation
 public func rtpp_share(_ handle: OpaquePointer?, _ block: UnsafeMutableRawPointer?, _ size: Int) -> rtpp_status {
-    guard let module = unsafe module(handle), let block = unsafe block, unsafe module.pointee.isConfigured else {
-        return .RTPP_BAD_ARGUMENT
+    unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
+        guard let block = unsafe block, module.lifeCycle.isConfigured else { return .RTPP_BAD_ARGUMENT }
+        do throws(SharedStateError) {
+            // SAFETY: the glue gives a block of `size` bytes that stays mapped while the server runs.
+            let memory = unsafe try SharedBlock(module.settings).create(
+                in: block, size: size, module.settings.nodes, tick: Host(module.host).ticks)
+            guard let memory else { return .RTPP_NO_MEMORY }
+            module.lifeCycle = .shared(memory)
+            return .RTPP_OK
+        } catch {
+            return .RTPP_BAD_SHARED_MEMORY
+        }
     }
-    do throws(SharedStateError) {
-        // SAFETY: the glue gives a block of `size` bytes that stays mapped while the server runs.
-        let signals = unsafe try SharedBlock(module.pointee.settings).create(
-            in: block, size: size, module.pointee.settings.nodes,
-            tick: Host(module.pointee.host).ticks)
-        guard let signals else { return .RTPP_NO_MEMORY }
-        unsafe module.pointee.signals = signals
-    } catch {
-        return .RTPP_BAD_SHARED_MEMORY
-    }
-    unsafe module.pointee.block = block
-    unsafe module.pointee.blockSize = size
-    return .RTPP_OK
 }
 
 @c @implementation
 public func rtpp_attach(_ handle: OpaquePointer?) -> rtpp_status {
-    guard let module = unsafe module(handle), let block = unsafe module.pointee.block else {
-        return .RTPP_BAD_ARGUMENT
+    unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
+        guard let memory = module.lifeCycle.memory else { return .RTPP_BAD_ARGUMENT }
+        do throws(SharedStateError) {
+            let worker = Worker(settings: module.settings, table: try memory.nodes(), calls: try memory.calls())
+            let attached = Attached(memory: memory, worker: worker, delivery: memory.delivery())
+            module.lifeCycle = .attached(AttachedPlace(attached))
+            return .RTPP_OK
+        } catch {
+            return .RTPP_BAD_SHARED_MEMORY
+        }
     }
-    do throws(SharedStateError) {
-        let (parts, size) = unsafe (SharedBlock(module.pointee.settings), module.pointee.blockSize)
-        unsafe module.pointee.worker = Worker(
-            settings: module.pointee.settings, table: try parts.nodes(block, size: size),
-            calls: try parts.calls(block, size: size))
-        unsafe module.pointee.delivery = try parts.delivery(block, size: size, signals: module.pointee.signals)
-    } catch {
-        return .RTPP_BAD_SHARED_MEMORY
-    }
-    return .RTPP_OK
 }
 
 @c @implementation
@@ -170,12 +165,10 @@ public func rtpp_destroy(_ handle: OpaquePointer?) {
 
 @c @implementation
 public func rtpp_run_monitor(_ handle: OpaquePointer?) {
-    guard let module = unsafe module(handle), let block = unsafe module.pointee.block,
-        unsafe module.pointee.worker != nil
-    else { return }
-    let (parts, size) = unsafe (SharedBlock(module.pointee.settings), module.pointee.blockSize)
-    guard let table = unsafe try? parts.nodes(block, size: size) else { return }
-    let calls = unsafe (try? parts.calls(block, size: size)) ?? nil
+    guard let module = unsafe module(handle), let attached = unsafe module.pointee.lifeCycle.attached else { return }
+    let memory = unsafe attached.pointee.memory
+    guard let table = try? memory.nodes() else { return }
+    let calls = (try? memory.calls()) ?? nil
     // Of its own: the routes of its events call functions, and those use the other one.
     var worker = unsafe Worker(settings: module.pointee.settings, table: table, calls: calls)
     let host = unsafe Host(module.pointee.host)

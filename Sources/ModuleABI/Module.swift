@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What one opaque handle of the contract stands for, and the way from C's bytes to Swift's.
+// What one opaque handle of the contract stands for, how far its process has come, and C's bytes as Swift's.
 
 import Bytes
 import RTPProxyABI
@@ -11,23 +11,13 @@ import SharedState
 @safe struct Module: ~Copyable {
     let host: rtpp_host
     var settings = Settings()
-    var isConfigured = false
-    /// The block that was laid out, and its size.
-    var block: UnsafeMutableRawPointer?
-    var blockSize = 0
-    var worker: Worker?
-    /// What the asynchronous processes' signals are found by.
-    var signals: [Int32] = []
-    var delivery: JobDelivery?
+    var lifeCycle = LifeCycle.gathering
     /// Where notifications arrive, until the process that listens takes it.
     var notifications: Notifications?
     /// Whether the script asks which stream a notification is about.
     var tellsStreams = false
-    /// The pool that a reload is gathering, and the rows that it leaves out.
-    var reload: Settings?
-    var skippedRows: UInt32 = 0
-    /// What the last probe on demand found.
-    var probed: [ProbeResult] = []
+    /// What a reload is gathering.
+    var reload: Reload?
     /// Memory for handing edits to the host, kept from call to call.
     var edits: [rtpp_edit] = unsafe []
 
@@ -36,6 +26,88 @@ import SharedState
     var isInCallback = false
 
     init(host: rtpp_host) { self.host = host }
+}
+
+/// How far a process has come. It only ever goes on, and ends with rtpp_destroy.
+enum LifeCycle: ~Copyable {
+    /// The main process reads parameters and the database, or there is a fault in them.
+    case gathering
+    /// They are checked: the shared memory can be laid out.
+    case configured
+    /// It is laid out: the server may fork.
+    case shared(SharedMemory)
+    /// A process of the server serves calls. The monitor, the asynchronous processes and the one that listens are such
+    /// ones, too: their routes call functions. What else they work with, they have while they run.
+    case attached(AttachedPlace)
+
+    /// Whether the configuration is checked.
+    var isConfigured: Bool {
+        switch self {
+        case .gathering: false
+        case .configured: true
+        case .shared: true
+        case .attached: true
+        }
+    }
+
+    /// The memory that all processes share, once it is laid out.
+    var memory: SharedMemory? {
+        switch self {
+        case .gathering: nil
+        case .configured: nil
+        case .shared(let memory): memory
+        case .attached(let attached): unsafe attached.pointer.pointee.memory
+        }
+    }
+
+    /// What calls are served with, once the process is attached.
+    var attached: UnsafeMutablePointer<Attached>? {
+        switch self {
+        case .gathering: nil
+        case .configured: nil
+        case .shared: nil
+        case .attached(let attached): unsafe attached.pointer
+        }
+    }
+}
+
+/// What a process serves calls with.
+struct Attached: ~Copyable {
+    let memory: SharedMemory
+    var worker: Worker
+    let delivery: JobDelivery
+    /// What the last probe on demand found.
+    var probed: [ProbeResult] = []
+}
+
+/// Memory of its own for that: a call changes it in place while callbacks look at the rest of the module.
+@safe struct AttachedPlace: ~Copyable {
+    let pointer: UnsafeMutablePointer<Attached>
+
+    init(_ attached: consuming Attached) {
+        // SAFETY: initialised here and deinitialised in deinit, in between it is a whole value.
+        unsafe pointer = .allocate(capacity: 1)
+        unsafe pointer.initialize(to: attached)
+    }
+
+    deinit {
+        // SAFETY: initialised in init; who has got the pointer from it has left the module again.
+        unsafe pointer.deinitialize(count: 1)
+        unsafe pointer.deallocate()
+    }
+}
+
+/// The pool that a reload gathers, and the rows that it leaves out.
+struct Reload {
+    var settings: Settings
+    var skippedRows: UInt32 = 0
+
+    /// One row of the database; false: it is left out.
+    mutating func addRow(_ row: Int, setID: Span<UInt8>, url: Span<UInt8>, weight: Int?, flags: Int?) -> Bool {
+        if settings.addRow(row, setID: setID, url: url, weight: weight, flags: flags) { return true }
+        skippedRows &+= 1
+        return false
+    }
 }
 
 extension rtpp_bytes {
@@ -55,11 +127,4 @@ extension rtpp_bytes {
         // SAFETY: the host reads it during the call only, while the span is alive.
         unsafe self = span.withUnsafeBufferPointer { unsafe rtpp_bytes(data: $0.baseAddress, length: $0.count) }
     }
-}
-
-/// The module behind a handle; nil for NULL, and in the middle of a call, see `isInCallback`.
-func module(_ handle: OpaquePointer?) -> UnsafeMutablePointer<Module>? {
-    // SAFETY: rtpp_create made the handle from such a pointer, and the glue passes no other.
-    guard let module = unsafe handle.map({ unsafe UnsafeMutablePointer<Module>($0) }) else { return nil }
-    return unsafe module.pointee.isInCallback ? nil : module
 }

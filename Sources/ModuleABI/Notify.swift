@@ -34,20 +34,21 @@ import CallControl
 
 @c @implementation
 public func rtpp_listen(_ handle: OpaquePointer?, _ user: Int32, _ group: Int32) -> rtpp_status {
-    guard let module = unsafe module(handle), unsafe module.pointee.isConfigured else { return .RTPP_BAD_ARGUMENT }
-    do throws(NotifyError) {
-        unsafe module.pointee.notifications = try Notifications(module.pointee.settings, user: user, group: group)
-        return unsafe module.pointee.notifications == nil ? .RTPP_NO_VALUE : .RTPP_OK
-    } catch {
-        unsafe Host(module.pointee.host).report(.badParameter, .error, error.line.span)
-        return .RTPP_BAD_CONFIGURATION
+    unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
+        guard module.lifeCycle.isConfigured else { return .RTPP_BAD_ARGUMENT }
+        do throws(NotifyError) {
+            module.notifications = try Notifications(module.settings, user: user, group: group)
+            return module.notifications == nil ? .RTPP_NO_VALUE : .RTPP_OK
+        } catch {
+            Host(module.host).report(.badParameter, .error, error.line.span)
+            return .RTPP_BAD_CONFIGURATION
+        }
     }
 }
 
 @c @implementation
 public func rtpp_tell_streams(_ handle: OpaquePointer?) {
-    guard let module = unsafe module(handle) else { return }
-    unsafe module.pointee.tellsStreams = true
+    unsafe enter(handle, refused: ()) { $0.tellsStreams = true }
 }
 
 @c @implementation

@@ -7,22 +7,22 @@ import CallControl
 
 @c @implementation
 public func rtpp_node_count(_ handle: OpaquePointer?) -> Int {
-    guard let module = unsafe module(handle) else { return 0 }
-    return unsafe module.pointee.worker?.nodeCount() ?? 0
+    unsafe enter(handle, refused: 0, early: 0) { attached, _ in attached.worker.nodeCount() }
 }
 
 @c @implementation
 public func rtpp_node(
     _ handle: OpaquePointer?, _ position: Int, _ info: UnsafeMutablePointer<rtpp_node_info>?
 ) -> rtpp_status {
-    guard let module = unsafe module(handle), let info = unsafe info else { return .RTPP_BAD_ARGUMENT }
-    guard let node = unsafe module.pointee.worker?.listing(position),
-        let url = unsafe module.pointee.worker?.urlMemory(position)
-    else { return .RTPP_NOT_FOUND }
-    unsafe info.pointee = rtpp_node_info(
-        url: rtpp_bytes(data: url.baseAddress, length: url.count), set_id: node.setID, index: node.index,
-        disabled: node.isDisabled, weight: node.weight, recheck: node.recheck)
-    return .RTPP_OK
+    guard let info = unsafe info else { return .RTPP_BAD_ARGUMENT }
+    return unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NOT_FOUND) { attached, _ in
+        guard let node = attached.worker.listing(position) else { return .RTPP_NOT_FOUND }
+        let url = unsafe attached.worker.urlMemory(position)
+        unsafe info.pointee = rtpp_node_info(
+            url: rtpp_bytes(data: url.baseAddress, length: url.count), set_id: node.setID, index: node.index,
+            disabled: node.isDisabled, weight: node.weight, recheck: node.recheck)
+        return .RTPP_OK
+    }
 }
 
 @c @implementation
@@ -40,22 +40,20 @@ public func rtpp_read_switch(_ number: rtpp_bytes, _ isOn: UnsafeMutablePointer<
 
 @c @implementation
 public func rtpp_enable(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isEnabled: Bool) -> rtpp_status {
-    guard let module = unsafe module(handle) else { return .RTPP_BAD_ARGUMENT }
-    let host = unsafe Host(module.pointee.host)
-    // SAFETY: the glue lends the URL for the call.
-    let isFound =
-        unsafe module.pointee.worker?.setEnabled(host, Span(_unsafeElements: url.buffer), isEnabled) ?? false
-    return isFound ? .RTPP_OK : .RTPP_NOT_FOUND
+    unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NOT_FOUND) { attached, host in
+        // SAFETY: the glue lends the URL for the call.
+        unsafe attached.worker.setEnabled(host, Span(_unsafeElements: url.buffer), isEnabled)
+            ? .RTPP_OK : .RTPP_NOT_FOUND
+    }
 }
 
 @c @implementation
 public func rtpp_drain(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isDraining: Bool) -> rtpp_status {
-    guard let module = unsafe module(handle) else { return .RTPP_BAD_ARGUMENT }
-    let host = unsafe Host(module.pointee.host)
-    // SAFETY: the glue lends the URL for the call.
-    let isFound =
-        unsafe module.pointee.worker?.setDraining(host, Span(_unsafeElements: url.buffer), isDraining) ?? false
-    return isFound ? .RTPP_OK : .RTPP_NOT_FOUND
+    unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NOT_FOUND) { attached, host in
+        // SAFETY: the glue lends the URL for the call.
+        unsafe attached.worker.setDraining(host, Span(_unsafeElements: url.buffer), isDraining)
+            ? .RTPP_OK : .RTPP_NOT_FOUND
+    }
 }
 
 // MARK: - Probe
@@ -64,90 +62,87 @@ public func rtpp_drain(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isDraining
 public func rtpp_probe(
     _ handle: OpaquePointer?, _ url: rtpp_bytes, _ count: UnsafeMutablePointer<Int>?
 ) -> rtpp_status {
-    guard let module = unsafe module(handle), let count = unsafe count, unsafe module.pointee.worker != nil else {
-        return .RTPP_BAD_ARGUMENT
+    guard let count = unsafe count else { return .RTPP_BAD_ARGUMENT }
+    return unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_BAD_ARGUMENT) { attached, host in
+        // SAFETY: the glue lends the URL for the call.
+        attached.probed =
+            unsafe url.isPresent
+            ? attached.worker.probe(host, Span(_unsafeElements: url.buffer)) : attached.worker.probeAll(host)
+        unsafe count.pointee = attached.probed.count
+        return unsafe url.isPresent && attached.probed.isEmpty ? .RTPP_NOT_FOUND : .RTPP_OK
     }
-    let host = unsafe Host(module.pointee.host)
-    // SAFETY: the glue lends the URL for the call.
-    let found =
-        unsafe url.isPresent
-        ? module.pointee.worker?.probe(host, Span(_unsafeElements: url.buffer)) : module.pointee.worker?.probeAll(host)
-    let results = found ?? []
-    unsafe module.pointee.probed = results
-    unsafe count.pointee = results.count
-    return unsafe url.isPresent && results.isEmpty ? .RTPP_NOT_FOUND : .RTPP_OK
 }
 
 @c @implementation
 public func rtpp_probed(
     _ handle: OpaquePointer?, _ index: Int, _ info: UnsafeMutablePointer<rtpp_probe_info>?
 ) -> rtpp_status {
-    guard let module = unsafe module(handle), let info = unsafe info else { return .RTPP_BAD_ARGUMENT }
-    guard unsafe module.pointee.probed.indices.contains(index) else { return .RTPP_NOT_FOUND }
-    let result = unsafe module.pointee.probed[index]
-    guard let node = unsafe module.pointee.worker?.listing(result.position),
-        let url = unsafe module.pointee.worker?.urlMemory(result.position)
-    else { return .RTPP_NOT_FOUND }
-    var found = unsafe rtpp_probe_info()
-    unsafe found.url = rtpp_bytes(data: url.baseAddress, length: url.count)
-    unsafe found.set_id = node.setID
-    unsafe found.index = node.index
-    switch result.answer {
-    case .present(let microseconds):
-        unsafe found.answered = true
-        unsafe found.round_trip_us = microseconds
-    case .absent(let reason):
-        unsafe found.reason = rtpp_bytes(static: reason)
+    guard let info = unsafe info else { return .RTPP_BAD_ARGUMENT }
+    return unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NOT_FOUND) { attached, _ in
+        guard attached.probed.indices.contains(index) else { return .RTPP_NOT_FOUND }
+        let result = attached.probed[index]
+        guard let node = attached.worker.listing(result.position) else { return .RTPP_NOT_FOUND }
+        let url = unsafe attached.worker.urlMemory(result.position)
+        var found = unsafe rtpp_probe_info()
+        unsafe found.url = rtpp_bytes(data: url.baseAddress, length: url.count)
+        unsafe found.set_id = node.setID
+        unsafe found.index = node.index
+        switch result.answer {
+        case .present(let microseconds):
+            unsafe found.answered = true
+            unsafe found.round_trip_us = microseconds
+        case .absent(let reason):
+            unsafe found.reason = rtpp_bytes(static: reason)
+        }
+        unsafe info.pointee = found
+        return .RTPP_OK
     }
-    unsafe info.pointee = found
-    return .RTPP_OK
 }
 
 // MARK: - Reload
 
 @c @implementation
 public func rtpp_begin_reload(_ handle: OpaquePointer?) -> rtpp_status {
-    guard let module = unsafe module(handle), unsafe module.pointee.worker != nil else { return .RTPP_BAD_ARGUMENT }
-    guard let empty = unsafe module.pointee.settings.emptied() else { return .RTPP_NO_VALUE }
-    unsafe module.pointee.reload = empty
-    unsafe module.pointee.skippedRows = 0
-    return .RTPP_OK
+    unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
+        guard unsafe module.lifeCycle.attached != nil else { return .RTPP_BAD_ARGUMENT }
+        guard let empty = module.settings.emptied() else { return .RTPP_NO_VALUE }
+        module.reload = Reload(settings: empty)
+        return .RTPP_OK
+    }
 }
 
 @c @implementation
 public func rtpp_commit_reload(
     _ handle: OpaquePointer?, _ change: UnsafeMutablePointer<rtpp_pool_change>?
 ) -> rtpp_status {
-    guard let module = unsafe module(handle), let change = unsafe change, let reload = unsafe module.pointee.reload
+    guard let change = unsafe change,
+        let reload = unsafe enter(handle, refused: Reload?.none, { $0.reload.take() })
     else { return .RTPP_BAD_ARGUMENT }
-    unsafe module.pointee.reload = nil
-    let host = unsafe Host(module.pointee.host)
-    for warning in reload.warnings { host.log(.warning, warning.span) }
-    do throws(PoolError) {
-        guard let done = try unsafe module.pointee.worker?.changePool(host, to: reload.nodes) else {
-            return .RTPP_BAD_ARGUMENT
+    return unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_BAD_ARGUMENT) { attached, host in
+        for warning in reload.settings.warnings { host.log(.warning, warning.span) }
+        do throws(PoolError) {
+            let done = try attached.worker.changePool(host, to: reload.settings.nodes)
+            unsafe change.pointee = rtpp_pool_change(
+                added: UInt32(clamping: done.added), kept: UInt32(clamping: done.kept),
+                removed: UInt32(clamping: done.removed), refused: UInt32(clamping: done.refused),
+                skipped: reload.skippedRows)
+            var line: [UInt8] = []
+            line.append("the sets are read again: ")
+            line.append(decimal: done.added)
+            line.append(" RTPProxies added, ")
+            line.append(decimal: done.kept)
+            line.append(" kept, ")
+            line.append(decimal: done.removed)
+            line.append(" removed")
+            host.report(.reloaded, .notice, line.span)
+            return .RTPP_OK
+        } catch {
+            return .RTPP_BUSY
         }
-        unsafe change.pointee = rtpp_pool_change(
-            added: UInt32(clamping: done.added), kept: UInt32(clamping: done.kept),
-            removed: UInt32(clamping: done.removed), refused: UInt32(clamping: done.refused),
-            skipped: module.pointee.skippedRows)
-        var line: [UInt8] = []
-        line.append("the sets are read again: ")
-        line.append(decimal: done.added)
-        line.append(" RTPProxies added, ")
-        line.append(decimal: done.kept)
-        line.append(" kept, ")
-        line.append(decimal: done.removed)
-        line.append(" removed")
-        host.report(.reloaded, .notice, line.span)
-        return .RTPP_OK
-    } catch {
-        return .RTPP_BUSY
     }
 }
 
 @c @implementation
 public func rtpp_abandon_reload(_ handle: OpaquePointer?) {
-    guard let module = unsafe module(handle) else { return }
-    unsafe module.pointee.reload = nil
+    unsafe enter(handle, refused: ()) { $0.reload = nil }
 }

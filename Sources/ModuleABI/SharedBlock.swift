@@ -7,8 +7,8 @@ import SharedState
 
 /// The parts of the block that a configuration needs.
 struct SharedBlock {
-    private let nodesSize: Int
-    private let callsSize: Int
+    fileprivate let nodesSize: Int
+    fileprivate let callsSize: Int
     private let entries: Int
     private let capacity: Int
     private let processes: Int
@@ -25,40 +25,49 @@ struct SharedBlock {
     /// Bytes of all.
     var size: Int { nodesSize &+ callsSize &+ JobDelivery.size(processes) }
 
-    private var linesStart: Int { nodesSize &+ callsSize }
+    fileprivate var linesStart: Int { nodesSize &+ callsSize }
 
-    /// Lays all out in `block`, which is zeroed and shared, at `tick`. Once, before the fork. Returns what the
-    /// asynchronous processes' signals are found by; nil where the system has no descriptors left.
+    /// Lays all out in `block`, which is zeroed and shared, at `tick`. Once, before the fork. nil where the system has
+    /// no descriptors left.
     func create(
         in block: UnsafeMutableRawPointer, size: Int, _ nodes: [NodeDefinition], tick: UInt32
-    ) throws(SharedStateError) -> [Int32]? {
+    ) throws(SharedStateError) -> SharedMemory? {
         guard size >= self.size else { throw .tooSmall }
         // SAFETY: every part lies within `size`, checked above.
         unsafe try NodeTable.create(in: block, size: nodesSize, nodes, capacity: capacity, tick: tick)
         if callsSize > 0 { unsafe try CallTable.create(in: block + nodesSize, size: callsSize, entries: entries) }
-        return unsafe JobDelivery.create(in: block + linesStart, count: processes)
+        guard let signals = unsafe JobDelivery.create(in: block + linesStart, count: processes) else { return nil }
+        return unsafe SharedMemory(block: block, parts: self, signals: signals)
+    }
+}
+
+/// A block that is laid out, as each process attaches to it.
+@safe struct SharedMemory {
+    private let block: UnsafeMutableRawPointer
+    private let parts: SharedBlock
+    /// What the asynchronous processes' signals are found by.
+    private let signals: [Int32]
+
+    fileprivate init(block: UnsafeMutableRawPointer, parts: SharedBlock, signals: [Int32]) {
+        unsafe self.block = block
+        self.parts = parts
+        self.signals = signals
     }
 
     /// One process's view of the nodes.
-    func nodes(_ block: UnsafeMutableRawPointer, size: Int) throws(SharedStateError) -> NodeTable {
-        guard size >= self.size else { throw .tooSmall }
-        // SAFETY: it lies within `size`, checked above, and stays mapped while the server runs.
-        return unsafe try NodeTable(attaching: block, size: nodesSize)
+    func nodes() throws(SharedStateError) -> NodeTable {
+        // SAFETY (here and below): it lies within what `create` has laid out, and stays mapped while the server runs.
+        unsafe try NodeTable(attaching: block, size: parts.nodesSize)
     }
 
     /// One process's view of the calls; nil where they are not remembered.
-    func calls(_ block: UnsafeMutableRawPointer, size: Int) throws(SharedStateError) -> CallTable? {
-        guard size >= self.size else { throw .tooSmall }
-        guard callsSize > 0 else { return nil }
-        // SAFETY: as above.
-        return unsafe try CallTable(attaching: block + nodesSize, size: callsSize)
+    func calls() throws(SharedStateError) -> CallTable? {
+        guard parts.callsSize > 0 else { return nil }
+        return unsafe try CallTable(attaching: block + parts.nodesSize, size: parts.callsSize)
     }
 
     /// One process's end of the delivery to the asynchronous processes.
-    func delivery(_ block: UnsafeMutableRawPointer, size: Int, signals: [Int32]) throws(SharedStateError) -> JobDelivery
-    {
-        guard size >= self.size else { throw .tooSmall }
-        // SAFETY: as above.
-        return unsafe JobDelivery(attaching: block + linesStart, signals: signals)
+    func delivery() -> JobDelivery {
+        unsafe JobDelivery(attaching: block + parts.linesStart, signals: signals)
     }
 }

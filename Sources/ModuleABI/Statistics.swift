@@ -20,49 +20,53 @@ extension rtpp_bytes {
 public func rtpp_node_statistics(
     _ handle: OpaquePointer?, _ position: Int, _ url: rtpp_bytes, _ figures: UnsafeMutablePointer<rtpp_node_figures>?
 ) -> rtpp_status {
-    guard let module = unsafe module(handle), let figures = unsafe figures else { return .RTPP_BAD_ARGUMENT }
-    let host = unsafe Host(module.pointee.host)
-    guard let found = unsafe module.pointee.worker?.nodeStatistics(host, position),
-        let memory = unsafe module.pointee.worker?.urlMemory(position)
-    else { return .RTPP_NOT_FOUND }
-    // SAFETY: the glue lends the URL for the call.
-    let isWanted =
-        unsafe !url.isPresent || module.pointee.worker?.hasURL(position, Span(_unsafeElements: url.buffer)) ?? false
-    guard isWanted else { return .RTPP_NO_VALUE }
-    var node = unsafe rtpp_node_figures()
-    unsafe node.url = rtpp_bytes(data: memory.baseAddress, length: memory.count)
-    unsafe node.set_id = found.setID
-    unsafe node.index = found.index
-    unsafe node.weight = found.weight
-    unsafe node.state = rtpp_bytes(static: found.state.text)
-    unsafe node.state_seconds = found.stateSeconds
-    unsafe node.commands = found.figures.commands
-    unsafe node.answered = found.figures.answered
-    unsafe node.errors = found.figures.errors
-    unsafe node.timeouts = found.figures.timeouts
-    unsafe node.retransmissions = found.figures.retransmissions
-    unsafe node.round_trip_us = found.smoothedMicroseconds
-    unsafe node.round_trip_p50_us = found.figures.roundTrips.p50Microseconds
-    unsafe node.round_trip_p90_us = found.figures.roundTrips.p90Microseconds
-    unsafe node.round_trip_p99_us = found.figures.roundTrips.p99Microseconds
-    unsafe withUnsafeMutableBytes(of: &node.round_trips) { output in
-        for part in 0..<RoundTripSpread.parts {
-            unsafe output.storeBytes(
-                of: found.spread.counts[part], toByteOffset: part &* MemoryLayout<UInt64>.stride, as: UInt64.self)
-        }
+    guard let figures = unsafe figures else { return .RTPP_BAD_ARGUMENT }
+    return unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NOT_FOUND) { attached, host in
+        guard let found = attached.worker.nodeStatistics(host, position) else { return .RTPP_NOT_FOUND }
+        // SAFETY: the glue lends the URL for the call.
+        let isWanted =
+            unsafe !url.isPresent || attached.worker.hasURL(position, Span(_unsafeElements: url.buffer))
+        guard isWanted else { return .RTPP_NO_VALUE }
+        unsafe figures.pointee = rtpp_node_figures(found, url: attached.worker.urlMemory(position))
+        return .RTPP_OK
     }
-    if let (fault, _) = found.figures.lastFault {
+}
+
+extension rtpp_node_figures {
+    /// What has been counted of one RTPProxy; `url`: memory that stays.
+    fileprivate init(_ found: NodeStatistics, url: UnsafeBufferPointer<UInt8>) {
+        unsafe self.init()
+        unsafe self.url = rtpp_bytes(data: url.baseAddress, length: url.count)
+        unsafe set_id = found.setID
+        unsafe index = found.index
+        unsafe weight = found.weight
+        unsafe state = rtpp_bytes(static: found.state.text)
+        unsafe state_seconds = found.stateSeconds
+        unsafe commands = found.figures.commands
+        unsafe answered = found.figures.answered
+        unsafe errors = found.figures.errors
+        unsafe timeouts = found.figures.timeouts
+        unsafe retransmissions = found.figures.retransmissions
+        unsafe round_trip_us = found.smoothedMicroseconds
+        unsafe round_trip_p50_us = found.figures.roundTrips.p50Microseconds
+        unsafe round_trip_p90_us = found.figures.roundTrips.p90Microseconds
+        unsafe round_trip_p99_us = found.figures.roundTrips.p99Microseconds
+        unsafe withUnsafeMutableBytes(of: &round_trips) { output in
+            for part in 0..<RoundTripSpread.parts {
+                unsafe output.storeBytes(
+                    of: found.spread.counts[part], toByteOffset: part &* MemoryLayout<UInt64>.stride, as: UInt64.self)
+            }
+        }
+        guard let (fault, _) = found.figures.lastFault else { return }
         var text: [UInt8] = []
         fault.describe(into: &text)
-        unsafe node.last_error_seconds = found.lastFaultSeconds ?? 0
-        unsafe node.last_error_length = unsafe withUnsafeMutableBytes(of: &node.last_error) { output in
+        unsafe last_error_seconds = found.lastFaultSeconds ?? 0
+        unsafe last_error_length = unsafe withUnsafeMutableBytes(of: &last_error) { output in
             let length = min(text.count, output.count)
             for index in 0..<length { unsafe output[index] = text[index] }
             return length
         }
     }
-    unsafe figures.pointee = node
-    return .RTPP_OK
 }
 
 @c @implementation
@@ -70,12 +74,14 @@ public func rtpp_metrics(
     _ handle: OpaquePointer?, _ output: UnsafeMutablePointer<UInt8>?, _ capacity: Int,
     _ length: UnsafeMutablePointer<Int>?
 ) -> rtpp_status {
-    guard let module = unsafe module(handle), let output = unsafe output, let length = unsafe length else {
-        return .RTPP_BAD_ARGUMENT
-    }
+    guard let output = unsafe output, let length = unsafe length else { return .RTPP_BAD_ARGUMENT }
     // Asked for once in some seconds: memory of its own, which goes again.
     var text: [UInt8] = []
-    unsafe module.pointee.worker?.writeMetrics(Host(module.pointee.host), into: &text)
+    let isEntered = unsafe enter(handle, refused: false, early: true) { attached, host in
+        attached.worker.writeMetrics(host, into: &text)
+        return true
+    }
+    guard isEntered else { return .RTPP_BAD_ARGUMENT }
     unsafe length.pointee = text.count
     guard text.count <= capacity else { return .RTPP_TOO_SMALL }
     // SAFETY: `output` has room for `capacity` bytes, and that is enough.
@@ -85,8 +91,7 @@ public func rtpp_metrics(
 
 @c @implementation
 public func rtpp_reset_statistics(_ handle: OpaquePointer?) {
-    guard let module = unsafe module(handle) else { return }
-    unsafe module.pointee.worker?.resetStatistics()
+    unsafe enter(handle, refused: (), early: ()) { attached, _ in attached.worker.resetStatistics() }
 }
 
 @c @implementation
@@ -105,15 +110,15 @@ public func rtpp_counter_at(_ position: Int, _ output: UnsafeMutablePointer<rtpp
 
 @c @implementation
 public func rtpp_gauge_value(_ handle: OpaquePointer?, _ position: Int) -> UInt64 {
-    guard let module = unsafe module(handle),
-        let gauge = ServerGauge(rawValue: position &- ServerCounter.allCases.count)
-    else { return 0 }
-    return switch gauge {
-    case .nodes: UInt64(clamping: unsafe module.pointee.worker?.nodesConfigured() ?? 0)
-    case .nodesUp: UInt64(clamping: unsafe module.pointee.worker?.nodesUp() ?? 0)
-    case .callsRemembered: UInt64(clamping: unsafe module.pointee.worker?.rememberedCalls() ?? 0)
-    case .callsForgotten: unsafe module.pointee.worker?.forgottenCalls() ?? 0
-    case .asyncUnderWay: UInt64(clamping: unsafe module.pointee.delivery?.underWay ?? 0)
-    case .asyncRefused: unsafe module.pointee.delivery?.refusals ?? 0
+    guard let gauge = ServerGauge(rawValue: position &- ServerCounter.allCases.count) else { return 0 }
+    return unsafe enter(handle, refused: 0, early: 0) { attached, _ in
+        switch gauge {
+        case .nodes: UInt64(clamping: attached.worker.nodesConfigured())
+        case .nodesUp: UInt64(clamping: attached.worker.nodesUp())
+        case .callsRemembered: UInt64(clamping: attached.worker.rememberedCalls())
+        case .callsForgotten: attached.worker.forgottenCalls()
+        case .asyncUnderWay: UInt64(clamping: attached.delivery.underWay)
+        case .asyncRefused: attached.delivery.refusals
+        }
     }
 }
