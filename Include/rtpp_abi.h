@@ -143,7 +143,9 @@ typedef struct rtpp_edit {
 typedef enum RTPP_CLOSED rtpp_event_kind {
     RTPP_EVENT_NODE_DOWN = 0, /* an RTPProxy no longer takes commands */
     RTPP_EVENT_NODE_UP = 1,   /* it does again */
-    RTPP_EVENT_TIMEOUT = 2    /* the media of a call has stopped */
+    RTPP_EVENT_TIMEOUT = 2,   /* the media of a call has stopped */
+    RTPP_EVENT_NODE_DRAINED = 3,  /* one that gets no new calls has none left */
+    RTPP_EVENT_NODE_RESTARTED = 4 /* an RTPProxy has lost its sessions */
 } rtpp_event_kind;
 
 /* One event; of its fields those that the kind has, the others absent or 0. */
@@ -168,9 +170,11 @@ typedef enum RTPP_CLOSED rtpp_report_kind {
     RTPP_REPORT_NODE_DRAINING = 6,  /* the operator gives it no new calls */
     RTPP_REPORT_RELOADED = 7,       /* the sets were read from the database again */
     RTPP_REPORT_CALL_REFUSED = 8,   /* a function failed */
-    RTPP_REPORT_NO_NODE = 9         /* a function found no RTPProxy */
+    RTPP_REPORT_NO_NODE = 9,        /* a function found no RTPProxy */
+    RTPP_REPORT_NODE_DRAINED = 10,  /* one that gets no new calls has none left */
+    RTPP_REPORT_NODE_RESTARTED = 11 /* an RTPProxy has lost its sessions */
 } rtpp_report_kind;
-#define RTPP_REPORTS 10
+#define RTPP_REPORTS 12
 
 /* One report: the line of the log, and what is in it in fields of their own, absent where it has none. */
 typedef struct rtpp_report {
@@ -348,12 +352,16 @@ RTPP_API rtpp_status rtpp_figure(
 
 RTPP_API size_t rtpp_node_count(rtpp_module *module);
 RTPP_API rtpp_status rtpp_node(rtpp_module *module, size_t position, rtpp_node_info *info);
+/* The commands below act on every entry that `nodes` means: a URL as configured, "all", or "set:" and a number.
+ * RTPP_NOT_FOUND: none. */
 /* The number of a command below as text: whether it is above 0. RTPP_BAD_ARGUMENT: it is no whole number of 32 bits. */
 RTPP_API rtpp_status rtpp_read_switch(rtpp_bytes number, bool *is_on);
-/* Every entry with this URL: on, or off for good. RTPP_NOT_FOUND. */
-RTPP_API rtpp_status rtpp_enable(rtpp_module *module, rtpp_bytes url, bool enabled);
-/* Every entry with this URL: no new calls while existing ones go on, or new calls again. RTPP_NOT_FOUND. */
-RTPP_API rtpp_status rtpp_drain(rtpp_module *module, rtpp_bytes url, bool draining);
+/* On, or off for good. */
+RTPP_API rtpp_status rtpp_enable(rtpp_module *module, rtpp_bytes nodes, bool enabled);
+/* No new calls while existing ones go on, or new calls again. */
+RTPP_API rtpp_status rtpp_drain(rtpp_module *module, rtpp_bytes nodes, bool draining);
+/* Forgets which calls they hold; `*count`: how many those were. */
+RTPP_API rtpp_status rtpp_forget(rtpp_module *module, rtpp_bytes nodes, size_t *count);
 
 /* What rtpp_probe found out of one node. */
 typedef struct rtpp_probe_info {
@@ -365,9 +373,9 @@ typedef struct rtpp_probe_info {
     rtpp_bytes reason;      /* why it did not; borrowed while the module lives, absent where it did */
 } rtpp_probe_info;
 
-/* Asks every entry with this URL, or every one where `url` is absent, whether it is there, all side by side, and waits
- * for the answers no longer than the budget. `*count`: how many were asked. RTPP_NOT_FOUND. */
-RTPP_API rtpp_status rtpp_probe(rtpp_module *module, rtpp_bytes url, size_t *count);
+/* Asks them, or every one where `nodes` is absent, whether they are there, all side by side, and waits for the answers
+ * no longer than the budget. `*count`: how many were asked. */
+RTPP_API rtpp_status rtpp_probe(rtpp_module *module, rtpp_bytes nodes, size_t *count);
 /* What this process's last rtpp_probe found out, in the order of rtpp_node. */
 RTPP_API rtpp_status rtpp_probed(rtpp_module *module, size_t index, rtpp_probe_info *info);
 
@@ -381,6 +389,8 @@ typedef struct rtpp_node_figures {
     uint32_t weight;
     rtpp_bytes state;       /* starting, up, suspect, draining, down or disabled; borrowed while the module lives */
     uint32_t state_seconds; /* for how long */
+    uint32_t calls;         /* of the call table that it holds */
+    uint64_t restarts;      /* times that it was seen to have lost its sessions */
     uint64_t commands;      /* of calls, each once */
     uint64_t answered;      /* of these, errors among the answers */
     uint64_t errors;        /* answers that are errors */
@@ -397,9 +407,9 @@ typedef struct rtpp_node_figures {
     uint32_t last_error_seconds; /* how long ago */
 } rtpp_node_figures;
 
-/* Of the node at `position`, counted as by rtpp_node. RTPP_NO_VALUE: `url` is given, and the node has another one. */
+/* Of the node at `position`, counted as by rtpp_node. RTPP_NO_VALUE: `nodes` is given, and means others. */
 RTPP_API rtpp_status rtpp_node_statistics(
-        rtpp_module *module, size_t position, rtpp_bytes url, rtpp_node_figures *figures);
+        rtpp_module *module, size_t position, rtpp_bytes nodes, rtpp_node_figures *figures);
 /* The figures of all nodes in the text format of Prometheus. RTPP_TOO_SMALL: `length` says how much is needed. */
 RTPP_API rtpp_status rtpp_metrics(rtpp_module *module, uint8_t *output, size_t capacity, size_t *length);
 /* Sets what has been counted of every node back to nothing. */

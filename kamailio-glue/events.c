@@ -10,11 +10,12 @@
 #include "core/receive.h"
 
 /* By rtpp_event_kind. */
-static char *const names[] = {"rtpproxy:node-down", "rtpproxy:node-up", "rtpproxy:timeout"};
+static char *const names[] = {"rtpproxy:node-down", "rtpproxy:node-up", "rtpproxy:timeout", "rtpproxy:node-drained",
+		"rtpproxy:node-restarted"};
 #define KINDS (sizeof(names) / sizeof(names[0]))
 
 /* Index in event_rt, -1: there is no such route. */
-static int routes[KINDS] = {-1, -1, -1};
+static int routes[KINDS] = {-1, -1, -1, -1, -1};
 static str callback = {NULL, 0};
 static const rtpp_event *current = NULL;
 

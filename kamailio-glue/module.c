@@ -25,6 +25,7 @@ static char *table_name = "rtpproxy";
 	NUMBER(rtpproxy_ping_interval)                                               \
 	TEXT(rtpproxy_balancing)                                                     \
 	NUMBER(rtpproxy_call_table_size)                                             \
+	NUMBER(rtpproxy_call_lifetime)                                               \
 	NUMBER(rtpproxy_hedging)                                                     \
 	NUMBER(rtpproxy_async_processes)                                             \
 	NUMBER(rtpproxy_async_max)                                                   \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The RPC commands rtpproxy.list, .enable, .drain, .probe, .reload, .stats, .status and .reset_stats. */
+/* The RPC commands rtpproxy.list, .enable, .drain, .forget, .probe, .reload, .stats, .status and .reset_stats. */
 
 #include "glue.h"
 
@@ -9,15 +9,18 @@
 #include "core/globals.h"
 
 static const char *list_doc[] = {"Lists every RTPProxy: set, URL, index, disabled, weight, tick of the next try", NULL};
-static const char *enable_doc[] = {"Enables (1) or disables (0) every RTPProxy with the URL given", NULL};
+static const char *enable_doc[] = {"Enables (1) or disables (0) the RTPProxies given by URL, as set:N or as all", NULL};
 static const char *drain_doc[] = {
-		"Gives every RTPProxy with the URL given no new calls (1), or new calls again (0)", NULL};
-static const char *probe_doc[] = {
-		"Asks every RTPProxy, or those with the URL given, whether it is there: round trip in microseconds, or why not",
+		"Gives the RTPProxies given by URL, as set:N or as all no new calls (1), or new calls again (0)", NULL};
+static const char *forget_doc[] = {
+		"Forgets which calls the RTPProxies given hold, and tells how many those were", NULL};
+static const char *probe_doc[] = {"Asks every RTPProxy, or those given by URL or as set:N, whether it is there: round "
+								  "trip in microseconds, or why not",
 		NULL};
 static const char *reload_doc[] = {"Reads the sets from the database again", NULL};
-static const char *stats_doc[] = {"What has been counted of every RTPProxy, or of those with the URL given: state, "
-								  "commands, round trips, last error",
+static const char *stats_doc[] = {
+		"What has been counted of every RTPProxy, or of those given by URL or as set:N: state, "
+		"commands, round trips, last error",
 		NULL};
 static const char *status_doc[] = {
 		"Everything that is known of the RTPProxies and the counters, for a page to show", NULL};
@@ -84,6 +87,21 @@ static void rpc_enable(rpc_t *rpc, void *context)
 static void rpc_drain(rpc_t *rpc, void *context)
 {
 	turn(rpc, context, rtpp_drain);
+}
+
+static void rpc_forget(rpc_t *rpc, void *context)
+{
+	size_t count = 0;
+	void *answer;
+	str nodes;
+
+	if(rpc->scan(context, "S", &nodes) < 1)
+		rpc->fault(context, 500, "Not enough parameters");
+	else if(rtpp_forget(glue_instance, glue_bytes_of(&nodes), &count) != RTPP_OK)
+		rpc->fault(context, 404, "RTPProxy not found");
+	else if(rpc->add(context, "{", &answer) < 0
+			|| rpc->struct_add(answer, "d", "forgotten", (int)(count < INT_MAX ? count : INT_MAX)) < 0)
+		rpc->fault(context, 500, "Internal error creating the answer");
 }
 
 static void rpc_probe(rpc_t *rpc, void *context)
@@ -175,7 +193,8 @@ static int fill_figures(rpc_t *rpc, void *entry, const rtpp_node_figures *node)
 			|| add_count(rpc, entry, "rtt_us", node->round_trip_us) < 0
 			|| add_count(rpc, entry, "rtt_p50_us", node->round_trip_p50_us) < 0
 			|| add_count(rpc, entry, "rtt_p90_us", node->round_trip_p90_us) < 0
-			|| add_count(rpc, entry, "rtt_p99_us", node->round_trip_p99_us) < 0)
+			|| add_count(rpc, entry, "rtt_p99_us", node->round_trip_p99_us) < 0
+			|| add_count(rpc, entry, "calls", node->calls) < 0 || add_count(rpc, entry, "restarts", node->restarts) < 0)
 		return -1;
 	if(error.len == 0)
 		return 0;
@@ -281,6 +300,7 @@ rpc_export_t glue_rpc[] = {
 		{"rtpproxy.list", rpc_list, list_doc, RET_ARRAY},
 		{"rtpproxy.enable", rpc_enable, enable_doc, 0},
 		{"rtpproxy.drain", rpc_drain, drain_doc, 0},
+		{"rtpproxy.forget", rpc_forget, forget_doc, 0},
 		{"rtpproxy.probe", rpc_probe, probe_doc, RET_ARRAY},
 		{"rtpproxy.reload", rpc_reload, reload_doc, 0},
 		{"rtpproxy.stats", rpc_stats, stats_doc, RET_ARRAY},

@@ -32,6 +32,9 @@ package struct Capabilities: OptionSet, Sendable {
     /// 20081224: the words of a `U` that name a socket and a tag for the notice of a timeout.
     package static let notices = Capabilities(rawValue: 1 << 10)
 
+    /// 20141004: `G`, which answers the counters of the whole RTPProxy.
+    package static let serverCounters = Capabilities(rawValue: 1 << 11)
+
     /// Whether each media stream of a call is a session of its own. Where it is not, `;N` means the whole call: so it
     /// is with the legacy port of rtpengine, which is known by what it says of 20060704 and 20071116.
     package var servesSeveralStreams: Bool { contains(.repacketization) || !contains(.versionArgument) }
@@ -46,10 +49,10 @@ package struct Capabilities: OptionSet, Sendable {
 /// The questions of one probe, in the order they are sent.
 package enum Probe {
     /// How many there are.
-    package static let count = 11
+    package static let count = 12
     /// How many are asked where nobody wants to know figures of a call's media: the first ones. 20150420 is among them:
-    /// it tells which meaning `E8` has (`ErrorCode.isUnknownSession`).
-    package static let basicCount = 9
+    /// it tells which meaning `E8` has (`ErrorCode.isUnknownSession`); 20141004 lets a restart be noticed.
+    package static let basicCount = 10
 
     /// The capability that an affirmative answer at `position` (1 ..< `count`) stands for, and its date.
     private static func subject(_ position: Int) -> (date: StaticString, capability: Capabilities) {
@@ -62,7 +65,8 @@ package enum Probe {
         case 6: ("20081224", .notices)
         case 7: ("20081102", .codecLists)
         case 8: ("20150420", .namedFigures)
-        case 9: ("20230205", .lostPackets)
+        case 9: ("20141004", .serverCounters)
+        case 10: ("20230205", .lostPackets)
         default: ("20230424", .jitter)
         }
     }
@@ -85,5 +89,36 @@ package enum Probe {
         if bytes.equals(word, "1") { return subject(position).capability }
         let isRefusal = bytes.equals(word, "0") || bytes.byte(at: word.start) == UInt8(ascii: "E")
         return isRefusal ? [] : nil
+    }
+}
+
+/// What an RTPProxy has counted since it was started: it falls where it was started again.
+package struct RelayCounters: Equatable, Sendable {
+    /// Sessions that it has created.
+    package let sessions: UInt32
+    /// Commands that it has received.
+    package let commands: UInt32
+
+    package init(sessions: UInt32, commands: UInt32) {
+        self.sessions = sessions
+        self.commands = commands
+    }
+
+    /// Reads the answer to the question that `write` writes; nil where it is something else, or beyond 32 bits.
+    package init?(_ bytes: Span<UInt8>, _ reply: ByteRange) {
+        var fields = FieldCursor(in: reply)
+        guard let first = fields.next(in: bytes), let second = fields.next(in: bytes), fields.next(in: bytes) == nil,
+            let sessions = Decimal.parse(bytes, first, maximum: .max),
+            let commands = Decimal.parse(bytes, second, maximum: .max)
+        else { return nil }
+        self.init(sessions: sessions, commands: commands)
+    }
+
+    /// Writes the command that asks for them (control-protocol: G; names as rtp.io 1.1.1 knows them).
+    package static func write(into text: inout [UInt8]) { text.append("G nsess_created ncmds_rcvd") }
+
+    /// Whether RTPProxy was started again between `earlier` and this.
+    package func showsRestart(since earlier: RelayCounters) -> Bool {
+        sessions < earlier.sessions || commands < earlier.commands
     }
 }

@@ -48,6 +48,8 @@ import SDP
             switch event {
             case .nodeDown: .RTPP_EVENT_NODE_DOWN
             case .nodeUp: .RTPP_EVENT_NODE_UP
+            case .nodeDrained: .RTPP_EVENT_NODE_DRAINED
+            case .nodeRestarted: .RTPP_EVENT_NODE_RESTARTED
             }
         unsafe raised.url = rtpp_bytes(lending: url)
         unsafe raised.set_id = setID
@@ -79,6 +81,8 @@ extension rtpp_report_kind {
             case .nodeEnabled: .RTPP_REPORT_NODE_ENABLED
             case .nodeDisabled: .RTPP_REPORT_NODE_DISABLED
             case .nodeDraining: .RTPP_REPORT_NODE_DRAINING
+            case .nodeDrained: .RTPP_REPORT_NODE_DRAINED
+            case .nodeRestarted: .RTPP_REPORT_NODE_RESTARTED
             case .reloaded: .RTPP_REPORT_RELOADED
             case .callRefused: .RTPP_REPORT_CALL_REFUSED
             case .noNode: .RTPP_REPORT_NO_NODE

@@ -56,6 +56,21 @@ public func rtpp_drain(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isDraining
     }
 }
 
+@c @implementation
+public func rtpp_forget(
+    _ handle: OpaquePointer?, _ nodes: rtpp_bytes, _ count: UnsafeMutablePointer<Int>?
+) -> rtpp_status {
+    guard let count = unsafe count else { return .RTPP_BAD_ARGUMENT }
+    return unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NOT_FOUND) { attached, host in
+        // SAFETY: the glue lends the text for the call.
+        guard let forgotten = unsafe attached.worker.forgetCalls(host, Span(_unsafeElements: nodes.buffer)) else {
+            return .RTPP_NOT_FOUND
+        }
+        unsafe count.pointee = forgotten
+        return .RTPP_OK
+    }
+}
+
 // MARK: - Probe
 
 @c @implementation

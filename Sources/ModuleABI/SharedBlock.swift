@@ -10,6 +10,8 @@ struct SharedBlock {
     fileprivate let nodesSize: Int
     fileprivate let callsSize: Int
     private let entries: Int
+    /// Seconds that a call is remembered.
+    fileprivate let callLifetime: Int
     private let capacity: Int
     private let processes: Int
 
@@ -19,6 +21,7 @@ struct SharedBlock {
         nodesSize = (NodeTableLayout(capacity: capacity).size &+ 63) & ~63
         entries = settings.callTableSize
         callsSize = (CallTable.size(entries: entries) &+ 63) & ~63
+        callLifetime = settings.callLifetime
         processes = settings.asyncProcesses
     }
 
@@ -63,7 +66,8 @@ struct SharedBlock {
     /// One process's view of the calls; nil where they are not remembered.
     func calls() throws(SharedStateError) -> CallTable? {
         guard parts.callsSize > 0 else { return nil }
-        return unsafe try CallTable(attaching: block + parts.nodesSize, size: parts.callsSize)
+        return unsafe try CallTable(
+            attaching: block + parts.nodesSize, size: parts.callsSize, lifetime: parts.callLifetime)
     }
 
     /// One process's end of the delivery to the asynchronous processes.

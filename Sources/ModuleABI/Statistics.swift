@@ -25,7 +25,7 @@ public func rtpp_node_statistics(
         guard let found = attached.worker.nodeStatistics(host, position) else { return .RTPP_NOT_FOUND }
         // SAFETY: the glue lends the URL for the call.
         let isWanted =
-            unsafe !url.isPresent || attached.worker.hasURL(position, Span(_unsafeElements: url.buffer))
+            unsafe !url.isPresent || attached.worker.isSelected(position, Span(_unsafeElements: url.buffer))
         guard isWanted else { return .RTPP_NO_VALUE }
         unsafe figures.pointee = rtpp_node_figures(found, url: attached.worker.urlMemory(position))
         return .RTPP_OK
@@ -42,6 +42,8 @@ extension rtpp_node_figures {
         unsafe weight = found.weight
         unsafe state = rtpp_bytes(static: found.state.text)
         unsafe state_seconds = found.stateSeconds
+        unsafe calls = found.figures.calls
+        unsafe restarts = found.figures.restarts
         unsafe commands = found.figures.commands
         unsafe answered = found.figures.answered
         unsafe errors = found.figures.errors

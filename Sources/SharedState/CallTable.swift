@@ -25,8 +25,10 @@ private struct CallTableHeader: ~Copyable {
 /// The table as one process sees it. Buckets of sixteen entries; in a full one the entry that expires first gives way.
 @safe
 package struct CallTable: ~Copyable {
-    /// Seconds that an entry lives after it was last used: longer than calls without a message in between are.
-    package static let lifetimeSeconds: UInt32 = 43_200
+    /// Seconds that an entry may live after it was last used: what the time in it can tell.
+    package static let lifetimes: ClosedRange<Int> = 60...2_592_000
+    /// The same where nobody says otherwise: longer than calls without a message in between are.
+    package static let usualLifetime = 43_200
     /// Entries that share a place.
     static let bucketSize = 16
     /// Nodes are numbered below this.
@@ -39,6 +41,8 @@ package struct CallTable: ~Copyable {
 
     private let base: UnsafeMutableRawPointer
     private let bucketCount: Int
+    /// Seconds that an entry lives after it was last used.
+    private let lifetime: UInt32
 
     /// Bytes that a table of `entries` needs, 0 for none: a whole number of buckets, at least as many.
     package static func size(entries: Int) -> Int {
@@ -60,8 +64,11 @@ package struct CallTable: ~Copyable {
                 magic: magic, version: version, bucketCount: UInt32(truncatingIfNeeded: buckets(entries))))
     }
 
-    /// Attaches to a block that `create` has laid out; it stays mapped as long as the table lives.
-    package init(attaching block: UnsafeMutableRawPointer, size: Int) throws(SharedStateError) {
+    /// Attaches to a block that `create` has laid out; it stays mapped as long as the table lives. `lifetime`: seconds
+    /// that an entry lives after it was last used, within `lifetimes`.
+    package init(
+        attaching block: UnsafeMutableRawPointer, size: Int, lifetime: Int = usualLifetime
+    ) throws(SharedStateError) {
         guard size >= Self.headerSize else { throw .tooSmall }
         guard UInt(bitPattern: block) & 63 == 0 else { throw .misaligned }
         let header = unsafe block.assumingMemoryBound(to: CallTableHeader.self)
@@ -71,6 +78,7 @@ package struct CallTable: ~Copyable {
         let buckets = unsafe Int(header.pointee.bucketCount)
         guard size >= Self.size(entries: buckets &* Self.bucketSize) else { throw .tooSmall }
         bucketCount = buckets
+        self.lifetime = UInt32(min(max(lifetime, Self.lifetimes.lowerBound), Self.lifetimes.upperBound))
         unsafe base = block
     }
 
@@ -101,8 +109,6 @@ package struct CallTable: ~Copyable {
         return distance < 0x80_0000 ? distance : 0
     }
 
-    private static func expiry(_ now: UInt32) -> UInt32 { now &+ lifetimeSeconds }
-
     /// A key that is not the empty one.
     private static func key(_ hash: UInt64) -> UInt64 { hash == 0 ? 1 : hash }
 
@@ -125,7 +131,7 @@ package struct CallTable: ~Copyable {
     package func remember(_ hash: UInt64, node: Int, now: UInt32) {
         guard node >= 0, node < Self.maximumNodes else { return }
         let key = Self.key(hash)
-        let value = Self.word(key, node: node, expires: Self.expiry(now))
+        let value = Self.word(key, node: node, expires: now &+ lifetime)
         var victim = 0
         var victimRest = UInt64.max
         var victimKey: UInt64 = 0
@@ -156,26 +162,33 @@ package struct CallTable: ~Copyable {
     package func forget(_ hash: UInt64) {
         let key = Self.key(hash)
         for way in 0..<Self.bucketSize {
-            let (isOurs, _) = unsafe entry(key, way).pointee.key.compareExchange(
-                expected: key, desired: 0, ordering: .acquiringAndReleasing)
-            if isOurs { unsafe header.pointee.used.wrappingSubtract(1, ordering: .relaxed) }
+            unsafe remove(entry(key, way), key)
         }
     }
 
-    /// Whether any call is with `node`, as of `now`. Looks at the whole table.
-    package func holdsCalls(_ node: Int, now: UInt32) -> Bool {
-        for index in 0..<capacity {
+    /// Looks at `count` entries from `start` on, as many as there are: empties those that have expired as of `now`, and
+    /// hands the node of each other one to `body`, which says whether the entry may stay.
+    package func sweep(from start: Int, count: Int, now: UInt32, _ body: (Int) -> Bool) {
+        let first = min(max(start, 0), capacity)
+        for index in first..<(first &+ min(max(count, 0), capacity &- first)) {
             let entry = unsafe entry(UInt64(index / Self.bucketSize), index % Self.bucketSize)
             let key = unsafe entry.pointee.key.load(ordering: .acquiring)
             guard key != 0 else { continue }
             let value = unsafe entry.pointee.value.load(ordering: .acquiring)
-            guard value >> 40 == key >> 40, Int(truncatingIfNeeded: value & 0xFFFF) == node else { continue }
-            if Self.rest(value, now) > 0 { return true }
+            // Half written: whoever writes it may be at it.
+            guard value >> 40 == key >> 40 else { continue }
+            if Self.rest(value, now) > 0, body(Int(truncatingIfNeeded: value & 0xFFFF)) { continue }
+            unsafe remove(entry, key)
         }
-        return false
     }
 
-    /// Entries in use, expired ones among them.
+    private func remove(_ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64) {
+        let (isOurs, _) = unsafe entry.pointee.key.compareExchange(
+            expected: key, desired: 0, ordering: .acquiringAndReleasing)
+        if isOurs { unsafe header.pointee.used.wrappingSubtract(1, ordering: .relaxed) }
+    }
+
+    /// Entries in use; expired ones among them until they are swept.
     package var count: Int { unsafe max(0, Int(header.pointee.used.load(ordering: .relaxed))) }
     /// Entries that gave way before they expired.
     package var evictions: UInt64 { unsafe header.pointee.evicted.load(ordering: .relaxed) }

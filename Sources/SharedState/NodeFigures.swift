@@ -86,6 +86,10 @@ package struct NodeFigureValues: Sendable {
     package var lastFault: (fault: NodeFault, tick: UInt32)?
     /// The tick since which its condition is what it is.
     package var since: UInt32 = 0
+    /// Times that it was seen to have been restarted.
+    package var restarts: UInt64 = 0
+    /// Calls of the call table that it holds, as of the last look at the whole of it.
+    package var calls: UInt32 = 0
 }
 
 /// The record in shared memory. Its stride is the layout's, checked at attach.
@@ -98,6 +102,8 @@ struct NodeFigures: ~Copyable {
     /// `NodeFault.word`, the tick in bits 32..63; 0: none.
     private let lastFault = Atomic<UInt64>(0)
     private let since = Atomic<UInt32>(0)
+    private let calls = Atomic<UInt32>(0)
+    private let restarts = Atomic<UInt64>(0)
     let roundTrips = RoundTripHistogram()
 
     init() {}
@@ -119,6 +125,12 @@ struct NodeFigures: ~Copyable {
         lastFault.store(fault.word | UInt64(tick) << 32, ordering: .relaxed)
     }
 
+    /// Notes that it was restarted.
+    func noteRestart() { restarts.wrappingAdd(1, ordering: .relaxed) }
+
+    /// How many calls it holds.
+    func set(calls count: UInt32) { calls.store(count, ordering: .relaxed) }
+
     /// Notes that the condition has changed.
     func changed(tick: UInt32) { since.store(tick, ordering: .relaxed) }
 
@@ -131,6 +143,8 @@ struct NodeFigures: ~Copyable {
         values.retransmissions = retransmissions.load(ordering: .relaxed)
         values.roundTrips = roundTrips.percentiles
         values.since = since.load(ordering: .relaxed)
+        values.restarts = restarts.load(ordering: .relaxed)
+        values.calls = calls.load(ordering: .relaxed)
         let word = lastFault.load(ordering: .relaxed)
         if let fault = NodeFault(word: word) {
             values.lastFault = (fault, UInt32(truncatingIfNeeded: word >> 32))
@@ -138,7 +152,7 @@ struct NodeFigures: ~Copyable {
         return values
     }
 
-    /// Back to nothing, but for since when the condition is what it is. What is counted meanwhile is there afterwards
+    /// Back to nothing, but for since when the condition is what it is and for the calls. What is counted meanwhile is there afterwards
     /// or is not.
     func reset() {
         commands.store(0, ordering: .relaxed)
@@ -147,6 +161,7 @@ struct NodeFigures: ~Copyable {
         timeouts.store(0, ordering: .relaxed)
         retransmissions.store(0, ordering: .relaxed)
         lastFault.store(0, ordering: .relaxed)
+        restarts.store(0, ordering: .relaxed)
         roundTrips.reset()
     }
 }
@@ -166,6 +181,10 @@ extension NodeTable {
     package func noteFault(_ index: Int, _ fault: NodeFault, tick: UInt32) {
         unsafe figuresMemory(index)?.pointee.note(fault, tick: tick)
     }
+    /// Notes that node `index` was restarted.
+    package func noteRestart(_ index: Int) { unsafe figuresMemory(index)?.pointee.noteRestart() }
+    /// Notes how many calls of the call table node `index` holds.
+    package func setCalls(_ index: Int, _ count: UInt32) { unsafe figuresMemory(index)?.pointee.set(calls: count) }
     /// Notes that the condition of node `index`, as an operator sees it, has become another one at `tick`.
     package func noteCondition(_ index: Int, tick: UInt32) { unsafe figuresMemory(index)?.pointee.changed(tick: tick) }
     /// Sets what has been counted of every node back to nothing.

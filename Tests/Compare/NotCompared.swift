@@ -189,7 +189,8 @@ extension PageEntry {
         PageEntry(
             .additions,
             """
-            **`rtpproxy.drain`, `rtpproxy.probe` and `rtpproxy.reload`** are new.
+            **`rtpproxy.drain`, `rtpproxy.forget`, `rtpproxy.probe` and `rtpproxy.reload`** are new; all commands take `all`
+            and `set:2` in the place of a URL.
             """),
     ]
 }

@@ -21,14 +21,14 @@ import Testing
         #expect(
             (0..<Probe.count).map(question) == [
                 "V", "VF 20050322", "VF 20060704", "VF 20071116", "VF 20071218", "VF 20080403", "VF 20081224",
-                "VF 20081102", "VF 20150420", "VF 20230205", "VF 20230424",
+                "VF 20081102", "VF 20150420", "VF 20141004", "VF 20230205", "VF 20230424",
             ])
     }
 
     @Test func eachYesIsOneCapability() {
         let answers: [Capabilities?] = [
             .base, .multipleStreams, .versionArgument, .repacketization, .copying, .statistics, .notices, .codecLists,
-            .namedFigures, .lostPackets, .jitter,
+            .namedFigures, .serverCounters, .lostPackets, .jitter,
         ]
         #expect(capability(0, "20040107") == answers[0])
         for position in 1..<Probe.count { #expect(capability(position, "1") == answers[position]) }
@@ -55,6 +55,32 @@ import Testing
     @Test(arguments: ["", " ", "2", "11", "10", "yes", "-1", "20040107", "\u{0}"])
     func garbageIsNoProtocol(_ reply: String) {
         for position in 1..<Probe.count { #expect(capability(position, reply) == nil, "\(position)") }
+    }
+
+    private func counters(_ reply: String) -> RelayCounters? {
+        let bytes = Array(reply.utf8)
+        return RelayCounters(bytes.span, bytes.span.all)
+    }
+
+    @Test func countersAreTwoNumbersAndNothingElse() {
+        var text: [UInt8] = []
+        RelayCounters.write(into: &text)
+        #expect(String(decoding: text, as: UTF8.self) == "G nsess_created ncmds_rcvd")
+        #expect(counters("0 4") == RelayCounters(sessions: 0, commands: 4))
+        #expect(counters("4294967295 7") == RelayCounters(sessions: .max, commands: 7))
+        for reply in ["", "1", "E68", "E1 2", "1 2 3", "-1 2", "1 x", "4294967296 7", "nsess_created=1 2"] {
+            #expect(counters(reply) == nil, "\(reply)")
+        }
+    }
+
+    @Test func aCounterThatFallsIsARestart() {
+        let before = RelayCounters(sessions: 10, commands: 50)
+        for (sessions, commands, isRestart) in [
+            (10, 50, false), (10, 51, false), (11, 51, false), (0, 60, true), (10, 49, true), (0, 3, true),
+        ] as [(UInt32, UInt32, Bool)] {
+            let now = RelayCounters(sessions: sessions, commands: commands)
+            #expect(now.showsRestart(since: before) == isRestart, "\(sessions) \(commands)")
+        }
     }
 
     @Test func severalStreamsAndTheBaseAreRequired() {

@@ -63,6 +63,36 @@ import Testing
     }
 
     @Test(arguments: DatabaseKind.underTest)
+    func aRemovedOneThatIsDeadDisappearsWithItsCalls(kind: DatabaseKind) throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        let database = try Database(kind, rows: relays.map { Row(0, $0) })
+        let quick = { (c: inout KamailioConfiguration) in
+            c.set("rtpproxy_tout_ms", 200)
+            c.set("rtpproxy_retr", 2)
+            c.set("rtpproxy_disable_tout", 4)
+            c.set("rtpproxy_ping_interval", 1)
+        }
+        try database.withKamailio(probing: relays, quick) { (kamailio) throws in
+            for _ in 0..<2 {
+                let call = try kamailio.call()
+                call.choose(0, of: [1, 1])
+                #expect(try call.invite(run: .offer()).instance == relays[0].url)
+            }
+            #expect(try waitUntil(5, every: 100) { try kamailio.statistics(relays[0].url).first?["calls"] == "2" })
+            relays[0].shut()
+            #expect(kamailio.waitForLog(relays[0].url, "disabled for 4 s") != nil)
+            try database.run("DELETE FROM rtpproxy WHERE url = '\(relays[0].url)'")
+            #expect(try reload(kamailio)["removed"] == "1")
+            // It may come back as long as its time lasts.
+            #expect(try kamailio.relays().count == 2)
+            #expect(try waitUntil(12, every: 100) { try kamailio.relays().map { $0["url"] } == [relays[1].url] })
+            let line = kamailio.waitForLog(relays[0].url, "has left the sets and does not answer", seconds: 2)
+            #expect(line?.hasSuffix("its calls are forgotten: 2") == true)
+            #expect(try kamailio.kamcmd("stats.get_statistics", "rtpproxy:").contains("calls_remembered = 0"))
+        }
+    }
+
+    @Test(arguments: DatabaseKind.underTest)
     func aChangedWeightCountsAtOnce(kind: DatabaseKind) throws {
         let relays = [try ScriptedRelay(), try ScriptedRelay()]
         let database = try Database(kind, rows: relays.map { Row(0, $0) })

@@ -188,8 +188,8 @@ extension Kamailio {
             #expect(
                 keys == [
                     "{", "url", "setid", "state", "since", "commands", "answered", "errors", "timeouts",
-                    "retransmissions", "rtt_us", "rtt_p50_us", "rtt_p90_us", "rtt_p99_us", "last_error",
-                    "last_error_ago", "}",
+                    "retransmissions", "rtt_us", "rtt_p50_us", "rtt_p90_us", "rtt_p99_us", "calls",
+                    "restarts", "last_error", "last_error_ago", "}",
                 ])
             // The list keeps its form.
             #expect(Set(list[0].keys) == ["setid", "url", "index", "disabled", "weight", "recheck"])

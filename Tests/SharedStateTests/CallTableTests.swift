@@ -48,11 +48,11 @@ import Testing
     func anEntryExpiresAndUseKeepsItAlive(_ start: UInt32) throws {
         try with(8) { table in
             table.remember(hash(1), node: 3, now: start)
-            let late = start &+ CallTable.lifetimeSeconds
+            let late = start &+ UInt32(CallTable.usualLifetime)
             #expect(table.node(for: hash(1), now: late &- 8) == 3)
             table.remember(hash(1), node: 3, now: late &- 8)
             #expect(table.node(for: hash(1), now: late &+ 8) == 3)
-            #expect(table.node(for: hash(1), now: late &+ CallTable.lifetimeSeconds) == nil)
+            #expect(table.node(for: hash(1), now: late &+ UInt32(CallTable.usualLifetime)) == nil)
         }
     }
 
@@ -73,10 +73,57 @@ import Testing
     @Test func expiredEntriesGiveWayFirstAndAreNoLoss() throws {
         try with(16) { table in
             for call in 0..<16 { table.remember(hash(call), node: call, now: 100) }
-            let later = 100 &+ CallTable.lifetimeSeconds &+ 100
+            let later = 100 &+ UInt32(CallTable.usualLifetime) &+ 100
             table.remember(hash(99), node: 9, now: later)
             #expect(table.evictions == 0)
             #expect(table.node(for: hash(99), now: later) == 9)
+        }
+    }
+
+    /// How many entries of each node a sweep finds.
+    private static func nodes(
+        _ table: borrowing CallTable, from start: Int = 0, _ length: Int = .max, now: UInt32
+    ) -> [Int: Int] {
+        var nodes: [Int: Int] = [:]
+        table.sweep(from: start, count: length, now: now) { node in
+            nodes[node, default: 0] += 1
+            return true
+        }
+        return nodes
+    }
+
+    @Test func aSweepCountsByNodeEmptiesWhatHasExpiredAndForgetsWhatItIsTold() throws {
+        try with(64) { table in
+            for call in 0..<30 { table.remember(hash(call), node: call % 3, now: call < 6 ? 100 : 200) }
+            #expect(Self.nodes(table, now: 201) == [0: 10, 1: 10, 2: 10])
+            // In parts, none twice, and whatever the ends are.
+            var parts = 0
+            for start in stride(from: 0, to: table.capacity, by: 5) {
+                parts += Self.nodes(table, from: start, 5, now: 201).values.reduce(0, +)
+            }
+            #expect(parts == 30)
+            for (start, length) in [(64, 5), (.max, .max), (-5, -1), (3, 0), (.min, .max), (70, .max)] {
+                #expect(Self.nodes(table, from: start, length, now: 201).isEmpty || start < 0)
+            }
+            #expect(Self.nodes(table, now: 100 + UInt32(CallTable.usualLifetime) + 4) == [0: 8, 1: 8, 2: 8])
+            #expect(table.count == 24)
+            table.sweep(from: 0, count: .max, now: 201) { $0 != 1 }
+            #expect(Self.nodes(table, now: 201) == [0: 8, 2: 8] && table.count == 16)
+            for call in 6..<30 { #expect(table.node(for: hash(call), now: 201) == (call % 3 == 1 ? nil : call % 3)) }
+        }
+    }
+
+    @Test func theLifetimeIsTheConfiguredOne() throws {
+        let size = CallTable.size(entries: 16)
+        let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+        defer { block.deallocate() }
+        block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+        try CallTable.create(in: block, size: size, entries: 16)
+        for (wanted, seconds) in [(60, 60), (600, 600), (0, 60), (.max, 2_592_000)] as [(Int, UInt32)] {
+            let table = try CallTable(attaching: block, size: size, lifetime: wanted)
+            table.remember(hash(1), node: 3, now: 1000)
+            #expect(table.node(for: hash(1), now: 1000 + seconds - 4) == 3)
+            #expect(table.node(for: hash(1), now: 1000 + seconds + 4) == nil)
         }
     }
 

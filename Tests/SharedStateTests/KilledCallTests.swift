@@ -78,7 +78,12 @@ import Testing
                 #expect(table.node(for: Self.hash(5), now: Self.now) == nil)
                 table.remember(Self.hash(5), node: 9, now: Self.now)
                 #expect(table.node(for: Self.hash(5), now: Self.now) == 9)
-                for node in 0..<Self.ways where node != 5 { #expect(table.holdsCalls(node, now: Self.now) == true) }
+                var nodes: Set<Int> = []
+                table.sweep(from: 0, count: .max, now: Self.now) { node in
+                    nodes.insert(node)
+                    return true
+                }
+                for node in 0..<Self.ways where node != 5 { #expect(nodes.contains(node)) }
             }
         }
     }

@@ -64,6 +64,8 @@ struct RelaySessions {
     private var ports: [String: Int] = [:]
     private var calls: Set<String> = []
     private var nextPort = 35_000
+    /// What it has counted since it was started: sessions, commands.
+    private var counters = (sessions: 0, commands: 0)
     /// How many streams a call has.
     private var streams: [String: Int] = [:]
 
@@ -84,13 +86,17 @@ struct RelaySessions {
     /// The default answer. A session is a Call-ID; a stream's port stays the same for the same tags.
     mutating func answer(_ command: RelayCommand) -> String {
         let words = command.words
+        counters.commands += 1
         switch command.verb {
+        case "G":
+            guard words.dropFirst() == ["nsess_created", "ncmds_rcvd"] else { return "E68" }
+            return "\(counters.sessions) \(counters.commands)"
         case "V": return "20040107"
         case "VF": return words.count > 1 && capabilities.contains(words[1]) ? "1" : "0"
         case "U", "L":
             guard words.count >= 5 else { return "E1" }
             if command.verb == "L" && !calls.contains(command.callID) { return "0" }
-            calls.insert(command.callID)
+            if calls.insert(command.callID).inserted { counters.sessions += 1 }
             streams[command.callID] = max(streams[command.callID] ?? 0, command.stream)
             let key = "\(command.callID) \(command.verb) \(words[4])"
             let port = ports[key] ?? nextPort

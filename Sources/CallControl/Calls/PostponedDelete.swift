@@ -75,8 +75,9 @@ extension Worker {
                 try prepareDelete(&kept.call, message, flags)
             }
             begin(&kept.call, .simple(.delete, words), setID: record.header.setID)
+            // The call is over, whether or not its RTPProxy can be told.
+            defer { forget(kept.call) }
             try run(&kept.call, message, Span())
-            forget(kept.call)
         } catch {
             _ = finish(message, error, node: kept.call.run.subject, isMedia: false)
         }

@@ -20,6 +20,10 @@ package enum ReportKind: Sendable {
     case nodeDisabled
     /// The operator gives it no new calls.
     case nodeDraining
+    /// It gets no new calls and has none left.
+    case nodeDrained
+    /// It has been started again, without its sessions.
+    case nodeRestarted
     /// The sets were read from the database again.
     case reloaded
     /// A function failed.

@@ -44,10 +44,12 @@ extension Worker {
     package mutating func delete<Host: CallHost>(_ host: Host, flags text: Span<UInt8>) -> ReturnCode {
         let kept = blocking
         let code = finish(&kept.call, host) { (worker, call) throws(CallFailure) in
-            try worker.command(&call, .delete, worker.prepareDelete(&call, host, text), host)
+            let words = try worker.prepareDelete(&call, host, text)
+            // The call is over, whether or not its RTPProxy can be told.
+            defer { worker.forget(call) }
+            try worker.command(&call, .delete, words, host)
         }
         guard code == .done else { return code }
-        forget(kept.call)
         dropPostponed(kept.call, host)
         return .done
     }

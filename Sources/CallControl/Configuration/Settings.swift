@@ -39,6 +39,8 @@ package struct Settings {
     package private(set) var pingSeconds = 10
     /// Calls whose node is remembered; 0: none.
     package private(set) var callTableSize = 65_536
+    /// Seconds for which the table remembers a call that nobody asks for.
+    package private(set) var callLifetime = CallTable.usualLifetime
     /// Asynchronous processes.
     package private(set) var asyncProcesses = 1
     /// Asynchronous calls that one process may have under way, or waiting.
@@ -130,6 +132,8 @@ package struct Settings {
             isHedging = inRange("rtpproxy_hedging", value, 0...1) != 0
         } else if parameter.equals(parameter.all, "rtpproxy_call_table_size") {
             callTableSize = inRange("rtpproxy_call_table_size", value, 0...16_777_216)
+        } else if parameter.equals(parameter.all, "rtpproxy_call_lifetime") {
+            callLifetime = inRange("rtpproxy_call_lifetime", value, CallTable.lifetimes)
         } else if parameter.equals(parameter.all, "rtpproxy_async_processes") {
             asyncProcesses = inRange("rtpproxy_async_processes", value, 0...16)
         } else if parameter.equals(parameter.all, "rtpproxy_async_max") {

@@ -22,12 +22,14 @@ struct MonitorState: ~Copyable {
     var absences: [Absence]
     /// Since when each node that is up has refused, as far as is known; 0: it has not.
     var refusingSince: [UInt64]
-    /// Since when each node has been leaving the pool; 0: it is not.
-    var leavingSince: [UInt64]
+    /// What is known of each node that gets no new calls.
+    var partings: [Parting]
+    /// What each node had counted when it was asked last; nil: nothing that can be compared.
+    var counters: [RelayCounters?]
+    var sweep: CallSweep
     /// What the script knows of each node.
     var announced: [Announced]
     /// When the nodes that leave are looked at next.
-    var sweepAt: UInt64 = 0
 
     init(nodeCount: Int, startDeadline: UInt64) {
         probes = ProbeExchanges(nodeCount: nodeCount)
@@ -37,7 +39,9 @@ struct MonitorState: ~Copyable {
         self.startDeadline = startDeadline
         notBefore = [UInt64](repeating: 0, count: nodeCount)
         refusingSince = [UInt64](repeating: 0, count: nodeCount)
-        leavingSince = [UInt64](repeating: 0, count: nodeCount)
+        partings = [Parting](repeating: Parting(), count: nodeCount)
+        counters = [RelayCounters?](repeating: nil, count: nodeCount)
+        sweep = CallSweep(nodeCount: nodeCount)
         announced = [Announced](repeating: .nothing, count: nodeCount)
         pingAt = [UInt64](repeating: 0, count: nodeCount)
         absences = [Absence](repeating: Absence(), count: nodeCount)
@@ -59,8 +63,6 @@ extension Worker {
     private static var longestPause: UInt64 { 100_000_000 }
     /// A node that has answered within this time, in nanoseconds, is asked again where it refuses.
     private static var liveliness: UInt64 { 1_000_000_000 }
-    /// Time between two looks at the nodes that leave the pool, in nanoseconds.
-    private static var sweepPause: UInt64 { 2_000_000_000 }
     /// Time between two looks at a node that takes no commands, in nanoseconds, and how long it may take to answer one.
     private static var glancePause: UInt64 { 1_000_000_000 }
 
@@ -78,6 +80,7 @@ extension Worker {
                     state.probes.exchanges.abandon(node)
                     state.lookUps.forget(node)
                     state.names[node] = NodeName()
+                    state.counters[node] = nil
                 }
             }
             announceChanges(host, &state.announced)
@@ -96,10 +99,8 @@ extension Worker {
                     _ = ask(&state.probes, node, kind, now: now, budget: min(share, budget(of: kind)))
                 }
             }
-            if state.sweepAt <= now {
-                releaseNodes(host, leavingSince: &state.leavingSince, now: now)
-                state.sweepAt = now &+ Self.sweepPause
-            }
+            sweepCalls(host, &state.sweep, now: now)
+            releaseNodes(host, &state.partings, state.sweep, now: now)
             state.probes.exchanges.step(until: MonotonicClock.now() &+ Self.longestPause)
             state.lookUps.signal.clear()
             for node in 0..<table.count {
@@ -177,7 +178,7 @@ extension Worker {
     }
 
     /// What the answers to a probe make of a node.
-    private mutating func judge<Host: ServerHost>(
+    private mutating func judge<Host: EventHost>(
         _ host: Host, _ node: Int, _ outcome: ExchangeOutcome, _ state: inout MonitorState
     ) {
         let now = MonotonicClock.now()
@@ -193,6 +194,15 @@ extension Worker {
         if isStarting, outcome.isAbsence { return }
         if isDoubtful(node, outcome, &state) { return table.setLookWanted(node, true) }
         conclude(host, node, found)
+        guard case .present(_, _, let counters) = found else { return }
+        if let counters {
+            compareCounters(host, node, counters, &state.counters[node])
+        } else if case .everything = state.probes.kinds[node], settings.pingSeconds > 0,
+            capabilities(node).contains(.serverCounters)
+        {
+            // What it counts from here on is compared with what it has counted now.
+            table.setLookWanted(node, true)
+        }
     }
 
     /// What a glance at a node that takes no commands has shown. One that has never answered, or whose time is over,

@@ -15,6 +15,10 @@ package enum NodeEvent: Sendable {
     case nodeDown
     /// It does again.
     case nodeUp
+    /// It gets no new calls and has none left.
+    case nodeDrained
+    /// It has been started again, without its sessions.
+    case nodeRestarted
 }
 
 /// A host that has a script to tell of events.
@@ -49,39 +53,46 @@ extension Worker {
                 announced[node] = .up(recheck: recheck)
                 switch before {
                 case .nothing: break
-                case .out: raise(host, .nodeUp, node, isByOperator: recheck == 0)
+                case .out: raiseUp(host, node, isByOperator: recheck == 0)
                 case .up(let last):
                     // Down and back between two looks.
                     guard recheck != last, recheck != 0 else { continue }
-                    raise(host, .nodeDown, node, isByOperator: false)
-                    raise(host, .nodeUp, node, isByOperator: false)
+                    raiseDown(host, node, isByOperator: false)
+                    raiseUp(host, node, isByOperator: false)
                 }
             case .down, .disabled:
                 announced[node] = .out
                 if before == .out { continue }
                 // One that starts disabled is as configured.
                 if condition == .disabled, before == .nothing { continue }
-                raise(host, .nodeDown, node, isByOperator: condition == .disabled)
+                raiseDown(host, node, isByOperator: condition == .disabled)
             }
         }
     }
 
-    private mutating func raise<Host: EventHost>(
-        _ host: Host, _ event: NodeEvent, _ node: Int, isByOperator: Bool
-    ) {
-        line.removeAll(keepingCapacity: true)
-        switch event {
-        case .nodeUp: line.append(isByOperator ? "enabled by the operator" : "answers")
-        case .nodeDown:
-            if isByOperator {
-                line.append("disabled by the operator")
-            } else if let (fault, _) = table.figures(node).lastFault {
-                fault.describe(into: &line)
-            } else {
-                // rtpproxy.reset_stats was just then.
-                line.append("failed")
-            }
+    private mutating func raiseDown<Host: EventHost>(_ host: Host, _ node: Int, isByOperator: Bool) {
+        guard !isByOperator else { return raise(host, .nodeDown, node, reason: "disabled by the operator") }
+        // rtpproxy.reset_stats was just then.
+        guard let (fault, _) = table.figures(node).lastFault else {
+            return raise(host, .nodeDown, node, reason: "failed")
         }
+        line.removeAll(keepingCapacity: true)
+        fault.describe(into: &line)
+        raiseLine(host, .nodeDown, node)
+    }
+
+    private mutating func raiseUp<Host: EventHost>(_ host: Host, _ node: Int, isByOperator: Bool) {
+        raise(host, .nodeUp, node, reason: isByOperator ? "enabled by the operator" : "answers")
+    }
+
+    /// Tells the script of an event of `node`.
+    mutating func raise<Host: EventHost>(_ host: Host, _ event: NodeEvent, _ node: Int, reason: StaticString) {
+        line.removeAll(keepingCapacity: true)
+        line.append(reason)
+        raiseLine(host, event, node)
+    }
+
+    private func raiseLine<Host: EventHost>(_ host: Host, _ event: NodeEvent, _ node: Int) {
         let reason = line
         table.withURL(node) { host.raise(event, url: $0, setID: table.setID(node), reason: reason.span) }
     }

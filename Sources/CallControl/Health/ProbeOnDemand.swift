@@ -29,15 +29,9 @@ extension Worker {
         return probe(host, positions: Array(directory.listed.indices))
     }
 
-    /// Asks every node with this URL, exactly as configured. Empty where there is none.
-    package mutating func probe<Host: ServerHost>(_ host: Host, _ url: Span<UInt8>) -> [ProbeResult] {
-        refreshDirectory()
-        var positions: [Int] = []
-        for (position, node) in directory.listed.enumerated()
-        where table.withURL(node, { $0.equals($0.all, url, url.all) }) {
-            positions.append(position)
-        }
-        return probe(host, positions: positions)
+    /// Asks every node that `text` means, by `selected`. Empty where there is none.
+    package mutating func probe<Host: ServerHost>(_ host: Host, _ text: Span<UInt8>) -> [ProbeResult] {
+        probe(host, positions: selected(text))
     }
 
     private mutating func probe<Host: ServerHost>(_ host: Host, positions: [Int]) -> [ProbeResult] {
@@ -86,7 +80,8 @@ extension ProbeFinding {
     /// What the operator is told; `elapsed` nanoseconds have gone by since the node was asked.
     fileprivate func answer(after elapsed: UInt64) -> ProbeResult.Answer {
         switch self {
-        case .present(_, let roundTrip): .present(microseconds: UInt32(clamping: max((roundTrip ?? elapsed) / 1000, 1)))
+        case .present(_, let roundTrip, _):
+            .present(microseconds: UInt32(clamping: max((roundTrip ?? elapsed) / 1000, 1)))
         case .failed(let reason, _), .unknown(let reason): .absent(reason)
         }
     }

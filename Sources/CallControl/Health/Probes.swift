@@ -10,7 +10,7 @@ import Transport
 enum ProbeKind {
     /// Whether it is there, and what it can do.
     case everything
-    /// Whether it is there.
+    /// Whether it is there, and what it has counted where it tells.
     case presence
     /// The same of one that takes no commands, once: another look follows in a moment.
     case glance
@@ -21,7 +21,7 @@ struct ProbeExchanges: ~Copyable {
     var exchanges: ExchangeGroup
     /// What each node is asked just now.
     var kinds: [ProbeKind]
-    /// How many questions that is.
+    /// How many questions that is; behind them stands that for its counters, where it tells those.
     var questions: [Int]
     /// When each node was asked last.
     var askedAt: [UInt64]
@@ -36,9 +36,9 @@ struct ProbeExchanges: ~Copyable {
 
 /// What a node's answers to a probe come to.
 enum ProbeFinding {
-    /// It answers as it should: what it can do, where it was asked that, and how long it took in nanoseconds, where
-    /// that is known.
-    case present(Capabilities?, roundTrip: UInt64?)
+    /// It answers as it should: what it can do, where it was asked that, how long it took in nanoseconds, where that
+    /// is known, and what it has counted, where it tells.
+    case present(Capabilities?, roundTrip: UInt64?, RelayCounters?)
     /// It does not answer, or what it says is no use.
     case failed(StaticString, NodeFault)
     /// This process could not ask, which says nothing about the node.
@@ -73,9 +73,15 @@ extension Worker {
             framing: url.scheme.framing,
             // Beside the connections that calls share: one.
             window: url.scheme.framing == .stream ? 1 : Exchange.maximumWindow)
-        for question in 0..<questions {
+        for question in 0...questions {
             var text: [UInt8] = []
-            Probe.write(question, into: &text)
+            if question < questions {
+                Probe.write(question, into: &text)
+            } else if kind != .glance, capabilities(node).contains(.serverCounters) {
+                RelayCounters.write(into: &text)
+            } else {
+                break
+            }
             do throws(ExchangeError) {
                 try probes.exchanges.add(node, text.span, cookies: &cookies)
             } catch {
@@ -97,6 +103,12 @@ extension Worker {
     func finding(_ probes: borrowing ProbeExchanges, _ node: Int, _ outcome: ExchangeOutcome) -> ProbeFinding {
         if case .failed(let error) = outcome, error.isLocal { return .unknown(error.text) }
         if let time = probes.exchanges.answeredAt(node) { table.noteAnswer(node, at: time) }
+        let incoming = probes.exchanges.incoming(node)
+        // It is there, whatever became of the question for its counters.
+        let isPresent =
+            probes.questions[node] == 1
+            && probes.exchanges.reply(node, 0).map { Probe.capability(0, incoming.span, $0) == .base } ?? false
+        if outcome == .timedOut, isPresent { return .present(nil, roundTrip: nil, nil) }
         guard outcome == .complete else {
             // Whoever has answered others meanwhile is there, whatever became of this question.
             if outcome == .timedOut, case .up = table.condition(node), table.capabilities(node) != 0,
@@ -106,7 +118,6 @@ extension Worker {
             }
             return .failed(outcome.reason, outcome.fault)
         }
-        let incoming = probes.exchanges.incoming(node)
         let questions = probes.questions[node]
         var found: Capabilities = []
         for question in 0..<questions {
@@ -116,11 +127,12 @@ extension Worker {
             found.formUnion(capability)
         }
         let roundTrip = probes.exchanges.roundTrip(node)
-        guard questions >= Probe.basicCount else { return .present(nil, roundTrip: roundTrip) }
+        let counters = probes.exchanges.reply(node, questions).flatMap { RelayCounters(incoming.span, $0) }
+        guard questions >= Probe.basicCount else { return .present(nil, roundTrip: roundTrip, counters) }
         guard found.isSuperset(of: .required) else {
             return .failed("is too old: it lacks protocol 20040107 or 20050322", .tooOld)
         }
-        return .present(found, roundTrip: roundTrip)
+        return .present(found, roundTrip: roundTrip, counters)
     }
 
     private mutating func warnOfNoNotices(_ node: Int) {
@@ -146,7 +158,7 @@ extension Worker {
             let isNews = takeOut(node, recheck, reason, fault)
             // One that has never answered does not go by its tick.
             if !isNews, hasAnswered(node) { table.postpone(node, recheck: recheck) }
-        case .present(let capabilities, let roundTrip):
+        case .present(let capabilities, let roundTrip, _):
             if let roundTrip { table.sampleRoundTrip(node, nanoseconds: roundTrip) }
             noteAnswer(node)
             guard let capabilities else { return }

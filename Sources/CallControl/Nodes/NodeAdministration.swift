@@ -64,31 +64,30 @@ extension Worker {
         unsafe table.urlMemory(listedNode(position) ?? -1)
     }
 
-    /// Enables, or disables for good, every entry with this URL, exactly as configured. False where there is none.
-    package mutating func setEnabled<Host: ServerHost>(_ host: Host, _ url: Span<UInt8>, _ isEnabled: Bool) -> Bool {
-        forEach(host, url, isEnabled ? .nodeEnabled : .nodeDisabled, isEnabled ? "is enabled" : "is disabled") {
+    /// Enables, or disables for good, every node that `text` means, by `selected`. False where there is none.
+    package mutating func setEnabled<Host: ServerHost>(_ host: Host, _ text: Span<UInt8>, _ isEnabled: Bool) -> Bool {
+        forEach(host, text, isEnabled ? .nodeEnabled : .nodeDisabled, isEnabled ? "is enabled" : "is disabled") {
             $0.setEnabled($1, isEnabled)
         }
     }
 
-    /// Gives every entry with this URL no new calls, or new calls again. False where there is none.
-    package mutating func setDraining<Host: ServerHost>(_ host: Host, _ url: Span<UInt8>, _ isDraining: Bool) -> Bool {
+    /// Gives every node that `text` means no new calls, or new calls again. False where there is none.
+    package mutating func setDraining<Host: ServerHost>(_ host: Host, _ text: Span<UInt8>, _ isDraining: Bool) -> Bool {
         forEach(
-            host, url, isDraining ? .nodeDraining : .nodeEnabled,
+            host, text, isDraining ? .nodeDraining : .nodeEnabled,
             isDraining ? "gets no new calls" : "gets new calls again"
         ) { $0.setDraining($1, isDraining) }
     }
 
     private mutating func forEach<Host: ServerHost>(
-        _ host: Host, _ url: Span<UInt8>, _ kind: ReportKind, _ what: StaticString,
+        _ host: Host, _ text: Span<UInt8>, _ kind: ReportKind, _ what: StaticString,
         _ body: (borrowing NodeTable, Int) -> Void
     ) -> Bool {
-        refreshDirectory()
-        var isFound = false
-        for node in directory.listed where table.withURL(node, { $0.equals($0.all, url, url.all) }) {
+        let places = selected(text)
+        for place in places {
+            let node = directory.listed[place]
             let (before, wasDraining) = (nodeState(node), table.isDraining(node))
             body(table, node)
-            isFound = true
             if nodeState(node) != before { table.noteCondition(node, tick: host.ticks) }
             // One that is down may be drained, too.
             guard nodeState(node) != before || table.isDraining(node) != wasDraining else { continue }
@@ -99,6 +98,6 @@ extension Worker {
             reportNode(kind, .notice, node)
         }
         tell(host)
-        return isFound
+        return !places.isEmpty
     }
 }

@@ -24,7 +24,7 @@ package enum PoolError: Error, Equatable, Sendable {
 
 extension Worker {
     /// Ticks after which a lock that nobody gave back is broken.
-    private static var lockPatience: UInt32 { 10 }
+    static var lockPatience: UInt32 { 10 }
 
     /// Makes the pool that of `settings`. A node is the same where set, URL and its place among equals are: it keeps
     /// health, sockets and calls, and is switched where its flags have changed. One that has moved to another set keeps
@@ -99,24 +99,5 @@ extension Worker {
             if isSame { return node }
         }
         return nil
-    }
-
-    /// Lets nodes go that have left the pool and hold no call any more; `leavingSince` remembers since when, by node.
-    mutating func releaseNodes<Host: ServerHost>(_ host: Host, leavingSince: inout [UInt64], now: UInt64) {
-        for node in 0..<table.count {
-            guard table.life(node) == .leaving else {
-                leavingSince[node] = 0
-                continue
-            }
-            if leavingSince[node] == 0 { leavingSince[node] = now }
-            // What was under way when it left has ended.
-            let grace = settings.budgetNanoseconds.addingReportingOverflow(1_000_000_000).partialValue
-            guard now &- leavingSince[node] > grace else { continue }
-            if calls?.holdsCalls(node, now: host.ticks) ?? false { continue }
-            leavingSince[node] = 0
-            guard table.lockPool(now: host.ticks, patience: Self.lockPatience) else { continue }
-            table.release(node)
-            table.unlockPool()
-        }
     }
 }

@@ -21,7 +21,7 @@ package enum ServerCounter: Int, Sendable, CaseIterable {
     case commandsSent, commandsAnswered, commandsTimedOut, retransmissions
     case errorsOfCommand, errorsInside, errorsOfSession, errorsOfFunction
     case errorsOfPorts, errorsOfMemory, errorsOfOverload, errorsOfDraining
-    case otherErrors, failovers, hedges, nodeFailures
+    case otherErrors, failovers, hedges, nodeFailures, nodeRestarts
     case sessionsCreated, sessionsDeleted, streams, bodiesRewritten
     case refusedWithoutBody, refusedNotSDP, refusedMalformed, refusedMarked
     case refusedRewritten, refusedParameters, refusedHeaders, withoutNode
@@ -48,6 +48,7 @@ package enum ServerCounter: Int, Sendable, CaseIterable {
         case .failovers: CounterRow("failovers", "times that a call asked another RTPProxy because one had failed")
         case .hedges: CounterRow("hedges", "times that an offer asked another RTPProxy, too, because one was slow")
         case .nodeFailures: CounterRow("node_failures", "times that an RTPProxy was disabled because it had failed")
+        case .nodeRestarts: CounterRow("node_restarts", "times that an RTPProxy was seen to have lost its sessions")
         case .sessionsCreated: CounterRow("sessions_created", "sessions that offers began")
         case .sessionsDeleted: CounterRow("sessions_deleted", "sessions that were deleted")
         case .streams: CounterRow("streams", "media streams of offers and answers that got ports")

@@ -6,7 +6,8 @@ import SharedState
 
 /// A metric that each node has one value of.
 private enum NodeMetric: CaseIterable {
-    case up, stateSeconds, weight, smoothed, commands, answered, errors, timeouts, retransmissions
+    case up, stateSeconds, weight, smoothed, calls, commands, answered, errors, timeouts, retransmissions
+    case restarts
 
     var name: StaticString {
         switch self {
@@ -14,11 +15,13 @@ private enum NodeMetric: CaseIterable {
         case .stateSeconds: "rtpproxy_node_state_seconds"
         case .weight: "rtpproxy_node_weight"
         case .smoothed: "rtpproxy_node_smoothed_round_trip_seconds"
+        case .calls: "rtpproxy_node_calls"
         case .commands: "rtpproxy_node_commands_total"
         case .answered: "rtpproxy_node_answered_total"
         case .errors: "rtpproxy_node_errors_total"
         case .timeouts: "rtpproxy_node_timeouts_total"
         case .retransmissions: "rtpproxy_node_retransmissions_total"
+        case .restarts: "rtpproxy_node_restarts_total"
         }
     }
 
@@ -28,18 +31,20 @@ private enum NodeMetric: CaseIterable {
         case .stateSeconds: "For how long its state has been what it is."
         case .weight: "Its weight in its set."
         case .smoothed: "Its usual time to answer, 0 before the first answer."
+        case .calls: "Calls of the call table that it holds."
         case .commands: "Commands of calls that went to it, each once."
         case .answered: "Commands that it answered, errors among the answers."
         case .errors: "Answers that were an error."
         case .timeouts: "Commands that it did not answer in time."
         case .retransmissions: "Times that a command was sent again."
+        case .restarts: "Times that it was seen to have been restarted."
         }
     }
 
     var isCounter: Bool {
         switch self {
-        case .up, .stateSeconds, .weight, .smoothed: false
-        case .commands, .answered, .errors, .timeouts, .retransmissions: true
+        case .up, .stateSeconds, .weight, .smoothed, .calls: false
+        case .commands, .answered, .errors, .timeouts, .retransmissions, .restarts: true
         }
     }
 }
@@ -61,11 +66,13 @@ extension Worker {
                 case .stateSeconds: text.append(decimal: UInt64(found.stateSeconds))
                 case .weight: text.append(decimal: UInt64(found.weight))
                 case .smoothed: appendSeconds(microseconds: UInt64(found.smoothedMicroseconds), &text)
+                case .calls: text.append(decimal: UInt64(found.figures.calls))
                 case .commands: text.append(decimal: found.figures.commands)
                 case .answered: text.append(decimal: found.figures.answered)
                 case .errors: text.append(decimal: found.figures.errors)
                 case .timeouts: text.append(decimal: found.figures.timeouts)
                 case .retransmissions: text.append(decimal: found.figures.retransmissions)
+                case .restarts: text.append(decimal: found.figures.restarts)
                 }
                 text.append("\n")
             }

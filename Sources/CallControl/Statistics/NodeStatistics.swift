@@ -68,12 +68,6 @@ extension Worker {
         }
     }
 
-    /// Whether the node at `position` of the list has this URL, exactly as configured.
-    package func hasURL(_ position: Int, _ url: Span<UInt8>) -> Bool {
-        guard let node = listedNode(position) else { return false }
-        return table.withURL(node) { $0.equals($0.all, url, url.all) }
-    }
-
     /// The statistics of the node at `position` of the list; nil outside.
     package func nodeStatistics<Host: ServerHost>(_ host: Host, _ position: Int) -> NodeStatistics? {
         guard let node = listedNode(position) else { return nil }
