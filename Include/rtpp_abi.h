@@ -52,7 +52,8 @@ typedef enum RTPP_CLOSED rtpp_level {
     RTPP_LOG_ERROR = 0,
     RTPP_LOG_WARNING = 1,
     RTPP_LOG_NOTICE = 2,
-    RTPP_LOG_INFO = 3
+    RTPP_LOG_INFO = 3,
+    RTPP_LOG_DEBUG = 4
 } rtpp_level;
 
 typedef enum RTPP_CLOSED rtpp_method {
@@ -195,6 +196,7 @@ typedef struct rtpp_host {
     void (*log)(rtpp_level level, rtpp_bytes line);
     /* The same for what a journal has fields for: one line, wherever it goes. */
     void (*report)(const rtpp_report *report);
+    bool (*wants_debug)(void); /* whether lines of RTPP_LOG_DEBUG are written */
     uint32_t (*ticks)(void); /* seconds since start, the clock of `recheck` */
     /* `counter`: a position of rtpp_counter_at. Costs next to nothing: calls count all they do. */
     void (*count)(size_t counter, uint32_t amount);

@@ -4,6 +4,10 @@
 #ifndef RTPP_COMPAT_H
 #define RTPP_COMPAT_H
 
+/* What the lines of the log begin with, and what kamcmd dbg.set_mod_level knows the module by. Before any of Kamailio's
+ * headers. */
+#define MOD_NAME "rtpproxy"
+
 #include "core/sr_module.h"
 
 #include "core/action.h"

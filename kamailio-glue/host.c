@@ -119,7 +119,15 @@ static void host_log(rtpp_level level, rtpp_bytes line)
 		case RTPP_LOG_INFO:
 			LM_INFO("%.*s\n", length, text);
 			break;
+		case RTPP_LOG_DEBUG:
+			LM_DBG("%.*s\n", length, text);
+			break;
 	}
+}
+
+static bool host_wants_debug(void)
+{
+	return is_printable(L_DBG);
 }
 
 static uint32_t host_ticks(void)
@@ -299,6 +307,7 @@ const rtpp_host glue_host_services = {
 		.abi_version = RTPP_ABI_VERSION,
 		.log = host_log,
 		.report = glue_journal_report,
+		.wants_debug = host_wants_debug,
 		.ticks = host_ticks,
 		.count = glue_count,
 		.variable = host_variable,

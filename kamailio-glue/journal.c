@@ -103,7 +103,7 @@ static void set_field(field *out, const char *name, rtpp_bytes value)
 
 static void send_report(const rtpp_report *report)
 {
-	static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO};
+	static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
 	static field message, url, state, call_id, file;
 	char priority[32], facility[40], set[32];
 	struct iovec fields[11];

@@ -87,6 +87,7 @@ public func rtpp_delete_async(
             kind, level, line, url: url, setID: setID, state: state, callID: callID, file: file)
     }
 
+    var wantsDebug: Bool { Host(services).wantsDebug }
     var ticks: UInt32 { Host(services).ticks }
 
     func count(_ which: ServerCounter, _ amount: UInt32) { Host(services).count(which, amount) }

@@ -33,6 +33,8 @@ import SDP
         unsafe services.report?(&report)
     }
 
+    var wantsDebug: Bool { services.wants_debug?() ?? false }
+
     var ticks: UInt32 { services.ticks?() ?? 0 }
 
     func count(_ which: ServerCounter, _ amount: UInt32) { services.count?(which.rawValue, amount) }
@@ -66,6 +68,7 @@ extension rtpp_level {
             case .warning: .RTPP_LOG_WARNING
             case .notice: .RTPP_LOG_NOTICE
             case .info: .RTPP_LOG_INFO
+            case .debug: .RTPP_LOG_DEBUG
             }
     }
 }
@@ -115,6 +118,8 @@ extension rtpp_report_kind {
         Host(services).report(
             kind, level, line, url: url, setID: setID, state: state, callID: callID, file: file)
     }
+
+    var wantsDebug: Bool { services.wants_debug?() ?? false }
 
     var ticks: UInt32 { services.ticks?() ?? 0 }
 

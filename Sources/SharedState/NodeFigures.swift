@@ -104,6 +104,7 @@ struct NodeFigures: ~Copyable {
     private let since = Atomic<UInt32>(0)
     private let calls = Atomic<UInt32>(0)
     private let restarts = Atomic<UInt64>(0)
+    let lines = OutageLines()
     let roundTrips = RoundTripHistogram()
 
     init() {}

@@ -49,6 +49,7 @@ struct JobMessage<Host: ServerHost>: CallHost {
         host.report(kind, level, line, url: url, setID: setID, state: state, callID: callID, file: file)
     }
 
+    var wantsDebug: Bool { host.wantsDebug }
     var ticks: UInt32 { host.ticks }
 
     func count(_ which: ServerCounter, _ amount: UInt32) { host.count(which, amount) }

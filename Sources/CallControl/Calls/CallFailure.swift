@@ -169,6 +169,20 @@ enum CallFailure: Error, Equatable {
         }
     }
 
+    /// What calls fail of in crowds while an RTPProxy fails, so that not each gets a line; nil: this is no such failure.
+    var outage: OutageCause? {
+        switch self {
+        case .noNode(_, setExists: true), .crowded: .noNode
+        case .unanswered, .exchange: .unanswered
+        case .relayError(let code):
+            switch code.group {
+            case .inside, .ports, .memory, .overload, .draining: .refused
+            case .command, .address, .session, .function, .other: nil
+            }
+        default: nil
+        }
+    }
+
     /// Whether the line is a warning: nothing has gone wrong with a call.
     var isWarning: Bool { self == .madeUpMessage }
 

@@ -9,6 +9,8 @@ package enum LogLevel: Sendable {
     case warning
     case notice
     case info
+    /// What a call does, step by step.
+    case debug
 }
 
 /// What every process of the host can do.
@@ -20,6 +22,8 @@ package protocol ServerHost {
     func report(
         _ kind: ReportKind, _ level: LogLevel, _ line: Span<UInt8>, url: Span<UInt8>, setID: UInt32?,
         state: StaticString, callID: Span<UInt8>, file: StaticString)
+    /// Whether lines of the level `debug` are written.
+    var wantsDebug: Bool { get }
     /// Seconds since start.
     var ticks: UInt32 { get }
     /// Adds `amount` to what is counted over all processes. Costs next to nothing: calls count all they do.

@@ -10,19 +10,57 @@ extension Worker {
         _ host: Host, _ failure: CallFailure, node: Int?, isMedia: Bool
     ) -> ReturnCode {
         if let counter = failure.counter { host.count(counter) }
-        if failure.isLogged {
+        let node = failure.isAboutANode ? node : nil
+        if failure.isLogged, let untold = untold(failure, setID: node.map { table.setID($0) } ?? failure.setID, host) {
             line.removeAll(keepingCapacity: true)
             line.append("call ")
             let start = line.count
             host.with(.callID) { line.append(printable: $0, $0.all) }
             let callID = ByteRange(from: start, to: line.count)
             line.append(": ")
-            let node = failure.isAboutANode ? node : nil
             describe(failure, node)
+            appendUntold(untold)
             reportCall(host, failure, callID, node)
         }
         let code = failure.returnCode
         return code == .noNode && !isMedia ? .error : code
+    }
+
+    /// How many calls of the set have failed like this without a line since the last one; nil: nor has this one any.
+    private func untold<Host: CallHost>(_ failure: CallFailure, setID: UInt32?, _ host: Host) -> UInt32? {
+        guard let cause = failure.outage, let setID, let position = directory.position(ofSet: setID),
+            let first = directory.sets[position].nodes.first
+        else { return 0 }
+        return table.mayTell(first, cause, tick: host.ticks)
+    }
+
+    private mutating func appendUntold(_ count: UInt32) {
+        guard count > 0 else { return }
+        line.append(" (and ")
+        line.append(decimal: UInt64(count))
+        line.append(" calls more since the last such line)")
+    }
+
+    /// Tells how many calls have failed without a line, where no other has failed since. From the module's own process.
+    mutating func tellOfSilentCalls<Host: ServerHost>(_ host: Host) {
+        for set in directory.sets {
+            guard let first = set.nodes.first else { continue }
+            for cause in OutageCause.allCases {
+                guard let count = table.takeSilent(first, cause, tick: host.ticks) else { continue }
+                line.removeAll(keepingCapacity: true)
+                line.append("set ")
+                line.append(decimal: UInt64(set.id))
+                line.append(": ")
+                line.append(decimal: UInt64(count))
+                line.append(" calls more ")
+                switch cause {
+                case .noNode: line.append("found no RTPProxy available")
+                case .unanswered: line.append("had no answer of an RTPProxy")
+                case .refused: line.append("were refused by an RTPProxy")
+                }
+                host.log(.error, line.span)
+            }
+        }
     }
 
     private mutating func describe(_ failure: CallFailure, _ node: Int?) {

@@ -33,6 +33,9 @@ package enum ReportKind: Sendable {
 }
 
 extension ServerHost {
+    /// A host that does not say so wants none.
+    package var wantsDebug: Bool { false }
+
     /// A host without a journal logs the line.
     package func report(
         _ kind: ReportKind, _ level: LogLevel, _ line: Span<UInt8>, url: Span<UInt8>, setID: UInt32?,

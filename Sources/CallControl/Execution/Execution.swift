@@ -33,6 +33,7 @@ extension Worker {
         _ call: inout Call, _ host: Host, _ body: Span<UInt8>
     ) throws(CallFailure) {
         refreshDirectory()
+        isDebugging = host.wantsDebug
         while true {
             switch advance(&call, host, body) {
             case .over(.done): return
@@ -169,6 +170,7 @@ extension Worker {
             account(exchange.member, node, outcome)
             if let sample = exchanges.roundTrip(exchange.member) { table.sampleRoundTrip(node, nanoseconds: sample) }
             call.exchanges[place] = nil
+            debugAnswers(call, node, exchange.member, outcome)
             if let asked = call.run.ended(place), judge(&call, asked, exchange.member, outcome, body) { return true }
             release(&call, exchange.member, node)
         }

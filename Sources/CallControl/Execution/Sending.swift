@@ -48,7 +48,7 @@ extension Worker {
             guard capabilities(node).isSuperset(of: kind.required) else { throw kind.refusal }
             for part in 0..<kind.commands(words) {
                 write(call, kind, words, part: part)
-                try addCommand(member)
+                try addCommand(call, node, member)
             }
         case .figures(let query):
             let known = capabilities(node)
@@ -56,7 +56,7 @@ extension Worker {
             for stream in 0..<FigureQuery.streams {
                 for part in 0..<FigureQuery.commands(known) {
                     write(call, query, stream: query.firstStream &+ stream, part: part, known)
-                    try addCommand(member)
+                    try addCommand(call, node, member)
                 }
             }
         case .media(let media):
@@ -65,17 +65,19 @@ extension Worker {
             }
             for stream in call.description.streams where asks(capabilities(node), for: stream, of: call) {
                 write(stream, call, media, body, capabilities(node))
-                try addCommand(member)
+                try addCommand(call, node, member)
             }
             for stream in call.description.streams where media.deletes(stream, at: capabilities(node)) {
                 writeDelete(stream, call, media)
-                try addCommand(member)
+                try addCommand(call, node, member)
             }
         }
         startExchange(member, node)
     }
 
-    private mutating func addCommand(_ member: Int) throws(CallFailure) {
+    /// Adds the command that has been written to the exchange of `member` with `node`.
+    private mutating func addCommand(_ call: borrowing Call, _ node: Int, _ member: Int) throws(CallFailure) {
+        debugCommand(call, node)
         let text = command
         do throws(ExchangeError) {
             try exchanges.add(member, text.span, cookies: &cookies)
@@ -106,7 +108,7 @@ extension Worker {
             member, now: now, budget: deadline &- now, firstRetransmission: firstWait(node),
             framing: directory.url(node)?.scheme.framing ?? .datagram)
         write(call, .delete, words)
-        guard (try? addCommand(member)) != nil else { return }
+        guard (try? addCommand(call, node, member)) != nil else { return }
         startExchange(member, node)
         // One that has ended already never becomes news: nobody may wait for it.
         guard exchanges.isRunning(member) else { return exchanges.abandon(member) }
@@ -119,6 +121,7 @@ extension Worker {
     /// Sends a delete to `node` and waits for nothing.
     mutating func deleteOnce(_ call: borrowing Call, _ node: Int, _ words: SessionWords) {
         write(call, .delete, words)
+        debugCommand(call, node)
         sendOnce(node)
     }
 

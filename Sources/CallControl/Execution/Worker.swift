@@ -36,6 +36,8 @@ package struct Worker: ~Copyable {
     var answer = MediaAnswer()
     var outbox = Outbox()
     var jobDraft = JobDraft()
+    /// Whether the log wants each command and answer, as of when this process last looked.
+    var isDebugging = false
     /// Seconds since start, as of when this process last looked.
     var ticks: UInt32 = 0
 

@@ -101,6 +101,7 @@ extension Worker {
             }
             sweepCalls(host, &state.sweep, now: now)
             releaseNodes(host, &state.partings, state.sweep, now: now)
+            tellOfSilentCalls(host)
             state.probes.exchanges.step(until: MonotonicClock.now() &+ Self.longestPause)
             state.lookUps.signal.clear()
             for node in 0..<table.count {

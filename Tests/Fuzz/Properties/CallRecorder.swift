@@ -69,6 +69,7 @@ enum CallRecorder {
                     CallRecorder.note(text)
                 }
             },
+            wants_debug: { false },
             ticks: { 1000 },
             count: { _, _ in },
             variable: { context, which, value, isNull in
