@@ -190,6 +190,15 @@ typedef struct rtpp_report {
     rtpp_bytes file;  /* the source file that reports */
 } rtpp_report;
 
+/* Parameters that can be changed while the server runs. */
+typedef struct rtpp_tuning {
+    int32_t timeout_ms;      /* of rtpproxy_tout_ms, 1 or more */
+    int32_t tries;           /* of rtpproxy_retr, 1 or more */
+    int32_t disable_seconds; /* of rtpproxy_disable_tout; negative: for good */
+    int32_t ping_seconds;    /* of rtpproxy_ping_interval, 0: none */
+    bool hedges;             /* of rtpproxy_hedging */
+} rtpp_tuning;
+
 /* Services of the host. All are called in the process that called the entry point, and none is kept waiting. */
 typedef struct rtpp_host {
     uint32_t abi_version; /* RTPP_ABI_VERSION of the glue */
@@ -197,6 +206,8 @@ typedef struct rtpp_host {
     /* The same for what a journal has fields for: one line, wherever it goes. */
     void (*report)(const rtpp_report *report);
     bool (*wants_debug)(void); /* whether lines of RTPP_LOG_DEBUG are written */
+    /* The parameters that can be changed, where they are not what they were when this process last asked; else false. */
+    bool (*tuning)(rtpp_tuning *tuning);
     uint32_t (*ticks)(void); /* seconds since start, the clock of `recheck` */
     /* `counter`: a position of rtpp_counter_at. Costs next to nothing: calls count all they do. */
     void (*count)(size_t counter, uint32_t amount);
@@ -269,6 +280,8 @@ RTPP_API rtpp_status rtpp_add_row(
         rtpp_module *module, size_t row, rtpp_bytes set_id, rtpp_bytes url, const int64_t *weight, const int64_t *flags);
 /* Checks everything. */
 RTPP_API rtpp_status rtpp_configure(rtpp_module *module);
+/* What the configuration says of the parameters that can be changed later. Behind rtpp_configure. */
+RTPP_API void rtpp_configured_tuning(rtpp_module *module, rtpp_tuning *tuning);
 /* Bytes of shared memory that the configuration needs. */
 RTPP_API size_t rtpp_shared_size(rtpp_module *module);
 /* Lays the shared memory out: zeroed, aligned to 64. Once, before the fork. */

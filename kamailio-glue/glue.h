@@ -21,6 +21,11 @@ void glue_host_bind_tm(void);
 bool glue_host_has_timeout_tag(void);
 int glue_host_set_variable(const char *parameter, const char *name);
 
+/* tuning.c: parameters that can be changed while Kamailio runs. Declares them, with what the configuration says. */
+int glue_tuning_init(void);
+/* What they are now, where this process has not seen that yet; else false. */
+bool glue_tuning(rtpp_tuning *tuning);
+
 /* message.c: borrows what a call needs out of a SIP message. */
 void glue_message_init(rtpp_message *out, struct sip_msg *msg);
 void glue_message_set_instance(void *context, rtpp_bytes url);

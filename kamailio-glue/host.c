@@ -290,6 +290,8 @@ static bool host_is_wanted(void)
 			hold_signal(&held_signals[i]);
 	}
 	take_signals();
+	/* What was set while Kamailio runs; SIP workers do it with each message. */
+	cfg_update();
 	return getppid() == parent;
 }
 
@@ -308,6 +310,7 @@ const rtpp_host glue_host_services = {
 		.log = host_log,
 		.report = glue_journal_report,
 		.wants_debug = host_wants_debug,
+		.tuning = glue_tuning,
 		.ticks = host_ticks,
 		.count = glue_count,
 		.variable = host_variable,

@@ -128,6 +128,8 @@ static int mod_init(void)
 	/* What such a script will ask for shows when it does. */
 	if(sr_kemi_eng_get() != NULL)
 		rtpp_figure_index(glue_instance, glue_bytes_of(NULL));
+	if(glue_tuning_init() < 0)
+		return -1;
 	switch(rtpp_listen(glue_instance, uid != 0 ? uid : -1, gid != 0 ? gid : -1)) {
 		case RTPP_OK:
 			listens = true;
@@ -145,7 +147,9 @@ static int mod_init(void)
 static int start_monitor(void)
 {
 	/* Where it runs routes of the script, every module is initialised in it. */
-	bool has_events = glue_event_is_wanted(RTPP_EVENT_NODE_DOWN) || glue_event_is_wanted(RTPP_EVENT_NODE_UP);
+	bool has_events = glue_event_is_wanted(RTPP_EVENT_NODE_DOWN) || glue_event_is_wanted(RTPP_EVENT_NODE_UP)
+					  || glue_event_is_wanted(RTPP_EVENT_NODE_DRAINED)
+					  || glue_event_is_wanted(RTPP_EVENT_NODE_RESTARTED);
 	int pid = fork_process(has_events ? PROC_RPC : PROC_NOCHLDINIT, "RTPProxy monitor", 1);
 
 	if(pid < 0) {

@@ -88,6 +88,7 @@ public func rtpp_delete_async(
     }
 
     var wantsDebug: Bool { Host(services).wantsDebug }
+    var news: Tuning? { Host(services).news }
     var ticks: UInt32 { Host(services).ticks }
 
     func count(_ which: ServerCounter, _ amount: UInt32) { Host(services).count(which, amount) }

@@ -35,6 +35,14 @@ import SDP
 
     var wantsDebug: Bool { services.wants_debug?() ?? false }
 
+    var news: Tuning? {
+        var tuning = rtpp_tuning()
+        guard unsafe services.tuning?(&tuning) ?? false else { return nil }
+        return Tuning(
+            timeoutMilliseconds: tuning.timeout_ms, tries: tuning.tries, disableSeconds: tuning.disable_seconds,
+            pingSeconds: tuning.ping_seconds, isHedging: tuning.hedges)
+    }
+
     var ticks: UInt32 { services.ticks?() ?? 0 }
 
     func count(_ which: ServerCounter, _ amount: UInt32) { services.count?(which.rawValue, amount) }
@@ -119,7 +127,9 @@ extension rtpp_report_kind {
             kind, level, line, url: url, setID: setID, state: state, callID: callID, file: file)
     }
 
-    var wantsDebug: Bool { services.wants_debug?() ?? false }
+    var wantsDebug: Bool { Host(services).wantsDebug }
+
+    var news: Tuning? { Host(services).news }
 
     var ticks: UInt32 { services.ticks?() ?? 0 }
 

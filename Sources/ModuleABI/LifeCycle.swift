@@ -26,7 +26,9 @@ public func rtpp_create(
 extension rtpp_host {
     /// Whether every service is there.
     fileprivate var isComplete: Bool {
-        let hasProcessServices = unsafe log != nil && report != nil && ticks != nil && count != nil && is_wanted != nil
+        let hasProcessServices =
+            unsafe log != nil && report != nil && ticks != nil && count != nil && is_wanted != nil
+            && wants_debug != nil && tuning != nil
         let hasMessageServices =
             unsafe variable != nil && set_instance != nil && body_state != nil && apply_edits != nil
         let hasTransactions = unsafe transaction != nil && is_within_dialog != nil && mark_transaction != nil
@@ -104,6 +106,15 @@ public func rtpp_add_row(
         }
         return isTaken ? .RTPP_OK : .RTPP_BAD_ARGUMENT
     }
+}
+
+@c @implementation
+public func rtpp_configured_tuning(_ handle: OpaquePointer?, _ output: UnsafeMutablePointer<rtpp_tuning>?) {
+    guard let output = unsafe output else { return }
+    let tuning = unsafe enter(handle, refused: Settings().tuning) { $0.settings.tuning }
+    unsafe output.pointee = rtpp_tuning(
+        timeout_ms: tuning.timeoutMilliseconds, tries: tuning.tries, disable_seconds: tuning.disableSeconds,
+        ping_seconds: tuning.pingSeconds, hedges: tuning.isHedging)
 }
 
 @c @implementation

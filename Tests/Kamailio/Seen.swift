@@ -49,6 +49,7 @@ final class Seen {
         "V": #"V(F \d{8})?"#, "U": #"U[a-zA-Z0-9,]* W W \d+ W;\d+( W;\d+)?( unix:/run/stopped W)?"#,
         "L": #"L[a-zA-Z0-9,]* W W \d+ W;\d+( W;\d+)?"#, "D": "D W W( W)?", "P": #"P-?\d+ W W session W;1( W;1)?"#,
         "S": "S W W;1( W;1)?", "R": "R W W( W)?", "Q": #"Qv? W W;\d+( W;\d+)?"#,
+        "G": "G nsess_created ncmds_rcvd",
     ]
 
     /// That each new command is one, with its arguments and no more.

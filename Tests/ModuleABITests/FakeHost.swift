@@ -137,6 +137,7 @@ func services() -> rtpp_host {
         log: { HostLog.append($0, $1) },
         report: { if let report = $0?.pointee { HostLog.append(report.level, report.line) } },
         wants_debug: { false },
+        tuning: { _ in false },
         ticks: { 1000 },
         count: { HostCounts.add($0, $1) },
         variable: { context, which, value, isNull in

@@ -13,7 +13,7 @@ extension AsyncProcess {
         let kept = unused.popLast() ?? KeptCall(streamLimit: worker.settings.maximumStreams)
         do throws(CallFailure) {
             let command = try prepare(&kept.call, job.record, host)
-            worker.begin(&kept.call, command, setID: job.record.header.setID)
+            worker.begin(&kept.call, host, command, setID: job.record.header.setID)
             if job.record.kind == .undoOffer { worker.aim(&kept.call, at: Int(job.record.header.node)) }
             jobs[number]?.kept = kept
             advance(number, host, delivery)

@@ -72,7 +72,7 @@ package struct AsyncProcess: ~Copyable {
             if lookAt <= now {
                 guard isWanted() else { return }
                 lookAt = now &+ Self.longestPause
-                worker.isDebugging = host.wantsDebug
+                worker.look(host)
             }
             while let member = worker.exchanges.takeFinished() {
                 let number = owners.indices.contains(member) ? owners[member] : -1

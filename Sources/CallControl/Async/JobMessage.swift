@@ -50,6 +50,7 @@ struct JobMessage<Host: ServerHost>: CallHost {
     }
 
     var wantsDebug: Bool { host.wantsDebug }
+    var news: Tuning? { host.news }
     var ticks: UInt32 { host.ticks }
 
     func count(_ which: ServerCounter, _ amount: UInt32) { host.count(which, amount) }

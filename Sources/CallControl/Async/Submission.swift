@@ -54,7 +54,7 @@ extension Worker {
         let kept = blocking
         do throws(CallFailure) {
             let words = try prepareDelete(&kept.call, host, flags)
-            begin(&kept.call, .simple(.delete, words), setID: selectedSetID(host))
+            begin(&kept.call, host, .simple(.delete, words), setID: selectedSetID(host))
             jobDraft.begin(.delete, host.facts, setID: selectedSetID(host))
             try enqueue(.delete, host, delivery, flags, Span())
             dropPostponed(kept.call, host)
@@ -97,7 +97,7 @@ extension Worker {
             let media = try prepareMedia(&kept.call, role, host, flags, address, hasAddress, sdp: sdp)
             // What is kept deletes it, too, should the transaction be gone meanwhile.
             let isKept = kind == .offer && renewPostponed(host, flags: flags, isAsync: true)
-            begin(&kept.call, .simple(.delete, media.words), setID: selectedSetID(host))
+            begin(&kept.call, host, .simple(.delete, media.words), setID: selectedSetID(host))
             jobDraft.begin(kind, host.facts, setID: selectedSetID(host))
             jobDraft.header.hasAddress = hasAddress
             jobDraft.header.createsSession = media.createsSession && !isKept

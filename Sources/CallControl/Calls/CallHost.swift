@@ -24,6 +24,8 @@ package protocol ServerHost {
         state: StaticString, callID: Span<UInt8>, file: StaticString)
     /// Whether lines of the level `debug` are written.
     var wantsDebug: Bool { get }
+    /// The parameters that can be changed, where they are not what they were when this process last asked; else nil.
+    var news: Tuning? { get }
     /// Seconds since start.
     var ticks: UInt32 { get }
     /// Adds `amount` to what is counted over all processes. Costs next to nothing: calls count all they do.

@@ -110,7 +110,7 @@ extension Worker {
         do throws(CallFailure) {
             kept.call.run.subject = nil
             let media = try prepareMedia(&kept.call, role, host, flagText, address, hasAddress, sdp: sdp)
-            begin(&kept.call, .media(media), setID: selectedSetID(host))
+            begin(&kept.call, host, .media(media), setID: selectedSetID(host))
             try host.with(.body) { (body: Span<UInt8>) throws(CallFailure) in
                 try run(&kept.call, host, body)
             }

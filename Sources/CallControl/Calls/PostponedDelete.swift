@@ -74,7 +74,7 @@ extension Worker {
             let words = try record.with(.flags) { (flags: Span<UInt8>) throws(CallFailure) in
                 try prepareDelete(&kept.call, message, flags)
             }
-            begin(&kept.call, .simple(.delete, words), setID: record.header.setID)
+            begin(&kept.call, host, .simple(.delete, words), setID: record.header.setID)
             // The call is over, whether or not its RTPProxy can be told.
             defer { forget(kept.call) }
             try run(&kept.call, message, Span())

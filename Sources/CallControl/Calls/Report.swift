@@ -36,6 +36,9 @@ extension ServerHost {
     /// A host that does not say so wants none.
     package var wantsDebug: Bool { false }
 
+    /// Nor does it change anything.
+    package var news: Tuning? { nil }
+
     /// A host without a journal logs the line.
     package func report(
         _ kind: ReportKind, _ level: LogLevel, _ line: Span<UInt8>, url: Span<UInt8>, setID: UInt32?,

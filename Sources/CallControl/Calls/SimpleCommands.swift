@@ -135,7 +135,7 @@ extension Worker {
     private mutating func command<Host: CallHost>(
         _ call: inout Call, _ kind: SimpleCommand, _ words: SessionWords, _ host: Host
     ) throws(CallFailure) {
-        begin(&call, .simple(kind, words), setID: selectedSetID(host))
+        begin(&call, host, .simple(kind, words), setID: selectedSetID(host))
         try run(&call, host, Span())
     }
 

@@ -67,6 +67,23 @@ package struct Settings {
 
     package init() {}
 
+    /// The parameters that can be changed while the server runs. Values out of range become the nearest in it.
+    package var tuning: Tuning {
+        get {
+            Tuning(
+                timeoutMilliseconds: Int32(clamping: timeoutMilliseconds), tries: Int32(clamping: tries),
+                disableSeconds: Int32(clamping: disableSeconds), pingSeconds: Int32(clamping: pingSeconds),
+                isHedging: isHedging)
+        }
+        set {
+            timeoutMilliseconds = max(Int(newValue.timeoutMilliseconds), 1)
+            tries = max(Int(newValue.tries), 1)
+            disableSeconds = Int(newValue.disableSeconds)
+            pingSeconds = max(Int(newValue.pingSeconds), 0)
+            isHedging = newValue.isHedging
+        }
+    }
+
     /// The longest time that one command may take, in nanoseconds: rtpproxy_tout times rtpproxy_retr.
     package var budgetNanoseconds: UInt64 {
         let milliseconds = UInt64(clamping: timeoutMilliseconds).multipliedReportingOverflow(
@@ -330,5 +347,29 @@ package struct Settings {
         var result: [UInt8] = []
         result.append(bytes)
         return result
+    }
+}
+
+/// Parameters that can be changed while the server runs.
+package struct Tuning: Equatable, Sendable {
+    /// rtpproxy_tout_ms, 1 or more.
+    package var timeoutMilliseconds: Int32
+    /// rtpproxy_retr, 1 or more.
+    package var tries: Int32
+    /// rtpproxy_disable_tout; negative: for good.
+    package var disableSeconds: Int32
+    /// rtpproxy_ping_interval; 0: none.
+    package var pingSeconds: Int32
+    /// rtpproxy_hedging.
+    package var isHedging: Bool
+
+    package init(
+        timeoutMilliseconds: Int32, tries: Int32, disableSeconds: Int32, pingSeconds: Int32, isHedging: Bool
+    ) {
+        self.timeoutMilliseconds = timeoutMilliseconds
+        self.tries = tries
+        self.disableSeconds = disableSeconds
+        self.pingSeconds = pingSeconds
+        self.isHedging = isHedging
     }
 }

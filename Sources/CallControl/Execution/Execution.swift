@@ -33,7 +33,6 @@ extension Worker {
         _ call: inout Call, _ host: Host, _ body: Span<UInt8>
     ) throws(CallFailure) {
         refreshDirectory()
-        isDebugging = host.wantsDebug
         while true {
             switch advance(&call, host, body) {
             case .over(.done): return

@@ -9,12 +9,12 @@ import Transport
 
 /// What a process does its calls with. Nothing is allocated once the memory has grown to size.
 package struct Worker: ~Copyable {
-    let settings: Settings
+    private(set) var settings: Settings
     let table: NodeTable
     /// Which node holds a call; nil where that is not remembered.
     let calls: CallTable?
     /// Whether an offer asks the next node, too, where one is slow.
-    let hedges: Bool
+    private(set) var hedges: Bool
     var directory: NodeDirectory
     /// What this process has open to the nodes.
     var exchanges: ExchangeGroup
@@ -78,8 +78,22 @@ package struct Worker: ~Copyable {
         outbox.reserve()
     }
 
+    /// Looks whether something that can be changed while the server runs has changed.
+    mutating func look<Host: ServerHost>(_ host: Host) {
+        isDebugging = host.wantsDebug
+        guard let tuning = host.news else { return }
+        settings.tuning = tuning
+        switch calls {
+        case .some: hedges = settings.isHedging
+        case nil: hedges = false
+        }
+    }
+
     /// What a call wants, as a run that has asked nobody yet.
-    func begin(_ call: inout Call, _ command: CallCommand, setID: UInt32) {
+    mutating func begin<Host: ServerHost>(
+        _ call: inout Call, _ host: Host, _ command: CallCommand, setID: UInt32
+    ) {
+        look(host)
         var terms = RunTerms(setID: setID, budget: settings.budgetNanoseconds)
         terms.createsSession = command.createsSession
         terms.isHedged = terms.createsSession && hedges

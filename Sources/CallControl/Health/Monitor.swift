@@ -73,6 +73,7 @@ extension Worker {
             nodeCount: table.capacity,
             startDeadline: start.addingReportingOverflow(settings.budgetNanoseconds).partialValue)
         while isWanted() {
+            look(host)
             if table.membership != directory.membership {
                 refreshDirectory()
                 // What is under way may be about nodes whose places others have by now.
@@ -89,14 +90,16 @@ extension Worker {
                 guard isNamed(node) else {
                     // One that is switched off gets its address, too: it may be switched on.
                     if resolveNumeric(node), let kind = dueProbe(node, host.ticks, state, now) {
-                        _ = ask(&state.probes, node, kind, now: now, budget: budget(of: kind))
+                        _ = ask(&state.probes, node, kind, withCounters: true, now: now, budget: budget(of: kind))
                     }
                     continue
                 }
                 followName(host, node, &state, now: now)
                 if let kind = dueProbe(node, host.ticks, state, now), hasAddress(host, node, &state, now: now) {
                     let share = noteAsked(node, &state)
-                    _ = ask(&state.probes, node, kind, now: now, budget: min(share, budget(of: kind)))
+                    _ = ask(
+                        &state.probes, node, kind, withCounters: true, now: now,
+                        budget: min(share, budget(of: kind)))
                 }
             }
             sweepCalls(host, &state.sweep, now: now)

@@ -35,6 +35,7 @@ extension Worker {
     }
 
     private mutating func probe<Host: ServerHost>(_ host: Host, positions: [Int]) -> [ProbeResult] {
+        look(host)
         // Not what calls use: a late answer to a probe is none of theirs.
         var probes = self.probes.take() ?? ProbeExchanges(nodeCount: table.capacity)
         let start = MonotonicClock.now()

@@ -10,7 +10,7 @@ import Transport
 enum ProbeKind {
     /// Whether it is there, and what it can do.
     case everything
-    /// Whether it is there, and what it has counted where it tells.
+    /// Whether it is there.
     case presence
     /// The same of one that takes no commands, once: another look follows in a moment.
     case glance
@@ -55,9 +55,11 @@ extension Worker {
     /// Whether `node` has ever answered as it should, since the start or since it joined the sets.
     func hasAnswered(_ node: Int) -> Bool { table.capabilities(node) != 0 }
 
-    /// Asks `node`, from `now` on and no longer than `budget`, in nanoseconds. Nil: it is under way; otherwise why not.
+    /// Asks `node`, from `now` on and no longer than `budget`, in nanoseconds; `withCounters`: also for its counters,
+    /// where it tells those. Nil: it is under way; otherwise why not.
     mutating func ask(
-        _ probes: inout ProbeExchanges, _ node: Int, _ kind: ProbeKind, now: UInt64, budget: UInt64
+        _ probes: inout ProbeExchanges, _ node: Int, _ kind: ProbeKind, withCounters: Bool = false, now: UInt64,
+        budget: UInt64
     ) -> StaticString? {
         guard let url = directory.url(node), probes.questions.indices.contains(node) else { return "is unknown" }
         let questions =
@@ -77,7 +79,7 @@ extension Worker {
             var text: [UInt8] = []
             if question < questions {
                 Probe.write(question, into: &text)
-            } else if kind != .glance, capabilities(node).contains(.serverCounters) {
+            } else if withCounters, kind != .glance, capabilities(node).contains(.serverCounters) {
                 RelayCounters.write(into: &text)
             } else {
                 break

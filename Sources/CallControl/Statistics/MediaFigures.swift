@@ -160,7 +160,7 @@ extension Worker {
     ) throws(CallFailure) {
         let start = MonotonicClock.now()
         var query = FigureQuery(words: words)
-        begin(&call, .figures(query), setID: setID)
+        begin(&call, host, .figures(query), setID: setID)
         try run(&call, host, Span())
         while call.figures.mayGoOn {
             query.firstStream &+= FigureQuery.streams
@@ -169,7 +169,7 @@ extension Worker {
                 MonotonicClock.now() &- start < settings.budgetNanoseconds
             else { throw .streamsUnasked }
             let node = call.run.latest
-            begin(&call, .figures(query), setID: setID)
+            begin(&call, host, .figures(query), setID: setID)
             aim(&call, at: node)
             try run(&call, host, Span())
         }

@@ -70,6 +70,7 @@ enum CallRecorder {
                 }
             },
             wants_debug: { false },
+            tuning: { _ in false },
             ticks: { 1000 },
             count: { _, _ in },
             variable: { context, which, value, isNull in
