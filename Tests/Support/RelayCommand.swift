@@ -9,6 +9,10 @@ public struct RelayCommand: Sendable {
     public let cookie: String
     /// The command without its cookie and line end.
     public let text: String
+    /// Whether a line end stood behind it.
+    public let isTerminated: Bool
+    /// The command with the line end that it had.
+    public var line: String { isTerminated ? text + "\n" : text }
     /// The sender's port on UDP, the descriptor on streams.
     public let sender: Int
     /// 1 for the first time that this cookie was seen, 2 for its first retransmission, and so on.
@@ -49,9 +53,11 @@ public indirect enum RelayAnswer: Sendable {
     case delay(Int, RelayAnswer)
     /// The answer twice.
     case twice(RelayAnswer)
+    /// The answer, once the test says `release()`.
+    case hold(RelayAnswer)
     /// UDP: the answer from another port.
     case fromOtherPort(RelayAnswer)
-    /// Streams: one byte at a time, so many milliseconds apart.
+    /// Streams: one byte at a time, so many milliseconds apart. Behind `.raw` the connection stays open.
     case drip(Int, RelayAnswer)
     /// All of these.
     case several([RelayAnswer])

@@ -33,6 +33,8 @@ public final class ScriptedRelay: Sendable {
         var listener: Int32 = -1
         var connections: [Int32: [UInt8]] = [:]
         var log: [RelayCommand] = []
+        /// Connections that were accepted so far.
+        var accepted = 0
         /// How often each cookie was seen, and each verb with its Call-ID: the log grows long.
         var attempts: [String: Int] = [:]
         var commands: [String: Int] = [:]
@@ -44,10 +46,10 @@ public final class ScriptedRelay: Sendable {
     }
 
     let state: Mutex<State>
-    let path: String
+    /// The file of its unix socket; empty without one.
+    public let path: String
     /// Where it listens; without meaning on a unix socket.
     public let endpoint: Endpoint
-    private let otherPort: UDPSocket
     private let folder: TemporaryFolder?
 
     /// `address` stands behind the port in answers to U and L; empty: the port alone. `place` says where it listens,
@@ -59,7 +61,6 @@ public final class ScriptedRelay: Sendable {
         self.transport = transport
         state = Mutex(State(sessions: RelaySessions(address: address, capabilities: capabilities)))
         let family = transport == .udp6 || transport == .tcp6 ? Family.ipv6 : .ipv4
-        otherPort = try UDPSocket(family)
         switch transport {
         case .udp, .udp6, .tcp, .tcp6:
             endpoint = try place ?? Endpoint(family, FreePort.next())
@@ -102,6 +103,18 @@ public final class ScriptedRelay: Sendable {
 
     /// All commands so far, retransmissions included.
     public var log: [RelayCommand] { state.withLock { $0.log } }
+
+    /// Connections that it has accepted so far.
+    public var connectionCount: Int { state.withLock { $0.accepted } }
+
+    /// Gives the answers that wait for it: those of `RelayAnswer.hold`.
+    public func release() {
+        state.withLock { state in
+            for index in state.scheduled.indices where state.scheduled[index].due == .max {
+                state.scheduled[index].due = 0
+            }
+        }
+    }
 
     /// Whether something was asked again because its answer took too long.
     var hasBeenAskedTwice: Bool { log.contains { $0.attempt > 1 } }
@@ -181,9 +194,10 @@ public final class ScriptedRelay: Sendable {
     }
 
     /// Decides on a command and carries the decision out.
-    func handle(_ cookie: String, _ text: String, channel: Int32, from: Endpoint?) {
+    func handle(_ cookie: String, _ line: Line, channel: Int32, from: Endpoint?) {
         let (command, rules): (RelayCommand, [Rule]) = state.withLock { state in
-            let verb = RelayCommand(time: 0, cookie: "", text: text, sender: 0, attempt: 1, number: 1)
+            let verb = RelayCommand(
+                time: 0, cookie: "", text: line.text, isTerminated: true, sender: 0, attempt: 1, number: 1)
             let seen = cookie.isEmpty ? 0 : state.attempts[cookie, default: 0]
             let kind = "\(verb.verb) \(verb.callID)"
             // A retransmission is not another command.
@@ -192,8 +206,8 @@ public final class ScriptedRelay: Sendable {
             if seen == 0 { state.commands[kind] = same + 1 }
             let sender = from.map { Int($0.port) } ?? Int(channel)
             let command = RelayCommand(
-                time: monotonicMilliseconds(), cookie: cookie, text: text, sender: sender, attempt: seen + 1,
-                number: same + 1)
+                time: monotonicMilliseconds(), cookie: cookie, text: line.text, isTerminated: line.isTerminated,
+                sender: sender, attempt: seen + 1, number: same + 1)
             state.log.append(command)
             return (command, state.rules)
         }
@@ -221,6 +235,7 @@ public final class ScriptedRelay: Sendable {
         case .normal: .reply(sessions.answer(command))
         case .reply, .raw, .drop, .hangUp: answer
         case .delay(let milliseconds, let inner): .delay(milliseconds, resolve(inner, command, &sessions))
+        case .hold(let inner): .hold(resolve(inner, command, &sessions))
         case .twice(let inner): .twice(resolve(inner, command, &sessions))
         case .fromOtherPort(let inner): .fromOtherPort(resolve(inner, command, &sessions))
         case .drip(let milliseconds, let inner): .drip(milliseconds, resolve(inner, command, &sessions))
@@ -236,26 +251,35 @@ public final class ScriptedRelay: Sendable {
         case .raw(let bytes): transmit(bytes, channel, to)
         case .hangUp: hangUp(channel)
         case .delay(let milliseconds, let inner):
-            let due = monotonicMilliseconds() + milliseconds
-            state.withLock {
-                $0.scheduled.append(Scheduled(due: due, channel: channel, cookie: cookie, to: to, answer: inner))
-            }
+            schedule(inner, monotonicMilliseconds() + milliseconds, channel, cookie, to)
+        case .hold(let inner): schedule(inner, .max, channel, cookie, to)
         case .twice(let inner):
             // On the one-shot unix socket the first copy ends the connection.
             perform(inner, channel, cookie, to)
             perform(inner, channel, cookie, to)
         case .fromOtherPort(let inner):
-            guard case .reply(let text) = inner, let to else { break }
+            guard case .reply(let text) = inner, let to, let otherPort = try? UDPSocket(endpoint.family) else { break }
             otherPort.send(Array("\(cookie) \(text)\n".utf8), to: to)
         case .drip(let milliseconds, let inner):
-            guard case .reply(let text) = inner else { break }
-            for byte in Array("\(text)\n".utf8) {
+            let (bytes, isAll): ([UInt8], Bool)
+            switch inner {
+            case .reply(let text): (bytes, isAll) = (Array("\(text)\n".utf8), true)
+            case .raw(let given): (bytes, isAll) = (given, false)
+            default: return
+            }
+            for byte in bytes {
                 transmit([byte], channel, to, more: true)
                 usleep(UInt32(milliseconds) * 1000)
             }
-            if transport == .unix { hangUp(channel) }
+            if transport == .unix && isAll { hangUp(channel) }
         case .several(let all):
             for one in all { perform(one, channel, cookie, to) }
+        }
+    }
+
+    private func schedule(_ answer: RelayAnswer, _ due: Int, _ channel: Int32, _ cookie: String, _ to: Endpoint?) {
+        state.withLock {
+            $0.scheduled.append(Scheduled(due: due, channel: channel, cookie: cookie, to: to, answer: answer))
         }
     }
 }

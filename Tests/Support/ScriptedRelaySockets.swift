@@ -4,12 +4,20 @@
 import Foundation
 
 extension ScriptedRelay {
+    /// One line that arrived.
+    struct Line {
+        var text: String
+        /// Whether a line end stood behind it.
+        var isTerminated: Bool
+    }
+
     /// Opens the listening socket of the relay's transport.
     func open() throws -> Int32 {
         let isDatagram = transport == .udp || transport == .udp6
         let isUnix = transport == .unix || transport == .cunix
-        let kind = Int32((isDatagram ? SOCK_DGRAM : SOCK_STREAM).rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        let made = socket(isUnix ? AF_UNIX : endpoint.family.domain, kind, 0)
+        // Without blocking: a connection that has gone again is not waited for.
+        let kind = (isDatagram ? SOCK_DGRAM : SOCK_STREAM).rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
+        let made = socket(isUnix ? AF_UNIX : endpoint.family.domain, Int32(kind), 0)
         guard made >= 0 else { throw HarnessError.system("socket") }
         var yes: Int32 = 1
         if !isDatagram { setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size)) }
@@ -30,52 +38,65 @@ extension ScriptedRelay {
         return made
     }
 
-    /// Reads what arrived on a listener or a connection.
+    /// Reads what arrived on a listener or a connection. Each is read within the lock: `shut` closes them, and their
+    /// numbers may be others' at once.
     func arrived(on descriptor: Int32) {
         let isListener = state.withLock { $0.listener == descriptor }
         if isListener && (transport == .udp || transport == .udp6) { return datagram(descriptor) }
         if isListener {
-            let connection = accept(descriptor, nil, nil)
-            closeOnExec(connection)
-            if connection >= 0 { state.withLock { $0.connections[connection] = [] } }
-            return
+            return state.withLock { state in
+                guard state.listener == descriptor else { return }
+                let connection = accept(descriptor, nil, nil)
+                guard connection >= 0 else { return }
+                closeOnExec(connection)
+                state.connections[connection] = []
+                state.accepted += 1
+            }
         }
         var bytes = [UInt8](repeating: 0, count: 16_384)
-        let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT))
-        guard count > 0 else { return hangUp(descriptor) }
-        let commands: [String] = state.withLock { state in
+        var isOver = false
+        let lines: [Line] = state.withLock { state in
             guard var buffer = state.connections[descriptor] else { return [] }
+            let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT))
+            isOver = count <= 0
+            guard count > 0 else { return [] }
             buffer += bytes[0..<count]
-            var commands: [String] = []
+            var lines: [Line] = []
             while let end = buffer.firstIndex(of: 10) {
-                commands.append(String(decoding: buffer[..<end], as: UTF8.self))
+                lines.append(Line(text: String(decoding: buffer[..<end], as: UTF8.self), isTerminated: true))
                 buffer.removeSubrange(...end)
             }
             // Without a line end: a whole command on the one-shot socket, nothing yet on the lasting ones.
             if transport == .unix && !buffer.isEmpty {
-                commands.append(String(decoding: buffer, as: UTF8.self))
+                lines.append(Line(text: String(decoding: buffer, as: UTF8.self), isTerminated: false))
                 buffer = []
             }
             state.connections[descriptor] = buffer
-            return commands
+            return lines
         }
-        for command in commands { handle("", command, channel: descriptor, from: nil) }
+        if isOver { return hangUp(descriptor) }
+        for line in lines { handle("", line, channel: descriptor, from: nil) }
     }
 
     private func datagram(_ descriptor: Int32) {
         var bytes = [UInt8](repeating: 0, count: 16_384)
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let count = withUnsafeMutablePointer(to: &storage) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                recvfrom(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT), $0, &length)
+        let count = state.withLock { state in
+            guard state.listener == descriptor else { return 0 }
+            return withUnsafeMutablePointer(to: &storage) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    recvfrom(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT), $0, &length)
+                }
             }
         }
         guard count > 0 else { return }
         var line = String(decoding: bytes[0..<count], as: UTF8.self)
+        let isTerminated = line.last == "\n" || line.last == "\r\n"
         while line.last == "\n" || line.last == "\r" || line.last == "\r\n" { line.removeLast() }
         let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        handle(parts[0], parts.count > 1 ? parts[1] : "", channel: descriptor, from: Endpoint(storage))
+        let command = Line(text: parts.count > 1 ? parts[1] : "", isTerminated: isTerminated)
+        handle(parts[0], command, channel: descriptor, from: Endpoint(storage))
     }
 
     /// Sends bytes to where the command came from; on the one-shot socket the connection ends with that.

@@ -5,6 +5,7 @@ import Bytes
 import Foundation
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Transport
@@ -33,47 +34,44 @@ import Testing
         return replies
     }
 
-    static func cookie(_ datagram: String) -> String { String(datagram.prefix { $0 != " " }) }
-    static func command(_ datagram: String) -> String { String(datagram.drop { $0 != " " }.dropFirst()) }
-
     @Test(arguments: [false, true])
     func eightCommandsTakeOneRoundTrip(_ isIPv6: Bool) throws {
-        let held = Mutex<[String]>([])
-        try withDatagramResponder(isIPv6: isIPv6) { number, datagram in
+        let held = Mutex<[RelayCommand]>([])
+        try withDatagrams(isIPv6: isIPv6) { _, command in
             // Answers only when all eight are there, the last one first.
             held.withLock { held in
-                held.append(datagram)
+                held.append(command)
                 guard held.count == 8 else { return [] }
-                return held.reversed().map { Self.cookie($0) + " re" + Self.command($0) + "\n" }
+                return held.reversed().map { "\($0.cookie) re\($0.text)\n" }
             }
-        } _: { address, record in
+        } _: { address, relay in
             var group = ExchangeGroup(members: 1, nodes: 1)
             var exchange = try begin(8, first: 5 * Self.second)
             let outcome = group.drive(&exchange, node: 0, address: address)
             #expect(outcome == .complete)
             #expect(replies(exchange) == (0..<8).map { "reV\($0)" })
-            #expect(record.seen.count == 8)
+            #expect(relay.log.count == 8)
             #expect(exchange.roundTrip != nil)
         }
     }
 
     @Test func aLostCommandIsSentAgainWithTheSameCookie() throws {
-        try withDatagramResponder { number, datagram in
-            number < 2 ? [] : [Self.cookie(datagram) + " 0\n"]
-        } _: { address, record in
+        try withDatagrams { number, command in
+            number < 2 ? [] : ["\(command.cookie) 0\n"]
+        } _: { address, relay in
             var group = ExchangeGroup(members: 1, nodes: 1)
             var exchange = try begin(1)
             let outcome = group.drive(&exchange, node: 0, address: address)
             #expect(outcome == .complete)
-            #expect(record.seen.count >= 3)
-            #expect(Set(record.seen).count == 1)
+            #expect(relay.log.count >= 3)
+            #expect(Set(relay.log.map { "\($0.cookie) \($0.line)" }).count == 1)
             #expect(exchange.roundTrip == nil)
         }
     }
 
     @Test func garbageForeignAndDoubleRepliesDoNotDisturb() throws {
-        try withDatagramResponder { number, datagram in
-            let cookie = Self.cookie(datagram)
+        try withDatagrams { _, command in
+            let cookie = command.cookie
             return [
                 "", " ", "garbage", cookie, cookie + "0", String(repeating: "x", count: 5000), "\u{0}\u{FF}",
                 String(cookie.reversed()) + " 1\n", cookie + " 0\n", cookie + " 2\n",
@@ -90,8 +88,8 @@ import Testing
     }
 
     @Test func moreCommandsThanTheWindowAreAllAnswered() throws {
-        try withDatagramResponder { _, datagram in
-            [Self.cookie(datagram) + " " + Self.command(datagram)]
+        try withDatagrams { _, command in
+            ["\(command.cookie) \(command.text)"]
         } _: { address, _ in
             var group = ExchangeGroup(members: 1, nodes: 1)
             var exchange = try begin(100)
@@ -105,20 +103,20 @@ import Testing
         let command = [UInt8](repeating: 0x56, count: Exchange.maximumCommandLength)
         var cookies = CookieSource()
         var group = ExchangeGroup(members: 1, nodes: 1)
-        try withDatagramResponder { _, datagram in
-            [Self.cookie(datagram) + " \(Self.command(datagram).utf8.count)\n"]
+        try withDatagrams { _, command in
+            ["\(command.cookie) \(command.line.utf8.count)\n"]
         } _: { address, _ in
             var exchange = try begin(0)
             try exchange.add(command.span, cookies: &cookies)
             _ = group.drive(&exchange, node: 0, address: address)
             #expect(replies(exchange) == ["8191"])
         }
-        try withUnixResponder { _, command in
-            .reply("\(command.utf8.count)\n")
-        } _: { path, _ in
+        try withRelay(.unix) { _, command in
+            .reply("\(command.line.utf8.count)")
+        } _: { place, _ in
             var exchange = try begin(0, framing: .stream)
             try exchange.add(command.span, cookies: &cookies)
-            _ = group.drive(&exchange, node: 0, unixSocket: path.span, path: path.span.all)
+            _ = group.drive(&exchange, node: 0, unixSocket: place.path.span, path: place.path.span.all)
             #expect(replies(exchange) == ["8192"], "with its LF")
         }
     }
@@ -137,9 +135,9 @@ import Testing
     }
 
     @Test func aSilentNodeTakesTheBudgetAndNoLonger() throws {
-        try withDatagramResponder { _, _ in
+        try withDatagrams { _, _ in
             []
-        } _: { address, record in
+        } _: { address, _ in
             var group = ExchangeGroup(members: 1, nodes: 1)
             var exchange = try begin(2, budget: Self.second / 4)
             let outcome = group.drive(&exchange, node: 0, address: address)
@@ -181,9 +179,10 @@ import Testing
     }
 
     @Test func aUnixSocketGetsOneCommandPerConnection() throws {
-        try withUnixResponder { _, command in
-            .reply("re" + command)
-        } _: { path, record in
+        try withRelay(.unix) { _, command in
+            .reply("re" + command.text)
+        } _: { place, relay in
+            let path = place.path
             var group = ExchangeGroup(members: 1, nodes: 1)
             for count in [1, 8, 30] {
                 var exchange = try begin(count, framing: .stream)
@@ -192,36 +191,37 @@ import Testing
                 #expect(replies(exchange) == (0..<count).map { "reV\($0)" })
                 #expect(exchange.retransmitted == 0)
             }
-            #expect(record.seen.count == 39)
-            #expect(record.seen.allSatisfy { $0.hasPrefix("V") && $0.hasSuffix("\n") })
+            #expect(relay.log.count == 39 && relay.connectionCount == 39)
+            #expect(relay.log.allSatisfy { $0.text.hasPrefix("V") && $0.isTerminated })
         }
     }
 
     @Test func upToEightConnectionsAreOpenSideBySide() throws {
-        let arrived = Mutex(0)
-        try withUnixResponder { _, command in
-            // Each answers only when all eight are there.
-            arrived.withLock { $0 += 1 }
-            for _ in 0..<400 where arrived.withLock({ $0 }) < 8 { usleep(10_000) }
-            return .reply("0\n")
-        } _: { path, _ in
-            var group = ExchangeGroup(members: 1, nodes: 1)
-            var exchange = try begin(8, budget: 20 * Self.second, framing: .stream)
-            let outcome = group.drive(&exchange, node: 0, unixSocket: path.span, path: path.span.all)
-            #expect(outcome == .complete)
+        let relay = try ScriptedRelay(.unix)
+        defer { relay.stop() }
+        relay.on { [weak relay] _ in
+            // Each is answered only when all eight are there.
+            if relay?.log.count == 8 { relay?.release() }
+            return relay?.log.count == 8 ? .reply("0") : .hold(.reply("0"))
         }
+        let path = relay.place.path
+        var group = ExchangeGroup(members: 1, nodes: 1)
+        var exchange = try begin(8, budget: 20 * Self.second, framing: .stream)
+        let outcome = group.drive(&exchange, node: 0, unixSocket: path.span, path: path.span.all)
+        #expect(outcome == .complete)
     }
 
     @Test(arguments: [
-        (StreamAnswer.drip("20000 127.0.0.1\r\n"), ExchangeOutcome.complete), (.reply("20000"), .complete),
-        (.close, .timedOut), (.silence, .timedOut), (.drip("2000"), .timedOut), (.reply("\n"), .malformed),
-        (.reply(String(repeating: "7", count: 100_000)), .malformed),
+        (dripped("20000 127.0.0.1\r\n"), ExchangeOutcome.complete), (whole("20000"), .complete),
+        (.hangUp, .timedOut), (.drop, .timedOut), (dripped("2000"), .timedOut), (whole("\n"), .malformed),
+        (whole(String(repeating: "7", count: 100_000)), .malformed),
     ])
-    func aUnixNodeAnswersAsItLikes(_ answer: StreamAnswer, _ expected: ExchangeOutcome) throws {
+    func aUnixNodeAnswersAsItLikes(_ answer: RelayAnswer, _ expected: ExchangeOutcome) throws {
         try expectNothingStaysOpen {
-            try withUnixResponder { _, _ in
+            try withRelay(.unix) { _, _ in
                 answer
-            } _: { path, _ in
+            } _: { place, _ in
+                let path = place.path
                 var group = ExchangeGroup(members: 1, nodes: 1)
                 let isSlow = expected == .timedOut
                 var exchange = try begin(3, budget: isSlow ? Self.second / 4 : 20 * Self.second, framing: .stream)
@@ -232,17 +232,24 @@ import Testing
         }
     }
 
+    /// These bytes, and then the end of the connection.
+    private static func whole(_ text: String) -> RelayAnswer { .raw(Array(text.utf8)) }
+    /// One byte after the other, then nothing.
+    private static func dripped(_ text: String) -> RelayAnswer { .drip(1, whole(text)) }
+
     @Test func aUnixNodeThatNeverAcceptsTakesTheBudgetAndNoLonger() throws {
         for backlog in [Int32(0), 64] {
-            try withUnixResponder(backlog: backlog, accepts: false) { _, _ in
-                .close
-            } _: { path, _ in
-                var group = ExchangeGroup(members: 1, nodes: 1)
-                var exchange = try begin(5, budget: Self.second / 4, framing: .stream)
-                let outcome = group.drive(&exchange, node: 0, unixSocket: path.span, path: path.span.all)
-                #expect(outcome == .timedOut)
-                #expect(MonotonicClock.now() < exchange.deadline + 2 * Self.second)
+            let (descriptor, path, folder) = try bindUnix()
+            defer {
+                Glibc.close(descriptor)
+                try? FileManager.default.removeItem(at: folder)
             }
+            try #require(listen(descriptor, backlog) == 0)
+            var group = ExchangeGroup(members: 1, nodes: 1)
+            var exchange = try begin(5, budget: Self.second / 4, framing: .stream)
+            let outcome = group.drive(&exchange, node: 0, unixSocket: path.span, path: path.span.all)
+            #expect(outcome == .timedOut)
+            #expect(MonotonicClock.now() < exchange.deadline + 2 * Self.second)
         }
     }
 

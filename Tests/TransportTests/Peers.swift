@@ -5,15 +5,16 @@ import Bytes
 import Foundation
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Transport
 
 /// How a peer is reached.
-enum Way: CaseIterable, Sendable {
-    case udp, udp6, unix, cunix, tcp, tcp6
+typealias Way = ScriptedRelay.Transport
 
-    static let persistent: [Way] = [.cunix, .tcp, .tcp6]
+extension ScriptedRelay.Transport {
+    static let persistent: [Self] = [.cunix, .tcp, .tcp6]
 
     var framing: Framing {
         switch self {
@@ -32,134 +33,58 @@ struct Place {
     var path: [UInt8] = []
 }
 
-/// What a peer does with a command.
-enum PeerAnswer: Sendable {
-    case reply(String)
-    case silence
-    /// Closes the connection that the command came on, where there is one, without an answer.
-    case close
-    /// Answers and then closes it.
-    case lastReply(String)
+extension ScriptedRelay {
+    var place: Place {
+        switch transport {
+        case .unix, .cunix: Place(framing: transport.framing, path: Array(path.utf8))
+        case .udp, .udp6, .tcp, .tcp6:
+            Place(
+                framing: transport.framing, address: .loopback(port: endpoint.port, isIPv6: transport.isIPv6))
+        }
+    }
+
+    /// The commands without their cookies, each as often as it came; without line ends where there have to be some.
+    var seen: [String] { log.map { transport.framing == .datagram ? $0.line : $0.text } }
 }
 
-/// What came of a peer's commands and connections.
-final class PeerRecord: Sendable {
-    let commands = Record()
-    private let connected = Mutex(0)
-    var connections: Int { connected.withLock { $0 } }
-    func connect() { connected.withLock { $0 += 1 } }
+extension SocketAddress {
+    /// A port of 127.0.0.1 or ::1.
+    static func loopback(port: UInt16, isIPv6: Bool) -> SocketAddress? {
+        let place = UInt64(port) << 16
+        return SocketAddress(words: isIPv6 ? (6 | place, 0, 1) : (4 | place, 0x7F00_0001, 0))
+    }
 }
 
-/// Runs a peer on loopback. `answer` gets the number of the command and its text, without cookie and line end.
+/// Runs a scripted RTPProxy on loopback. `answer` gets the number of the command, retransmissions counted, and the
+/// command.
+func withRelay(
+    _ way: Way = .udp, _ answer: @escaping @Sendable (Int, RelayCommand) -> RelayAnswer,
+    _ body: (Place, ScriptedRelay) throws -> Void
+) throws {
+    let relay = try ScriptedRelay(way)
+    defer { relay.stop() }
+    let count = Atomic<Int>(-1)
+    relay.on { command in answer(count.add(1, ordering: .relaxed).newValue, command) }
+    try body(relay.place, relay)
+}
+
+/// The same, where `answer` looks at the text alone.
 func withPeer(
-    _ way: Way, _ answer: @escaping @Sendable (Int, String) -> PeerAnswer,
-    _ body: (Place, PeerRecord) throws -> Void
+    _ way: Way, _ answer: @escaping @Sendable (Int, String) -> RelayAnswer,
+    _ body: (Place, ScriptedRelay) throws -> Void
 ) throws {
-    let record = PeerRecord()
-    switch way {
-    case .udp, .udp6:
-        try withDatagramResponder(isIPv6: way.isIPv6) { _, datagram in
-            let cookie = datagram.prefix { $0 != " " }
-            let command = String(datagram.dropFirst(cookie.count + 1))
-            switch answer(record.commands.note(command), command) {
-            case .reply(let reply), .lastReply(let reply): return [cookie + " " + reply + "\n"]
-            case .silence, .close: return []
-            }
-        } _: { address, _ in
-            try body(Place(framing: .datagram, address: address), record)
-        }
-    case .unix:
-        try withUnixResponder { _, line in
-            let command = String(line.dropLast())
-            switch answer(record.commands.note(command), command) {
-            case .reply(let reply), .lastReply(let reply): return .reply(reply + "\n")
-            case .silence: return .silence
-            case .close: return .close
-            }
-        } _: { path, _ in
-            try body(Place(framing: .stream, path: path), record)
-        }
-    case .cunix:
-        let (descriptor, path, folder) = try bindUnix()
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try withListener(descriptor, record, answer) {
-            try body(Place(framing: .pipeline, path: path), record)
-        }
-    case .tcp, .tcp6:
-        let (descriptor, address) = try bindLoopback(isIPv6: way.isIPv6, isStream: true)
-        try withListener(descriptor, record, answer) {
-            try body(Place(framing: .pipeline, address: address), record)
-        }
-    }
+    try withRelay(way, { answer($0, $1.text) }, body)
 }
 
-private func withListener(
-    _ descriptor: Int32, _ record: PeerRecord, _ answer: @escaping @Sendable (Int, String) -> PeerAnswer,
-    _ body: () throws -> Void
+/// The same over UDP, where `answer` says each datagram that is sent, cookie and line end included.
+func withDatagrams(
+    isIPv6: Bool = false, _ answer: @escaping @Sendable (Int, RelayCommand) -> [String],
+    _ body: (SocketAddress, ScriptedRelay) throws -> Void
 ) throws {
-    try #require(listen(descriptor, 64) == 0)
-    let worker = Worker {
-        var open: [Worker] = []
-        while !record.commands.isStopped {
-            guard waitReadable(descriptor) else { continue }
-            let connection = accept(descriptor, nil, nil)
-            guard connection >= 0 else { continue }
-            record.connect()
-            open.append(Worker { converse(connection, record, answer) })
-        }
-        for connection in open { connection.join() }
-        Glibc.close(descriptor)
-    }
-    defer {
-        record.commands.stop()
-        worker.join()
-    }
-    try body()
-}
-
-private func converse(_ connection: Int32, _ record: PeerRecord, _ answer: (Int, String) -> PeerAnswer) {
-    defer { Glibc.close(connection) }
-    var line: [UInt8] = []
-    var bytes = [UInt8](repeating: 0, count: 65536)
-    while !record.commands.isStopped {
-        guard waitReadable(connection) else { continue }
-        let got = recv(connection, &bytes, bytes.count, 0)
-        guard got > 0 else { return }
-        for byte in bytes[..<got] {
-            guard byte == 0x0A else {
-                line.append(byte)
-                continue
-            }
-            let command = String(decoding: line, as: UTF8.self)
-            line = []
-            switch answer(record.commands.note(command), command) {
-            case .silence: break
-            case .close: return
-            case .reply(let reply):
-                let text = Array((reply + "\n").utf8)
-                send(connection, text, text.count, Int32(MSG_NOSIGNAL))
-            case .lastReply(let reply):
-                let text = Array((reply + "\n").utf8)
-                send(connection, text, text.count, Int32(MSG_NOSIGNAL))
-                return
-            }
-        }
-    }
-}
-
-/// A place where nobody is any more.
-func deserted(_ way: Way) throws -> Place {
-    switch way {
-    case .unix, .cunix:
-        let (descriptor, path, folder) = try bindUnix()
-        Glibc.close(descriptor)
-        // The socket's file is left, as a dead RTPProxy's is; the folder goes with the test's process.
-        _ = folder
-        return Place(framing: way.framing, path: path)
-    case .udp, .udp6, .tcp, .tcp6:
-        let (descriptor, address) = try bindLoopback(isIPv6: way.isIPv6, isStream: way.framing == .pipeline)
-        Glibc.close(descriptor)
-        return Place(framing: way.framing, address: address)
+    try withRelay(isIPv6 ? .udp6 : .udp) { number, command in
+        .several(answer(number, command).map { .raw(Array($0.utf8)) })
+    } _: { place, relay in
+        try body(#require(place.address), relay)
     }
 }
 

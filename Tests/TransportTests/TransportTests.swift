@@ -5,6 +5,7 @@ import Bytes
 import Foundation
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Transport
@@ -18,15 +19,15 @@ extension Loopback {
         func commandsGetTheirReplies(_ way: Way) throws {
             try withPeer(way) { _, command in
                 .reply("re" + command)
-            } _: { place, record in
+            } _: { place, relay in
                 var caller = Caller()
                 for count in [1, 8, 30, 100] {
                     caller.start(place, count)
                     #expect(caller.end() == .complete)
                     #expect(caller.replies() == (0..<count).map { "reV\($0)" })
                 }
-                if way.framing == .pipeline { #expect(record.connections == 1) }
-                if way.framing != .datagram { #expect(record.commands.seen.count == 139) }
+                if way.framing == .pipeline { #expect(relay.connectionCount == 1) }
+                if way.framing != .datagram { #expect(relay.seen.count == 139) }
             }
         }
 
@@ -46,7 +47,7 @@ extension Loopback {
         @Test(arguments: Way.allCases)
         func aSilentNodeTakesTheBudgetAndTheNextExchangeIsUnharmed(_ way: Way) throws {
             try withPeer(way) { _, command in
-                command.hasPrefix("S") ? .silence : .reply(command)
+                command.hasPrefix("S") ? .drop : .reply(command)
             } _: { place, _ in
                 var caller = Caller()
                 caller.start(place, 1)
@@ -88,7 +89,7 @@ extension Loopback {
         func manyExchangesRunSideBySideWithOneNode(_ way: Way) throws {
             try withPeer(way) { _, command in
                 .reply("re" + command)
-            } _: { place, record in
+            } _: { place, relay in
                 var caller = Caller(members: 20)
                 for member in 0..<20 {
                     caller.start(place, 5, as: member, name: "M\(member)c", budget: 60 * Self.second)
@@ -97,7 +98,7 @@ extension Loopback {
                     #expect(caller.end(member) == .complete)
                     #expect(caller.replies(member) == (0..<5).map { "reM\(member)c\($0)" })
                 }
-                if way.framing == .pipeline { #expect(record.connections == 1) }
+                if way.framing == .pipeline { #expect(relay.connectionCount == 1) }
             }
         }
 
@@ -108,7 +109,7 @@ extension Loopback {
                 // The loser: silent until its exchange has been abandoned.
                 for _ in 0..<500 where isHeld.withLock({ $0 }) { usleep(10_000) }
                 return .reply("late" + command)
-            } _: { loser, record in
+            } _: { loser, relay in
                 try withPeer(way) { _, command in
                     .reply("won" + command)
                 } _: { winner, _ in
@@ -126,7 +127,7 @@ extension Loopback {
                     caller.start(loser, 2, as: 0, node: 0, name: "N")
                     #expect(caller.end(0) == .complete)
                     #expect(caller.replies(0) == ["lateN0", "lateN1"])
-                    #expect(record.commands.seen.contains("V0"))
+                    #expect(relay.seen.contains("V0"))
                 }
             }
         }
@@ -135,15 +136,15 @@ extension Loopback {
         func aCommandThatNobodyWaitsForArrivesAndDisturbsNothing(_ way: Way) throws {
             try withPeer(way) { _, command in
                 .reply("re" + command)
-            } _: { place, record in
+            } _: { place, relay in
                 var caller = Caller()
                 #expect(caller.sendOnce(place, "D call from") == true)
                 caller.start(place, 3)
                 #expect(caller.end() == .complete)
                 #expect(caller.replies() == ["reV0", "reV1", "reV2"])
                 #expect(caller.sendOnce(place, "D call to") == true)
-                for _ in 0..<300 where record.commands.seen.count < 5 { usleep(10_000) }
-                #expect(Set(record.commands.seen) == ["D call from", "V0", "V1", "V2", "D call to"])
+                for _ in 0..<300 where relay.seen.count < 5 { usleep(10_000) }
+                #expect(Set(relay.seen) == ["D call from", "V0", "V1", "V2", "D call to"])
             }
         }
 
@@ -151,7 +152,7 @@ extension Loopback {
         func everythingIsClosedInTheEnd(_ way: Way) throws {
             try expectNothingStaysOpen {
                 try withPeer(way) { _, _ in
-                    .silence
+                    .drop
                 } _: { place, _ in
                     var caller = Caller(members: 2, nodes: 2)
                     caller.start(place, 8, as: 0, node: 0, budget: Self.second / 20)
@@ -165,14 +166,14 @@ extension Loopback {
         @Test(arguments: Way.persistent)
         func aConnectionThatWasClosedWhileIdleCostsNothing(_ way: Way) throws {
             try withPeer(way) { _, command in
-                command == "V2" ? .lastReply(command) : .reply(command)
-            } _: { place, record in
+                command == "V2" ? .several([.reply(command), .hangUp]) : .reply(command)
+            } _: { place, relay in
                 var caller = Caller()
                 for round in 1...4 {
                     caller.start(place, 3)
                     #expect(caller.end() == .complete)
                     #expect(caller.replies() == ["V0", "V1", "V2"])
-                    #expect(record.connections == round)
+                    #expect(relay.connectionCount == round)
                     usleep(5_000)
                 }
             }
@@ -181,28 +182,28 @@ extension Loopback {
         @Test(arguments: Way.persistent)
         func onlyWhatHasNoAnswerIsSentAgain(_ way: Way) throws {
             try withPeer(way) { number, command in
-                number == 2 ? .close : .reply(command)
-            } _: { place, record in
+                number == 2 ? .hangUp : .reply(command)
+            } _: { place, relay in
                 var caller = Caller()
                 caller.start(place, 5)
                 #expect(caller.end() == .complete)
                 #expect(caller.replies() == (0..<5).map { "V\($0)" })
-                #expect(record.connections == 2)
+                #expect(relay.connectionCount == 2)
                 // What the peer had not read when it closed takes unread replies along (a reset), so which are sent again
                 // is the system's choice; V2 is among them.
-                #expect(record.commands.seen.filter { $0 == "V2" }.count == 2)
+                #expect(relay.seen.filter { $0 == "V2" }.count == 2)
             }
         }
 
         @Test(arguments: Way.persistent)
         func aNodeThatClosesEachConnectionIsGivenUp(_ way: Way) throws {
             try withPeer(way) { _, _ in
-                .close
-            } _: { place, record in
+                .hangUp
+            } _: { place, relay in
                 var caller = Caller()
                 caller.start(place, 1, budget: 60 * Self.second)
                 #expect(caller.end() == .failed(.reset))
-                #expect(record.connections == 2)
+                #expect(relay.connectionCount == 2)
             }
         }
     }

@@ -111,8 +111,8 @@ import Testing
 
     @Test(arguments: [true, false])
     func eachExchangeThatEndsIsToldOnce(_ reserves: Bool) throws {
-        try withDatagramResponder { number, datagram in
-            number % 5 == 0 ? [] : [Loopback.cookie(datagram) + " re" + Loopback.command(datagram) + "\n"]
+        try withDatagrams { number, command in
+            number % 5 == 0 ? [] : ["\(command.cookie) re\(command.text)\n"]
         } _: { address, _ in
             guard let signal = WakeSignal() else { throw POSIXError(.EMFILE) }
             var group = ExchangeGroup(members: 6, nodes: 1, reserves: reserves)
@@ -145,8 +145,8 @@ import Testing
     }
 
     @Test func aStepForgetsWhatNobodyHasTaken() throws {
-        try withDatagramResponder { _, datagram in
-            [Loopback.cookie(datagram) + " 0\n"]
+        try withDatagrams { _, command in
+            ["\(command.cookie) 0\n"]
         } _: { address, _ in
             var group = ExchangeGroup(members: 2, nodes: 1)
             try start(&group, 0, address)
