@@ -41,6 +41,9 @@ public func monotonicMilliseconds() -> Int {
     Int(DispatchTime.now().uptimeNanoseconds / 1_000_000)
 }
 
+/// Nanoseconds of the monotonic clock.
+func monotonicNanoseconds() -> Int64 { Int64(DispatchTime.now().uptimeNanoseconds) }
+
 /// A wait as long as the machine's load makes it. One of a second or more is for what has to come, and costs nothing
 /// where it comes: it grows with the processes that wait for a processor. A shorter one looks whether something comes.
 func scaled(_ milliseconds: Int) -> Int {

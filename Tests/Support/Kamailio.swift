@@ -9,6 +9,8 @@ public final class Kamailio: Sendable {
     public let port: UInt16
     public let process: ChildProcess
     public let configurationPath: String
+    /// When its program was started, in nanoseconds of the monotonic clock.
+    public let launched: Int64
     private let folder: TemporaryFolder
     private let installation: KamailioInstallation
     /// When it was seen to answer for the first time, or was launched.
@@ -25,13 +27,14 @@ public final class Kamailio: Sendable {
             process.terminate(within: 2)
             throw HarnessError("Kamailio did not start:\n\(log.suffix(4000))")
         }
-        ready.store(monotonicMilliseconds(), ordering: .relaxed)
+        noteAnswer()
     }
 
-    private init(launching configuration: KamailioConfiguration) throws {
+    /// Starts it and waits for nothing. `port` is one of `FreePort`; nil: any.
+    public init(launching configuration: KamailioConfiguration, port given: UInt16? = nil) throws {
         installation = try KamailioInstallation.find()
         folder = try TemporaryFolder()
-        port = try FreePort.next()
+        port = try given ?? FreePort.next()
         var module = try configuration.module.path(in: installation)
         if configuration.confinement != nil {
             // It does not see the project where that lies below /tmp.
@@ -44,10 +47,10 @@ public final class Kamailio: Sendable {
         let (program, arguments) = installation.command(
             "kamailio",
             [
-                "-L", installation.modules, "-DD", "-E", "-m", "\(configuration.sharedMegabytes)", "-M", "8", "-Y",
-                folder.path, "-f", configurationPath,
+                "-L", installation.modules, "-DD", "-E", "-m", "\(configuration.sharedMegabytes)", "-M",
+                "\(configuration.privateMegabytes)", "-Y", folder.path, "-f", configurationPath,
             ] + configuration.options)
-        var command = Self.launcher(configuration.module) + [program] + arguments
+        var command = configuration.wrapper + Self.launcher(configuration.module) + [program] + arguments
         if let hosts = configuration.hosts { command = Self.seeing(hosts, as: "/etc/hosts", command) }
         if let resolver = configuration.resolver { command = Self.seeing(resolver, as: "/etc/resolv.conf", command) }
         if configuration.isFirstProcess {
@@ -56,10 +59,14 @@ public final class Kamailio: Sendable {
         if let confinement = configuration.confinement {
             command = confinement.command(command, folders: [folder.path] + configuration.writableFolders)
         }
+        launched = monotonicNanoseconds()
         process = try ChildProcess(
             command[0], Array(command.dropFirst()), output: folder.file("log"), environment: configuration.environment,
             folder: folder.path)
     }
+
+    /// It has answered for the first time just now.
+    public func noteAnswer() { ready.store(monotonicMilliseconds(), ordering: .relaxed) }
 
     /// The words before the command: those of the environment variable `RTPPROXY_LAUNCHER`, which run Kamailio with a
     /// sanitizer's runtime or within Valgrind. Only Kamailio, and only with the module under test.
@@ -166,13 +173,13 @@ public final class Kamailio: Sendable {
 
     /// Runs an RPC command and returns what kamcmd prints. A fault is text too: `error: 404 - ...`.
     public func kamcmd(_ arguments: String...) throws -> String {
-        try kamcmd(arguments)
+        try kamcmd(arguments, within: 10)
     }
 
     /// The same, with the arguments as a list.
-    public func kamcmd(_ arguments: [String]) throws -> String {
+    public func kamcmd(_ arguments: [String], within seconds: Double = 10) throws -> String {
         let (program, all) = installation.command("kamcmd", ["-s", "unix:\(folder.file("ctl"))"] + arguments)
-        return try ChildProcess.run(program, all).output
+        return try ChildProcess.run(program, all, within: seconds).output
     }
 
     /// `rtpproxy.list` as one dictionary per entry, in order.

@@ -19,6 +19,10 @@ public struct KamailioConfiguration: Sendable {
     public var environment: [String: String] = [:]
     /// Its shared memory.
     public var sharedMegabytes = 32
+    /// The memory of each process.
+    public var privateMegabytes = 8
+    /// A program that runs Kamailio, with its arguments.
+    public var wrapper: [String] = []
     /// What it may do at most; nil: what the test process may.
     public var confinement: Confinement?
     /// Folders that a confined one may write, beside its own.
@@ -62,6 +66,10 @@ public struct KamailioConfiguration: Sendable {
 
     /// A complete kamailio.cfg, as a user would write it; nil: one is made of the parts above.
     public var complete: String?
+
+    /// A complete kamailio.cfg of a port, the path of the control socket and that of rtpproxy.so; nil: one is made of
+    /// the parts above.
+    public var written: (@Sendable (_ port: UInt16, _ control: String, _ module: String) -> String)?
 
     /// A complete kamailio.cfg to run as it is, but for what the harness must decide: the ports of `listen` lines, and
     /// their hosts unless they are loopback addresses, the path of rtpproxy.so, and where the control socket is (the
@@ -109,6 +117,7 @@ public struct KamailioConfiguration: Sendable {
     }
 
     func text(port: UInt16, control: String, modulePath: String) -> String {
+        if let written { return written(port, control, modulePath) }
         if let complete { return adapted(complete, port: port, control: control, modulePath: modulePath) }
         var lines = ["#!KAMAILIO", preamble, "debug=\(debug)", "log_stderror=yes", "memdbg=5", "memlog=5"]
         lines += ["fork=yes", "children=\(children)", "disable_tcp=yes", "auto_aliases=no", "dns=no", "rev_dns=no"]

@@ -32,6 +32,14 @@ public struct KamailioInstallation: Sendable {
         return answer.output.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
+    /// Its version, as it says it itself.
+    public var version: String {
+        let (program, arguments) = command("kamailio", ["-v"])
+        let said = (try? ChildProcess.run(program, arguments).output) ?? ""
+        let line = said.prefix { $0 != "\n" }
+        return line.split(separator: " ").dropFirst().prefix(2).joined(separator: " ")
+    }
+
     /// Program and arguments that run one of its programs.
     func command(_ program: String, _ arguments: [String]) -> (String, [String]) {
         if root.isEmpty { return (program, arguments) }
