@@ -144,7 +144,8 @@ import Testing
                 == (1...4).flatMap { stream in names.map { "Qv \(Self.cid) ft;\(stream) tt;\(stream) \($0)" } })
     }
 
-    @Test func inAReplyTheToTagComesFirstAndWithoutOneTheFromTagIsThereTwice() throws {
+    @Test("In a reply the to-tag comes first, and without one the from-tag is there twice")
+    func theTagsStandInTheOrderOfTheMessage() throws {
         let responder = try responder(Self.good)
         let worker = try worker(responder)
         #expect(worker.figure(.ok(), "ttl") == "60")

@@ -56,8 +56,10 @@ import Testing
         }
         """
 
-    @Test(arguments: ["answer", "offer"], Continuation.allCases)
-    func aRefusalWithADescriptionDoesNotWaitAndTheNextDestinationIsTried(
+    @Test(
+        "A refusal with a description does not wait, and the next destination is tried",
+        arguments: ["answer", "offer"], Continuation.allCases)
+    func aRefusalWithADescriptionDoesNotWait(
         function: String, continuation: Continuation
     ) throws {
         try run(Self.careless.replacingOccurrences(of: "%", with: function), continuation) { kamailio, relay in

@@ -36,7 +36,8 @@ import Testing
         }
     }
 
-    @Test func eachChangeIsRaisedOnceHoweverManyWorkersMeetItAndInTheModulesOwnProcess() throws {
+    @Test("Each change is raised once, however many workers meet it, and in the module's own process")
+    func eachChangeIsRaisedOnce() throws {
         let relay = try ScriptedRelay()
         try Stage.own([relay], Self.withEvents) { kamailio in
             #expect(events(kamailio).isEmpty, "an ordinary start is no event")

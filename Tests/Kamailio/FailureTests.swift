@@ -224,7 +224,8 @@ import Testing
         #expect(try stage.kamailio.relays().first { $0["url"] == stage.relay.url }?["disabled"] == "0")
     }
 
-    @Test func allStreamsOfAMessageGoToOneRelayEvenWhereTheFirstFailsHalfway() throws {
+    @Test("All streams of a message go to one relay, even where the first fails halfway")
+    func allStreamsOfAMessageGoToOneRelay() throws {
         let relays = [try ScriptedRelay(), try ScriptedRelay()]
         try Stage.own(relays, Self.impatient) { kamailio in
             let call = try kamailio.call()

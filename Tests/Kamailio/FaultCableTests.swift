@@ -27,7 +27,8 @@ import Testing
         configuration.set("rtpproxy_tout", 5)
     }
 
-    @Test func aLinkThatIsDownForAMomentInTheMiddleOfAnExchangeCostsTheCallNothing() throws {
+    @Test("A link that is down for a moment in the middle of an exchange costs the call nothing")
+    func aLinkThatIsDownForAMomentCostsTheCallNothing() throws {
         try acrossACable(configured: Self.patiently) { kamailio, relay, cable in
             let offer = try Self.offer(kamailio, relay) {
                 try cable.far.run("ip link set cable down; sleep 0.3; ip link set cable up")
@@ -38,8 +39,10 @@ import Testing
         }
     }
 
-    @Test(arguments: ["far", "near"])
-    func aLinkThatStaysDownFailsTheCallInItsTimeAndServiceComesBackWithTheLink(end: String) throws {
+    @Test(
+        "A link that stays down fails the call in its time, and service comes back with the link",
+        arguments: ["far", "near"])
+    func aLinkThatStaysDownFailsTheCallInItsTime(end: String) throws {
         try acrossACable { kamailio, relay, cable in
             let place = end == "far" ? cable.far : cable.near
             let offer = try Self.offer(kamailio, relay) { try place.run("ip link set cable down") }
@@ -193,7 +196,8 @@ import Testing
     }
 
     /// The way takes no packet of that size and says nothing: large commands fail in their time, the others go on.
-    @Test func commandsThatDisappearForTheirSizeFailInTheirTimeAndTheOthersGoOn() throws {
+    @Test("Commands that disappear for their size fail in their time, and the others go on")
+    func commandsThatDisappearForTheirSizeFailInTheirTime() throws {
         try acrossACable { kamailio, relay, cable in
             try cable.far.run("ip link set cable mtu 576")
             #expect(try kamailio.completesACall())

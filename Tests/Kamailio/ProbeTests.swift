@@ -34,7 +34,8 @@ import Testing
         }
     }
 
-    @Test func answerHasAnEntryPerRelayInTheOrderOfTheListWithItsKeysInOrder() throws {
+    @Test("The answer has an entry per relay in the order of the list, with its keys in order")
+    func answerHasAnEntryPerRelayInTheOrderOfTheList() throws {
         let relays = [try ScriptedRelay(), try ScriptedRelay(.tcp), try ScriptedRelay(.unix)]
         let change = { (c: inout KamailioConfiguration) in
             c.set("rtpproxy_sock", "7 == \(relays[2].url)")

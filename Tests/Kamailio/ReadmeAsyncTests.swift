@@ -58,7 +58,8 @@ import Testing
         }
     }
 
-    @Test func refusedCallIsDeletedInTheFailureRouteAndARefusedReinviteIsNot() throws {
+    @Test("A refused call is deleted in the failure_route, and a refused re-INVITE is not")
+    func refusedCallIsDeletedInTheFailureRoute() throws {
         try run("async-by-hand.cfg") { kamailio, relay in
             let refused = try kamailio.call()
             try refused.reply(486, to: refused.invite())

@@ -103,8 +103,8 @@ struct FragileRelay {
         }
     }
 
-    @Test(arguments: RealWay.allCases)
-    func messagesDuringTheOutageFailAndLaterCallsGoThroughByThemselves(_ way: RealWay) throws {
+    @Test("Messages during the outage fail, and later calls go through by themselves", arguments: RealWay.allCases)
+    func messagesDuringTheOutageFailAndLaterCallsGoThrough(_ way: RealWay) throws {
         let relay = try FragileRelay(way)
         try Self.with(relay) { kamailio in
             let call = try kamailio.call()

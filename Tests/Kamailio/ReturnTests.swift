@@ -51,7 +51,8 @@ import Testing
         }
     }
 
-    @Test func aRelayThatHasFailedIsLookedAtEachSecondAndGetsCallsWhenItsTimeIsOver() throws {
+    @Test("A relay that has failed is looked at each second, and gets calls when its time is over")
+    func aRelayThatHasFailedIsLookedAtEachSecond() throws {
         let relay = try ScriptedRelay()
         try Stage.own([relay]) {
             Self.impatient(&$0)

@@ -97,7 +97,8 @@ func anExchangeWithinTheWindowCostsThreeSystemCalls(_ commands: Int) throws {
     }
 }
 
-@Test func aSocketIsKeptUntilItsAddressChangesItsExchangeFailsOrTheProcessIsAnother() throws {
+@Test("A socket is kept until its address changes, its exchange fails, or the process is another")
+func aSocketIsKeptUntilItCannotBeUsed() throws {
     try withScript { script in
         var bench = Bench(script)
         let (first, second) = (address(9), address(10))
@@ -243,7 +244,8 @@ func anExchangeWithinTheWindowCostsThreeSystemCalls(_ commands: Int) throws {
     }
 }
 
-@Test func aUnixConnectionWithACommandThatNobodyWaitsForStaysOpenForAWhile() throws {
+@Test("A unix connection with a command that nobody waits for stays open for a while")
+func aUnixConnectionThatNobodyWaitsForStaysOpenForAWhile() throws {
     withScript { script in
         var bench = Bench(script)
         let (command, path) = (Array("D call from".utf8), Array("/run/x".utf8))
@@ -328,7 +330,8 @@ func anExchangeWithinTheWindowCostsThreeSystemCalls(_ commands: Int) throws {
     }
 }
 
-@Test func aTimeoutOfOneExchangeOverAConnectionSendsTheOthersCommandsAgain() throws {
+@Test("A timeout of one exchange over a connection sends the others' commands again")
+func aTimeoutOverAConnectionSendsTheOthersCommandsAgain() throws {
     try withScript { script in
         var bench = Bench(script, members: 2)
         bench.start(0, address(), framing: .pipeline)
