@@ -39,6 +39,9 @@ let package = Package(
             swiftSettings: shipping),
 
         // Tests.
+        .target(
+            name: "Fixtures", path: "Tests/Fixtures",
+            exclude: ["body", "kamailio", "readme", "real", "sdp", "torture"]),
         .target(name: "Namespaces", path: "Tests/Namespaces"),
         .target(name: "TestSupport", dependencies: ["Namespaces"], path: "Tests/Support"),
         .executableTarget(name: "demo", dependencies: ["TestSupport"], path: "Tests/Demo"),
@@ -52,13 +55,13 @@ let package = Package(
             name: "FuzzProperties",
             dependencies: [
                 "Bytes", "SDP", "ControlProtocol", "SharedState", "Transport", "CallControl", "ModuleABI",
-                "RTPProxyABI",
+                "RTPProxyABI", "Fixtures",
             ],
             path: "Tests/Fuzz/Properties"),
-        .target(name: "Fuzz", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/Entry"),
+        .target(name: "Fuzz", dependencies: ["FuzzProperties", "Fixtures"], path: "Tests/Fuzz/Entry"),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/Tests"),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"]),
-        .testTarget(name: "SDPTests", dependencies: ["SDP", "Bytes", "FuzzProperties", "TestSupport"]),
+        .testTarget(name: "SDPTests", dependencies: ["SDP", "Bytes", "Fixtures", "FuzzProperties", "TestSupport"]),
         .testTarget(name: "ControlProtocolTests", dependencies: ["ControlProtocol", "Bytes"]),
         .target(name: "Stepping", path: "Tests/Stepping"),
         .testTarget(name: "SharedStateTests", dependencies: ["SharedState", "Bytes", "Stepping"]),
@@ -67,7 +70,7 @@ let package = Package(
             name: "CallControlTests", dependencies: ["CallControl", "Bytes", "SharedState", "Transport", "TestSupport"]),
         .testTarget(name: "ModuleABITests", dependencies: ["ModuleABI", "RTPProxyABI", "TestSupport"]),
         .testTarget(name: "HostTests", dependencies: ["TestSupport"], path: "Tests/Host", exclude: ["Programs"]),
-        .testTarget(name: "KamailioTests", dependencies: ["TestSupport"], path: "Tests/Kamailio"),
+        .testTarget(name: "KamailioTests", dependencies: ["Fixtures", "TestSupport"], path: "Tests/Kamailio"),
         .testTarget(name: "DatabaseTests", dependencies: ["TestSupport"], path: "Tests/Databases"),
     ],
     swiftLanguageModes: [.v6]

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Bodies as real endpoints send them, offered and answered through a real Kamailio, compared byte for byte.
 
+import Fixtures
 import Foundation
 import TestSupport
 import Testing
 
-/// One folder of `Tests/Fixtures/real`: `input.sdp`, and `expected.sdp` or `expected.fault`.
+/// One file of `Tests/Fixtures/real`: `options`, `input`, and `expected` or `fault`.
 ///
 /// `options` has lines: `flags <flags>`, `relay <address>` (else 198.51.100.77), `candidates low|high` (the parameter
 /// ice_candidate_priority_avp is set), and per media stream `asks <modifiers> <address> <port>`: what the relay is
-/// asked, or `passes` where it is not. It answers stream n with port 40000 + 2 (n - 1). `expected.fault` is the reason as the log has it, or
-/// `marked: -2` where nothing is logged.
+/// asked, or `passes` where it is not. It answers stream n with port 40000 + 2 (n - 1). `fault` is the reason as the
+/// log has it, or `marked: -2` where nothing is logged.
 struct RealBody: CustomTestStringConvertible, Sendable {
     let name: String
     let input: [UInt8]
@@ -23,24 +24,17 @@ struct RealBody: CustomTestStringConvertible, Sendable {
 
     var testDescription: String { name }
 
-    static let folder = "\(PackageFolder.root)/Tests/Fixtures/real"
-    static let all: [RealBody] = {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return names.sorted().map(RealBody.init)
-    }()
+    static let files = FixtureFile.all("real")
+    static let all = files.map(RealBody.init)
     /// Those that the shared stage, which adds no candidates, can take.
     static let plain = all.filter { $0.priority == nil }
 
-    init(_ name: String) {
-        func bytes(_ file: String) -> [UInt8]? {
-            FileManager.default.contents(atPath: "\(Self.folder)/\(name)/\(file)").map { [UInt8]($0) }
-        }
-        func text(_ file: String) -> String? { bytes(file).map { String(decoding: $0, as: UTF8.self) } }
-        self.name = name
-        input = bytes("input.sdp") ?? []
-        expected = bytes("expected.sdp")
-        fault = text("expected.fault")?.trimmingCharacters(in: .newlines)
-        for line in (text("options") ?? "").split(separator: "\n") {
+    init(_ file: FixtureFile) {
+        name = file.name
+        input = file["input"] ?? []
+        expected = file["expected"]
+        fault = file.text("fault")
+        for line in (file.text("options") ?? "").split(separator: "\n") {
             let value = line.firstIndex(of: " ").map { String(line[line.index(after: $0)...]) } ?? ""
             switch line.split(separator: " ").first {
             case "flags": flags = value
@@ -133,6 +127,10 @@ struct RealBody: CustomTestStringConvertible, Sendable {
         for body in RealBody.all {
             #expect(!body.input.isEmpty && (body.expected == nil) != (body.fault == nil), "\(body.name)")
             #expect(body.fault != nil || !body.asks.isEmpty, "\(body.name)")
+        }
+        for file in RealBody.files {
+            #expect(
+                [["options", "input", "expected"], ["options", "input", "fault"]].contains(file.parts), "\(file.name)")
         }
     }
 }

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Messages with the properties of RFC 4475's, sent as they are through a real Kamailio: each comes out as expected.
 
+import Fixtures
 import Foundation
 import TestSupport
 import Testing
 
-/// `Tests/Fixtures/torture/<name>.sip` and `<name>.expected`.
+/// One file of `Tests/Fixtures/torture`: `outcome`, `message`, and `body`, which arrives, where it is rewritten.
 ///
-/// In the message `{caller}` and `{callee}` stand for the endpoints, `{id}` for a text of the case's own, `{length}`
-/// for the length of the body, `{vias}` for those of the INVITE that a response answers, `{x00}` for that byte.
+/// In message and body `{caller}` and `{callee}` stand for the endpoints, `{id}` for a text of the case's own,
+/// `{length}` for the length of the body, `{vias}` for those of the INVITE that a response answers, `{x00}` for that
+/// byte.
 ///
-/// `expected` has the section of RFC 4475, the outcome, a line `asks <command>` for each command, an empty line, and
-/// the body that arrives. The outcomes, which are the same with Kamailio 5.6 and 6.0:
+/// `outcome` has the section of RFC 4475, the outcome, and a line `asks <command>` for each command. The outcomes,
+/// which are the same with Kamailio 5.6 and 6.0:
 /// - `rewritten`;
 /// - `refused <reason>`: with the body as it came;
 /// - `passed`: Kamailio forwards it without running the script;
@@ -29,23 +31,14 @@ struct TortureCase: CustomTestStringConvertible, Sendable {
 
     var testDescription: String { "\(name) (section \(section))" }
 
-    static let folder = "\(PackageFolder.root)/Tests/Fixtures/torture"
-    static let all: [TortureCase] = {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return names.filter { $0.hasSuffix(".sip") }.sorted().map { TortureCase(String($0.dropLast(4))) }
-    }()
+    static let files = FixtureFile.all("torture")
+    static let all = files.map(TortureCase.init)
 
-    init(_ name: String) {
-        func bytes(_ ending: String) -> [UInt8] {
-            FileManager.default.contents(atPath: "\(Self.folder)/\(name).\(ending)").map { [UInt8]($0) } ?? []
-        }
-        self.name = name
-        message = bytes("sip")
-        let expected = bytes("expected")
-        let end = expected.firstRange(of: [10, 10])
-        body = end.map { Array(expected[$0.upperBound...]) } ?? []
-        let lines = String(decoding: expected[..<(end?.lowerBound ?? expected.count)], as: UTF8.self)
-            .split(separator: "\n").map(String.init)
+    init(_ file: FixtureFile) {
+        name = file.name
+        message = file["message"] ?? []
+        body = file["body"] ?? []
+        let lines = (file.text("outcome") ?? "").split(separator: "\n").map(String.init)
         section = lines.first { $0.hasPrefix("section ") }.map { String($0.dropFirst(8)) } ?? ""
         let second = lines.count > 1 ? lines[1].split(separator: " ", maxSplits: 1).map(String.init) : []
         outcome = second.first ?? ""
@@ -158,6 +151,9 @@ struct TortureCase: CustomTestStringConvertible, Sendable {
         #expect(Set(TortureCase.all.map(\.section)) == Set(sections))
         for torture in TortureCase.all {
             #expect(torture.outcome == "rewritten" || torture.body.isEmpty, "\(torture.name)")
+        }
+        for file in TortureCase.files {
+            #expect([["outcome", "message"], ["outcome", "message", "body"]].contains(file.parts), "\(file.name)")
         }
     }
 }

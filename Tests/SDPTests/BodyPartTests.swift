@@ -2,13 +2,13 @@
 // Every golden SIP body: where its session description stands.
 
 import Bytes
-import Foundation
+import Fixtures
 import FuzzProperties
 import SDP
 import Testing
 
-/// One folder of `Tests/Fixtures/body`: `input.sip` is the body, `content-type` and `content-length` are the values of
-/// these headers where there are such files.
+/// One file of `Tests/Fixtures/body`: `input` is the body, `content-type` and `content-length` are the values of these
+/// headers where there are such parts; `expected` is the session description, `fault` why there is none.
 struct BodyFixture: CustomTestStringConvertible, Sendable {
     let name: String
     let input: [UInt8]
@@ -19,19 +19,16 @@ struct BodyFixture: CustomTestStringConvertible, Sendable {
 
     var testDescription: String { name }
 
-    static let all: [BodyFixture] = {
-        let folder = Fixture.root.appendingPathComponent("body")
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-        return names.sorted().map { BodyFixture(folder.appendingPathComponent($0)) }
-    }()
+    static let files = FixtureFile.all("body")
+    static let all = files.map(BodyFixture.init)
 
-    init(_ folder: URL) {
-        name = folder.lastPathComponent
-        input = Fixture.bytes(folder, "input.sip") ?? []
-        contentType = Fixture.bytes(folder, "content-type")
-        contentLength = Fixture.text(folder, "content-length").flatMap { Int($0) }
-        expected = Fixture.bytes(folder, "expected.sdp")
-        expectedFault = Fixture.text(folder, "expected.fault")
+    init(_ file: FixtureFile) {
+        name = file.name
+        input = file["input"] ?? []
+        contentType = file["content-type"]
+        contentLength = file.text("content-length").flatMap { Int($0) }
+        expected = file["expected"]
+        expectedFault = file.text("fault")
     }
 
     /// Where `body`, with this fixture's headers, has its session description.
@@ -44,6 +41,10 @@ struct BodyFixture: CustomTestStringConvertible, Sendable {
 @Suite struct BodyPartTests {
     @Test func thereAreFixtures() {
         #expect(BodyFixture.all.count >= 45)
+        for file in BodyFixture.files {
+            let parts = file.parts.filter { !["content-type", "content-length"].contains($0) }
+            #expect([["input", "expected"], ["input", "fault"]].contains(parts), "\(file.name)")
+        }
     }
 
     @Test(arguments: BodyFixture.all)

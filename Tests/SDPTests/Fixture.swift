@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Golden session descriptions: a folder per property with options, input and what is expected.
+// Golden session descriptions: a file per property with options, input and what is expected.
 
-import Bytes
-import Foundation
+import Fixtures
 import FuzzProperties
 import SDP
 import Testing
 
-/// One folder of `Tests/Fixtures/sdp`.
+/// One file of `Tests/Fixtures/sdp`: `options`, `input`, and `expected` or `fault`.
 ///
 /// `options` has a line for each of: `to <address> <port>` per media stream in order, `origin`, `session-connection`,
 /// `marker <line>`, `candidates low|high`.
@@ -21,30 +20,15 @@ struct Fixture: CustomTestStringConvertible, Sendable {
 
     var testDescription: String { name }
 
-    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appendingPathComponent("Fixtures")
+    static let files = FixtureFile.all("sdp")
+    static let all = files.map(Fixture.init)
 
-    static let all: [Fixture] = {
-        let folder = root.appendingPathComponent("sdp")
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-        return names.sorted().map { Fixture(folder.appendingPathComponent($0)) }
-    }()
-
-    init(_ folder: URL) {
-        name = folder.lastPathComponent
-        input = Fixture.bytes(folder, "input.sdp") ?? []
-        expected = Fixture.bytes(folder, "expected.sdp")
-        expectedFault = Fixture.text(folder, "expected.fault")
-        request = RewriteRequest(Fixture.text(folder, "options") ?? "")
+    init(_ file: FixtureFile) {
+        name = file.name
+        input = file["input"] ?? []
+        expected = file["expected"]
+        expectedFault = file.text("fault")
+        request = RewriteRequest(file["options"] ?? [])
         precondition(!request.hasUnknownOption, "\(name)")
-    }
-
-    static func bytes(_ folder: URL, _ file: String) -> [UInt8]? {
-        (try? Data(contentsOf: folder.appendingPathComponent(file))).map { [UInt8]($0) }
-    }
-
-    static func text(_ folder: URL, _ file: String) -> String? {
-        bytes(folder, file).map { String(decoding: $0, as: UTF8.self) }?
-            .trimmingCharacters(in: .newlines)
     }
 }

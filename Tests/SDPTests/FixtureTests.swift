@@ -2,6 +2,7 @@
 // Every golden session description, alone and inside a larger body.
 
 import Bytes
+import Fixtures
 import FuzzProperties
 import SDP
 import Testing
@@ -12,6 +13,21 @@ import Testing
         for fixture in Fixture.all {
             #expect((fixture.expected == nil) != (fixture.expectedFault == nil), "\(fixture.name)")
         }
+        for file in Fixture.files {
+            #expect(
+                [["options", "input", "expected"], ["options", "input", "fault"]].contains(file.parts), "\(file.name)")
+        }
+    }
+
+    @Test func aFixtureFileHasItsPartsByteForByte() {
+        let file = FixtureFile("name.fixture", Array("%% open\nx\r\ny\n%% whole\nx\n\n%% empty\n\n%% last\n%%\n".utf8))
+        #expect(file.name == "name" && file.parts == ["open", "whole", "empty", "last"])
+        #expect(file["open"] == Array("x\r\ny".utf8))
+        #expect(file["whole"] == Array("x\n".utf8) && file.text("whole") == "x")
+        #expect(file["empty"] == [])
+        #expect(file["last"] == Array("%%\n".utf8))
+        #expect(file["other"] == nil)
+        #expect(FixtureFile("name", Array("x\n%% a\n".utf8)).parts == ["", "a"])
     }
 
     @Test(arguments: Fixture.all)

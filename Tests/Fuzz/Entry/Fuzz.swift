@@ -2,6 +2,7 @@
 // What libFuzzer calls: each input goes to the target that FUZZ_TARGET names. With FUZZ_SEEDS, a folder, its seeds are
 // written there first.
 
+import Fixtures
 import FuzzProperties
 import Glibc
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Inputs to begin with, made of the fixtures, and those that are kept because they once broke something.
 
+import Fixtures
+
 /// An input with a name.
 package struct Seed: Sendable {
     package let name: String
@@ -21,9 +23,9 @@ package enum Seeds {
     /// Inputs that make the target do what it is there for.
     package static func of(_ target: FuzzTarget) -> [Seed] {
         switch target {
-        case .sdp: fixtures("sdp") { [($0("options") ?? []), divider, $0("input.sdp")] }
+        case .sdp: fixtures("sdp") { [$0["options"] ?? [], divider, $0["input"]] }
         case .multipart: fixtures("body", bodyInput)
-        case .calls: callSeeds + fixtures("sdp") { [divider, $0("input.sdp")] } + fixtures("body", bodyCall)
+        case .calls: callSeeds + fixtures("sdp") { [divider, $0["input"]] } + fixtures("body", bodyCall)
         case .flags: numbered(["", "rfo", "z20", "1b", "2", "3", "iet", "eix", "AwLc", "z", "z1000", "raz999b"])
         case .replies: numbered(replies)
         case .sock: numbered(socks)
@@ -45,25 +47,22 @@ package enum Seeds {
 
     private static let divider = Array("%%\n".utf8)
 
-    /// An input for each fixture, of the parts that `make` takes from its files; none where one is missing.
-    private static func fixtures(
-        _ kind: String, _ make: ((String) -> [UInt8]?) -> [[UInt8]?]
-    ) -> [Seed] {
-        let folder = "\(tests)/Fixtures/\(kind)"
-        return InputFile.names(folder).compactMap { name in
-            let parts = make { InputFile.read("\(folder)/\(name)/\($0)") }
-            return parts.contains { $0 == nil } ? nil : Seed(name, Array(parts.compactMap { $0 }.joined()))
+    /// An input for each fixture, of the parts that `make` takes from its file; none where one is missing.
+    private static func fixtures(_ kind: String, _ make: (FixtureFile) -> [[UInt8]?]) -> [Seed] {
+        FixtureFile.all(kind).compactMap { file in
+            let parts = make(file)
+            return parts.contains { $0 == nil } ? nil : Seed(file.name, Array(parts.compactMap { $0 }.joined()))
         }
     }
 
-    private static func bodyInput(_ file: (String) -> [UInt8]?) -> [[UInt8]?] {
-        [line("T", file("content-type")), line("L", file("content-length")), divider, file("input.sip")]
+    private static func bodyInput(_ file: FixtureFile) -> [[UInt8]?] {
+        [line("T", file["content-type"]), line("L", file["content-length"]), divider, file["input"]]
     }
 
-    private static func bodyCall(_ file: (String) -> [UInt8]?) -> [[UInt8]?] {
+    private static func bodyCall(_ file: FixtureFile) -> [[UInt8]?] {
         [
-            line("C", file("content-type") ?? [UInt8(ascii: "-")]), line("L", file("content-length")), divider,
-            file("input.sip"),
+            line("C", file["content-type"] ?? [UInt8(ascii: "-")]), line("L", file["content-length"]), divider,
+            file["input"],
         ]
     }
 
