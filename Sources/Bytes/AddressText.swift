@@ -36,26 +36,26 @@ package enum AddressText {
     private static func isIPv4(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
         let text = bytes.clamped(range)
         guard text.count >= 7, text.count <= 15 else { return false }
-        var dots = 0
-        var digits = 0
-        var value: UInt32 = 0
+        let end = text.end
         var index = text.start
-        while index < text.end {
-            // SAFETY: the index is within `text`, which clamped(_:) keeps within the span.
-            let byte = unsafe bytes[unchecked: index]
-            index &+= 1
-            if isDigit(byte) {
-                digits &+= 1
-                value = value &* 10 &+ UInt32(byte &- 0x30)
-                guard digits <= 3, value <= 255 else { return false }
-            } else {
-                guard byte == UInt8(ascii: "."), digits > 0, dots < 3 else { return false }
-                dots &+= 1
-                digits = 0
-                value = 0
+        var octets = 0
+        while true {
+            var value: UInt64 = 0
+            let last = Swift.min(index &+ 3, end)
+            let start = index
+            while index < last {
+                // SAFETY: the index is within `text`, which clamped(_:) keeps within the span.
+                let digit = unsafe UInt64(bytes[unchecked: index] &- 0x30)
+                guard digit <= 9 else { break }
+                value = value &* 10 &+ digit
+                index &+= 1
             }
+            guard index > start, value <= 255 else { return false }
+            octets &+= 1
+            guard octets < 4 else { return index == end }
+            guard index < end, bytes.byte(at: index) == UInt8(ascii: ".") else { return false }
+            index &+= 1
         }
-        return dots == 3 && digits > 0
     }
 
     private static func isIPv6(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {

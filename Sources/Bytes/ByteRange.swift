@@ -37,7 +37,15 @@ extension Span where Element == UInt8 {
     }
 
     /// The part of `range` that lies inside.
+    @inline(__always)
     package func clamped(_ range: ByteRange) -> ByteRange {
+        // As nearly all do.
+        if range.start >= 0, range.start <= count, range.count <= count &- range.start { return range }
+        return clampedOutside(range)
+    }
+
+    @inline(never)
+    private func clampedOutside(_ range: ByteRange) -> ByteRange {
         let start = Swift.min(Swift.max(range.start, 0), count)
         return ByteRange(from: start, to: Swift.min(Swift.max(range.end, start), count))
     }
@@ -53,9 +61,11 @@ extension Span where Element == UInt8 {
         let inside = clamped(range)
         guard inside.count >= text.utf8CodeUnitCount else { return false }
         return text.withUTF8Buffer { expected in
+            var index = 0
             // SAFETY: `inside` lies within, as clamped(_:) upholds, and is no shorter than `expected`.
-            for index in 0..<expected.count {
+            while index < expected.count {
                 guard unsafe self[unchecked: inside.start &+ index] == expected[index] else { return false }
+                index &+= 1
             }
             return true
         }
@@ -72,10 +82,12 @@ extension Span where Element == UInt8 {
         let inside = clamped(range)
         guard inside.count >= text.utf8CodeUnitCount else { return false }
         return text.withUTF8Buffer { expected in
+            var index = 0
             // SAFETY: `inside` lies within, as clamped(_:) upholds, and is no shorter than `expected`.
-            for index in 0..<expected.count {
+            while index < expected.count {
                 let (mine, theirs) = unsafe (self[unchecked: inside.start &+ index], expected[index])
                 guard mine == theirs || lowercased(mine) == lowercased(theirs) else { return false }
+                index &+= 1
             }
             return true
         }
@@ -86,24 +98,20 @@ extension Span where Element == UInt8 {
         let mine = clamped(range)
         let theirs = other.clamped(otherRange)
         guard mine.count == theirs.count else { return false }
+        let last = mine.count &- 8
+        guard last >= 0 else { return word(mine) == other.word(theirs) }
         var index = 0
-        while mine.count &- index >= 8 {
-            // SAFETY: both are so long from here on.
+        while true {
+            // SAFETY: both are so long from here on, as `index` is at most `last`.
             let (word, otherWord) = unsafe (
                 bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: mine.start &+ index, as: UInt64.self),
                 other.bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: theirs.start &+ index, as: UInt64.self)
             )
             guard word == otherWord else { return false }
-            index &+= 8
+            guard index < last else { return true }
+            // Of the last eight bytes some may have been compared.
+            index = Swift.min(index &+ 8, last)
         }
-        while index < mine.count {
-            // SAFETY: the index is below both ends, which clamped(_:) keeps within.
-            guard unsafe self[unchecked: mine.start &+ index] == other[unchecked: theirs.start &+ index] else {
-                return false
-            }
-            index &+= 1
-        }
-        return true
     }
 
     /// Offset of the first `byte` in `range`, or nil. Looks at eight bytes at once.
@@ -134,7 +142,7 @@ extension Span where Element == UInt8 {
     }
 
     /// As `firstControl`, a space too.
-    @inline(__always)
+    @inline(never)
     func firstControlOrSpace(from start: Int, to end: Int) -> Int {
         first(from: start, to: end, where: { $0 < 0x21 }, in: { $0.bytes(below: 0x21) })
     }
@@ -155,6 +163,13 @@ extension Span where Element == UInt8 {
             if found != 0 { return Swift.min(index &+ found.trailingZeroBitCount &>> 3, end) }
             index &+= 8
         }
+        if index < end, count >= 8 {
+            // Fewer than eight are left: the span's last ones, without those that have been looked at. What fits behind
+            // them stands behind `end`.
+            let behind = UInt64(truncatingIfNeeded: 8 &* (index &- (count &- 8)))
+            let found = marks(EightBytes(word: eightBytes(at: count &- 8) &>> behind))
+            return found == 0 ? end : Swift.min(index &+ found.trailingZeroBitCount &>> 3, end)
+        }
         while index < end {
             // It is below `end`, which is within the span.
             if fits(unsafe self[unchecked: index]) { return index }
@@ -170,6 +185,31 @@ extension Span where Element == UInt8 {
         // SAFETY: the guard has found eight bytes between `offset` and the end.
         let word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)
         return UInt64(littleEndian: word)
+    }
+
+    /// The bytes of `range`, up to eight of them, the first one lowest; 0 where it is empty or longer, or lies outside.
+    @inline(__always)
+    package func word(_ range: ByteRange) -> UInt64 {
+        guard range.count > 0, range.count <= 8, range.start >= 0 else { return 0 }
+        let left = count &- range.start
+        let mask = UInt64.max &>> UInt64(truncatingIfNeeded: 64 &- 8 &* range.count)
+        if left >= 8 { return eightBytes(at: range.start) & mask }
+        guard left >= range.count, count >= 8 else { return lastWord(range) }
+        // Of the span's last eight bytes those that are left.
+        return eightBytes(at: count &- 8) &>> UInt64(truncatingIfNeeded: 64 &- 8 &* left) & mask
+    }
+
+    /// The same in a span of fewer than eight bytes.
+    @inline(never)
+    private func lastWord(_ range: ByteRange) -> UInt64 {
+        guard clamped(range) == range else { return 0 }
+        var word: UInt64 = 0
+        var index = range.end
+        while index > range.start {
+            index &-= 1
+            word = word &<< 8 | UInt64(byte(at: index) ?? 0)
+        }
+        return word
     }
 
     /// `range` without the blanks (space and tab) at both ends.
@@ -193,8 +233,12 @@ extension Span where Element == UInt8 {
     }
 }
 
+/// The high bits of the bytes of `word` that are below 0x20, up to the first one at least; the first byte is the lowest.
+@inline(__always)
+package func controlCharacters(in word: UInt64) -> UInt64 { EightBytes(word: word).bytes(below: 0x20) }
+
 /// Eight bytes in one word, the first one lowest.
-private struct EightBytes {
+struct EightBytes {
     let word: UInt64
 
     /// The high bits of the bytes that are `byte`, up to the first one at least: a byte that is the one looked for
@@ -213,7 +257,7 @@ private struct EightBytes {
     }
 
     @inline(__always)
-    private static var ones: UInt64 { 0x0101_0101_0101_0101 }
+    fileprivate static var ones: UInt64 { 0x0101_0101_0101_0101 }
 }
 
 /// `byte`, an ASCII capital as its small letter.

@@ -129,10 +129,33 @@ package struct FieldCursor: Sendable {
     /// The next field, never empty, or nil at the end.
     package mutating func next(in bytes: Span<UInt8>) -> ByteRange? {
         let last = Swift.min(end, bytes.count)
+        var start = offset
+        var word = bytes.eightBytes(at: start)
+        // As between most fields.
+        if word & 0xFF == 0x20 {
+            start &+= 1
+            word = bytes.eightBytes(at: start)
+        }
+        let bits = UInt64(truncatingIfNeeded: EightBytes(word: word).bytes(below: 0x21).trailingZeroBitCount & ~7)
+        let length = Int(truncatingIfNeeded: bits &>> 3)
+        let stop = start &+ length
+        // A short field, with a blank or the end behind it.
+        guard length > 0, length < 8, stop <= last,
+            stop == last || isBlank(UInt8(truncatingIfNeeded: word &>> bits))
+        else { return nextOfAny(in: bytes) }
+        offset = stop
+        return ByteRange(start: start, count: length)
+    }
+
+    /// The same for any field.
+    @inline(never)
+    private mutating func nextOfAny(in bytes: Span<UInt8>) -> ByteRange? {
+        let last = Swift.min(end, bytes.count)
         var start = Swift.max(offset, 0)
         while start < last, let byte = bytes.byte(at: start), isBlank(byte) { start &+= 1 }
         guard start < last else { return nil }
         var stop = bytes.firstControlOrSpace(from: start, to: last)
+        // Other control characters belong to a field.
         while stop < last, let byte = bytes.byte(at: stop), !isBlank(byte) {
             stop = bytes.firstControlOrSpace(from: stop &+ 1, to: last)
         }
@@ -149,12 +172,12 @@ package enum Decimal {
         guard !inside.isEmpty else { return nil }
         var value: UInt64 = 0
         var index = inside.start
-        while index < inside.end {
+        let end = inside.end
+        while index < end {
             // SAFETY: the index is within `inside`, which clamped(_:) keeps within the span.
-            let byte = unsafe bytes[unchecked: index]
-            guard isDigit(byte) else { return nil }
-            value = value &* 10 &+ UInt64(byte &- 0x30)
-            guard value <= UInt64(maximum) else { return nil }
+            let digit = unsafe UInt64(bytes[unchecked: index] &- 0x30)
+            value = value &* 10 &+ digit
+            guard digit <= 9, value <= UInt64(maximum) else { return nil }
             index &+= 1
         }
         return UInt32(truncatingIfNeeded: value)

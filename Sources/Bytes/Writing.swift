@@ -2,11 +2,15 @@
 // Writing bytes into buffers that keep their capacity, so that a second use allocates nothing.
 
 extension Array {
-    /// Takes everything out and keeps the memory. Where there is mostly nothing to take out, this costs less than
-    /// `removeAll`.
+    /// Takes everything out and keeps the memory. Where there is mostly nothing to take out, or one element, this costs
+    /// less than `removeAll`.
     @inline(__always)
     package mutating func clear() {
-        if !isEmpty { removeAll(keepingCapacity: true) }
+        switch count {
+        case 0: break
+        case 1: _ = popLast()
+        default: removeAll(keepingCapacity: true)
+        }
     }
 }
 

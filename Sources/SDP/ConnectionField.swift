@@ -25,7 +25,9 @@ struct ConnectionField {
     init(connection bytes: Span<UInt8>, _ value: ByteRange) throws(SDPError) {
         var fields = FieldCursor(in: value)
         guard let network = fields.next(in: bytes) else { throw .badConnection }
-        guard bytes.equalsIgnoringCase(network, "IN") else { throw .otherNetwork }
+        guard network.count == 2,
+            bytes.word(network) | ShortWord.smallLetters(2) == ShortWord.internet | ShortWord.smallLetters(2)
+        else { throw .otherNetwork }
         guard let type = fields.next(in: bytes), let address = fields.next(in: bytes),
             let field = ConnectionField(bytes, network, type, address)
         else { throw .badConnection }
@@ -48,22 +50,46 @@ struct ConnectionField {
     }
 
     private init?(_ bytes: Span<UInt8>, _ network: ByteRange, _ type: ByteRange, _ field: ByteRange) {
-        guard bytes.equals(network, "IN") else { return nil }
-        if bytes.equals(type, "IP4") {
-            tokenFamily = .ipv4
-        } else if bytes.equals(type, "IP6") {
-            tokenFamily = .ipv6
-        } else {
-            return nil
+        guard network.count == 2, bytes.word(network) == ShortWord.internet, type.count == 3 else { return nil }
+        switch bytes.word(type) {
+        case ShortWord.ipv4: tokenFamily = .ipv4
+        case ShortWord.ipv6: tokenFamily = .ipv6
+        default: return nil
         }
-        let addressEnd = bytes.firstIndex(of: UInt8(ascii: "/"), in: field) ?? field.end
-        address = ByteRange(from: field.start, to: addressEnd)
-        guard !address.isEmpty else { return nil }
         familyToken = type
         addressField = field
-        let numeric = AddressText.family(bytes, address)
+        var numeric = AddressText.family(bytes, field)
+        if numeric != nil {
+            address = field
+        } else {
+            let slash = bytes.firstIndex(of: UInt8(ascii: "/"), in: field)
+            address = ByteRange(from: field.start, to: slash ?? field.end)
+            guard !address.isEmpty else { return nil }
+            if slash != nil { numeric = AddressText.family(bytes, address) }
+        }
         family = numeric ?? tokenFamily
         isNumeric = numeric != nil
         isNull = isNumeric && AddressText.isNull(bytes, address)
     }
+}
+
+/// Words of up to eight bytes as `Span.word` gives them, the first byte lowest.
+enum ShortWord {
+    /// `IN`
+    static var internet: UInt64 { 0x4E49 }
+    /// `IP4`
+    static var ipv4: UInt64 { 0x34_5049 }
+    /// `IP6`
+    static var ipv6: UInt64 { 0x36_5049 }
+    /// `audio`
+    static var audio: UInt64 { 0x6F_6964_7561 }
+    /// `rtp/avp`, `rtp/savp`, `rtp/avpf`
+    static var avp: UInt64 { 0x70_7661_2F70_7472 }
+    static var savp: UInt64 { 0x7076_6173_2F70_7472 }
+    static var avpf: UInt64 { 0x6670_7661_2F70_7472 }
+    /// What makes small letters of the capitals of one of these three, and leaves the slash.
+    static var smallLettersOfProfile: UInt64 { 0x2020_2020_0020_2020 }
+
+    /// What makes small letters of `count` capitals, 1 to 8.
+    static func smallLetters(_ count: UInt64) -> UInt64 { 0x2020_2020_2020_2020 &>> (64 &- 8 &* count) }
 }

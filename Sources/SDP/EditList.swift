@@ -29,8 +29,8 @@ package struct EditList: ~Copyable {
 
     /// No edits.
     package mutating func removeAll() {
-        edits.removeAll(keepingCapacity: true)
-        text.removeAll(keepingCapacity: true)
+        edits.clear()
+        text.clear()
     }
 
     /// Replaces `range` of `body`, which lies behind all edits so far, with what `write` adds to the text.

@@ -48,6 +48,30 @@ struct LineStart {
     /// What makes small letters of four capitals.
     static var smallLetters: UInt64 { 0x2020_2020 }
 
+    /// `b`, `e`, `k`, `p`, `r`, `s`, `t`, `u` and `z`: the types of lines that nobody looks at, by their lowest five bits.
+    private static var otherTypes: UInt32 {
+        1 &<< 2 | 1 &<< 5 | 1 &<< 11 | 1 &<< 16 | 1 &<< 18 | 1 &<< 19 | 1 &<< 20 | 1 &<< 21 | 1 &<< 26
+    }
+
+    /// Whether nobody looks at a line that begins with these eight bytes: its type says so, or it is an attribute and no
+    /// `candidate` and no `rtcp`; `withAttributes`: any attribute. False where that is not certain.
+    @inline(__always)
+    static func isOther(_ word: UInt64, withAttributes: Bool) -> Bool {
+        guard word & 0xFFFF == attribute else {
+            return word & 0xFFE0 == 0x3D60 && otherTypes &>> UInt32(truncatingIfNeeded: word & 0x1F) & 1 != 0
+        }
+        if withAttributes { return true }
+        let name = word &>> 16
+        switch name & 0xFF {
+        case 0...0x20: return false
+        case 0x63: return name != candidate
+        case 0x52, 0x72:
+            let behind = name &>> 32 & 0xFF
+            return name & 0xFFFF_FFFF | smallLetters != rtcp || (behind > 0x20 && behind != 0x3A)
+        default: return true
+        }
+    }
+
     /// Whether a line has begun with the marker.
     private(set) var isFound = false
     private let word: UInt64
@@ -67,10 +91,55 @@ struct LineStart {
         self.mask = mask == 0 ? .max : mask
     }
 
+    /// Whether a line that begins with `word` may begin with the marker.
+    @inline(__always)
+    func fits(_ word: UInt64) -> Bool { (word ^ self.word) & mask == 0 }
+
     /// Looks at the line at `offset` that begins with `word`; 0 says that fewer than eight bytes are left.
     @inline(__always)
     mutating func look(_ body: Span<UInt8>, at offset: Int, _ word: UInt64, upTo end: Int, _ marker: Span<UInt8>) {
-        guard (word ^ self.word) & mask == 0 || word == 0 else { return }
+        guard fits(word) || word == 0 else { return }
         if !marker.isEmpty, SessionDescription.begins(body, at: offset, upTo: end, marker) { isFound = true }
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// Walks over lines that nobody looks at, as most are: those that `LineStart` calls others, end in CRLF and hold no
+    /// control character. Offset of the first other one, from `start` up to `end`, which lies within; it may be such a
+    /// line, too. Adds to `number` how many they are.
+    @inline(never)
+    func skippingOtherLines(
+        from start: Int, to end: Int, _ marks: LineStart, withAttributes: Bool, number: inout Int
+    ) -> Int {
+        guard start >= 0, end >= start, end <= count else { return start }
+        let lastWord = end &- 8
+        var start = start
+        while start <= lastWord {
+            // SAFETY (here and below): neither `start` nor `index` is negative or above `lastWord`, and `end`, eight bytes
+            // behind that, lies within the span.
+            let first = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: start, as: UInt64.self)
+            let word = UInt64(littleEndian: first)
+            guard LineStart.isOther(word, withAttributes: withAttributes), !marks.fits(word) else { break }
+            var index = start
+            var found = controlCharacters(in: word)
+            while found == 0 {
+                index &+= 8
+                if index > lastWord {
+                    // The last eight bytes, some of which have been looked at.
+                    guard index < end else { return start }
+                    index = lastWord
+                }
+                let next = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
+                found = controlCharacters(in: UInt64(littleEndian: next))
+            }
+            let lineEnd = index &+ found.trailingZeroBitCount &>> 3
+            guard lineEnd <= end &- 2 else { break }
+            // SAFETY: it is not below `index`, and two bytes stand between it and `end`.
+            let ending = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: lineEnd, as: UInt16.self)
+            guard UInt16(littleEndian: ending) == 0x0A0D else { break }
+            start = lineEnd &+ 2
+            number &+= 1
+        }
+        return start
     }
 }

@@ -56,18 +56,22 @@ package struct MediaStream: Sendable {
         let value = ByteRange(from: line.content.start &+ 2, to: line.content.end)
         var fields = FieldCursor(in: value)
         guard let media = fields.next(in: body), let portField = fields.next(in: body) else { return nil }
-        let slash = body.firstIndex(of: UInt8(ascii: "/"), in: portField)
-        portText = ByteRange(from: portField.start, to: slash ?? portField.end)
-        guard let port = Decimal.parse(body, portText, maximum: 65535) else { return nil }
-        if let slash {
+        if let port = Decimal.parse(body, portField, maximum: 65535) {
+            portText = portField
+            self.port = UInt16(truncatingIfNeeded: port)
+        } else {
+            guard let slash = body.firstIndex(of: UInt8(ascii: "/"), in: portField) else { return nil }
+            portText = ByteRange(from: portField.start, to: slash)
             let ports = ByteRange(from: slash &+ 1, to: portField.end)
-            guard Decimal.parse(body, ports, maximum: 65535) != nil else { return nil }
+            guard let port = Decimal.parse(body, portText, maximum: 65535),
+                Decimal.parse(body, ports, maximum: 65535) != nil
+            else { return nil }
+            self.port = UInt16(truncatingIfNeeded: port)
         }
-        self.port = UInt16(truncatingIfNeeded: port)
         self.portField = portField
         self.number = number
         self.line = line.number
-        isAudio = body.equalsIgnoringCase(media, "audio")
+        isAudio = media.count == 5 && body.word(media) | ShortWord.smallLetters(5) == ShortWord.audio
         self.session = session
         transport = fields.next(in: body) ?? ByteRange(start: value.end, count: 0)
         let mayBeOverTCP = body.byte(at: transport.start).map(lowercased) == UInt8(ascii: "t")
@@ -97,9 +101,10 @@ package struct MediaStream: Sendable {
         if profile.count > 9, bytes.hasPrefixIgnoringCase(profile, "UDP/TLS/") {
             profile = ByteRange(from: profile.start &+ 8, to: profile.end)
         }
+        let word = bytes.word(profile) | ShortWord.smallLettersOfProfile
         switch profile.count {
-        case 7: return bytes.equalsIgnoringCase(profile, "RTP/AVP")
-        case 8: return bytes.equalsIgnoringCase(profile, "RTP/SAVP") || bytes.equalsIgnoringCase(profile, "RTP/AVPF")
+        case 7: return word & UInt64.max &>> 8 == ShortWord.avp
+        case 8: return word == ShortWord.savp || word == ShortWord.avpf
         case 9: return bytes.equalsIgnoringCase(profile, "RTP/SAVPF")
         default: return false
         }
@@ -109,20 +114,55 @@ package struct MediaStream: Sendable {
     /// each once. False, and nothing is added, where there is none or the stream is not RTP.
     package func appendPayloadTypes(in body: Span<UInt8>, to output: inout [UInt8]) -> Bool {
         guard isRTP else { return false }
-        var fields = FieldCursor(in: formats)
-        var low: UInt64 = 0
-        var high: UInt64 = 0
+        var types = PayloadTypes()
+        let inside = body.clamped(formats)
         // A number takes no more than its field, and the comma as much as the blank.
-        output.append(addingCapacity: formats.count &+ 1) { output in
-            while let field = fields.next(in: body) {
-                guard let type = Decimal.parse(body, field, maximum: 127) else { continue }
-                let bit: UInt64 = 1 &<< UInt64(type & 63)
-                guard (type < 64 ? low : high) & bit == 0 else { continue }
-                if low | high != 0 { output.add(UInt8(ascii: ",")) }
-                if type < 64 { low |= bit } else { high |= bit }
-                output.add(decimal: UInt64(type))
+        output.append(addingCapacity: inside.count &+ 1) { output in
+            // The number that is being read; above 127: it is no payload type.
+            var number: UInt64 = 0
+            var hasDigits = false
+            var index = inside.start
+            let end = inside.end
+            while index <= end {
+                // SAFETY: below the end the index is within `inside`, which clamped(_:) keeps within the span.
+                let byte = index < end ? unsafe body[unchecked: index] : 0x20
+                index &+= 1
+                let digit = byte &- 0x30
+                if digit <= 9 {
+                    hasDigits = true
+                    // Once above it stays there: at most 1289 becomes of it.
+                    number = min(number &* 10 &+ UInt64(digit), 128)
+                } else if !isBlank(byte) {
+                    hasDigits = true
+                    number = 128
+                } else if hasDigits {
+                    if number <= 127 { types.add(number, to: &output) }
+                    hasDigits = false
+                    number = 0
+                }
             }
         }
-        return low | high != 0
+        return !types.isEmpty
+    }
+}
+
+/// Payload types of an `m=` line on their way to a list with commas.
+private struct PayloadTypes {
+    /// Those that the list has: 0 to 63, and 64 to 127.
+    private var low: UInt64 = 0
+    private var high: UInt64 = 0
+
+    var isEmpty: Bool { low | high == 0 }
+
+    /// Adds `number`, 0 to 127, unless the list has it.
+    mutating func add(_ number: UInt64, to output: inout OutputSpan<UInt8>) {
+        let bit: UInt64 = 1 &<< (number & 63)
+        guard (number < 64 ? low : high) & bit == 0 else { return }
+        if !isEmpty { output.add(UInt8(ascii: ",")) }
+        if number < 64 { low |= bit } else { high |= bit }
+        if number >= 100 { output.add(0x31) }
+        let rest = number >= 100 ? number &- 100 : number
+        if number >= 10 { output.add(UInt8(truncatingIfNeeded: rest / 10) &+ 0x30) }
+        output.add(UInt8(truncatingIfNeeded: rest % 10) &+ 0x30)
     }
 }

@@ -97,9 +97,9 @@ package struct SessionDescription: ~Copyable {
     }
 
     private mutating func forget() {
-        streams.removeAll(keepingCapacity: true)
-        places.removeAll(keepingCapacity: true)
-        sessions.removeAll(keepingCapacity: true)
+        streams.clear()
+        places.clear()
+        sessions.clear()
         range = .empty
         endsLinesInLineFeedAlone = false
         lineOfOtherOrigin = 0
@@ -116,21 +116,26 @@ package struct SessionDescription: ~Copyable {
         var hasLineFeedAlone = false
         var hasCarriageReturn = false
         var marks = LineStart(of: marker)
-        while offset < end {
+        while true {
+            let next = body.skippingOtherLines(
+                from: offset, to: end, marks, withAttributes: !readsAttributes, number: &number)
+            if next > offset { hasCarriageReturn = true }
+            offset = next
+            guard offset < end else { break }
             let start = offset
             let lineEnd = body.lineEnd(from: start, to: end)
             offset = lineEnd.next
             number &+= 1
-            if lineEnd.flags & LineEnd.isLineFeedAlone != 0 {
-                hasLineFeedAlone = true
-            } else if offset > lineEnd.content {
-                hasCarriageReturn = true
+            if lineEnd.flags != 0 {
+                if lineEnd.flags & LineEnd.holdsReturn != 0 { throw SDPFault(.loneReturn, line: number) }
+                if lineEnd.flags & LineEnd.isLineFeedAlone != 0 { hasLineFeedAlone = true }
+                if lineEnd.flags & LineEnd.holdsNUL != 0 { mayHaveEnded = true }
             }
-            if lineEnd.flags & LineEnd.holdsReturn != 0 { throw SDPFault(.loneReturn, line: number) }
-            if lineEnd.content == start || lineEnd.flags & LineEnd.holdsNUL != 0 { mayHaveEnded = true }
+            if lineEnd.flags & LineEnd.isLineFeedAlone == 0, offset > lineEnd.content { hasCarriageReturn = true }
+            if lineEnd.content == start { mayHaveEnded = true }
             let word = body.eightBytes(at: start)
             marks.look(body, at: start, word, upTo: end, marker)
-            if lineEnd.content &- start >= 2, !isOtherAttribute(word) {
+            if lineEnd.content &- start >= 2, !LineStart.isOther(word, withAttributes: !readsAttributes) {
                 try read(Line(lineEnd, from: start, number: number), of: body)
             }
             if offset &- lineEnd.content > 2 { mayHaveEnded = true }
@@ -142,23 +147,6 @@ package struct SessionDescription: ~Copyable {
         if !hasOrigin { throw SDPFault(.noOrigin) }
         if streams.isEmpty { throw SDPFault(.noMedia) }
         try checkSessions()
-    }
-
-    /// Whether a line that begins with these eight bytes is an attribute that `readAttribute` takes no notice of, as most
-    /// lines are. False where that is not certain.
-    @inline(__always)
-    private func isOtherAttribute(_ word: UInt64) -> Bool {
-        guard word & 0xFFFF == LineStart.attribute else { return false }
-        guard readsAttributes else { return true }
-        let name = word &>> 16
-        switch name & 0xFF {
-        case 0...0x20: return false
-        case 0x63: return name != LineStart.candidate
-        case 0x52, 0x72:
-            let behind = name &>> 32 & 0xFF
-            return name & 0xFFFF_FFFF | LineStart.smallLetters != LineStart.rtcp || (behind > 0x20 && behind != 0x3A)
-        default: return true
-        }
     }
 
     private mutating func read(_ line: Line, of body: Span<UInt8>) throws(SDPFault) {
@@ -225,7 +213,10 @@ package struct SessionDescription: ~Copyable {
 
     private mutating func beginSession(_ body: Span<UInt8>, _ value: ByteRange, _ line: Line) throws(SDPFault) {
         try endStream()
-        guard body.equals(body.trimmed(value), "0") else { throw SDPFault(.badVersion, line: line.number) }
+        guard
+            (value.count == 1 && body.byte(at: value.start) == UInt8(ascii: "0"))
+                || body.equals(body.trimmed(value), "0")
+        else { throw SDPFault(.badVersion, line: line.number) }
         guard sessions.count < SessionDescription.maximumSessions else {
             throw SDPFault(.tooManySessions, line: line.number)
         }

@@ -225,4 +225,19 @@ func text(_ bytes: [UInt8], _ range: ByteRange) -> String {
         #expect(bytes.span.eightBytes(at: -1) == 0)
         #expect(bytes.span.eightBytes(at: .max) == 0)
     }
+
+    @Test func aWordIsWhatStandsInItsRange() {
+        let bytes: [UInt8] = [9, 1, 2, 3, 4, 5, 6, 7, 8]
+        #expect(bytes.span.word(ByteRange(start: 1, count: 8)) == 0x0807_0605_0403_0201)
+        #expect(bytes.span.word(ByteRange(start: 0, count: 3)) == 0x02_0109)
+        #expect(bytes.span.word(ByteRange(start: 1, count: 7)) == 0x07_0605_0403_0201)
+        #expect(bytes.span.word(ByteRange(start: 5, count: 3)) == 0x07_0605)
+        #expect(bytes.span.word(ByteRange(start: 8, count: 1)) == 8)
+        #expect(bytes.span.word(ByteRange(start: 0, count: 9)) == 0)
+        #expect(bytes.span.word(ByteRange(start: 3, count: 0)) == 0)
+        #expect(bytes.span.word(ByteRange(start: 8, count: 2)) == 0)
+        for range in outsideRanges + [ByteRange(start: .max, count: 5), ByteRange(start: .min, count: 5)] {
+            #expect(bytes.span.word(range) == 0)
+        }
+    }
 }

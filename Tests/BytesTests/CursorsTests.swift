@@ -90,6 +90,25 @@ import Testing
         #expect(fields("abc def", ByteRange(start: 1, count: 4)) == ["bc", "d"])
     }
 
+    /// Against a reading byte by byte: short and long ones, and every part of the text, whatever stands behind it.
+    @Test func fieldsAreTheSameWhereverTheTextEnds() {
+        let text = Array("ab  c\tdefghijk 1234567 12345678 \u{1}x\u{0} \u{80}\u{7F} \r y".utf8)
+        for end in text.indices {
+            for start in 0...end {
+                for behind in [[], Array("zzz".utf8), Array("        ".utf8)] {
+                    let bytes = text[..<end] + behind
+                    let expected = text[start..<end].split { isBlank($0) }.map {
+                        ByteRange(from: $0.startIndex, to: $0.endIndex)
+                    }
+                    var cursor = FieldCursor(in: ByteRange(from: start, to: end))
+                    var found: [ByteRange] = []
+                    while let field = cursor.next(in: Array(bytes).span) { found.append(field) }
+                    #expect(found == expected)
+                }
+            }
+        }
+    }
+
     @Test func aCursorMayMeetFewerBytesThanItExpects() {
         let bytes = Array("a b\nc".utf8)
         let fewer = Array("a".utf8)

@@ -60,6 +60,13 @@ import Testing
         #expect(text == String("abcdefgh01234567QRSTUVWX".prefix(max(count, 0))))
     }
 
+    @Test(arguments: 0...3) func clearingKeepsTheMemory(_ count: Int) {
+        var texts = [String](repeating: "text", count: count)
+        texts.reserveCapacity(40)
+        texts.clear()
+        #expect(texts.isEmpty && texts.capacity >= 40)
+    }
+
     @Test func logTextIsPrintableAndBounded() {
         let bytes = Array("a\r\n\u{1B}[1m\u{0}\u{7F}é~".utf8)
         #expect(written { $0.append(printable: bytes.span, bytes.span.all) } == "a???[1m????~")

@@ -38,6 +38,10 @@ import Testing
         #expect(try payloadTypes("RTP/AVP 0 * x 8x -1 128 99999999999 127 101 1.5") == "0,127,101")
     }
 
+    @Test func payloadTypesAreWrittenWithoutZeroesInFront() throws {
+        #expect(try payloadTypes("RTP/AVP 00 9 010 99 100 0000000000000000127 128 1270 1x1") == "0,9,10,99,100,127")
+    }
+
     @Test func eachPayloadTypeIsNamedOnce() throws {
         #expect(try payloadTypes("RTP/AVP 96 0 96 0 64 64 63 127 127 00 008") == "96,0,64,63,127,8")
     }

@@ -21,6 +21,56 @@ import Testing
         }
     }
 
+    @Test func aNULBehindAWordIsAPartOfIt() throws {
+        #expect(fault("v=0\0\r\n")?.reason == .badVersion)
+        let body = Array("v=0\r\no=- 1 1 IN\0 IP4 10.0.0.1\r\nc=IN IP4 10.0.0.1\r\nm=audio\0 1 RTP/AVP 0\r\n".utf8)
+        var description = SessionDescription()
+        #expect(throws: SDPFault(.controlCharacter, line: 4)) { try description.parse(body.span, body.span.all) }
+        let other = Array("v=0\r\no=- 1 1 IN\0 IP4 10.0.0.1\r\nc=IN IP4 10.0.0.1\r\nm=audio 1 RTP/AVP 0\r\n".utf8)
+        try description.parse(other.span, other.span.all)
+        #expect(description.lineOfOtherOrigin == 2)
+    }
+
+    @Test func linesThatNobodyLooksAtAreCounted() {
+        let head = Self.head + "c=IN IP4 10.0.0.1\r\nm=audio 1 RTP/AVP 0\r\n"
+        for type in ["s=", "u=", "b=", "a=", "a=rtpmap:", "a=c", "x="] {
+            for length in 0...20 {
+                let line = type + String(repeating: "x", count: length)
+                let behind = fault(head + line + "\r\n" + line + "\r\nc=IN IP5 10.0.0.1\r\n")
+                #expect(behind == SDPFault(.badConnection, line: 9))
+                for end in ["", "\r", "\n", "\r\n", "\r\r\n", "\r\n\r\n"] { #expect(fault(head + line + end) == nil) }
+            }
+        }
+    }
+
+    /// A title before the first stream is read as what it is, and means nothing.
+    @Test func linesThatNobodyLooksAtAreReadAsOthersAre() {
+        let behind = Array("\r\nt=0 0\r\na=x\r\nm=audio 5000 RTP/AVP 0\r\nc=IN IP4 10.0.0.2\r\n".utf8)
+        for type in ["s", "b", "a"] {
+            for length in 0...18 {
+                for place in 0...length {
+                    for byte: UInt8 in [0, 9, 0x0A, 0x0D, 0x1F, 0x20, 0x7F, 0x80, 0xFF] {
+                        var line = [UInt8](repeating: 0x78, count: length)
+                        line.insert(byte, at: place)
+                        let made = [type, "i"].map { type in
+                            edits(Array((Self.head + "c=IN IP4 10.0.0.1\r\n\(type)=").utf8) + line + behind)
+                        }
+                        #expect(made[0] == made[1], "\(type)=, \(length) bytes, \(byte) at \(place)")
+                    }
+                }
+            }
+        }
+    }
+
+    private func edits(_ body: [UInt8]) -> Result<[Edit], SDPFault> {
+        var rewriter = Rewriter()
+        do throws(SDPFault) {
+            return .success(try rewriter.rewrite(body, nil, RewriteRequest("to 192.0.2.99 40000")).edits)
+        } catch {
+            return .failure(error)
+        }
+    }
+
     @Test func streamsAreNumberedOverAllSessions() throws {
         let session = Self.head + "c=IN IP4 10.0.0.1\r\nm=audio 1 RTP/AVP 0\r\nm=video 2 RTP/AVP 96\r\n"
         let body = Array((session + session).utf8)
