@@ -15,8 +15,35 @@ package struct Hash64: Sendable {
     package mutating func combine(_ bytes: Span<UInt8>, _ range: ByteRange) {
         let inside = bytes.clamped(range)
         var hash = state
-        for index in inside.start..<inside.end { hash = (hash ^ UInt64(bytes[index])) &* 1_099_511_628_211 }
+        var index = inside.start
+        let end = inside.end
+        while index < end {
+            // SAFETY: the index is within `inside`, which clamped(_:) keeps within the span.
+            hash = unsafe (hash ^ UInt64(bytes[unchecked: index])) &* 1_099_511_628_211
+            index &+= 1
+        }
         state = hash
+    }
+
+    /// Takes the bytes of `range` eight at a time, which is less work. For values that nobody else has to come
+    /// to: the words are taken in another way than above.
+    package mutating func combineWords(_ bytes: Span<UInt8>, _ range: ByteRange) {
+        let inside = bytes.clamped(range)
+        var hash = Self.combined(state, UInt64(truncatingIfNeeded: inside.count))
+        var index = inside.start
+        let end = inside.end
+        while end &- index >= 8 {
+            hash = Self.combined(hash, bytes.eightBytes(at: index))
+            index &+= 8
+        }
+        if index < end { hash = Self.combined(hash, bytes.word(ByteRange(from: index, to: end))) }
+        state = hash
+    }
+
+    @inline(__always)
+    private static func combined(_ hash: UInt64, _ word: UInt64) -> UInt64 {
+        let product = (hash ^ word) &* 0x9E37_79B9_7F4A_7C15
+        return product ^ (product >> 32)
     }
 
     /// Takes the eight bytes of a number, the lowest first.

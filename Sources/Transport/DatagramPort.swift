@@ -16,8 +16,8 @@ struct DatagramBatch: ~Copyable {
     var count: Int { commands.count }
 
     mutating func gather(_ exchange: inout Exchange, now: UInt64) {
-        commands.removeAll(keepingCapacity: true)
-        ranges.removeAll(keepingCapacity: true)
+        commands.clear()
+        ranges.clear()
         while let command = exchange.due(now: now) {
             commands.append(command)
             ranges.append(exchange.wire(command))

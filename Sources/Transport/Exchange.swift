@@ -77,9 +77,9 @@ package struct Exchange: ~Copyable {
         now: UInt64, budget: UInt64, firstRetransmission: UInt64, window: Int = Exchange.maximumWindow,
         framing: Framing = .datagram
     ) {
-        incoming.removeAll(keepingCapacity: true)
-        outgoing.removeAll(keepingCapacity: true)
-        commands.removeAll(keepingCapacity: true)
+        incoming.clear()
+        outgoing.clear()
+        commands.clear()
         self.framing = framing
         self.firstRetransmission = max(firstRetransmission, Self.minimumRetransmission)
         self.window = min(max(window, 1), Self.maximumWindow)

@@ -41,8 +41,8 @@ extension ExchangeCore {
     /// Lists what to wait for, and says until when. Members and nodes that are done with leave their lists.
     private mutating func listEntries() -> UInt64 {
         var wake = UInt64.max
-        entries.removeAll(keepingCapacity: true)
-        sources.removeAll(keepingCapacity: true)
+        entries.clear()
+        sources.clear()
         var position = 0
         while position < running.count {
             let member = running[position]

@@ -121,7 +121,7 @@ extension Worker {
         _ kind: JobKind, _ host: Host, _ delivery: JobDelivery, _ flags: Span<UInt8>, _ address: Span<UInt8>
     ) throws(CallFailure) {
         let kept = blocking
-        if kind == .delete || kept.call.description.wantsRelay { try checkSomebodyIsThere(host, kept.call) }
+        if kind == .delete || kept.call.description.wantsRelay { try checkSomebodyIsThere(host, &kept.call) }
         let process = host.with(.callID) { JobDelivery.process(for: $0, of: delivery.count) }
         guard delivery.count > 0 else { throw .noAsyncProcess }
         // Before anything is suspended: what is suspended has to be resumed. A few more at the same moment do no harm.
@@ -145,13 +145,13 @@ extension Worker {
 
     /// Throws where the call could only fail for want of a node.
     private mutating func checkSomebodyIsThere<Host: CallHost>(
-        _ host: Host, _ call: borrowing Call
+        _ host: Host, _ call: inout Call
     ) throws(CallFailure) {
         refreshDirectory()
         ticks = host.ticks
         let setID = call.run.terms.setID
         guard let set = directory.position(ofSet: setID) else { throw .noNode(setID: setID, setExists: false) }
-        guard hasNode(call, set) else { throw .noNode(setID) }
+        guard hasNode(&call, set) else { throw .noNode(setID) }
     }
 
     /// Gathers what of a message a record holds.

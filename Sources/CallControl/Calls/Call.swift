@@ -30,6 +30,8 @@ enum CallCommand {
 
 /// The exchange that carries the commands to a node.
 struct CallExchange {
+    /// Whom it is with.
+    let node: Int
     /// The member of the worker's exchange group.
     let member: Int
     /// Room that its commands take at the node.
@@ -37,6 +39,9 @@ struct CallExchange {
 }
 
 /// One call. Its memory is used again for the next one.
+///
+/// A function on a call's way takes it `inout`, also where it only reads it: of one that is lent, the compiler of 6.3
+/// makes a copy, of more than a thousand bytes.
 struct Call: ~Copyable {
     // What was read of the message.
     var identity = CallIdentity()
@@ -105,7 +110,7 @@ struct CallAddresses {
     mutating func reserve() { text.reserveCapacity(256) }
 
     mutating func read<Host: CallHost>(_ host: Host, parameter bytes: Span<UInt8>, _ inside: ByteRange) {
-        text.removeAll(keepingCapacity: true)
+        text.clear()
         if !inside.isEmpty { text.append(bytes, inside) }
         parameter = ByteRange(from: 0, to: text.count)
         host.with(.source) { text.append($0) }

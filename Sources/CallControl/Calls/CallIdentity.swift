@@ -15,13 +15,16 @@ struct CallIdentity {
     private(set) var fromTag = ByteRange.empty
     /// Empty where the message has none.
     private(set) var toTag = ByteRange.empty
+    /// Of `callID`, for a table of this process and its siblings.
+    private(set) var hash: UInt64 = 0
 
     /// Room for the words of an ordinary call.
     mutating func reserve() { text.reserveCapacity(1024) }
 
     /// Reads the words of a message. No word holds a byte that could make it two on the wire.
     mutating func read<Host: CallHost>(_ host: Host, _ flags: CallFlags) throws(CallFailure) {
-        text.removeAll(keepingCapacity: true)
+        text.clear()
+        hash = 0
         bareCallID = try append(host, .callID, as: .callID)
         guard !bareCallID.isEmpty else { throw .missing(.callID) }
         let joined = try appendSuffix(host, flags)
@@ -29,6 +32,9 @@ struct CallIdentity {
         fromTag = try append(host, .fromTag, as: .fromTag)
         guard !fromTag.isEmpty else { throw .missing(.fromTag) }
         toTag = try append(host, .toTag, as: .toTag)
+        var hash = Hash64()
+        hash.combineWords(text.span, callID)
+        self.hash = hash.value
     }
 
     /// The words in the order of the wire: the to-tag first where they change places, and left out where not wanted.

@@ -23,9 +23,9 @@ struct MediaAnswer: ~Copyable {
     }
 
     mutating func begin() {
-        verdicts.removeAll(keepingCapacity: true)
+        verdicts.clear()
         refusals.clear()
-        addresses.removeAll(keepingCapacity: true)
+        addresses.clear()
     }
 
     mutating func rewrite(
@@ -41,19 +41,19 @@ struct MediaAnswer: ~Copyable {
 extension Worker {
     /// The command for one stream, in the words that `node` understands.
     mutating func write(
-        _ stream: MediaStream, _ call: borrowing Call, _ media: MediaCommand, _ body: Span<UInt8>,
+        _ stream: MediaStream, _ call: inout Call, _ media: MediaCommand, _ body: Span<UInt8>,
         _ node: Capabilities
     ) {
-        command.removeAll(keepingCapacity: true)
+        command.clear()
         let addresses = call.addresses
-        media.withAddress(of: stream, addresses, body) { write(stream, call, media, $2, $0, $1, body, node) }
+        media.withAddress(of: stream, addresses, body) { write(stream, &call, media, $2, $0, $1, body, node) }
     }
 
     private mutating func write(
-        _ stream: MediaStream, _ call: borrowing Call, _ media: MediaCommand, _ family: AddressFamily,
+        _ stream: MediaStream, _ call: inout Call, _ media: MediaCommand, _ family: AddressFamily,
         _ address: Span<UInt8>, _ range: ByteRange, _ body: Span<UInt8>, _ node: Capabilities
     ) {
-        modifiers.removeAll(keepingCapacity: true)
+        modifiers.clear()
         modifiers.append(call.flagModifiers.span)
         if family == .ipv6 { modifiers.append(UInt8(ascii: "6")) }
         if media.flags.repacketizationMilliseconds > 0, node.contains(.repacketization) {
@@ -87,7 +87,7 @@ extension Worker {
 
     /// Reads the answers, and says of each stream what becomes of it.
     mutating func read(
-        _ member: Int, _ node: Int, _ call: borrowing Call, _ media: MediaCommand, _ body: Span<UInt8>
+        _ member: Int, _ node: Int, _ call: inout Call, _ media: MediaCommand, _ body: Span<UInt8>
     ) -> Answers {
         answer.begin()
         var failure: CallFailure?
@@ -101,7 +101,7 @@ extension Worker {
                 answer.verdicts.append(verdict)
                 continue
             }
-            guard asks(known, for: stream, of: call) else {
+            guard asks(known, for: stream, of: &call) else {
                 refuse(stream, .oneStreamRelay)
                 continue
             }
@@ -115,7 +115,7 @@ extension Worker {
             if reply != .noSession { areAllUnknown = false }
             switch reply {
             case .address(let port, let replied, _)
-            where isEcho(port, incoming.span, replied, stream, call, media, body):
+            where isEcho(port, incoming.span, replied, stream, &call, media, body):
                 failure = failure ?? .echo
             case .address(let port, let replied, let family):
                 hasPort = true
@@ -144,7 +144,7 @@ extension Worker {
 
     /// Whether a node has answered for `stream` what it was sent, as rtpengine does to what it does not understand.
     private func isEcho(
-        _ port: UInt16, _ incoming: Span<UInt8>, _ replied: ByteRange, _ stream: MediaStream, _ call: borrowing Call,
+        _ port: UInt16, _ incoming: Span<UInt8>, _ replied: ByteRange, _ stream: MediaStream, _ call: inout Call,
         _ media: MediaCommand, _ body: Span<UInt8>
     ) -> Bool {
         guard port == stream.port else { return false }
@@ -185,7 +185,7 @@ extension Worker {
     }
 
     mutating func makeEdits(
-        _ call: borrowing Call, _ body: Span<UInt8>, _ options: RewriteOptions
+        _ call: inout Call, _ body: Span<UInt8>, _ options: RewriteOptions
     ) throws(CallFailure) {
         do throws(SDPFault) {
             let marker = settings.marker

@@ -39,22 +39,22 @@ extension MediaCommand {
 extension Worker {
     /// Whether `node` is asked for a stream. One that serves one stream of a call is asked for the first audio alone: a
     /// second one would take the place of the first.
-    func asks(_ node: Capabilities, for stream: MediaStream, of call: borrowing Call) -> Bool {
+    func asks(_ node: Capabilities, for stream: MediaStream, of call: inout Call) -> Bool {
         stream.wantsRelay && (node.servesSeveralStreams || stream.number == call.description.mainStream)
     }
 
     /// Whether a call had better begin at a node that serves several streams.
-    func needsSeveralStreams(_ call: borrowing Call) -> Bool {
+    func needsSeveralStreams(_ call: inout Call) -> Bool {
         guard call.command.createsSession else { return false }
         return call.description.streams.count { $0.wantsRelay } > 1
     }
 
     /// The commands that `node` gets for a message: one for each stream that wants a relay, in their order, and behind
     /// them those that delete what is off.
-    func commandCount(_ call: borrowing Call, _ media: MediaCommand, _ node: Capabilities) -> Int {
+    func commandCount(_ call: inout Call, _ media: MediaCommand, _ node: Capabilities) -> Int {
         var count = 0
         for stream in call.description.streams
-        where asks(node, for: stream, of: call) || media.deletes(stream, at: node) {
+        where asks(node, for: stream, of: &call) || media.deletes(stream, at: node) {
             count &+= 1
         }
         return count
@@ -68,9 +68,9 @@ extension Worker {
     }
 
     /// Whether each stream of the message has its answer. A deletion that none came to changes nothing.
-    func hasEveryAnswer(_ call: borrowing Call, _ member: Int, _ node: Capabilities) -> Bool {
+    func hasEveryAnswer(_ call: inout Call, _ member: Int, _ node: Capabilities) -> Bool {
         var index = 0
-        for stream in call.description.streams where asks(node, for: stream, of: call) {
+        for stream in call.description.streams where asks(node, for: stream, of: &call) {
             guard exchanges.reply(member, index) != nil else { return false }
             index &+= 1
         }
@@ -84,7 +84,7 @@ extension Worker {
             answer.verdicts.append(StreamVerdict(withoutRelay: stream) ?? .refused)
         }
         do throws(CallFailure) {
-            try makeEdits(call, body, media.options)
+            try makeEdits(&call, body, media.options)
         } catch {
             call.run.decide(.failed(error))
             return false
@@ -99,7 +99,7 @@ extension Worker {
         guard isDone, case .media(let media) = call.command else { return call.run.decide(.failed(.notApplied)) }
         call.run.decide(.done)
         for stream in call.description.streams where media.deletes(stream, at: []) {
-            if call.run.latest < 0, let node = try? nextNode(call) {
+            if call.run.latest < 0, let node = try? nextNode(&call) {
                 call.run.chosen(node, now: MonotonicClock.now())
             }
             let node = call.run.latest
@@ -111,7 +111,7 @@ extension Worker {
     }
 
     /// Warns of each stream that the node's answer has refused.
-    mutating func warnOfRefusals(_ call: borrowing Call) {
+    mutating func warnOfRefusals(_ call: inout Call) {
         for refusal in answer.refusals {
             beginWarning(call)
             refusal.append(to: &line)

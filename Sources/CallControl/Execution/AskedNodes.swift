@@ -15,9 +15,14 @@ struct AskedNode: Equatable {
 /// Those that are asked at present, each another node.
 struct AskedNodes {
     private var asked: InlineArray<8, AskedNode?> = .init(repeating: nil)
+    /// A bit for each place that is taken.
+    private var taken: UInt64 = 0
     /// Those that are asked, and those that undo.
     private(set) var asking = 0
     private(set) var undoing = 0
+
+    /// How many are under way.
+    var count: Int { asking &+ undoing }
 
     /// How many there can be: nodes that are asked at once for a call that the first one does not know.
     static var count: Int { 8 }
@@ -31,6 +36,8 @@ struct AskedNodes {
             if let old = asked[place] { note(old, -1) }
             if let newValue { note(newValue, 1) }
             asked[place] = newValue
+            let bit: UInt64 = 1 &<< UInt64(truncatingIfNeeded: place)
+            if newValue == nil { taken &= ~bit } else { taken |= bit }
         }
     }
 
@@ -39,14 +46,17 @@ struct AskedNodes {
     }
 
     /// A place among the first `count` where nothing is under way, nil where there is none.
+    @inline(__always)
     func freePlace(among count: Int = AskedNodes.count) -> Int? {
-        for place in 0..<min(count, asked.count) where asked[place] == nil { return place }
-        return nil
+        let place = (~taken).trailingZeroBitCount
+        return place < min(count, AskedNodes.count) ? place : nil
     }
 
     /// The first place of a node that asks, or undoes; nil where there is none.
-    func first(isUndo: Bool) -> Int? {
-        guard (isUndo ? undoing : asking) > 0 else { return nil }
+    @inline(__always)
+    func first(isUndo: Bool) -> Int? { (isUndo ? undoing : asking) > 0 ? firstOfSome(isUndo: isUndo) : nil }
+
+    private func firstOfSome(isUndo: Bool) -> Int? {
         for place in asked.indices {
             if let node = asked[place], node.isUndo == isUndo { return place }
         }

@@ -112,7 +112,7 @@ struct CommandRun {
 
     /// What to do at `now`.
     mutating func next(_ now: UInt64) -> RunStep {
-        if let step = nextOfEnd(now) { return step }
+        if isEnding, let step = nextOfEnd(now) { return step }
         if let verdict { return close(verdict) }
         if now >= lookAt, let node = silentNode(now) { return .look(node: node) }
         let hasCompany = isSearching || terms.isHedged

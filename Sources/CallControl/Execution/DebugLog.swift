@@ -9,9 +9,8 @@ extension Worker {
     /// The longest text of a command or answer in a line, in bytes.
     private static var textLimit: Int { 512 }
 
-    /// Logs the command that has been written, where the log wants to know.
-    mutating func debugCommand(_ call: borrowing Call, _ node: Int) {
-        guard isDebugging else { return }
+    /// Logs the command that has been written. Where the log wants to know: `isDebugging`.
+    mutating func debugCommand(_ call: inout Call, _ node: Int) {
         beginLine(call)
         line.append("to ")
         appendURL(of: node)
@@ -20,9 +19,8 @@ extension Worker {
         outbox.log(.debug, line)
     }
 
-    /// Logs the answers to the commands of `member`, in their order, where the log wants to know.
-    mutating func debugAnswers(_ call: borrowing Call, _ node: Int, _ member: Int, _ outcome: ExchangeOutcome) {
-        guard isDebugging else { return }
+    /// Logs the answers to the commands of `member`, in their order. Where the log wants to know: `isDebugging`.
+    mutating func debugAnswers(_ call: inout Call, _ node: Int, _ member: Int, _ outcome: ExchangeOutcome) {
         let incoming = exchanges.incoming(member)
         for index in 0..<exchanges.count(member) {
             beginLine(call)

@@ -72,7 +72,7 @@ extension Worker {
 
     private mutating func choose(_ call: inout Call, now: UInt64) {
         do throws(CallFailure) {
-            if let node = try nextNode(call) {
+            if let node = try nextNode(&call) {
                 call.run.chosen(node, now: now)
             } else {
                 call.run.noNode(.noNode(call.run.terms.setID), mayCome: true, now: now)
@@ -117,7 +117,7 @@ extension Worker {
         guard !freeMembers.isEmpty else { return call.run.room(.noExchange, now: now) }
         let framing = directory.url(node)?.scheme.framing
         guard call.room == nil, framing != .pipeline else { return call.run.room(.free, now: now) }
-        call.roomCommands = min(commandCount(call, node), Self.window)
+        call.roomCommands = min(commandCount(&call, node), Self.window)
         if !(roomQueues?.isCrowded(node) ?? false) {
             call.room = takeRoom(node, commands: call.roomCommands, now: now)
         }
@@ -142,9 +142,9 @@ extension Worker {
         call.room = nil
     }
 
-    private func commandCount(_ call: borrowing Call, _ node: Int) -> Int {
+    private func commandCount(_ call: inout Call, _ node: Int) -> Int {
         switch call.command {
-        case .media(let media): commandCount(call, media, capabilities(node))
+        case .media(let media): commandCount(&call, media, capabilities(node))
         case .simple(let kind, let words): kind.commands(words)
         case .figures: FigureQuery.streams &* FigureQuery.commands(capabilities(node))
         }
@@ -155,11 +155,15 @@ extension Worker {
     /// Takes every exchange that has ended, and what it comes to.
     /// True: the host is to make edits, and the others are looked at behind that.
     private mutating func takeEnds(_ call: inout Call, _ body: Span<UInt8>) -> Bool {
-        carryOutEnds(&call)
-        for place in 0..<AskedNodes.count {
-            guard let exchange = call.exchanges[place], let node = call.run.askedNodes[place]?.node,
-                let outcome = ended(exchange.member)
-            else { continue }
+        if call.run.isEnding { carryOutEnds(&call) }
+        var place = 0
+        var left = call.run.askedNodes.count
+        while left > 0, place < AskedNodes.count {
+            defer { place &+= 1 }
+            guard let exchange = call.exchanges[place] else { continue }
+            left &-= 1
+            let node = exchange.node
+            guard let outcome = ended(exchange.member) else { continue }
             if let room = exchange.room, room.isConnections {
                 // Until it is certain that nothing is to be undone over one of them.
                 call.held = room
@@ -169,7 +173,7 @@ extension Worker {
             account(exchange.member, node, outcome)
             if let sample = exchanges.roundTrip(exchange.member) { table.sampleRoundTrip(node, nanoseconds: sample) }
             call.exchanges[place] = nil
-            debugAnswers(call, node, exchange.member, outcome)
+            if isDebugging { debugAnswers(&call, node, exchange.member, outcome) }
             if let asked = call.run.ended(place), judge(&call, asked, exchange.member, outcome, body) { return true }
             release(&call, exchange.member, node)
         }
@@ -185,7 +189,6 @@ extension Worker {
 
     /// Does what has to be done where a call, or one exchange of it, has come to its end.
     mutating func carryOutEnds(_ call: inout Call) {
-        guard call.run.isEnding else { return }
         let now = MonotonicClock.now()
         while let step = call.run.nextOfEnd(now) { carryOut(step, &call, now: now) }
     }

@@ -58,8 +58,8 @@ struct Outbox {
     }
 
     mutating func removeAll() {
-        counts.removeAll(keepingCapacity: true)
-        if !instances.isEmpty { instances.removeAll(keepingCapacity: true) }
+        counts.clear()
+        instances.clear()
         guard !lines.isEmpty else { return }
         lines.removeAll(keepingCapacity: true)
         text.removeAll(keepingCapacity: true)

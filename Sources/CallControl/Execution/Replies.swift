@@ -18,7 +18,7 @@ extension Worker {
     mutating func judge(
         _ call: inout Call, _ asked: AskedNode, _ member: Int, _ outcome: ExchangeOutcome, _ body: Span<UInt8>
     ) -> Bool {
-        guard isEnough(call, asked.node, member, outcome) else {
+        guard isEnough(&call, asked.node, member, outcome) else {
             let finding = CommandRun.Finding.lost(
                 outcome, answeredAt: table.answeredAt(asked.node),
                 isDatagram: directory.url(asked.node)?.scheme.framing == .datagram)
@@ -29,11 +29,11 @@ extension Worker {
         let finding: CommandRun.Finding
         switch call.command {
         case .media(let media):
-            switch read(member, asked.node, call, media, body) {
+            switch read(member, asked.node, &call, media, body) {
             case .malformed: finding = .malformed
             case .success:
                 do throws(CallFailure) {
-                    try makeEdits(call, body, media.options)
+                    try makeEdits(&call, body, media.options)
                     call.editing = Call.Editing(node: asked, member: member)
                     return true
                 } catch {
@@ -58,10 +58,10 @@ extension Worker {
         }
         if editing.isDone {
             if call.run.latest != asked.node { outbox.choose(asked.node) }
-            remember(call, asked.node)
+            remember(&call, asked.node)
             if media.createsSession { outbox.count(.sessionsCreated) }
             outbox.count(.streams, UInt32(clamping: answer.verdicts.count { $0.destination != nil }))
-            warnOfRefusals(call)
+            warnOfRefusals(&call)
             conclude(&call, .success, asked, .complete)
         } else {
             conclude(&call, .failure(.notApplied, hasCreated: true), asked, .complete)
@@ -80,15 +80,15 @@ extension Worker {
             table.noteFault(asked.node, cause.fault, tick: ticks)
         case .takeOut: _ = takeOut(asked.node, recheckTick(asked.node), cause.reason, cause.fault)
         }
-        carryOutEnds(&call)
+        if call.run.isEnding { carryOutEnds(&call) }
     }
 
     /// Whether the answers of an exchange that has ended tell what becomes of the call.
-    private func isEnough(
-        _ call: borrowing Call, _ node: Int, _ member: Int, _ outcome: ExchangeOutcome
+    private mutating func isEnough(
+        _ call: inout Call, _ node: Int, _ member: Int, _ outcome: ExchangeOutcome
     ) -> Bool {
         guard case .media = call.command, outcome == .timedOut else { return outcome == .complete }
-        return hasEveryAnswer(call, member, capabilities(node))
+        return hasEveryAnswer(&call, member, capabilities(node))
     }
 
     private mutating func findSimple(
@@ -112,7 +112,7 @@ extension Worker {
             }
         }
         if case .delete = kind { outbox.count(.sessionsDeleted) }
-        noteFound(call, node)
+        noteFound(&call, node)
         return .success
     }
 

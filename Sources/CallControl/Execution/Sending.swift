@@ -19,13 +19,13 @@ extension Worker {
         call.room = nil
         do throws(CallFailure) {
             let window = room?.count ?? Self.window
-            try ask(call, member, node, body, from: now, until: until, window: window)
+            try ask(&call, member, node, body, from: now, until: until, window: window)
         } catch {
             if let room { table.giveBack(room, node) }
             return call.run.couldNotAsk(error)
         }
         freeMembers.removeLast()
-        call.exchanges[place] = CallExchange(member: member, room: room)
+        call.exchanges[place] = CallExchange(node: node, member: member, room: room)
         let roundTrip = table.roundTrip(node).map { UInt64($0.smoothedMicroseconds) &* 1000 }
         switch call.run.asked(node, place: place, roundTrip: roundTrip, now: now) {
         case .first, .search: break
@@ -36,7 +36,7 @@ extension Worker {
 
     /// Sends the commands of a call to `node`.
     private mutating func ask(
-        _ call: borrowing Call, _ member: Int, _ node: Int, _ body: Span<UInt8>,
+        _ call: inout Call, _ member: Int, _ node: Int, _ body: Span<UInt8>,
         from start: UInt64, until deadline: UInt64, window: Int
     ) throws(CallFailure) {
         let url = directory.url(node)
@@ -48,7 +48,7 @@ extension Worker {
             guard capabilities(node).isSuperset(of: kind.required) else { throw kind.refusal }
             for part in 0..<kind.commands(words) {
                 write(call, kind, words, part: part)
-                try addCommand(call, node, member)
+                try addCommand(&call, node, member)
             }
         case .figures(let query):
             let known = capabilities(node)
@@ -56,28 +56,28 @@ extension Worker {
             for stream in 0..<FigureQuery.streams {
                 for part in 0..<FigureQuery.commands(known) {
                     write(call, query, stream: query.firstStream &+ stream, part: part, known)
-                    try addCommand(call, node, member)
+                    try addCommand(&call, node, member)
                 }
             }
         case .media(let media):
             if media.flags.repacketizationMilliseconds > 0, !capabilities(node).contains(.repacketization) {
                 warn(call, "is too old for flag 'z', which is left out")
             }
-            for stream in call.description.streams where asks(capabilities(node), for: stream, of: call) {
-                write(stream, call, media, body, capabilities(node))
-                try addCommand(call, node, member)
+            for stream in call.description.streams where asks(capabilities(node), for: stream, of: &call) {
+                write(stream, &call, media, body, capabilities(node))
+                try addCommand(&call, node, member)
             }
             for stream in call.description.streams where media.deletes(stream, at: capabilities(node)) {
                 writeDelete(stream, call, media)
-                try addCommand(call, node, member)
+                try addCommand(&call, node, member)
             }
         }
         startExchange(member, node)
     }
 
     /// Adds the command that has been written to the exchange of `member` with `node`.
-    private mutating func addCommand(_ call: borrowing Call, _ node: Int, _ member: Int) throws(CallFailure) {
-        debugCommand(call, node)
+    private mutating func addCommand(_ call: inout Call, _ node: Int, _ member: Int) throws(CallFailure) {
+        if isDebugging { debugCommand(&call, node) }
         let text = command
         do throws(ExchangeError) {
             try exchanges.add(member, text.span, cookies: &cookies)
@@ -108,12 +108,12 @@ extension Worker {
             member, now: now, budget: deadline &- now, firstRetransmission: firstWait(node),
             framing: directory.url(node)?.scheme.framing ?? .datagram)
         write(call, .delete, words)
-        guard (try? addCommand(call, node, member)) != nil else { return }
+        guard (try? addCommand(&call, node, member)) != nil else { return }
         startExchange(member, node)
         // One that has ended already never becomes news: nobody may wait for it.
         guard exchanges.isRunning(member) else { return exchanges.abandon(member) }
         freeMembers.removeLast()
-        call.exchanges[place] = CallExchange(member: member, room: call.held)
+        call.exchanges[place] = CallExchange(node: node, member: member, room: call.held)
         call.held = nil
         call.run.undoing(node, place: place, now: now)
     }
@@ -121,7 +121,7 @@ extension Worker {
     /// Sends a delete to `node` and waits for nothing.
     mutating func deleteOnce(_ call: borrowing Call, _ node: Int, _ words: SessionWords) {
         write(call, .delete, words)
-        debugCommand(call, node)
+        if isDebugging { debugCommand(&call, node) }
         sendOnce(node)
     }
 

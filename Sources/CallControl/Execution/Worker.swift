@@ -8,6 +8,9 @@ package import SharedState
 import Transport
 
 /// What a process does its calls with. Nothing is allocated once the memory has grown to size.
+///
+/// Functions on a call's way that are not inlined are mutating, also where they change nothing: for one that is not, the
+/// compiler of 6.3 copies the worker, of some 800 bytes.
 package struct Worker: ~Copyable {
     private(set) var settings: Settings
     let table: NodeTable

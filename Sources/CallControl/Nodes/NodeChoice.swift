@@ -17,14 +17,14 @@ extension Worker {
     }
 
     /// The next node to ask. Nil where there is none yet: one that has not answered since start may still do so.
-    mutating func nextNode(_ call: borrowing Call) throws(CallFailure) -> Int? {
+    mutating func nextNode(_ call: inout Call) throws(CallFailure) -> Int? {
         let setID = call.run.terms.setID
         guard let set = directory.position(ofSet: setID) else { throw .noNode(setID: setID, setExists: false) }
         if call.run.isSearching {
-            guard let node = unaskedNode(call, set) else { throw .noNode(setID) }
+            guard let node = unaskedNode(&call, set) else { throw .noNode(setID) }
             return node
         }
-        if let node = remembered(call) ?? choose(call, set) {
+        if let node = remembered(&call) ?? choose(&call, set) {
             outbox.choose(node)
             return node
         }
@@ -33,27 +33,27 @@ extension Worker {
     }
 
     /// Whether there is a node to ask, now or after it has answered for the first time.
-    mutating func hasNode(_ call: borrowing Call, _ set: Int) -> Bool {
-        remembered(call) != nil || choose(call, set) != nil || hasUnproven(set)
+    mutating func hasNode(_ call: inout Call, _ set: Int) -> Bool {
+        remembered(&call) != nil || choose(&call, set) != nil || hasUnproven(set)
     }
 
     /// The node of the set at `position` that the balancing rule gives the call, among those not tried yet.
-    private mutating func choose(_ call: borrowing Call, _ position: Int) -> Int? {
+    private mutating func choose(_ call: inout Call, _ position: Int) -> Int? {
         directory.refresh(position, table)
         let set = directory.sets[position]
-        let needsSeveral = needsSeveralStreams(call)
+        let needsSeveral = needsSeveralStreams(&call)
         if call.run.tried.isEmpty {
-            let node = choose(call, set.candidates, set.weightSums)
+            let node = choose(&call, set.candidates, set.weightSums)
             guard needsSeveral, let node, !capabilities(node).servesSeveralStreams else { return node }
         }
         // After a failure, which is rare: the same rule among the rest. Before that, where several streams would come to
         // a node that serves one: the same rule among those that serve them, and where there are none among all.
-        if needsSeveral, let node = chooseAmongRest(call, set, servingSeveral: true) { return node }
-        return chooseAmongRest(call, set, servingSeveral: false)
+        if needsSeveral, let node = chooseAmongRest(&call, set, servingSeveral: true) { return node }
+        return chooseAmongRest(&call, set, servingSeveral: false)
     }
 
     /// The node that the balancing rule gives the call among those that have not been tried.
-    private func chooseAmongRest(_ call: borrowing Call, _ set: NodeSet, servingSeveral: Bool) -> Int? {
+    private mutating func chooseAmongRest(_ call: inout Call, _ set: NodeSet, servingSeveral: Bool) -> Int? {
         var (nodes, weightSums) = ([Int](), [UInt64]())
         for reserves in [false, true] where nodes.isEmpty {
             for node in set.nodes where table.takesNewCalls(node) && !call.run.tried.contains(node) {
@@ -63,10 +63,10 @@ extension Worker {
                 weightSums.append((weightSums.last ?? 0) &+ UInt64(max(table.weight(node), 1)))
             }
         }
-        return choose(call, nodes, weightSums)
+        return choose(&call, nodes, weightSums)
     }
 
-    private func choose(_ call: borrowing Call, _ nodes: [Int], _ weightSums: [UInt64]) -> Int? {
+    private mutating func choose(_ call: inout Call, _ nodes: [Int], _ weightSums: [UInt64]) -> Int? {
         let (callID, text) = (call.identity.bareCallID, call.identity.text)
         switch settings.balancing {
         case .callID:
@@ -89,29 +89,28 @@ extension Worker {
     // MARK: - The call's node
 
     /// What the call table knows a call by: the set, and the Call-ID with what the flags append.
-    private func callKey(_ call: borrowing Call) -> UInt64 {
-        var hash = Hash64()
-        hash.combine(UInt64(call.run.terms.setID))
-        hash.combine(call.identity.text.span, call.identity.callID)
-        return hash.value
+    private static func key(_ callHash: UInt64, _ setID: UInt32) -> UInt64 {
+        Hash64.mixed(callHash &+ UInt64(truncatingIfNeeded: setID))
     }
 
     /// The node that holds the call, if it takes commands and has not been tried.
-    private func remembered(_ call: borrowing Call) -> Int? {
-        guard let node = calls?.node(for: callKey(call), now: ticks),
-            table.setID(node) == call.run.terms.setID,
+    private mutating func remembered(_ call: inout Call) -> Int? {
+        let key = Self.key(call.identity.hash, call.run.terms.setID)
+        guard let node = calls?.node(for: key, now: ticks), table.setID(node) == call.run.terms.setID,
             table.takesCommands(node), !call.run.tried.contains(node)
         else { return nil }
         return node
     }
 
     /// Remembers that `node` holds the call.
-    func remember(_ call: borrowing Call, _ node: Int) {
-        calls?.remember(callKey(call), node: node, now: ticks)
+    mutating func remember(_ call: inout Call, _ node: Int) {
+        calls?.remember(Self.key(call.identity.hash, call.run.terms.setID), node: node, now: ticks)
     }
 
     /// Forgets the call.
-    func forget(_ call: borrowing Call) { calls?.forget(callKey(call)) }
+    func forget(_ call: borrowing Call) {
+        calls?.forget(Self.key(call.identity.hash, call.run.terms.setID))
+    }
 
     /// What `node` can do; of one that has been switched on before it was ever asked, what is usual.
     func capabilities(_ node: Int) -> Capabilities {
@@ -121,7 +120,7 @@ extension Worker {
 
     /// Time until a command to `node` is sent again, in nanoseconds: what its round trips let expect, at most a quarter
     /// of rtpproxy_tout.
-    func firstWait(_ node: Int) -> UInt64 {
+    mutating func firstWait(_ node: Int) -> UInt64 {
         let expected = table.roundTrip(node)?.timeoutNanoseconds ?? Self.firstWaitUnknown
         return min(max(expected, Self.shortestFirstWait), settings.longestFirstWait)
     }

@@ -9,7 +9,7 @@ import SharedState
 
 extension Worker {
     /// A node of the set at `position` that has not been asked for the call and can answer.
-    func unaskedNode(_ call: borrowing Call, _ position: Int) -> Int? {
+    func unaskedNode(_ call: inout Call, _ position: Int) -> Int? {
         for node in directory.sets[position].nodes
         where table.takesCommands(node) && !call.run.tried.contains(node) && canServe(call.command, node) {
             return node
@@ -28,9 +28,9 @@ extension Worker {
     }
 
     /// Notes that `node` has the call that was searched for.
-    mutating func noteFound(_ call: borrowing Call, _ node: Int) {
+    mutating func noteFound(_ call: inout Call, _ node: Int) {
         guard call.run.isSearching else { return }
         outbox.choose(node)
-        if !call.command.isDelete { remember(call, node) }
+        if !call.command.isDelete { remember(&call, node) }
     }
 }

@@ -46,7 +46,7 @@ extension Worker {
     }
 
     /// Notes that `node` has answered.
-    func noteAnswer(_ node: Int) {
+    mutating func noteAnswer(_ node: Int) {
         if table.noteAnswer(node), table.takesNewCalls(node) { table.noteCondition(node, tick: ticks) }
     }
 }

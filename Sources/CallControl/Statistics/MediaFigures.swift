@@ -217,7 +217,7 @@ extension Worker {
         }
         if figures.streams == 0, failure == nil { return .unknownSession(nil, ifAlone: .relayError(.noSession)) }
         call.figures = figures
-        if figures.streams > 0 { noteFound(call, node) }
+        if figures.streams > 0 { noteFound(&call, node) }
         return failure.map { .failure($0, hasCreated: false) } ?? .success
     }
 }
