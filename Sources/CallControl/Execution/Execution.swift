@@ -96,12 +96,12 @@ extension Worker {
         case .leave(let place, let node, let wasSlow, let deletes):
             leave(&call, place, node)
             if wasSlow { noteSilence(node) }
-            if deletes, case .media(let media) = call.command { deleteOnce(call, node, media.words) }
+            if deletes, case .media(let media) = call.command { deleteOnce(&call, node, media.words) }
         case .giveRoomBack(let node): giveRoomBack(&call, node)
         case .undo(let node, let place, let until):
             if case .media(let media) = call.command { undo(&call, node, place, media.words, now, until) }
         case .delete(let node):
-            if case .media(let media) = call.command { deleteOnce(call, node, media.words) }
+            if case .media(let media) = call.command { deleteOnce(&call, node, media.words) }
         case .choose, .takeRoom, .ask, .wait, .done, .fail: break
         }
     }

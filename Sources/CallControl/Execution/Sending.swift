@@ -103,7 +103,7 @@ extension Worker {
         _ call: inout Call, _ node: Int, _ place: Int, _ words: SessionWords, _ now: UInt64,
         _ deadline: UInt64
     ) {
-        guard place < AskedNodes.count, let member = freeMembers.last else { return deleteOnce(call, node, words) }
+        guard place < AskedNodes.count, let member = freeMembers.last else { return deleteOnce(&call, node, words) }
         exchanges.begin(
             member, now: now, budget: deadline &- now, firstRetransmission: firstWait(node),
             framing: directory.url(node)?.scheme.framing ?? .datagram)
@@ -119,7 +119,7 @@ extension Worker {
     }
 
     /// Sends a delete to `node` and waits for nothing.
-    mutating func deleteOnce(_ call: borrowing Call, _ node: Int, _ words: SessionWords) {
+    mutating func deleteOnce(_ call: inout Call, _ node: Int, _ words: SessionWords) {
         write(call, .delete, words)
         if isDebugging { debugCommand(&call, node) }
         sendOnce(node)
