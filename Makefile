@@ -56,7 +56,7 @@ OBJECTS := $(GLUE:kamailio-glue/%.c=$(OUT)/glue/%.o)
 CFLAGS ?= -O2 -g
 GLUE_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) -fPIC -ffunction-sections -fdata-sections \
 	-fmacro-prefix-map=kamailio-glue/= -Wall -Wextra $(if $(filter-out 0,$(STRICT)),-Werror) \
-	$(shell pkg-config --cflags libsystemd) -IInclude -isystem $(OUT)/headers -include $(OUT)/kamailio.h \
+	$(shell pkg-config --cflags libsystemd) -IInclude -Ibuild -isystem $(OUT)/headers -include $(OUT)/kamailio.h \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE)$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 comma := ,
 
@@ -127,6 +127,12 @@ $(OUT)/glue/%.o: kamailio-glue/%.c $(OUT)/kamailio.h Makefile
 	$(CC) $(GLUE_CFLAGS) -MMD -MP -c $< -o $@
 
 -include $(OBJECTS:.o=.d)
+
+# Which sources these are: looked at each time, written only where it has changed.
+$(OUT)/glue/version.o: build/version.h
+
+build/version.h: FORCE
+	@$(SUPPORT)/version.sh build '$(PACKAGE_VERSION)'
 
 # Looked at each time, written only where the installed Kamailio is another one.
 $(OUT)/kamailio.h: FORCE | $(MODULE_STRINGS)

@@ -138,6 +138,13 @@ void glue_counters_reset(void);
 size_t glue_counters_count(void);
 uint64_t glue_counters_value(size_t position, char **name);
 
+/* version.c: which module this is; the commit is empty where the build knew none. */
+const char *glue_version(void);
+const char *glue_commit(void);
+const char *glue_built_for(void);
+/* All of it in one line of the log. */
+void glue_log_version(void);
+
 /* rpc.c, pvar.c */
 extern rpc_export_t glue_rpc[];
 extern pv_export_t glue_variables[];

@@ -107,7 +107,10 @@ static int own_processes(void)
 
 static int mod_init(void)
 {
-	int result = glue_host_init();
+	int result;
+
+	glue_log_version();
+	result = glue_host_init();
 
 	if(glue_journal_init() < 0)
 		result = -1;

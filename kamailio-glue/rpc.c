@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The RPC commands rtpproxy.list, .enable, .drain, .forget, .probe, .reload, .stats, .status and .reset_stats. */
+/* The RPC commands rtpproxy.list, .enable, .drain, .forget, .probe, .reload, .stats, .status, .reset_stats and
+ * .version. */
 
 #include "glue.h"
 
@@ -24,6 +25,8 @@ static const char *stats_doc[] = {
 		NULL};
 static const char *status_doc[] = {
 		"Everything that is known of the RTPProxies and the counters, for a page to show", NULL};
+static const char *version_doc[] = {
+		"Which module this is: version, commit, and the Kamailio that it was built for", NULL};
 static const char *reset_stats_doc[] = {"Sets what has been counted back to 0", NULL};
 
 static void rpc_list(rpc_t *rpc, void *context)
@@ -296,6 +299,17 @@ static void rpc_reset_stats(rpc_t *rpc, void *context)
 	glue_counters_reset();
 }
 
+static void rpc_version(rpc_t *rpc, void *context)
+{
+	const char *commit = glue_commit();
+	void *answer;
+
+	if(rpc->add(context, "{", &answer) < 0 || rpc->struct_add(answer, "s", "version", glue_version()) < 0
+			|| (*commit != '\0' && rpc->struct_add(answer, "s", "commit", commit) < 0)
+			|| rpc->struct_add(answer, "s", "kamailio", glue_built_for()) < 0)
+		rpc->fault(context, 500, "Internal error creating the answer");
+}
+
 rpc_export_t glue_rpc[] = {
 		{"rtpproxy.list", rpc_list, list_doc, RET_ARRAY},
 		{"rtpproxy.enable", rpc_enable, enable_doc, 0},
@@ -306,5 +320,6 @@ rpc_export_t glue_rpc[] = {
 		{"rtpproxy.stats", rpc_stats, stats_doc, RET_ARRAY},
 		{"rtpproxy.status", rpc_status, status_doc, 0},
 		{"rtpproxy.reset_stats", rpc_reset_stats, reset_stats_doc, 0},
+		{"rtpproxy.version", rpc_version, version_doc, 0},
 		{0, 0, 0, 0},
 };
