@@ -273,6 +273,10 @@ RTPP_API rtpp_status rtpp_create(const rtpp_host *host, rtpp_module **module);
 /* One modparam line. Faults are kept and reported by rtpp_configure, all in one go. */
 RTPP_API rtpp_status rtpp_set_text(rtpp_module *module, const char *parameter, rtpp_bytes value);
 RTPP_API rtpp_status rtpp_set_number(rtpp_module *module, const char *parameter, int64_t value);
+/* Where the parameters that follow stand in the configuration, for the lines of their faults; absent: not known. */
+RTPP_API rtpp_status rtpp_set_place(rtpp_module *module, rtpp_bytes place);
+/* Logs the faults that have not been logged, and says how many. */
+RTPP_API size_t rtpp_report_faults(rtpp_module *module);
 /* Says that a set is named in the script; one that is not configured is a fault of rtpp_configure's kind. */
 RTPP_API rtpp_status rtpp_check_set(rtpp_module *module, int64_t set_id);
 /* One row of the database, in order. RTPP_BAD_ARGUMENT: logged and left out. */
@@ -282,6 +286,33 @@ RTPP_API rtpp_status rtpp_add_row(
 RTPP_API rtpp_status rtpp_configure(rtpp_module *module);
 /* What the configuration says of the parameters that can be changed later. Behind rtpp_configure. */
 RTPP_API void rtpp_configured_tuning(rtpp_module *module, rtpp_tuning *tuning);
+
+/* The script functions that take flags. */
+typedef enum RTPP_CLOSED rtpp_function {
+    RTPP_FUNCTION_OFFER = 0,
+    RTPP_FUNCTION_ANSWER = 1,
+    RTPP_FUNCTION_MANAGE = 2,
+    RTPP_FUNCTION_DELETE = 3
+} rtpp_function;
+
+/* Flags and ip_address that the script writes out, for the function called `name`. RTPP_BAD_CONFIGURATION: logged, the
+ * function would fail with each message. What does nothing is logged as a warning. */
+RTPP_API rtpp_status rtpp_check_flags(
+        rtpp_module *module, rtpp_function function, const char *name, rtpp_bytes flags, bool has_extra_id);
+RTPP_API rtpp_status rtpp_check_address(rtpp_module *module, const char *name, rtpp_bytes address);
+
+/* What the script has and asks for. */
+typedef struct rtpp_script {
+    bool has_timeout_route; /* it has an event route for RTPP_EVENT_TIMEOUT */
+    bool hears_timeouts;    /* that, or a function that hears of all events */
+    bool has_callback;      /* event_callback is set */
+    bool has_engine;        /* it is one of KEMI */
+    bool has_timeout_tag;   /* timeout_tag_pv is set */
+    bool chooses_sets;      /* it selects sets itself, or may: nobody can look into it */
+} rtpp_script;
+
+/* Warns of what is configured and does nothing. `knows_nodes`: the sets have been read. */
+RTPP_API void rtpp_check_script(rtpp_module *module, const rtpp_script *script, bool knows_nodes);
 /* Bytes of shared memory that the configuration needs. */
 RTPP_API size_t rtpp_shared_size(rtpp_module *module);
 /* Lays the shared memory out: zeroed, aligned to 64. Once, before the fork. */

@@ -184,10 +184,7 @@ static void run_route(struct sip_msg *msg)
 		init_run_actions_ctx(&context);
 		run_actions(&context, main_rt.rlist[current.next->route], msg);
 	} else {
-		sr_kemi_eng_t *engine = sr_kemi_eng_get();
-
-		if(engine == NULL || sr_kemi_route(engine, msg, get_route_type(), &function, &event) < 0)
-			LM_ERR("the function \"%.*s\" cannot be run\n", function.len, function.s);
+		glue_kemi_run(msg, get_route_type(), &function, &event, "a transaction that has waited");
 	}
 	glue_resumed_ends();
 	set_route_type(route_type);

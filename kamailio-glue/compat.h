@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Everything that differs between Kamailio 5.5 and the newest release, in one place: so far, only which headers to
- * include, in an order that all of them accept. */
+/* Everything that differs between Kamailio 5.5 and the newest release, in one place: which headers to include, in an
+ * order that all of them accept, and what no header declares. */
 #ifndef RTPP_COMPAT_H
 #define RTPP_COMPAT_H
 
@@ -29,9 +29,15 @@
 #include "core/parser/parse_to.h"
 #include "core/pt.h"
 #include "core/pvar.h"
+#include "core/clist.h"
 #include "core/route.h"
 #include "core/rpc.h"
 #include "core/sip_msg_clone.h"
 #include "core/timer.h"
+
+/* Where the core's parser stands, which no header declares (seen in 5.6.3 and 6.0.1): the file, NULL in the one that
+ * was given, and the line. */
+extern char *finame;
+extern int line;
 
 #endif

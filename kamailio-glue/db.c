@@ -168,6 +168,14 @@ static int load_rows(db_func_t *functions, db1_con_t *connection, const char *ta
 	return 0;
 }
 
+int glue_db_check(const char *url)
+{
+	db_func_t functions;
+	char module[64];
+
+	return name_module(url, module, sizeof(module)) < 0 || bind_module(module, &functions) < 0 ? -1 : 0;
+}
+
 int glue_db_load(const char *url, const char *table)
 {
 	str name = {(char *)url, (int)strlen(url)};

@@ -27,8 +27,45 @@ int glue_events_set_callback(modparam_t type, void *name)
 	return 0;
 }
 
-void glue_events_init(void)
+static bool is_known(const str *name)
 {
+	size_t i;
+
+	for(i = 0; i < KINDS; i++) {
+		if(name->len == (int)strlen(names[i]) && memcmp(name->s, names[i], name->len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whether there are event routes of this module that it never runs. */
+static bool has_unknown_routes(void)
+{
+	static const char own[] = "rtpproxy:";
+	bool is_found = false;
+	int i;
+
+	for(i = 0; i < event_rt.names.size; i++) {
+		struct str_hash_head *head = &event_rt.names.table[i];
+		struct str_hash_entry *entry;
+
+		clist_foreach(head, entry, next)
+		{
+			const str *name = &entry->key;
+
+			if(name->len < (int)sizeof(own) - 1 || memcmp(name->s, own, sizeof(own) - 1) != 0 || is_known(name))
+				continue;
+			glue_journal_fault("event_route[%.*s]: there is no such event, but node-down, node-up and timeout",
+					name->len, name->s);
+			is_found = true;
+		}
+	}
+	return is_found;
+}
+
+int glue_events_init(void)
+{
+	int result = has_unknown_routes() ? -1 : 0;
 	size_t i;
 
 	for(i = 0; i < KINDS; i++) {
@@ -36,6 +73,25 @@ void glue_events_init(void)
 
 		routes[i] = route >= 0 && event_rt.rlist[route] != NULL ? route : -1;
 	}
+	return result;
+}
+
+bool glue_events_have_callback(void)
+{
+	return callback.len > 0;
+}
+
+void glue_events_ask(void)
+{
+	sip_msg_t *msg = callback.len > 0 && sr_kemi_eng_get() != NULL ? faked_msg_next() : NULL;
+
+	if(msg != NULL && !glue_kemi_has(msg, &callback))
+		LM_WARN("parameter event_callback: the script has no function \"%s\"\n", callback.s);
+}
+
+bool glue_event_has_route(rtpp_event_kind kind)
+{
+	return (size_t)kind < KINDS && routes[kind] >= 0;
 }
 
 bool glue_event_is_wanted(rtpp_event_kind kind)
@@ -63,11 +119,9 @@ void glue_event_raise(const rtpp_event *event)
 		init_run_actions_ctx(&context);
 		run_top_route(event_rt.rlist[routes[event->kind]], msg, &context);
 	} else {
-		sr_kemi_eng_t *engine = sr_kemi_eng_get();
 		str name = {names[event->kind], (int)strlen(names[event->kind])};
 
-		if(engine == NULL || sr_kemi_route(engine, msg, EVENT_ROUTE, &callback, &name) < 0)
-			LM_ERR("parameter event_callback: the function \"%.*s\" cannot be run\n", callback.len, callback.s);
+		glue_kemi_run(msg, EVENT_ROUTE, &callback, &name, "parameter event_callback");
 	}
 	set_route_type(route_type);
 	current = NULL;

@@ -19,6 +19,8 @@ int glue_host_init(void);
 void glue_host_bind_tm(void);
 /* Whether offers have tags of their own for RTPProxy's notifications. */
 bool glue_host_has_timeout_tag(void);
+/* Whether flag b has something to add. */
+bool glue_host_has_extra_id(void);
 int glue_host_set_variable(const char *parameter, const char *name);
 
 /* tuning.c: parameters that can be changed while Kamailio runs. Declares them, with what the configuration says. */
@@ -112,9 +114,14 @@ void glue_journal_report(const rtpp_report *report);
 
 /* events.c: event routes, or the KEMI function of the parameter event_callback. */
 int glue_events_set_callback(modparam_t type, void *name);
-/* Looks the routes up, once the script is read. */
-void glue_events_init(void);
+/* Looks the routes up, once the script is read. -1: one of them never runs; logged. */
+int glue_events_init(void);
+bool glue_events_have_callback(void);
+/* Warns of a callback that the script does not have, in the process that will run it. */
+void glue_events_ask(void);
 bool glue_event_is_wanted(rtpp_event_kind kind);
+/* Whether it has a route, not a callback. */
+bool glue_event_has_route(rtpp_event_kind kind);
 void glue_event_raise(const rtpp_event *event);
 /* The event whose route runs, NULL elsewhere. */
 const rtpp_event *glue_event_current(void);
@@ -123,6 +130,35 @@ const rtpp_event *glue_event_current(void);
 struct tm_binds *glue_tm(void);
 /* The transaction of the message that is being processed, NULL where there is none. */
 struct cell *glue_current_transaction(void);
+
+/* kemi.c: whether a script of KEMI has a function, as far as its language can be asked. */
+bool glue_kemi_has(sip_msg_t *msg, const str *function);
+/* Runs it; logged with its name and what it is for where it is not there. */
+void glue_kemi_run(sip_msg_t *msg, int route_type, str *function, str *event, const char *purpose);
+
+/* check.c: for `kamailio -c`, what of the configuration can be known before anything runs. */
+/* Has everything looked at when the process ends, if it is one of -c. */
+void glue_check_at_exit(void);
+/* The server starts: there is nothing left for -c. */
+void glue_check_is_over(void);
+/* Looks, once; ends the process where something is wrong. */
+void glue_check(void);
+/* Where the line of the configuration stands that is being read. */
+rtpp_bytes glue_place(void);
+
+/* fixups.c: the parameters of script functions, prepared when the script is read. */
+int glue_fixup_set(void **param, int param_no);
+int glue_fixup_prompt(void **param, int param_no);
+int glue_fixup_offer(void **param, int param_no);
+int glue_fixup_answer(void **param, int param_no);
+int glue_fixup_manage(void **param, int param_no);
+int glue_fixup_destroy(void **param, int param_no);
+int glue_fixup_offer_async(void **param, int param_no);
+int glue_fixup_answer_async(void **param, int param_no);
+int glue_fixup_manage_async(void **param, int param_no);
+int glue_fixup_destroy_async(void **param, int param_no);
+/* Whether the script has a call of set_rtp_proxy_set. */
+bool glue_chooses_sets(void);
 
 /* script.c */
 extern cmd_export_t glue_commands[];
@@ -149,12 +185,20 @@ void glue_log_version(void);
 extern rpc_export_t glue_rpc[];
 extern pv_export_t glue_variables[];
 
-/* db.c: loads the sets from `url`; 0, or -1 with the reason logged and in glue_db_fault. */
+/* db.c: whether `url` names a database module that is loaded; 0, or -1 with the reason logged. */
+int glue_db_check(const char *url);
+/* Loads the sets from `url`; 0, or -1 with the reason logged and in glue_db_fault. */
 int glue_db_load(const char *url, const char *table);
 const char *glue_db_fault(void);
 
 /* module.c: loads the sets as configured, at start-up and again. */
 int glue_load_pool(void);
+/* Whether it is known which sets there are: those of a database are once it has been read. */
+bool glue_knows_sets(void);
+/* Looks at all that parameters say together; 0, or -1 with each fault logged. */
+int glue_check_parameters(void);
+/* Warns of what is configured in vain. */
+void glue_check_uses(bool knows_nodes);
 
 static inline rtpp_bytes glue_bytes_of(const str *text)
 {

@@ -16,12 +16,13 @@ typedef struct named_variable {
 	const char *parameter;
 	char *name; /* as configured, NULL: not */
 	pv_spec_t *spec;
+	char place[200]; /* where in the configuration */
 } named_variable;
 
-static named_variable extra_id = {"extra_id_pv", NULL, NULL};
-static named_variable timeout_tag = {"timeout_tag_pv", NULL, NULL};
-static named_variable ice_priority = {"ice_candidate_priority_avp", NULL, NULL};
-static named_variable instance = {"rtp_inst_pvar", NULL, NULL};
+static named_variable extra_id = {.parameter = "extra_id_pv"};
+static named_variable timeout_tag = {.parameter = "timeout_tag_pv"};
+static named_variable ice_priority = {.parameter = "ice_candidate_priority_avp"};
+static named_variable instance = {.parameter = "rtp_inst_pvar"};
 static named_variable *const named_variables[] = {&extra_id, &timeout_tag, &ice_priority, &instance};
 
 int glue_host_set_variable(const char *parameter, const char *name)
@@ -29,8 +30,11 @@ int glue_host_set_variable(const char *parameter, const char *name)
 	size_t i;
 
 	for(i = 0; i < sizeof(named_variables) / sizeof(named_variables[0]); i++) {
-		if(strcmp(named_variables[i]->parameter, parameter) == 0) {
-			named_variables[i]->name = (name != NULL && *name != '\0') ? (char *)name : NULL;
+		named_variable *variable = named_variables[i];
+
+		if(strcmp(variable->parameter, parameter) == 0) {
+			variable->name = (name != NULL && *name != '\0') ? (char *)name : NULL;
+			snprintf(variable->place, sizeof(variable->place), "%s", (const char *)glue_place().data);
 			return 0;
 		}
 	}
@@ -59,12 +63,13 @@ static int parse_variable(named_variable *variable)
 	if(name.s[0] == '$' && pv_locate_name(&name) == name.len)
 		variable->spec = pv_cache_get(&name);
 	if(variable->spec == NULL) {
-		glue_journal_fault("parameter %s: \"%s\" is not a variable", variable->parameter, variable->name);
+		glue_journal_fault(
+				"parameter %s: \"%s\" is not a variable (%s)", variable->parameter, variable->name, variable->place);
 		return -1;
 	}
 	if(!type_fits(variable)) {
-		glue_journal_fault("parameter %s: \"%s\" is not %s", variable->parameter, variable->name,
-				variable == &instance ? "an $avp, $xavp or $var" : "an $avp");
+		glue_journal_fault("parameter %s: \"%s\" is not %s (%s)", variable->parameter, variable->name,
+				variable == &instance ? "an $avp, $xavp or $var" : "an $avp", variable->place);
 		return -1;
 	}
 	return 0;
@@ -85,6 +90,11 @@ int glue_host_init(void)
 bool glue_host_has_timeout_tag(void)
 {
 	return timeout_tag.spec != NULL;
+}
+
+bool glue_host_has_extra_id(void)
+{
+	return extra_id.spec != NULL;
 }
 
 void glue_host_bind_tm(void)

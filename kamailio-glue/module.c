@@ -44,17 +44,26 @@ static char *table_name = "rtpproxy";
 	OWN(db_url, PARAM_STRING, &db_url)                                           \
 	OWN(table_name, PARAM_STRING, &table_name)
 
-#define SET_TEXT(name)                                                                                        \
-	static int set_##name(modparam_t type, void *value)                                                       \
-	{                                                                                                         \
-		(void)type;                                                                                           \
-		return rtpp_set_text(glue_instance, #name, glue_bytes_of_cstring((char *)value)) == RTPP_OK ? 0 : -1; \
+/* `kamailio -c` starts nothing that would log the faults, so they are logged at once there, and the core adds that the
+ * value is none; some versions end with the first. A server logs them all together. */
+static int taken(rtpp_status status)
+{
+	return status != RTPP_OK || (config_check && rtpp_report_faults(glue_instance) > 0) ? -1 : 0;
+}
+
+#define SET_TEXT(name)                                                                           \
+	static int set_##name(modparam_t type, void *value)                                          \
+	{                                                                                            \
+		(void)type;                                                                              \
+		rtpp_set_place(glue_instance, glue_place());                                             \
+		return taken(rtpp_set_text(glue_instance, #name, glue_bytes_of_cstring((char *)value))); \
 	}
-#define SET_NUMBER(name)                                                                        \
-	static int set_##name(modparam_t type, void *value)                                         \
-	{                                                                                           \
-		(void)type;                                                                             \
-		return rtpp_set_number(glue_instance, #name, (int64_t)(long)value) == RTPP_OK ? 0 : -1; \
+#define SET_NUMBER(name)                                                           \
+	static int set_##name(modparam_t type, void *value)                            \
+	{                                                                              \
+		(void)type;                                                                \
+		rtpp_set_place(glue_instance, glue_place());                               \
+		return taken(rtpp_set_number(glue_instance, #name, (int64_t)(long)value)); \
 	}
 #define SET_VARIABLE(name)                                   \
 	static int set_##name(modparam_t type, void *value)      \
@@ -105,27 +114,81 @@ static int own_processes(void)
 	return 1 + (int)rtpp_async_processes(glue_instance) + (listens ? 1 : 0);
 }
 
+static bool has_database(void)
+{
+	return db_url != NULL && *db_url != '\0';
+}
+
+static bool has_read_database = false;
+
+bool glue_knows_sets(void)
+{
+	return !has_database() || has_read_database;
+}
+
+/* Faults of one parameter have been gathered; here is what several make together. */
+static int check_together(void)
+{
+	int result = glue_host_init();
+
+	if(glue_journal_init() < 0)
+		result = -1;
+	if(glue_events_init() < 0)
+		result = -1;
+	if(has_database())
+		rtpp_set_text(glue_instance, "db_url", glue_bytes_of_cstring(db_url));
+	return result;
+}
+
+static int configure(int result)
+{
+	if(rtpp_configure(glue_instance) != RTPP_OK)
+		result = -1;
+	if(rtpp_async_in_workers(glue_instance) && !async_task_workers_active()) {
+		glue_journal_fault("parameter rtpproxy_async_continue: \"workers\": the core has none, async_workers is 0");
+		result = -1;
+	}
+	return result;
+}
+
+int glue_check_parameters(void)
+{
+	int result = check_together();
+
+	if(has_database() && glue_db_check(db_url) < 0)
+		result = -1;
+	return configure(result);
+}
+
+void glue_check_uses(bool knows_nodes)
+{
+	rtpp_script script = {
+			.has_timeout_route = glue_event_has_route(RTPP_EVENT_TIMEOUT),
+			.hears_timeouts = glue_event_is_wanted(RTPP_EVENT_TIMEOUT),
+			.has_callback = glue_events_have_callback(),
+			.has_engine = sr_kemi_eng_get() != NULL,
+			.has_timeout_tag = glue_host_has_timeout_tag(),
+			/* Nobody can look into a script of KEMI. */
+			.chooses_sets = glue_chooses_sets() || sr_kemi_eng_get() != NULL,
+	};
+
+	rtpp_check_script(glue_instance, &script, knows_nodes);
+}
+
 static int mod_init(void)
 {
 	int result;
 
+	glue_check_is_over();
 	glue_log_version();
-	result = glue_host_init();
-
-	if(glue_journal_init() < 0)
-		result = -1;
-	glue_events_init();
-	if(db_url != NULL && *db_url != '\0') {
-		rtpp_set_text(glue_instance, "db_url", glue_bytes_of_cstring(db_url));
+	result = check_together();
+	if(has_database()) {
 		if(glue_load_pool() < 0)
 			result = -1;
+		has_read_database = result >= 0;
 	}
-	if(rtpp_configure(glue_instance) != RTPP_OK || result < 0)
+	if(configure(result) < 0)
 		return -1;
-	if(rtpp_async_in_workers(glue_instance) && !async_task_workers_active()) {
-		glue_journal_fault("parameter rtpproxy_async_continue: \"workers\": the core has none, async_workers is 0");
-		return -1;
-	}
 	if(share() < 0 || glue_counters_init() < 0 || glue_postponed_init() < 0)
 		return -1;
 	/* What such a script will ask for shows when it does. */
@@ -163,6 +226,8 @@ static int start_monitor(void)
 		return 0;
 	if(cfg_child_init() < 0 || (!has_events && rtpp_attach(glue_instance) != RTPP_OK))
 		exit(1);
+	if(has_events)
+		glue_events_ask();
 	rtpp_run_monitor(glue_instance);
 	exit(0);
 }
@@ -213,6 +278,8 @@ static int child_init(int rank)
 	if(rank == PROC_INIT) {
 		glue_host_bind_tm();
 		glue_dialog_bind();
+		/* By now the script is read. */
+		glue_check_uses(true);
 		return 0;
 	}
 	if(rank == PROC_MAIN && (start_monitor() < 0 || start_async() < 0 || start_notify() < 0))
@@ -222,6 +289,8 @@ static int child_init(int rank)
 
 static void destroy(void)
 {
+	/* A configuration that cannot be parsed ends here, too. */
+	glue_check();
 	rtpp_destroy(glue_instance);
 	if(shared != NULL)
 		shm_free(shared);
@@ -248,5 +317,8 @@ int mod_register(char *path, int *dlflags, void *p1, void *p2)
 	glue_journal_look();
 	if(rtpp_create(&glue_host_services, &glue_instance) != RTPP_OK)
 		return -1;
-	return sr_kemi_modules_add(glue_kemi_exports);
+	if(sr_kemi_modules_add(glue_kemi_exports) < 0)
+		return -1;
+	glue_check_at_exit();
+	return 0;
 }

@@ -25,98 +25,31 @@ static int text_of(struct sip_msg *msg, char *param, rtpp_bytes *out)
 	return 0;
 }
 
-static int fixup_set(void **param, int param_no)
-{
-	char *text = (char *)*param;
-	str name = {text, (int)strlen(text)};
-	fparam_t *fixed;
-
-	(void)param_no;
-	/* Nothing may stand behind the variable. */
-	if((*text == '$' && pv_locate_name(&name) != name.len) || fix_param_types(FPARAM_INT | FPARAM_PVS, param) != 0) {
-		LM_ERR("set_rtp_proxy_set: \"%s\" is neither a number nor a variable\n", text);
-		return E_CFG;
-	}
-	fixed = (fparam_t *)*param;
-	if(fixed->type == FPARAM_INT && rtpp_check_set(glue_instance, fixed->v.i) != RTPP_OK)
-		return E_CFG;
-	return 0;
-}
-
-/* The prompt as a format, the count as the number itself: what mohqueue passes, too. */
-static int fixup_prompt(void **param, int param_no)
-{
-	char *text = (char *)*param;
-
-	if(param_no == 1) {
-		str format = {text, (int)strlen(text)};
-		pv_elem_t *model = NULL;
-
-		if(pv_parse_format(&format, &model) < 0) {
-			LM_ERR("prompt: \"%s\" cannot be parsed\n", text);
-			return E_CFG;
-		}
-		*param = model;
-	} else {
-		char *end = NULL;
-		long count = strtol(text, &end, 10);
-
-		if(end == text || *end != '\0' || count < -1 || count > INT32_MAX) {
-			LM_ERR("prompt count: \"%s\" is not a number of -1 or more\n", text);
-			return E_CFG;
-		}
-		*param = (void *)count;
-	}
-	return 0;
-}
-
-static bool has_async_processes(void)
-{
-	if(rtpp_async_processes(glue_instance) > 0)
-		return true;
-	LM_ERR("asynchronous functions need rtpproxy_async_processes to be 1 or more\n");
-	return false;
-}
-
-/* The name of the route to go on in; one that is written out has to be there when the server starts. */
-static int fixup_async(void **param, int param_no)
-{
-	const char *text = (const char *)*param;
-
-	if(!has_async_processes())
-		return E_CFG;
-	if(param_no == 1 && strchr(text, '$') == NULL && route_lookup(&main_rt, (char *)text) < 0) {
-		LM_ERR("there is no route[%s] to go on in\n", text);
-		return E_CFG;
-	}
-	return fixup_spve_null(param, 1);
-}
-
-static int fixup_destroy_async(void **param, int param_no)
-{
-	(void)param_no;
-	/* The core asks for a function without parameters, too. */
-	if(!has_async_processes())
-		return E_CFG;
-	return param != NULL ? fixup_spve_null(param, 1) : 0;
-}
-
 /* The index of a route by its name; -1, and a line in the log, where there is none. */
 static int route_of(rtpp_bytes name)
 {
 	char text[128];
 	int route = -1;
+	size_t i;
 
 	if(name.length > 0 && name.length < sizeof(text)) {
 		memcpy(text, name.data, name.length);
 		text[name.length] = '\0';
 		route = route_lookup(&main_rt, text);
 	}
-	if(route < 0 || main_rt.rlist[route] == NULL) {
-		LM_ERR("there is no route to go on in of the name that is given\n");
+	if(route >= 0 && main_rt.rlist[route] != NULL)
+		return route;
+	if(name.length == 0 || name.length >= sizeof(text)) {
+		LM_ERR("the name of a route to go on in has 1 to %zu bytes, not %zu\n", sizeof(text) - 1, name.length);
 		return -1;
 	}
-	return route;
+	/* It may come out of a message. */
+	for(i = 0; i < name.length; i++) {
+		if(text[i] < ' ' || text[i] > '~')
+			text[i] = '?';
+	}
+	LM_ERR("there is no route[%s] to go on in\n", text);
+	return -1;
 }
 
 /* --- offer, answer, manage, destroy --- */
@@ -377,33 +310,33 @@ static int w_start_recording(struct sip_msg *msg, char *unused1, char *unused2)
 #define WAITING_ROUTES (REQUEST_ROUTE | FAILURE_ROUTE | TM_ONREPLY_ROUTE)
 
 cmd_export_t glue_commands[] = {
-		{"set_rtp_proxy_set", (cmd_function)w_set, 1, fixup_set, 0, ANY_ROUTE},
+		{"set_rtp_proxy_set", (cmd_function)w_set, 1, glue_fixup_set, 0, ANY_ROUTE},
 		{"rtpproxy_offer", (cmd_function)w_offer, 0, 0, 0, ANY_ROUTE},
-		{"rtpproxy_offer", (cmd_function)w_offer, 1, fixup_spve_null, 0, ANY_ROUTE},
-		{"rtpproxy_offer", (cmd_function)w_offer, 2, fixup_spve_spve, 0, ANY_ROUTE},
+		{"rtpproxy_offer", (cmd_function)w_offer, 1, glue_fixup_offer, fixup_free_spve_null, ANY_ROUTE},
+		{"rtpproxy_offer", (cmd_function)w_offer, 2, glue_fixup_offer, fixup_free_spve_spve, ANY_ROUTE},
 		{"rtpproxy_answer", (cmd_function)w_answer, 0, 0, 0, ANY_ROUTE},
-		{"rtpproxy_answer", (cmd_function)w_answer, 1, fixup_spve_null, 0, ANY_ROUTE},
-		{"rtpproxy_answer", (cmd_function)w_answer, 2, fixup_spve_spve, 0, ANY_ROUTE},
+		{"rtpproxy_answer", (cmd_function)w_answer, 1, glue_fixup_answer, fixup_free_spve_null, ANY_ROUTE},
+		{"rtpproxy_answer", (cmd_function)w_answer, 2, glue_fixup_answer, fixup_free_spve_spve, ANY_ROUTE},
 		{"rtpproxy_manage", (cmd_function)w_manage, 0, 0, 0, ANY_ROUTE},
-		{"rtpproxy_manage", (cmd_function)w_manage, 1, fixup_spve_null, 0, ANY_ROUTE},
-		{"rtpproxy_manage", (cmd_function)w_manage, 2, fixup_spve_spve, 0, ANY_ROUTE},
+		{"rtpproxy_manage", (cmd_function)w_manage, 1, glue_fixup_manage, fixup_free_spve_null, ANY_ROUTE},
+		{"rtpproxy_manage", (cmd_function)w_manage, 2, glue_fixup_manage, fixup_free_spve_spve, ANY_ROUTE},
 		{"rtpproxy_destroy", (cmd_function)w_destroy, 0, 0, 0, ANY_ROUTE},
-		{"rtpproxy_destroy", (cmd_function)w_destroy, 1, fixup_spve_null, 0, ANY_ROUTE},
+		{"rtpproxy_destroy", (cmd_function)w_destroy, 1, glue_fixup_destroy, fixup_free_spve_null, ANY_ROUTE},
 		{"unforce_rtp_proxy", (cmd_function)w_destroy, 0, 0, 0, ANY_ROUTE},
-		{"unforce_rtp_proxy", (cmd_function)w_destroy, 1, fixup_spve_null, 0, ANY_ROUTE},
-		{"rtpproxy_offer_async", (cmd_function)w_offer_async1, 1, fixup_async, 0, WAITING_ROUTES},
-		{"rtpproxy_offer_async", (cmd_function)w_offer_async2, 2, fixup_async, 0, WAITING_ROUTES},
-		{"rtpproxy_offer_async", (cmd_function)(void *)w_offer_async, 3, fixup_async, 0, WAITING_ROUTES},
-		{"rtpproxy_answer_async", (cmd_function)w_answer_async1, 1, fixup_async, 0, WAITING_ROUTES},
-		{"rtpproxy_answer_async", (cmd_function)w_answer_async2, 2, fixup_async, 0, WAITING_ROUTES},
-		{"rtpproxy_answer_async", (cmd_function)(void *)w_answer_async, 3, fixup_async, 0, WAITING_ROUTES},
-		{"rtpproxy_manage_async", (cmd_function)w_manage_async1, 1, fixup_async, 0, WAITING_ROUTES},
-		{"rtpproxy_manage_async", (cmd_function)w_manage_async2, 2, fixup_async, 0, WAITING_ROUTES},
-		{"rtpproxy_manage_async", (cmd_function)(void *)w_manage_async, 3, fixup_async, 0, WAITING_ROUTES},
-		{"rtpproxy_destroy_async", (cmd_function)w_destroy_async, 0, fixup_destroy_async, 0, ANY_ROUTE},
-		{"rtpproxy_destroy_async", (cmd_function)w_destroy_async, 1, fixup_destroy_async, 0, ANY_ROUTE},
-		{"rtpproxy_stream2uac", (cmd_function)w_stream2uac, 2, fixup_prompt, 0, ANY_ROUTE},
-		{"rtpproxy_stream2uas", (cmd_function)w_stream2uas, 2, fixup_prompt, 0, ANY_ROUTE},
+		{"unforce_rtp_proxy", (cmd_function)w_destroy, 1, glue_fixup_destroy, fixup_free_spve_null, ANY_ROUTE},
+		{"rtpproxy_offer_async", (cmd_function)w_offer_async1, 1, glue_fixup_offer_async, 0, WAITING_ROUTES},
+		{"rtpproxy_offer_async", (cmd_function)w_offer_async2, 2, glue_fixup_offer_async, 0, WAITING_ROUTES},
+		{"rtpproxy_offer_async", (cmd_function)(void *)w_offer_async, 3, glue_fixup_offer_async, 0, WAITING_ROUTES},
+		{"rtpproxy_answer_async", (cmd_function)w_answer_async1, 1, glue_fixup_answer_async, 0, WAITING_ROUTES},
+		{"rtpproxy_answer_async", (cmd_function)w_answer_async2, 2, glue_fixup_answer_async, 0, WAITING_ROUTES},
+		{"rtpproxy_answer_async", (cmd_function)(void *)w_answer_async, 3, glue_fixup_answer_async, 0, WAITING_ROUTES},
+		{"rtpproxy_manage_async", (cmd_function)w_manage_async1, 1, glue_fixup_manage_async, 0, WAITING_ROUTES},
+		{"rtpproxy_manage_async", (cmd_function)w_manage_async2, 2, glue_fixup_manage_async, 0, WAITING_ROUTES},
+		{"rtpproxy_manage_async", (cmd_function)(void *)w_manage_async, 3, glue_fixup_manage_async, 0, WAITING_ROUTES},
+		{"rtpproxy_destroy_async", (cmd_function)w_destroy_async, 0, glue_fixup_destroy_async, 0, ANY_ROUTE},
+		{"rtpproxy_destroy_async", (cmd_function)w_destroy_async, 1, glue_fixup_destroy_async, 0, ANY_ROUTE},
+		{"rtpproxy_stream2uac", (cmd_function)w_stream2uac, 2, glue_fixup_prompt, 0, ANY_ROUTE},
+		{"rtpproxy_stream2uas", (cmd_function)w_stream2uas, 2, glue_fixup_prompt, 0, ANY_ROUTE},
 		{"rtpproxy_stop_stream2uac", (cmd_function)w_stop_stream2uac, 0, 0, 0, ANY_ROUTE},
 		{"rtpproxy_stop_stream2uas", (cmd_function)w_stop_stream2uas, 0, 0, 0, ANY_ROUTE},
 		{"start_recording", (cmd_function)w_start_recording, 0, 0, 0, ANY_ROUTE},

@@ -43,7 +43,7 @@ extension rtpp_host {
 }
 
 /// Lends a C string.
-private func withText<Result>(_ text: UnsafePointer<CChar>, _ body: (Span<UInt8>) -> Result) -> Result {
+func withText<Result>(_ text: UnsafePointer<CChar>, _ body: (Span<UInt8>) -> Result) -> Result {
     // SAFETY: the glue passes a literal, which is terminated.
     var length = 0
     while unsafe text[length] != 0 { length &+= 1 }
@@ -123,7 +123,7 @@ public func rtpp_configure(_ handle: OpaquePointer?) -> rtpp_status {
         module.settings.finish()
         let host = Host(module.host)
         for warning in module.settings.warnings { host.log(.warning, warning.span) }
-        for fault in module.settings.faults { host.report(.badParameter, .error, fault.span) }
+        module.reportFaults()
         guard module.settings.faults.isEmpty else { return .RTPP_BAD_CONFIGURATION }
         if !module.lifeCycle.isConfigured { module.lifeCycle = .configured }
         return .RTPP_OK

@@ -11,6 +11,8 @@ import SharedState
 @safe struct Module: ~Copyable {
     let host: rtpp_host
     var settings = Settings()
+    /// How many of its faults are in the log.
+    private var reportedFaults = 0
     var lifeCycle = LifeCycle.gathering
     /// Where notifications arrive, until the process that listens takes it.
     var notifications: Notifications?
@@ -26,6 +28,14 @@ import SharedState
     var isInCallback = false
 
     init(host: rtpp_host) { self.host = host }
+
+    /// Logs the faults of the parameters that have not been logged, and says how many.
+    @discardableResult mutating func reportFaults() -> Int {
+        let faults = settings.faults.dropFirst(reportedFaults)
+        for fault in faults { Host(host).report(.badParameter, .error, fault.span) }
+        reportedFaults = settings.faults.count
+        return faults.count
+    }
 }
 
 /// How far a process has come. It only ever goes on, and ends with rtpp_destroy.

@@ -42,6 +42,7 @@ import Testing
         ("2147483647 == udp:a:1", ["2147483647 udp:a:1 1"]),
         ("udp:a:1=2 udp:b:2=0 udp:c:3=1000000", ["0 udp:a:1 2", "0 udp:b:2 0", "0 udp:c:3 1000000"]),
         ("3 == udp:a:1=2 udp:a:1=5", ["3 udp:a:1 2", "3 udp:a:1 5"]),
+        ("22=3", ["0 22 3"]), ("22=3 udp:a:1", ["0 22 3", "0 udp:a:1 1"]), ("/run/a,b;c", ["0 /run/a,b;c 1"]),
         ("", []), ("  \t ", []),
     ])
     func aValueIsASetAndItsNodes(_ text: String, _ expected: [String]) throws {
@@ -66,6 +67,11 @@ import Testing
         ("udp:a:1=1.5", "udp:a:1=1.5", "the weight behind = is not a number of 0..1000000"),
         ("udp:a:1=1000001", "udp:a:1=1000001", "the weight behind = is not a number of 0..1000000"),
         ("udp:a:1=4294967297", "udp:a:1=4294967297", "the weight behind = is not a number of 0..1000000"),
+        ("1=udp:a:1", "1=udp:a:1", "behind a set id stands ==, not ="),
+        (" 1 = udp:a:1 udp:b:2 ", "1 = udp:a:1 udp:b:2", "behind a set id stands ==, not ="),
+        ("udp:a:1,udp:b:2", "udp:a:1,udp:b:2", "blanks stand between RTPProxies, not , or ;"),
+        ("udp:a:1=2,udp:b:2", "udp:a:1=2,udp:b:2", "blanks stand between RTPProxies, not , or ;"),
+        ("udp:a:1; udp:b:2", "udp:a:1;", "blanks stand between RTPProxies, not , or ;"),
         ("udp:a:1 =2", "=2", "empty URL"), ("=", "=", "the weight behind = is not a number of 0..1000000"),
         ("sctp:a:1", "sctp:a:1", "unknown scheme, not udp:, udp6:, unix:, cunix:, tcp: or tcp6:"),
         ("udp:a:x", "udp:a:x", "port is neither a number of 1..65535 nor a service that this system knows"),

@@ -21,6 +21,14 @@ extension Difference {
             },
             holds: { stock, ours in ours[.code] == ["refuses"] }),
         Difference(
+            "flags that are none", .configuration,
+            """
+            **Flags and addresses that are written out** and fail with each message are refused at start; the other
+            module starts, and its function returns -1 or writes a broken address.
+            """,
+            in: [.code], where: { $0.named("start/script rtpproxy_offer(\"q\")") },
+            holds: { _, ours in ours[.code] == ["refuses"] }),
+        Difference(
             "weight that is no number", .configuration,
             """
             **A weight that is no number** is refused at start; the other module takes it as 0.

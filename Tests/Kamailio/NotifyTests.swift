@@ -255,7 +255,7 @@ private struct Sendables: @unchecked Sendable {
             "tcp:*:4000": "has no address",
             "tcp:127.0.0.1:99999": "port is neither a number",
             "tcp:192.0.2.1:4000": "rtpproxy_notify_listen",
-            "unix:/nonexistent/folder/socket": "no such socket",
+            "unix:/nonexistent/folder/socket": "its folder does not exist",
             "unix:\(file)": "a file that is no socket is in the way",
         ]
         for (value, reason) in values {

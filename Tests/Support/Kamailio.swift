@@ -105,6 +105,19 @@ public final class Kamailio: Sendable {
         return kamailio.log
     }
 
+    /// Whether `kamailio -c` is content with a configuration, and what it says.
+    public static func check(_ configuration: KamailioConfiguration) throws -> (isContent: Bool, log: String) {
+        var configuration = configuration
+        configuration.options.append("-c")
+        let kamailio = try Kamailio(launching: configuration)
+        waitUntil(20) { !kamailio.process.isRunning }
+        guard case .exited(let status)? = kamailio.process.poll() else {
+            kamailio.process.terminate()
+            throw HarnessError("kamailio -c did not end by itself:\n\(kamailio.log.suffix(2000))")
+        }
+        return (status == 0, kamailio.log)
+    }
+
     /// Whether this machine lets tests make PID namespaces.
     public static let canBeFirstProcess: Bool =
         (try? ChildProcess.run("sh", ["-c", "unshare --pid --fork --mount-proc true && echo yes"]).output)?

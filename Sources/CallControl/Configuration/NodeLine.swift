@@ -31,6 +31,8 @@ enum NodeLine {
             guard !rest.isEmpty else {
                 throw NodeLineFault(range: text.trimmed(text.all), reason: "no RTPProxy behind ==")
             }
+        } else if hasSingleEquals(text, rest) {
+            throw NodeLineFault(range: rest, reason: "behind a set id stands ==, not =")
         }
         var entries: [NodeDefinition] = []
         var fields = FieldCursor(in: rest)
@@ -49,12 +51,16 @@ enum NodeLine {
             urlEnd = equals
             let digits = ByteRange(from: equals &+ 1, to: field.end)
             guard let number = Decimal.parse(text, digits, maximum: maximumWeight) else {
-                throw NodeLineFault(range: field, reason: "the weight behind = is not a number of 0..1000000")
+                throw NodeLineFault(
+                    range: field,
+                    reason: separatorFault(text, field) ?? "the weight behind = is not a number of 0..1000000")
             }
             weight = number
         }
         let url = ByteRange(from: field.start, to: urlEnd)
-        if let reason = urlFault(text, url) { throw NodeLineFault(range: field, reason: reason) }
+        if let reason = urlFault(text, url) {
+            throw NodeLineFault(range: field, reason: separatorFault(text, field) ?? reason)
+        }
         var bytes: [UInt8] = []
         bytes.append(text, url)
         return NodeDefinition(setID: setID, url: bytes, weight: weight, index: UInt32(clamping: index))
@@ -68,6 +74,23 @@ enum NodeLine {
         } catch {
             return error.text
         }
+    }
+
+    /// What to say of an entry that is wrong and looks like several of them.
+    private static func separatorFault(_ text: Span<UInt8>, _ field: ByteRange) -> StaticString? {
+        let separators = [UInt8(ascii: ","), UInt8(ascii: ";")]
+        guard separators.contains(where: { text.firstIndex(of: $0, in: field) != nil }) else { return nil }
+        return "blanks stand between RTPProxies, not , or ;"
+    }
+
+    /// Whether a number and one `=` stand in front of something that is no weight.
+    private static func hasSingleEquals(_ text: Span<UInt8>, _ range: ByteRange) -> Bool {
+        guard let equals = text.firstIndex(of: UInt8(ascii: "="), in: range) else { return false }
+        let name = text.trimmed(ByteRange(from: range.start, to: equals))
+        guard Decimal.parse(text, name, maximum: maximumSetID) != nil else { return false }
+        var behind = FieldCursor(in: ByteRange(from: equals &+ 1, to: range.end))
+        guard let first = behind.next(in: text) else { return false }
+        return Decimal.parse(text, first, maximum: maximumWeight) == nil
     }
 
     /// Offset of the first `==`.

@@ -64,6 +64,9 @@ package struct Settings {
     private var hasSockets = false
     private var hasTimeoutSeconds = false
     private var hasTimeoutMilliseconds = false
+    /// Where the parameter stands that is being taken, and where rtpproxy_tout_ms did; empty: not known.
+    private var place: [UInt8] = []
+    private var millisecondsPlace: [UInt8] = []
 
     package init() {}
 
@@ -97,6 +100,9 @@ package struct Settings {
         let (quarter, overflow) = UInt64(clamping: timeoutMilliseconds).multipliedReportingOverflow(by: 250_000)
         return overflow ? UInt64.max / 2 : quarter
     }
+
+    /// Says where the parameters that follow stand, for the faults.
+    package mutating func setPlace(_ text: Span<UInt8>) { place = copy(text) }
 
     /// Takes a parameter that is text. False where there is none of this name.
     package mutating func set(_ parameter: Span<UInt8>, text value: Span<UInt8>) -> Bool {
@@ -143,6 +149,7 @@ package struct Settings {
         } else if parameter.equals(parameter.all, "rtpproxy_tout_ms") {
             timeoutMilliseconds = inRange("rtpproxy_tout_ms", value, 1...Int.max)
             hasTimeoutMilliseconds = true
+            millisecondsPlace = place
         } else if parameter.equals(parameter.all, "rtpproxy_ping_interval") {
             pingSeconds = inRange("rtpproxy_ping_interval", value, 0...86_400)
         } else if parameter.equals(parameter.all, "rtpproxy_hedging") {
@@ -201,6 +208,9 @@ package struct Settings {
                 index: UInt32(clamping: nodes.count)))
         return true
     }
+
+    /// Whether the sets come from a database.
+    package var hasDatabase: Bool { usesDatabase }
 
     /// Whether there is a set of this id.
     package func hasSet(_ id: Int64) -> Bool { nodes.contains { Int64($0.setID) == id } }
@@ -281,6 +291,7 @@ package struct Settings {
         if hasTimeoutSeconds, hasTimeoutMilliseconds {
             var digits: [UInt8] = []
             digits.append(decimal: timeoutMilliseconds)
+            place = millisecondsPlace
             fault("rtpproxy_tout_ms", digits.span, digits.span.all, "rtpproxy_tout is given, too")
         }
         // Who listens wants to hear.
@@ -329,6 +340,11 @@ package struct Settings {
         line.append(printable: text, range, limit: 300)
         line.append("\": ")
         line.append(reason)
+        if !place.isEmpty {
+            line.append(" (")
+            line.append(printable: place.span, place.span.all, limit: 200)
+            line.append(")")
+        }
         return line
     }
 

@@ -74,7 +74,8 @@ package struct Notifications: ~Copyable {
             line.append("parameter rtpproxy_notify_listen: \"")
             line.append(printable: text.span, text.span.all, limit: 300)
             line.append("\": ")
-            line.append(error.text)
+            // A socket is made, its folder is not.
+            line.append(url.scheme.isUnix && error == .system(.noFile) ? "its folder does not exist" : error.text)
             throw NotifyError(line: line)
         }
     }
