@@ -5,9 +5,9 @@
 #
 # usage: setup.sh install [basics]
 #        setup.sh look [databases|packages|memory]
-# install: all of it; basics: what the module, its demo and `make test` need. Asks nothing. Run again it finds
-# everything there, and says nothing. look: installs nothing, and fails with one line where something is missing of the
-# basics, or of what `make test-db`, `make test-package` or `make valgrind` need besides.
+# install: all of it; basics: what the module and its demo need. Asks nothing. Run again it finds everything there, and
+# says nothing. look: installs nothing, and fails with one line where something is missing of the basics and of what
+# `make test` needs besides, or of what `make test-db`, `make test-package` or `make valgrind` need.
 set -eu
 action=${1:?install or look}
 part=${2:-}
@@ -18,6 +18,8 @@ venv=$root/.cache/venv
 basics='kamailio kamailio-sqlite-modules sqlite3 sip-tester iproute2 python3-venv
 	gcc g++ libc6-dev libsystemd-dev pkg-config binutils make dpkg-dev ca-certificates
 	clang-format curl chromium faketime gdb systemd libseccomp2 lowdown'
+# Phones that tests call with, and the languages of scripts.
+phones='baresip-core linphone-cli kamailio-lua-modules kamailio-python3-modules'
 # PostgreSQL, and MariaDB's programs without its service.
 databases='kamailio-mysql-modules kamailio-postgres-modules mariadb-server-core mariadb-client postgresql util-linux'
 # A Debian to install a package in, what looks at packages, and at manual pages.
@@ -36,8 +38,9 @@ if ! command -v swift >/dev/null; then
 fi
 
 case $action:$part in
-	install:basics | look:) packages=$basics ;;
-	install:) packages="$basics $databases $packaging $memory" ;;
+	install:basics) packages=$basics ;;
+	look:) packages="$basics $phones" ;;
+	install:) packages="$basics $phones $databases $packaging $memory" ;;
 	look:databases) packages="$basics $databases" ;;
 	look:packages) packages="$basics $packaging" ;;
 	look:memory) packages="$basics $memory" ;;

@@ -66,6 +66,8 @@ public struct KamailioConfiguration: Sendable {
 
     /// A complete kamailio.cfg, as a user would write it; nil: one is made of the parts above.
     public var complete: String?
+    /// Whether a complete one listens where it says, or where Kamailio does by itself; it has a network of its own then.
+    public var listensAsWritten = false
 
     /// A complete kamailio.cfg of a port, the path of the control socket and that of rtpproxy.so; nil: one is made of
     /// the parts above.
@@ -95,11 +97,11 @@ public struct KamailioConfiguration: Sendable {
         let listens = complete.split(separator: "\n").contains {
             $0.drop { $0 == " " || $0 == "\t" }.hasPrefix("listen")
         }
-        return (listens ? complete : "listen=udp:127.0.0.1:5060\ndisable_tcp=yes\n" + complete).split(
-            separator: "\n", omittingEmptySubsequences: false
-        ).flatMap { line -> [String] in
+        let start =
+            listensAsWritten ? "log_stderror=yes\n" : listens ? "" : "listen=udp:127.0.0.1:5060\ndisable_tcp=yes\n"
+        return (start + complete).split(separator: "\n", omittingEmptySubsequences: false).flatMap { line -> [String] in
             let start = line.drop { $0 == " " || $0 == "\t" }
-            if start.hasPrefix("listen") {
+            if start.hasPrefix("listen"), !listensAsWritten {
                 let host = Self.loopback(ofListenLine: String(line))
                 let listener = "\(line.contains("tcp:") ? "tcp" : "udp"):\(host):\(port)"
                 if listeners.contains(listener) { return [] }

@@ -24,12 +24,13 @@ public final class RealRelay: MediaRelay {
     }
 
     /// Starts it and waits until it answers `V`. Media goes through `address`. `options`: further ones of RTPProxy.
-    public init(_ address: String = "127.0.0.1", options: [String] = []) throws {
+    /// `port`: of its udp control socket, where it has a network of its own; nil: one that is free.
+    public init(_ address: String = "127.0.0.1", options: [String] = [], port: UInt16? = nil) throws {
         guard FileManager.default.isExecutableFile(atPath: Self.python) else {
             throw HarnessError("no RTPProxy: \(Self.python) is not there, run make setup first")
         }
         folder = try TemporaryFolder()
-        control = Endpoint(.ipv4, try FreePort.next())
+        control = Endpoint(.ipv4, try port ?? FreePort.next())
         url = "udp:\(control)"
         unixURL = "unix:\(folder.file("control"))"
         lastingURL = "cunix:\(folder.file("lasting"))"

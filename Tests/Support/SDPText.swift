@@ -36,6 +36,22 @@ public enum SDPText {
         return Endpoint(String(address), port)
     }
 
+    /// Where a description wants each of its streams.
+    public static func mediaAddresses(of sdp: String) throws -> [Endpoint] {
+        var (session, ports, hosts): (String?, [UInt16], [String]) = (nil, [], [])
+        for line in sdp.replacingOccurrences(of: "\r\n", with: "\n").split(separator: "\n") {
+            let words = line.split(separator: " ")
+            if line.hasPrefix("m="), words.count > 1, let port = UInt16(words[1]) {
+                ports.append(port)
+                hosts.append(session ?? "")
+            } else if line.hasPrefix("c="), let host = words.last {
+                if hosts.isEmpty { session = String(host) } else { hosts[hosts.count - 1] = String(host) }
+            }
+        }
+        guard !ports.isEmpty, !hosts.contains("") else { throw HarnessError("no media addresses in \(sdp)") }
+        return zip(hosts, ports).map { Endpoint($0, $1) }
+    }
+
     /// Lines joined to a body, the last one with its line end too.
     public static func text(_ lines: some Sequence<String>) -> String {
         lines.map { $0 + "\r\n" }.joined()
