@@ -121,7 +121,7 @@ struct RoutedCall {
 
     @Test func eachSaysWhatItIsForWhatToChangeAndWhichModulesItNeeds() throws {
         let names = try Example.names()
-        #expect(names.count == 11)
+        #expect(names.count == 12)
         let readme = try Readme.text()
         for name in names {
             let isListed = readme.contains("`examples/\(name)`")
@@ -259,6 +259,37 @@ struct RoutedCall {
                 try call.hangUp()
                 #expect(relay.commands(of: call.call.id).map(\.verb) == ["U", "L", "D"])
             }
+        }
+    }
+
+    @Test(arguments: [1, 2, 0]) func icePhonesGetTheRelaysCandidatesOrNone(ice: Int) throws {
+        let relay = try ScriptedRelay()
+        let phones = [try UserAgent("alice"), try UserAgent("bob")]
+        let own = ["a=ice-ufrag:abcd", "a=candidate:1 1 UDP 2113929471 192.0.2.10 5004 typ host"]
+        let changes = [
+            ("#!define ICE 1", "#!define ICE \(ice)"), (#"^c=IN IP4 192\.0\.2\.1["#, #"^c=IN IP4 192\.0\.2\.77["#),
+        ]
+        try Example.run("ice-phones.cfg", relays: [relay], changes) { kamailio in
+            for phone in phones { try Example.register(phone, kamailio) }
+            let sdp = SDPText.audio(extra: own)
+            let call = try RoutedCall(
+                Call(through: kamailio.endpoint, caller: phones[0], callee: phones[1]), sdp: sdp, answer: sdp)
+            for message in [call.invite, call.answer] {
+                #expect(message.lines.contains(Self.rewritten))
+                let lines = message.lines.filter { $0.hasPrefix("a=ice") || $0.hasPrefix("a=candidate") }
+                let relayed = lines.filter { $0.hasSuffix(" typ relay") }
+                #expect(relayed.count == (ice == 0 ? 0 : 2), "\(lines)")
+                #expect(lines.filter(own.contains) == (ice == 0 ? [] : own), "\(lines)")
+                let first = relayed.first?.split(separator: " ")[3]
+                #expect(first == (ice == 0 ? nil : ice == 1 ? "2147483647" : "16777215"))
+            }
+            // What names the relay as the phone's own place is passed on as it is.
+            let chosen = SDPText.audio("192.0.2.77", port: 40_000, extra: own)
+            let further = try call.deliver("INVITE", sdp: chosen)
+            #expect(further.text == chosen)
+            #expect(try call.call.reply(to: further, sdp: chosen).text == chosen)
+            try call.hangUp()
+            #expect(relay.commands(of: call.call.id).map(\.verb) == ["U", "L", "D"])
         }
     }
 

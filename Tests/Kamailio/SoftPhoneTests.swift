@@ -146,6 +146,73 @@ private func relayed(_ relay: RealRelay) -> [(callee: Int, caller: Int)] {
         }
     }
 
+    /// A phone in a third network, which reaches nothing but Kamailio and the relay.
+    private func secluded(_ network: ExampleNetwork) throws -> NetworkNamespace {
+        let third = try NetworkNamespace()
+        try network.cable.near.run(
+            """
+            ip link add third type veth peer name cable netns \(third.processID)
+            ip addr add 198.51.100.1/24 dev third && ip link set third up
+            echo 0 >/proc/sys/net/ipv4/ip_forward
+            """)
+        try third.run(
+            """
+            ip addr add 198.51.100.10/24 dev cable && ip link set cable up && ip route add default via 198.51.100.1
+            """)
+        return third
+    }
+
+    /// The phones do ICE, and do not send at all where nobody answers it. Those that cannot reach each other do not
+    /// hear each other but through the relay, whichever priority it has.
+    @Test(
+        .enabled(if: Baresip.isInstalled, "baresip is not installed: make setup"),
+        arguments: [1, 2], [true, false])
+    func baresipsWithICEHearEachOther(ice: Int, areApart: Bool) throws {
+        let text = try Example.text("ice-phones.cfg")
+        #expect(text.contains("#!define ICE 1\n"))
+        let changed = text.replacingOccurrences(of: "#!define ICE 1", with: "#!define ICE \(ice)")
+        let account = ["answermode=auto", "medianat=ice"]
+        let make: (ExampleNetwork) throws -> [any SoftPhone] = { network in
+            let far = network.cable.far
+            let third = areApart ? try secluded(network) : far
+            return [
+                try Baresip("alice", at: "192.0.2.10", registrar: "192.0.2.1", in: far, account: account),
+                try Baresip(
+                    "bob", at: areApart ? "198.51.100.10" : "192.0.2.10", registrar: "192.0.2.1", in: third,
+                    account: account),
+            ]
+        }
+        try run(changed, relay: ("192.0.2.1", []), far: ["192.0.2.10/24"], phones: make) { phones, relay in
+            try phones[0].type("/dial \(phones[1].address)")
+            try phones[0].expect("Call established")
+            try phones[0].expect("connectivity check is complete", count: 2)
+            // Whether or not a further offer says what was chosen, it goes on.
+            for _ in 0..<4 { #expect(phones[0].hearsATone() && phones[1].hearsATone()) }
+            try phones[1].type("/hangup")
+            try phones[0].expect("session closed")
+            #expect(waitUntil(10) { relayed(relay).count == 2 })
+            let counts = relayed(relay)
+            // 2, and a way to each other: checks alone go through the relay. 1: which pair a phone takes first of those
+            // that work is its own choice.
+            if areApart { #expect(counts.allSatisfy { $0.callee > 50 && $0.caller > 50 }, "\(counts)") }
+            if !areApart, ice == 2 { #expect(counts.allSatisfy { $0.callee < 20 && $0.caller < 20 }, "\(counts)") }
+        }
+    }
+
+    @Test(.enabled(if: Baresip.isInstalled, "baresip is not installed: make setup"))
+    func baresipsWithICEAreSilentWithoutCandidatesOfTheRelay() throws {
+        let text = try PackageFolder.fixture("readme/kamailio.cfg")
+        let account = ["answermode=auto", "medianat=ice"]
+        try run(text, phones: { [try baresip($0, "alice", account), try baresip($0, "bob", account)] }) {
+            phones, relay in
+            try phones[0].type("/dial \(phones[1].address)")
+            try phones[0].expect("ICE not supported by peer")
+            try phones[1].type("/hangup")
+            #expect(waitUntil(10) { relayed(relay).count == 2 })
+            #expect(relayed(relay).allSatisfy { $0.callee == 0 && $0.caller == 0 })
+        }
+    }
+
     /// Scenarios of sipp that check each message: Tests/Fixtures/sipp.
     @Test(.enabled(if: (try? ChildProcess.run("sipp", ["-v"])) != nil, "sipp is not installed: make setup"))
     func sippCallsPutsOnHoldTakesBackAndHangsUp() throws {
