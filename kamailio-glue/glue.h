@@ -102,6 +102,8 @@ void glue_tm_reply_route_begins(struct cell *transaction);
 void glue_tm_reply_route_ends(struct cell *transaction, const struct sip_msg *reply);
 /* Gives the transaction back what it had before a reply was put in: a wait for another module, a CANCEL, a failure. */
 void glue_tm_restore(struct cell *transaction);
+/* Whether a 200 to an INVITE that comes once more goes out without any reply route: with the callee's own media. */
+bool glue_tm_forwards_copies(void);
 
 /* journal.c: reports for the log, and for journald beside it where that is wanted and there. */
 int glue_journal_set_wish(modparam_t type, void *value);

@@ -205,6 +205,9 @@ static int mod_init(void)
 		default:
 			return -1;
 	}
+	if(glue_tm_forwards_copies())
+		LM_WARN("tm passes a 200 that is sent again on without its reply route, and its media go past RTPProxy: "
+				"set modparam(\"tm\", \"reply_matching\", 0)\n");
 	register_procs(own_processes());
 	cfg_register_child(own_processes());
 	return 0;

@@ -8,6 +8,8 @@
 
 #include "modules/tm/lock.h"
 
+#include "core/sr_module.h"
+
 #define FIELD(type, name) (((type *)NULL)->name)
 #define HAS_TYPE(field, type) __builtin_types_compatible_p(__typeof__(field), type)
 
@@ -221,4 +223,16 @@ void glue_tm_restore(struct cell *transaction)
 		transaction->async_backup = before.state;
 		transaction->flags |= T_ASYNC_SUSPENDED;
 	}
+}
+
+/* --- settings --- */
+
+/* From Kamailio 6.1.4 on, where this is not 0, tm looks for no transaction of a 200 that comes once more. */
+bool glue_tm_forwards_copies(void)
+{
+	struct sr_module *tm = find_module_by_name("tm");
+	modparam_t type = 0;
+	const int *matching = tm != NULL ? find_param_export(tm, "reply_matching", PARAM_INT, &type) : NULL;
+
+	return matching != NULL && !(type & PARAM_USE_FUNC) && *matching != 0;
 }
