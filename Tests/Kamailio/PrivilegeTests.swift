@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Kamailio with the module as an unprivileged user, within what examples/systemd/kamailio-rtpproxy.service permits.
+// Kamailio with the module as an unprivileged user, within what examples/systemd/kamailio-rtpproxy.conf permits.
 
 import Foundation
 import TestSupport
@@ -9,6 +9,8 @@ import Testing
 private let canConfine = ConditionTrait.enabled(
     if: Confinement.obstacle == nil,
     "cannot confine a process here: \(Confinement.obstacle ?? "")")
+
+private let hasKamctl = FileManager.default.isExecutableFile(atPath: "/usr/sbin/kamctl")
 
 private let hasSystemdAnalyze = (try? ChildProcess.run("systemd-analyze", ["--version"]).end) == .exited(0)
 
@@ -139,18 +141,51 @@ private let hasSystemdAnalyze = (try? ChildProcess.run("systemd-analyze", ["--ve
         #expect(try confinement.run(["id", "-un"]).output == "\(Confinement.user)\n")
     }
 
-    @Test(.enabled(if: hasSystemdAnalyze, "there is no systemd-analyze"))
+    /// kamctl makes a pipe in /tmp, and Kamailio writes the answer there.
+    @Test(canConfine, .enabled(if: hasKamctl, "there is no kamctl")) func kamctlGetsItsAnswer() throws {
+        let relay = try ScriptedRelay()
+        let folder = try TemporaryFolder()
+        var confinement = try Confinement()
+        confinement.seesTemporaryFiles = true
+        let confined = confinement
+        try Stage.own([relay]) {
+            $0.confinement = confined
+            $0.writableFolders = [folder.path]
+            $0.modulesBehind.append("jsonrpcs")
+            $0.parameters.append(("jsonrpcs", "transport", "2"))
+            $0.parameters.append(("jsonrpcs", "fifo_name", "\"\(folder.file("rpc"))\""))
+        } _: { (kamailio) throws in
+            try expectConfined(kamailio)
+            let answer = try ChildProcess.run(
+                "kamctl", ["rpc", "rtpproxy.list"], environment: ["RPCFIFOPATH": folder.file("rpc")], within: 20)
+            #expect(answer.end == .exited(0) && answer.output.contains(relay.url), "\(answer)")
+        }
+    }
+
+    /// With the drop-in upon the unit of the package.
+    @Test(
+        .enabled(if: hasSystemdAnalyze, "there is no systemd-analyze"),
+        .enabled(if: FileManager.default.fileExists(atPath: Confinement.packageUnit), "Kamailio has no unit here"))
     func systemdReadsTheUnitAndFindsLittleExposed() throws {
-        let read = try ChildProcess.run("systemd-analyze", ["verify", "--man=no", Confinement.unit], within: 30)
+        let folder = try TemporaryFolder()
+        let unit = try folder.write(
+            String(contentsOfFile: Confinement.packageUnit, encoding: .utf8), to: "kamailio.service")
+        try FileManager.default.createDirectory(atPath: unit + ".d", withIntermediateDirectories: false)
+        try FileManager.default.copyItem(atPath: Confinement.unit, toPath: unit + ".d/rtpproxy.conf")
+        let read = try ChildProcess.run("systemd-analyze", ["verify", "--man=no", unit], within: 30)
         // It looks at units of this machine as well; what it says of those is not ours.
-        #expect(read.end == .exited(0) && !read.output.contains("kamailio-rtpproxy"), "\(read.output)")
+        #expect(read.end == .exited(0) && !read.output.contains("rtpproxy.conf"), "\(read.output)")
         let exposed = try ChildProcess.run(
-            "systemd-analyze", ["--no-pager", "security", "--offline=yes", "--threshold=20", Confinement.unit])
+            "systemd-analyze", ["--no-pager", "security", "--offline=yes", "--threshold=20", unit])
         #expect(exposed.end == .exited(0), "\(exposed.output.suffix(200))")
         let wanted = [
-            "ProtectSystem": "strict", "PrivateTmp": "yes", "NoNewPrivileges": "yes", "MemoryDenyWriteExecute": "yes",
-            "CapabilityBoundingSet": "", "User": "kamailio",
+            "ProtectSystem": "strict", "PrivateTmp": "no", "NoNewPrivileges": "yes", "MemoryDenyWriteExecute": "yes",
+            "CapabilityBoundingSet": "",
         ]
         for (name, value) in wanted { #expect(try Confinement.values(name) == [value]) }
+        // How it is started, by which user and with which environment, is the package's business.
+        for name in ["ExecStart", "User", "Group", "Environment", "EnvironmentFile", "RuntimeDirectory", "Type"] {
+            #expect(try Confinement.values(name) == [], "\(name)")
+        }
     }
 }

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What examples/systemd/kamailio-rtpproxy.service permits, put upon a Kamailio without systemd.
+// What examples/systemd/kamailio-rtpproxy.conf permits, put upon a Kamailio without systemd.
 
 import Foundation
 
-/// The restrictions of the unit, for a machine that systemd does not run on: Tests/Host/Programs/confine.c applies them.
+/// The restrictions of the drop-in, for a machine that systemd does not run on: Tests/Host/Programs/confine.c applies them.
 public struct Confinement: Sendable {
-    /// The unit.
-    public static let unit = "\(PackageFolder.root)/examples/systemd/kamailio-rtpproxy.service"
+    /// The drop-in for the unit of Kamailio's package.
+    public static let unit = "\(PackageFolder.root)/examples/systemd/kamailio-rtpproxy.conf"
+
+    /// That unit.
+    public static let packageUnit = "/lib/systemd/system/kamailio.service"
+    /// Whether /tmp is that of all, which can only be read; else it is a new one, which the drop-in does not ask for.
+    public var seesTemporaryFiles = false
 
     /// Which user it runs as: one that has nothing.
     public static let user = "nobody"
@@ -17,13 +22,13 @@ public struct Confinement: Sendable {
     private let program: String
     private let folder: TemporaryFolder
 
-    /// The unit's values of a name, in order; a list without a value is empty.
+    /// The drop-in's values of a name, in order; a list without a value is empty.
     public static func values(_ name: String) throws -> [String] {
         try String(contentsOfFile: unit, encoding: .utf8).split(separator: "\n")
             .filter { $0.hasPrefix("\(name)=") }.map { String($0.dropFirst(name.count + 1)) }
     }
 
-    /// Reads the unit and builds the program. Throws where this machine lacks the tools.
+    /// Reads the drop-in and builds the program. Throws where this machine lacks the tools.
     public init() throws {
         let groups = try Self.groups()
         func expanded(_ name: String) -> Set<String> {
@@ -68,6 +73,7 @@ public struct Confinement: Sendable {
     /// The command that runs `command` confined. Only `folders` may be written; they are given to the user.
     func command(_ command: [String], folders: [String]) -> [String] {
         var all = [program, Self.user]
+        if seesTemporaryFiles { all += ["-t", "keep"] }
         for folder in folders { all += ["-w", folder] }
         for family in families { all += ["-f", String(family)] }
         for call in calls { all += ["-s", call] }

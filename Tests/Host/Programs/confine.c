@@ -4,6 +4,7 @@
  *
  * confine USER [-w FOLDER]... [-f FAMILY]... [-s CALL]... COMMAND ARGUMENT...
  *   -w  a folder that may be written; it becomes the user's, and stays where it is even in the new /tmp
+ *   -t  keep: /tmp stays what it is, for reading; else it is a new one
  *   -f  the number of an address family that sockets may have
  *   -s  the name of a system call that is permitted; those that this machine does not know are passed over
  *
@@ -53,6 +54,7 @@ static int (*load)(const void *);
 static const char *folders[MOST], *calls[MOST];
 static int folder_count, call_count;
 static bool families[FAMILIES];
+static bool keeps_tmp;
 
 static void fail(const char *what)
 {
@@ -97,7 +99,7 @@ static void make_folder(const char *path)
 	}
 }
 
-/* ProtectSystem=strict and PrivateTmp=yes: everything is read-only but for /tmp, which is new, and the folders. */
+/* ProtectSystem=strict, and PrivateTmp=yes without -t: all is read-only but for a /tmp that is new, and the folders. */
 static void protect_files(uid_t user, gid_t group)
 {
 	static int trees[MOST];
@@ -110,7 +112,8 @@ static void protect_files(uid_t user, gid_t group)
 	}
 	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
 	check(syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &attributes, sizeof attributes), "read-only /");
-	check(mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,size=16m"), "new /tmp");
+	if(!keeps_tmp)
+		check(mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,size=16m"), "new /tmp");
 	for(int i = 0; i < folder_count; i++) {
 		make_folder(folders[i]);
 		check(syscall(SYS_move_mount, trees[i], "", AT_FDCWD, folders[i], MOVE_MOUNT_F_EMPTY_PATH), folders[i]);
@@ -186,6 +189,8 @@ int main(int argc, char **argv)
 		const char *value = argv[i + 1];
 		if(argv[i][1] == 'w' && folder_count < MOST)
 			folders[folder_count++] = value;
+		else if(argv[i][1] == 't' && strcmp(value, "keep") == 0)
+			keeps_tmp = true;
 		else if(argv[i][1] == 's' && call_count < MOST)
 			calls[call_count++] = value;
 		else if(argv[i][1] == 'f' && atoi(value) >= 0 && atoi(value) < FAMILIES)
