@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct ReadmeTests {
     /// The languages whose blocks are configuration or code, and must stand in a file.
-    private static let code: Set<String> = ["kamailio", "javascript", "sql"]
+    private static let code: Set<String> = ["kamailio", "javascript", "lua", "python", "sql"]
 
     /// The text of a file of the glue.
     private func glue(_ name: String) throws -> String {
