@@ -69,8 +69,10 @@ ARCHIVED := $(SWIFT_OUT)/release/RTPProxyModule.product/Objects.LinkFileList
 # What ships: all of Sources as one module of Embedded Swift. The modules that files import by name are empty ones then.
 EMBEDDED_OUT := build/embedded
 EMBEDDED_MODULES := $(patsubst %,$(EMBEDDED_OUT)/%.swiftmodule,Bytes SDP ControlProtocol SharedState Transport CallControl)
+# Nothing unwinds its frames but debuggers, who find what they need in the file of debug symbols: 60 KB less.
 EMBEDDED_SWIFT := swiftc -swift-version 6 -wmo -parse-as-library -package-name rtpproxy -suppress-warnings \
-	-enable-upcoming-feature InternalImportsByDefault -enable-experimental-feature Embedded
+	-enable-upcoming-feature InternalImportsByDefault -enable-experimental-feature Embedded \
+	-Xcc -fno-asynchronous-unwind-tables -Xcc -fno-unwind-tables
 SWIFT_SOURCES := $(sort $(shell find Sources -name '*.swift'))
 
 LINK_FLAGS := --version-script=kamailio-glue/exports.map --exclude-libs=ALL --gc-sections --build-id=sha1 \

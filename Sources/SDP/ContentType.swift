@@ -50,11 +50,30 @@ struct ContentType {
         bytes.equalsIgnoringCase(type, "multipart") && !subtype.isEmpty
     }
 
-    /// Whether a reader that passes over what is no letter in front of a type takes it for `multipart`.
-    func mayBeMultipart(_ bytes: Span<UInt8>) -> Bool {
+    /// Whether a reader that passes over blanks within a type, and over what is no letter in front of it, takes it for
+    /// `multipart`, or for `application/sdp`.
+    func mayBeMore(_ bytes: Span<UInt8>) -> Bool {
         var start = type.start
         while start < type.end, let byte = bytes.byte(at: start), !ContentType.isLetter(byte) { start &+= 1 }
-        return bytes.equalsIgnoringCase(ByteRange(from: start, to: type.end), "multipart")
+        let name = ByteRange(from: start, to: type.end)
+        if ContentType.reads(bytes, name, "multipart") == name.end { return true }
+        return ContentType.reads(bytes, name, "application") == name.end
+            && ContentType.reads(bytes, subtype, "sdp") != nil
+    }
+
+    /// Where `text`, small letters, ends in `range`, in any letter case and with blanks amid or behind it; nil where the
+    /// range begins with something else.
+    private static func reads(_ bytes: Span<UInt8>, _ range: ByteRange, _ text: StaticString) -> Int? {
+        var index = range.start
+        for place in 0..<text.utf8CodeUnitCount {
+            while index < range.end, let byte = bytes.byte(at: index), byte <= 0x20 { index &+= 1 }
+            // SAFETY: a literal has a pointer representation, and the place is below its count.
+            let wanted = unsafe text.utf8Start[place]
+            guard index < range.end, let byte = bytes.byte(at: index), lowercased(byte) == wanted else { return nil }
+            index &+= 1
+        }
+        while index < range.end, let byte = bytes.byte(at: index), byte <= 0x20 { index &+= 1 }
+        return index
     }
 
     private static func isLetter(_ byte: UInt8) -> Bool {

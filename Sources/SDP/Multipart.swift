@@ -193,7 +193,7 @@ extension BodyPart {
                     throw BodyFault(.noBoundary, in: body, at: next.start)
                 }
                 try findSDP(in: body, part.content, boundary: inner, of: body, depth: depth &- 1, found: &found)
-            } else if type.mayBeMultipart(body) {
+            } else if type.mayBeMore(body) {
                 throw BodyFault(.badPartHeaders, in: body, at: next.start)
             }
         }
