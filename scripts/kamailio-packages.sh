@@ -12,7 +12,8 @@ folder=$2
 here=$(cd "$(dirname "$0")" && pwd)
 
 # What the tests load.
-packages='kamailio kamailio-sqlite-modules kamailio-json-modules kamailio-lua-modules kamailio-python3-modules libstdc++6'
+packages='kamailio kamailio-sqlite-modules kamailio-json-modules kamailio-lua-modules kamailio-python3-modules'
+packages="$packages libstdc++6"
 
 if [ "$(cat "$folder/packages" 2>/dev/null)" = "$version: $packages" ]; then
 	exit 0

@@ -3,7 +3,8 @@
 
 import Foundation
 
-/// The restrictions of the drop-in, for a machine that systemd does not run on: Tests/Host/Programs/confine.c applies them.
+/// The restrictions of the drop-in, for a machine that systemd does not run on: Tests/Host/Programs/confine.c applies
+/// them.
 public struct Confinement: Sendable {
     /// The drop-in for the unit of Kamailio's package.
     public static let unit = "\(PackageFolder.root)/examples/systemd/kamailio-rtpproxy.conf"

@@ -66,7 +66,7 @@ public struct KamailioConfiguration: Sendable {
 
     /// A complete kamailio.cfg, as a user would write it; nil: one is made of the parts above.
     public var complete: String?
-    /// Whether a complete one listens where it says, or where Kamailio does by itself; it has a network of its own then.
+    /// Whether a complete one listens where it says, or where Kamailio does by itself, in a network of its own.
     public var listensAsWritten = false
 
     /// A complete kamailio.cfg of a port, the path of the control socket and that of rtpproxy.so; nil: one is made of

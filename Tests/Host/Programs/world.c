@@ -137,10 +137,23 @@ static rtpp_resumption host_resume_again(void *record, void *continuation)
 	return RTPP_GONE;
 }
 
+static bool host_wants_debug(void)
+{
+	return false;
+}
+
+static bool host_tuning(rtpp_tuning *tuning)
+{
+	(void)tuning;
+	return false;
+}
+
 const rtpp_host services = {
 		.abi_version = RTPP_ABI_VERSION,
 		.log = host_log,
 		.report = host_report,
+		.wants_debug = host_wants_debug,
+		.tuning = host_tuning,
 		.ticks = host_ticks,
 		.count = host_count,
 		.variable = host_variable,
