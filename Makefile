@@ -91,6 +91,9 @@ STRIP_DEBUG := -Wl,--strip-debug
 endif
 LIBRARIES := $(shell pkg-config --libs libsystemd) -lm
 
+# Before anything is built.
+$(shell $(SUPPORT)/moved.sh)
+
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
 .PHONY: module help setup ready test test-db sanitize valgrind check compare page format demo bench soak fuzz

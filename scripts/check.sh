@@ -94,9 +94,26 @@ debug_symbols() {
 	[ -s "$module.debug" ] || echo "$module.debug is missing"
 }
 
+# A checkout that was moved builds again: what names its old place goes, the rest stays.
+moved() {
+	cache=.build/x/debug/ModuleCache
+	folder=$(mktemp -d) && mkdir -p "$folder/$cache" "$folder/.build/x/debug/kept"
+	scripts/moved.sh "$folder"
+	[ ! -d "$folder/$cache" ] || echo "the caches of an unknown place stay"
+	mkdir "$folder/$cache"
+	scripts/moved.sh "$folder"
+	[ -d "$folder/$cache" ] || echo "the caches of this place go"
+	mv "$folder" "$folder.moved"
+	scripts/moved.sh "$folder.moved"
+	[ ! -d "$folder.moved/$cache" ] || echo "the caches of the old place stay"
+	[ -d "$folder.moved/.build/x/debug/kept" ] || echo "more goes than the caches"
+	rm -rf "$folder.moved"
+}
+
 check "Swift is formatted" swift_format
 check "C is formatted" c_format
 check "shell scripts parse" shell_syntax
+check "a checkout that was moved builds" moved
 check "each source file names its licence" licence_lines
 check "only the core library is imported" imports
 check "every line that could trap says why it cannot" scripts/traps.sh
