@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The pseudo-variables $rtpstat, $rtppstat, $rtpp_stat, $rtpp_rc, $rtpp_metrics, $rtpp_node and $rtpp_notify. */
+/* The pseudo-variables $rtpstat, $rtppstat, $rtpp_stat, $rtpp_rc, $rtpp_metrics and its pages, $rtpp_node and $rtpp_notify. */
 
 #include "glue.h"
 
 #include <limits.h>
 #include <stdlib.h>
+
+#include "core/pvapi.h"
 
 static int get_statistics(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
 {
@@ -62,33 +64,91 @@ static int get_code(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
 	return pv_get_sintval(msg, param, result, glue_resumed_code());
 }
 
-/* The figures of all RTPProxies for Prometheus. They grow with the number of RTPProxies, and so does the memory. */
-static int get_metrics(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
+/* Page `page` of all figures for Prometheus, in pages of the size that Kamailio puts texts together in. */
+static rtpp_status metrics(size_t page, str *text, size_t *pages)
 {
-	static char *text = NULL;
+	static char *memory = NULL;
 	static size_t capacity = 0;
-	rtpp_status status = RTPP_TOO_SMALL;
-	size_t length = 16384;
-	int i;
-	str value;
+	uint64_t values[RTPP_MOST_COUNTERS];
+	size_t count = glue_counters_count();
+	/* One byte of a buffer is not for use. */
+	size_t room = (size_t)pv_get_buffer_size() - 1;
+	size_t length = 0;
+	size_t i;
+	char *name;
+	rtpp_status status;
 
-	/* They may grow between two looks. */
-	for(i = 0; i < 3 && status == RTPP_TOO_SMALL; i++) {
-		if(length > capacity) {
-			char *larger = realloc(text, length + length / 4);
-
-			if(larger == NULL)
-				return pv_get_null(msg, param, result);
-			text = larger;
-			capacity = length + length / 4;
-		}
-		status = rtpp_metrics(glue_instance, (uint8_t *)text, capacity, &length);
+	if(capacity != room) {
+		free(memory);
+		memory = malloc(room);
+		capacity = memory == NULL ? 0 : room;
 	}
-	if(status != RTPP_OK || length > INT_MAX)
+	if(memory == NULL)
+		return RTPP_NO_MEMORY;
+	for(i = 0; i < count; i++)
+		values[i] = glue_counters_value(i, &name);
+	status = rtpp_metrics(glue_instance, values, count, page, (uint8_t *)memory, capacity, &length, pages);
+	if(status == RTPP_TOO_SMALL)
+		LM_ERR("pv_buffer_size %d has no room for the metrics of one RTPProxy: double it\n", pv_get_buffer_size());
+	text->s = memory;
+	text->len = (int)length;
+	return status;
+}
+
+static int get_page(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
+{
+	unsigned int page = 1;
+	size_t pages;
+	pv_value_t given;
+	str text;
+
+	if(param->pvn.type == PV_NAME_PVAR) {
+		if(pv_get_spec_value(msg, param->pvn.u.dname, &given) < 0 || (given.flags & PV_VAL_NULL))
+			return pv_get_null(msg, param, result);
+		if(given.flags & PV_VAL_INT)
+			page = given.ri > 0 && given.ri <= INT_MAX ? (unsigned int)given.ri : 0;
+		else if(str2int(&given.rs, &page) < 0)
+			page = 0;
+	} else if(param->pvn.u.isname.name.n > 0) {
+		page = (unsigned int)param->pvn.u.isname.name.n;
+	}
+	if(metrics(page, &text, &pages) != RTPP_OK)
 		return pv_get_null(msg, param, result);
-	value.s = text;
-	value.len = (int)length;
-	return pv_get_strval(msg, param, result, &value);
+	return pv_get_strval(msg, param, result, &text);
+}
+
+static int get_pages(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
+{
+	size_t pages;
+	str text;
+
+	if(metrics(0, &text, &pages) != RTPP_NOT_FOUND)
+		return pv_get_null(msg, param, result);
+	return pv_get_uintval(msg, param, result, (unsigned int)pages);
+}
+
+/* A number, or a variable that holds one. */
+static int parse_page(pv_spec_p spec, str *name)
+{
+	unsigned int page = 0;
+	pv_spec_t *variable;
+
+	if(name->len > 0 && name->s[0] == '$') {
+		variable = pkg_malloc(sizeof(*variable));
+		if(variable != NULL && pv_parse_spec(name, variable) != NULL) {
+			spec->pvp.pvn.type = PV_NAME_PVAR;
+			spec->pvp.pvn.u.dname = variable;
+			return 0;
+		}
+		if(variable != NULL)
+			pkg_free(variable);
+	} else if(str2int(name, &page) == 0 && page > 0 && page <= INT_MAX) {
+		spec->pvp.pvn.type = PV_NAME_INTSTR;
+		spec->pvp.pvn.u.isname.name.n = (int)page;
+		return 0;
+	}
+	LM_ERR("$rtpp_metrics_page(%.*s): neither a number from 1 on nor a variable\n", name->len, name->s);
+	return -1;
 }
 
 /* The parts of an event that a variable shows, by the name in its parentheses. */
@@ -169,7 +229,9 @@ pv_export_t glue_variables[] = {
 		{STR_STATIC_INIT("rtppstat"), PVT_OTHER, get_statistics, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_node"), PVT_OTHER, get_event_part, 0, parse_node_part, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_notify"), PVT_OTHER, get_event_part, 0, parse_notify_part, 0, 0, 0},
-		{STR_STATIC_INIT("rtpp_metrics"), PVT_OTHER, get_metrics, 0, 0, 0, 0, 0},
+		{STR_STATIC_INIT("rtpp_metrics"), PVT_OTHER, get_page, 0, 0, 0, 0, 0},
+		{STR_STATIC_INIT("rtpp_metrics_page"), PVT_OTHER, get_page, 0, parse_page, 0, 0, 0},
+		{STR_STATIC_INIT("rtpp_metrics_pages"), PVT_OTHER, get_pages, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_stat"), PVT_OTHER, get_figure, 0, parse_figure, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_rc"), PVT_OTHER, get_code, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpstat"), PVT_OTHER, get_statistics, 0, 0, 0, 0, 0},

@@ -73,22 +73,27 @@ extension rtpp_node_figures {
 
 @c @implementation
 public func rtpp_metrics(
-    _ handle: OpaquePointer?, _ output: UnsafeMutablePointer<UInt8>?, _ capacity: Int,
-    _ length: UnsafeMutablePointer<Int>?
+    _ handle: OpaquePointer?, _ values: UnsafePointer<UInt64>?, _ count: Int, _ page: Int,
+    _ output: UnsafeMutablePointer<UInt8>?, _ capacity: Int, _ length: UnsafeMutablePointer<Int>?,
+    _ pages: UnsafeMutablePointer<Int>?
 ) -> rtpp_status {
-    guard let output = unsafe output, let length = unsafe length else { return .RTPP_BAD_ARGUMENT }
+    guard let values = unsafe values, count >= 0, let output = unsafe output, let length = unsafe length,
+        let pages = unsafe pages
+    else { return .RTPP_BAD_ARGUMENT }
     // Asked for once in some seconds: memory of its own, which goes again.
     var text: [UInt8] = []
-    let isEntered = unsafe enter(handle, refused: false, early: true) { attached, host in
-        attached.worker.writeMetrics(host, into: &text)
-        return true
+    let found = unsafe enter(handle, refused: -1, early: -1) { attached, host in
+        // SAFETY: the glue lends `count` values for the call.
+        let values = unsafe Span(_unsafeElements: UnsafeBufferPointer(start: values, count: count))
+        return attached.worker.writeMetrics(host, values, page: page, room: capacity, into: &text)
     }
-    guard isEntered else { return .RTPP_BAD_ARGUMENT }
+    guard found >= 0 else { return .RTPP_BAD_ARGUMENT }
     unsafe length.pointee = text.count
-    guard text.count <= capacity else { return .RTPP_TOO_SMALL }
+    unsafe pages.pointee = found
+    guard found > 0, text.count <= capacity else { return .RTPP_TOO_SMALL }
     // SAFETY: `output` has room for `capacity` bytes, and that is enough.
     for index in text.indices { unsafe output[index] = text[index] }
-    return .RTPP_OK
+    return text.isEmpty ? .RTPP_NOT_FOUND : .RTPP_OK
 }
 
 @c @implementation
@@ -99,8 +104,7 @@ public func rtpp_reset_statistics(_ handle: OpaquePointer?) {
 @c @implementation
 public func rtpp_counter_at(_ position: Int, _ output: UnsafeMutablePointer<rtpp_counter_row>?) -> Bool {
     guard let output = unsafe output else { return false }
-    let gauge = ServerGauge(rawValue: position &- ServerCounter.allCases.count)
-    guard let row = ServerCounter(rawValue: position)?.row ?? gauge?.row, row.name.hasPointerRepresentation,
+    guard let (row, gauge) = CounterRow.at(position), row.name.hasPointerRepresentation,
         row.help.hasPointerRepresentation
     else { return false }
     // SAFETY: a static text ends in a NUL byte, and stays where it is while the library is loaded.

@@ -62,6 +62,7 @@ import Testing
         var configuration = try RelaySetting(kind: kind, isAsynchronous: false).configuration([relay])
         configuration.routes += Self.routes
         configuration.parameters.append(("xlog", "buf_size", "65536"))
+        configuration.preamble += "pv_buffer_size=65536\n"
         configuration.set("rtpproxy_ping_interval", 1)
         configuration.set("rtpproxy_disable_tout", 1)
         try Kamailio.with(configuration) { kamailio in

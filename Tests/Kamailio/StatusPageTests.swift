@@ -93,7 +93,7 @@ private struct Answer {
             #expect(try kamailio.relays().first?["url"] == url)
             let nodes = try Answer(kamailio, "/status.json").result()["nodes"] as? [[String: Any]]
             #expect(nodes?.first?["url"] as? String == url)
-            let metrics = try Answer(kamailio, "/metrics/nodes").body
+            let metrics = try Answer(kamailio, "/metrics").body
             let label = url.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"")
             #expect(metrics.contains("rtpproxy_node_up{url=\"\(label)\",set=\"0\""))
             if FileManager.default.isExecutableFile(atPath: Self.promtool) { #expect(try Self.check(metrics) == "") }
@@ -133,24 +133,103 @@ private struct Answer {
 
     @Test func metricsAreWhatPrometheusReads() throws {
         try run { kamailio, relays in
-            let nodes = try Answer(kamailio, "/metrics/nodes")
-            #expect(nodes.status == 200 && nodes.type == "text/plain; version=0.0.4")
+            let metrics = try Answer(kamailio, "/metrics")
+            #expect(metrics.status == 200 && metrics.type == "text/plain; version=0.0.4")
             let label = "{url=\"\(relays[0].url)\",set=\"0\",index=\"0\""
-            let lines = nodes.body.components(separatedBy: "\n")
+            let lines = metrics.body.components(separatedBy: "\n")
             #expect(lines.contains("rtpproxy_node_up\(label)} 1"))
             #expect(lines.contains("rtpproxy_node_commands_total\(label)} 3"))
             #expect(lines.contains("rtpproxy_node_state\(label),state=\"up\"} 1"))
             #expect(lines.contains { $0.hasPrefix("rtpproxy_node_round_trip_seconds_bucket\(label),le=\"+Inf\"} ") })
-            let counters = try Answer(kamailio, "/metrics")
-            #expect(counters.body.contains("kamailio_rtpproxy_sessions_created 1 "))
+            // All that the counters have, each as what it is.
+            let counters = try #require(try Answer(kamailio, "/status.json").result()["counters"] as? [String: Int])
+            let moment: Set = ["nodes", "nodes_up", "calls_remembered", "async_under_way"]
+            // Restarts are told of each RTPProxy.
+            #expect(lines.contains("rtpproxy_node_restarts_total\(label)} 0"))
+            for (name, value) in counters where name != "node_restarts" {
+                let isOfTheMoment = moment.contains(name)
+                let metric = "rtpproxy_\(name)\(isOfTheMoment ? "" : "_total")"
+                #expect(lines.contains("\(metric) \(value)"), "\(metric) is not \(value)")
+                #expect(lines.contains("# TYPE \(metric) \(isOfTheMoment ? "gauge" : "counter")"))
+            }
+            #expect(counters.count > 30 && lines.contains("rtpproxy_metrics_pages 1"))
+            #expect(try Answer(kamailio, "/metrics/1").body == metrics.body)
+            #expect(try Answer(kamailio, "/metrics/2").body == "Pages: 1\n")
+            for path in ["/metrics/2", "/metrics/0", "/metrics/x", "/metrics/1/1", "/metrics/nodes"] {
+                #expect(try Answer(kamailio, path).status == 404)
+            }
             guard FileManager.default.isExecutableFile(atPath: Self.promtool) else {
                 return skipped("there is no promtool: make setup")
             }
-            #expect(try Self.check(nodes.body) == "")
-            // Kamailio's xhttp_prom writes no help.
-            let faults = try Self.check(counters.body).components(separatedBy: "\n")
-            #expect(faults.allSatisfy { $0.isEmpty || $0.hasSuffix(" no help text") })
+            #expect(try Self.check(metrics.body) == "")
         }
+    }
+
+    @Test func headIsAnsweredWithoutABody() throws {
+        try run { kamailio, _ in
+            for path in ["/", "/status.json", "/metrics"] {
+                let head = try Answer(kamailio, path, ["-I"])
+                #expect(head.status == 200 && head.body.contains("200 OK\r\n") && head.body.hasSuffix("\r\n\r\n"))
+            }
+            for path in ["/metrics/2", "/x"] { #expect(try Answer(kamailio, path, ["-I"]).status == 404) }
+            #expect(try Answer(kamailio, "/", ["-d", "x", "-i"]).body.contains("Allow: GET, HEAD\r\n"))
+        }
+    }
+
+    /// The example with `count` RTPProxies that nobody has started, and buffers of `size` bytes.
+    private func run(nodes count: Int, bufferSize size: Int, _ body: (Kamailio, [String]) throws -> Void) throws {
+        let urls = (0..<count).map { "udp:127.\($0 / 200 + 1).0.\($0 % 200 + 1):9" }
+        let changes = [
+            (old: "udp:127.0.0.1:22222 udp:127.0.0.1:22223=0", new: urls.joined(separator: " ")),
+            (old: "pv_buffer_size=131072", new: "pv_buffer_size=\(size)"),
+        ]
+        try Kamailio.with(Example.configuration("status-page.cfg", [], changes)) { try body($0, urls) }
+    }
+
+    /// A server of that many, and one that says nothing of its buffers.
+    @Test(arguments: [(40, 131_072), (400, 131_072), (400, 8192), (3, 8192), (1, 8192)])
+    func everyNodeIsOnOneOfThePages(count: Int, size: Int) throws {
+        try run(nodes: count, bufferSize: size) { kamailio, urls in
+            let first = try Answer(kamailio, "/metrics").body
+            let pages = try #require(try Readme.matches(#"(?m)^rtpproxy_metrics_pages (\d+)$"#, in: first).first)
+            let number = try #require(Int(pages))
+            // Five kilobytes for each.
+            #expect(size > 8192 ? (count / 30 + 1...count / 20 + 1).contains(number) : number == count + 1)
+            var seen: [String] = []
+            for page in 1...number {
+                let text = page == 1 ? first : try Answer(kamailio, "/metrics/\(page)").body
+                #expect(text.utf8.count < size && text.hasSuffix("\n"), "page \(page)")
+                #expect(text.contains("\nrtpproxy_metrics_pages \(number)\n"))
+                #expect(text.contains("\nrtpproxy_sessions_created_total 0\n") == (page == 1))
+                if page <= 3, FileManager.default.isExecutableFile(atPath: Self.promtool) {
+                    #expect(try Self.check(text) == "")
+                }
+                seen += try Readme.matches(#"rtpproxy_node_up\{url="([^"]*)""#, in: text)
+                let last = try Readme.matches(#"rtpproxy_node_round_trip_seconds_count\{url="([^"]*)""#, in: text)
+                #expect(seen.suffix(last.count) == last[...], "each of the page is there to the last line")
+            }
+            #expect(seen == urls)
+            #expect(try Answer(kamailio, "/metrics/\(number + 1)").status == 404)
+            #expect(kamailio.logLines("ERROR").filter { $0.contains("buffer") }.isEmpty)
+        }
+    }
+
+    @Test func whatFitsNoBufferIsAnErrorThatSaysSo() throws {
+        try run(nodes: 40, bufferSize: 4096) { kamailio, _ in
+            for path in ["/metrics", "/metrics/2", "/status.json"] {
+                let answer = try Answer(kamailio, path)
+                #expect(answer.status == 500 && answer.body == "pv_buffer_size is too small for this.\n", "\(path)")
+            }
+            #expect(kamailio.waitForLog("pv_buffer_size 4096 has no room for the metrics") != nil)
+            #expect(try Answer(kamailio, "/").status == 200)
+        }
+    }
+
+    @Test(arguments: ["0", "-1", "1x", "page", "4294967296", "$nothing(x)"])
+    func aPageThatIsNoneKeepsKamailioFromStarting(_ page: String) throws {
+        let text = try Example.text("status-page.cfg").replacingOccurrences(
+            of: "$rtpp_metrics_page($var(page))", with: "$rtpp_metrics_page(\(page))")
+        #expect(throws: (any Error).self) { try Kamailio.with(KamailioConfiguration(complete: text)) { _ in } }
     }
 
     /// What promtool has to say of metrics.
@@ -182,12 +261,15 @@ private struct Answer {
 
     @Test func alertsAndDashboardUseOnlyMetricsThatExist() throws {
         try run { kamailio, _ in
-            let served = try Answer(kamailio, "/metrics").body + Answer(kamailio, "/metrics/nodes").body
-            let names = Set(try Readme.matches(#"(?m)^(\w+)[{ ]"#, in: served))
+            let names = Set(try Readme.matches(#"(?m)^(\w+)[{ ]"#, in: Answer(kamailio, "/metrics").body))
+            // What to do is told by parameters.
+            let page = try String(contentsOfFile: "\(PackageFolder.root)/docs/operator/parameters.md", encoding: .utf8)
+            let parameters = Set(try Readme.matches(#"(?m)^## (\w+)"#, in: page))
             for file in ["alerts.yml", "alerts-test.yml", "dashboard.json"] {
                 let text = try String(contentsOfFile: "\(Self.folder)/\(file)", encoding: .utf8)
                 let used = Set(try Readme.matches(#"\b((?:kamailio_)?rtpproxy_\w+)"#, in: text))
-                #expect(!used.isEmpty && used.isSubset(of: names), "\(file): \(used.subtracting(names))")
+                let unknown = used.subtracting(names).subtracting(parameters)
+                #expect(!used.isEmpty && unknown.isEmpty, "\(file): \(unknown)")
             }
         }
     }

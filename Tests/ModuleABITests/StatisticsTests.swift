@@ -80,4 +80,65 @@ import Testing
         #expect(lending("unix:/b") { rtpp_node_statistics(module.handle, 0, $0, &none) } == .RTPP_NO_VALUE)
         rtpp_reset_statistics(nil)
     }
+
+    /// A page of the metrics in `room` bytes, and how many there are.
+    private func metrics(
+        _ module: ModuleInstance, page: Int, room: Int = 131_072, values: [UInt64]
+    ) -> (status: rtpp_status, text: String, pages: Int) {
+        var output = [UInt8](repeating: 0xAA, count: room + 1)
+        var (length, pages) = (0, 0)
+        let status = rtpp_metrics(module.handle, values, values.count, page, &output, room, &length, &pages)
+        #expect(output[room] == 0xAA, "nothing is written behind the room")
+        return (status, status == .RTPP_OK ? String(decoding: output.prefix(length), as: UTF8.self) : "", pages)
+    }
+
+    @Test func metricsComeInPagesOfTheRoomThatThereIs() {
+        let urls = (1...50).map { "udp:127.0.0.1:\($0)" }
+        let module = ModuleInstance([urls.joined(separator: " ")])
+        // The longest numbers that there are.
+        let count = ServerCounter.allCases.count + ServerGauge.allCases.count
+        let values = [UInt64](repeating: .max, count: count)
+        for room in [8191, 10_000, 20_000, 65_535, 400_000] {
+            let pages = metrics(module, page: 0, room: room, values: values)
+            #expect(pages.status == .RTPP_NOT_FOUND && pages.pages >= 1)
+            var seen: [String] = []
+            for page in 1...max(pages.pages, 1) {
+                let found = metrics(module, page: page, room: room, values: values)
+                #expect(found.status == .RTPP_OK && found.pages == pages.pages && found.text.hasSuffix("\n"))
+                let lines = found.text.split(separator: "\n")
+                seen += lines.filter { $0.hasPrefix("rtpproxy_node_up{") }.map { String($0.split(separator: "\"")[1]) }
+                #expect(lines.contains("rtpproxy_failovers_total \(UInt64.max)") == (page == 1))
+            }
+            #expect(seen == urls)
+            for page in [pages.pages + 1, .max, -1, .min] {
+                #expect(metrics(module, page: page, room: room, values: values).status == .RTPP_NOT_FOUND)
+            }
+        }
+        for room in [0, 1, 1000, 4000] {
+            let found = metrics(module, page: 1, room: room, values: values)
+            #expect(found.status == .RTPP_TOO_SMALL && found.pages == 0)
+        }
+        // More values than there are names are left out.
+        #expect(
+            metrics(module, page: 1, values: values + [7, 8]).text == metrics(module, page: 1, values: values).text)
+    }
+
+    @Test func metricsWithoutAnyNodeAreOnePage() {
+        let module = ModuleInstance([])
+        let found = metrics(module, page: 1, values: [5])
+        #expect(found.status == .RTPP_OK && found.pages == 1 && found.text.contains("rtpproxy_commands_sent_total 5\n"))
+        #expect(!found.text.contains("node_up"))
+    }
+
+    @Test func metricsRefuseWhatIsNothing() {
+        let module = ModuleInstance(["udp:127.0.0.1:5"])
+        var (output, length, pages, value) = ([UInt8](repeating: 0, count: 100), 0, 0, UInt64(0))
+        #expect(rtpp_metrics(nil, &value, 1, 1, &output, 100, &length, &pages) == .RTPP_BAD_ARGUMENT)
+        #expect(rtpp_metrics(module.handle, nil, 1, 1, &output, 100, &length, &pages) == .RTPP_BAD_ARGUMENT)
+        #expect(rtpp_metrics(module.handle, &value, -1, 1, &output, 100, &length, &pages) == .RTPP_BAD_ARGUMENT)
+        #expect(rtpp_metrics(module.handle, &value, 1, 1, nil, 100, &length, &pages) == .RTPP_BAD_ARGUMENT)
+        #expect(rtpp_metrics(module.handle, &value, 1, 1, &output, 100, nil, &pages) == .RTPP_BAD_ARGUMENT)
+        #expect(rtpp_metrics(module.handle, &value, 1, 1, &output, 100, &length, nil) == .RTPP_BAD_ARGUMENT)
+        #expect(rtpp_metrics(module.handle, &value, 1, 1, &output, -5, &length, &pages) == .RTPP_TOO_SMALL)
+    }
 }

@@ -10,6 +10,14 @@ package struct CounterRow: Sendable {
     package let name: StaticString
     package let help: StaticString
 
+    /// What `position` counts, the counters first; nil behind the last of the gauges.
+    @inline(never)
+    package static func at(_ position: Int) -> (row: CounterRow, gauge: ServerGauge?)? {
+        if let counter = ServerCounter(rawValue: position) { return (counter.row, nil) }
+        guard let gauge = ServerGauge(rawValue: position &- ServerCounter.allCases.count) else { return nil }
+        return (gauge.row, gauge)
+    }
+
     init(_ name: StaticString, _ help: StaticString) {
         self.name = name
         self.help = help
@@ -70,6 +78,9 @@ package enum ServerCounter: Int, Sendable, CaseIterable {
 /// What the host asks for when somebody looks, listed behind the counters.
 package enum ServerGauge: Int, Sendable, CaseIterable {
     case nodes, nodesUp, callsRemembered, callsForgotten, asyncUnderWay, asyncRefused
+
+    /// Whether it only grows, from the start on.
+    var isTotal: Bool { self == .callsForgotten || self == .asyncRefused }
 
     package var row: CounterRow {
         switch self {

@@ -1,27 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The figures of every node as Prometheus reads them: the text format, version 0.0.4, with URL, set and index as labels.
+// All figures as Prometheus reads them: the text format, version 0.0.4, in pages, each within one buffer of the host's.
+//
+// The first page has those of the server, and as many nodes as fit; the others have nodes alone. How many fit is made of
+// what a node takes at most, with all its numbers at their longest, so that a node stays on its page while they grow.
 
 import Bytes
 import SharedState
 
-/// A metric that each node has one value of.
+/// A metric of each node.
 private enum NodeMetric: CaseIterable {
     case up, stateSeconds, weight, smoothed, calls, commands, answered, errors, timeouts, retransmissions
-    case restarts
+    case restarts, state, roundTrip
 
     var name: StaticString {
         switch self {
-        case .up: "rtpproxy_node_up"
-        case .stateSeconds: "rtpproxy_node_state_seconds"
-        case .weight: "rtpproxy_node_weight"
-        case .smoothed: "rtpproxy_node_smoothed_round_trip_seconds"
-        case .calls: "rtpproxy_node_calls"
-        case .commands: "rtpproxy_node_commands_total"
-        case .answered: "rtpproxy_node_answered_total"
-        case .errors: "rtpproxy_node_errors_total"
-        case .timeouts: "rtpproxy_node_timeouts_total"
-        case .retransmissions: "rtpproxy_node_retransmissions_total"
-        case .restarts: "rtpproxy_node_restarts_total"
+        case .up: "node_up"
+        case .stateSeconds: "node_state_seconds"
+        case .weight: "node_weight"
+        case .smoothed: "node_smoothed_round_trip_seconds"
+        case .calls: "node_calls"
+        case .commands: "node_commands_total"
+        case .answered: "node_answered_total"
+        case .errors: "node_errors_total"
+        case .timeouts: "node_timeouts_total"
+        case .retransmissions: "node_retransmissions_total"
+        case .restarts: "node_restarts_total"
+        case .state: "node_state"
+        case .roundTrip: "node_round_trip_seconds"
         }
     }
 
@@ -38,48 +43,121 @@ private enum NodeMetric: CaseIterable {
         case .timeouts: "Commands that it did not answer in time."
         case .retransmissions: "Times that a command was sent again."
         case .restarts: "Times that it was seen to have been restarted."
+        case .state: "1 for the state that it is in."
+        case .roundTrip: "How long it took to answer a message."
         }
     }
 
-    var isCounter: Bool {
+    var type: StaticString {
         switch self {
-        case .up, .stateSeconds, .weight, .smoothed, .calls: false
-        case .commands, .answered, .errors, .timeouts, .retransmissions, .restarts: true
+        case .up, .stateSeconds, .weight, .smoothed, .calls, .state: "gauge"
+        case .commands, .answered, .errors, .timeouts, .retransmissions, .restarts: "counter"
+        case .roundTrip: "histogram"
         }
     }
 }
 
+/// What a line of a node takes at most beside the URL: the longest name, a bound of the histogram, a number, and of a set
+/// and an index eight digits together.
+private let longestLine = 110
+
 extension Worker {
-    /// Writes the metrics of all nodes; nothing where there are none.
-    package mutating func writeMetrics<Host: ServerHost>(_ host: Host, into text: inout [UInt8]) {
+    /// Writes page `page`, from 1, none longer than `room` bytes; nothing where there is no such page. `values`: those of
+    /// the server's counters and gauges, in their order. How many pages there are; 0: `room` is too small for any.
+    package mutating func writeMetrics<Host: ServerHost>(
+        _ host: Host, _ values: Span<UInt64>, page: Int, room: Int, into text: inout [UInt8]
+    ) -> Int {
         let nodes = nodeCount()
-        guard nodes > 0 else { return }
+        // What the parts take, found out by writing them.
+        let server = writeServer(values, pages: 0, &text)
+        text.clear()
+        writeNodes(host, 0..<0, &text)
+        let heads = text.count
+        var url = 0
+        for position in 0..<nodes {
+            text.clear()
+            writeURL(position, &text)
+            url = max(url, text.count)
+        }
+        text.clear()
+        let lines = NodeMetric.allCases.count &+ NodeState.allCases.count &+ RoundTripSpread.parts
+        let node = lines &* (url &+ longestLine)
+        let first = min(max(room &- server &- heads, 0) / node, nodes)
+        let each = max(room &- writePages(0, &text) &- heads, 0) / node
+        text.clear()
+        guard server <= room, each > 0 || first == nodes else { return 0 }
+        let pages = first == nodes ? 1 : 1 &+ (nodes &- first &+ each &- 1) / each
+        guard page >= 1, page <= pages else { return pages }
+        if page == 1 {
+            _ = writeServer(values, pages: pages, &text)
+            if first > 0 { writeNodes(host, 0..<first, &text) }
+        } else {
+            _ = writePages(pages, &text)
+            let start = first &+ (page &- 2) &* each
+            writeNodes(host, start..<min(start &+ each, nodes), &text)
+        }
+        return pages
+    }
+
+    /// Writes how many pages there are, and gives how long that is at most.
+    @inline(never)
+    private func writePages(_ pages: Int, _ text: inout [UInt8]) -> Int {
+        writeHead("metrics_pages", "Pages that all these metrics take.", "gauge", &text)
+        text.append("rtpproxy_metrics_pages ")
+        text.append(decimal: UInt64(clamping: pages))
+        text.append("\n")
+        return text.count &+ 20
+    }
+
+    /// Writes the figures of the server, and gives how long they are at most.
+    @inline(never)
+    private func writeServer(_ values: Span<UInt64>, pages: Int, _ text: inout [UInt8]) -> Int {
+        var most = writePages(pages, &text) &- text.count
+        for position in values.indices {
+            // Each node has its own.
+            if position == ServerCounter.nodeRestarts.rawValue { continue }
+            guard let (row, gauge) = CounterRow.at(position) else { break }
+            let isCounter = gauge?.isTotal ?? true
+            writeHead(row.name, row.help, isCounter ? "counter" : "gauge", isTotal: isCounter, &text)
+            text.append("rtpproxy_")
+            text.append(row.name)
+            text.append(isCounter ? "_total " : " ")
+            text.append(decimal: values[position])
+            text.append("\n")
+            most &+= 20
+        }
+        return text.count &+ most
+    }
+
+    /// Writes the metrics of the nodes in `positions`.
+    @inline(never)
+    private mutating func writeNodes<Host: ServerHost>(
+        _ host: Host, _ positions: Range<Int>, _ text: inout [UInt8]
+    ) {
         for metric in NodeMetric.allCases {
-            writeHead(metric.name, metric.help, metric.isCounter ? "counter" : "gauge", &text)
-            for position in 0..<nodes {
+            writeHead(metric.name, metric.help, metric.type, &text)
+            for position in positions {
                 guard let found = nodeStatistics(host, position) else { continue }
-                text.append(metric.name)
-                writeLabels(position, found, &text)
-                text.append("} ")
-                switch metric {
-                case .up: text.append(isUp(found.state) ? "1" : "0")
-                case .stateSeconds: text.append(decimal: UInt64(found.stateSeconds))
-                case .weight: text.append(decimal: UInt64(found.weight))
-                case .smoothed: appendSeconds(microseconds: UInt64(found.smoothedMicroseconds), &text)
-                case .calls: text.append(decimal: UInt64(found.figures.calls))
-                case .commands: text.append(decimal: found.figures.commands)
-                case .answered: text.append(decimal: found.figures.answered)
-                case .errors: text.append(decimal: found.figures.errors)
-                case .timeouts: text.append(decimal: found.figures.timeouts)
-                case .retransmissions: text.append(decimal: found.figures.retransmissions)
-                case .restarts: text.append(decimal: found.figures.restarts)
-                }
-                text.append("\n")
+                write(metric, position, found, &text)
             }
         }
-        writeHead("rtpproxy_node_state", "1 for the state that it is in.", "gauge", &text)
-        for position in 0..<nodes {
-            guard let found = nodeStatistics(host, position) else { continue }
+    }
+
+    private func write(_ metric: NodeMetric, _ position: Int, _ found: NodeStatistics, _ text: inout [UInt8]) {
+        let value: UInt64
+        switch metric {
+        case .up: value = isUp(found.state) ? 1 : 0
+        case .stateSeconds: value = UInt64(found.stateSeconds)
+        case .weight: value = UInt64(found.weight)
+        case .smoothed: value = UInt64(found.smoothedMicroseconds)
+        case .calls: value = UInt64(found.figures.calls)
+        case .commands: value = found.figures.commands
+        case .answered: value = found.figures.answered
+        case .errors: value = found.figures.errors
+        case .timeouts: value = found.figures.timeouts
+        case .retransmissions: value = found.figures.retransmissions
+        case .restarts: value = found.figures.restarts
+        case .state:
             for state in NodeState.allCases {
                 text.append("rtpproxy_node_state")
                 writeLabels(position, found, &text)
@@ -87,12 +165,15 @@ extension Worker {
                 text.append(state.text)
                 text.append(state == found.state ? "\"} 1\n" : "\"} 0\n")
             }
+            return
+        case .roundTrip: return writeHistogram(position, found, &text)
         }
-        writeHead("rtpproxy_node_round_trip_seconds", "How long it took to answer a message.", "histogram", &text)
-        for position in 0..<nodes {
-            guard let found = nodeStatistics(host, position) else { continue }
-            writeHistogram(position, found, &text)
-        }
+        text.append("rtpproxy_")
+        text.append(metric.name)
+        writeLabels(position, found, &text)
+        text.append("} ")
+        if metric == .smoothed { appendSeconds(microseconds: value, &text) } else { text.append(decimal: value) }
+        text.append("\n")
     }
 
     private func writeHistogram(_ position: Int, _ found: NodeStatistics, _ text: inout [UInt8]) {
@@ -129,23 +210,34 @@ extension Worker {
         }
     }
 
+    @inline(never)
     private func writeHead(
-        _ name: StaticString, _ help: StaticString, _ type: StaticString, _ text: inout [UInt8]
+        _ name: StaticString, _ help: StaticString, _ type: StaticString, isTotal: Bool = false, _ text: inout [UInt8]
     ) {
-        text.append("# HELP ")
+        text.append("# HELP rtpproxy_")
         text.append(name)
-        text.append(" ")
+        text.append(isTotal ? "_total " : " ")
         text.append(help)
-        text.append("\n# TYPE ")
+        text.append("\n# TYPE rtpproxy_")
         text.append(name)
-        text.append(" ")
+        text.append(isTotal ? "_total " : " ")
         text.append(type)
         text.append("\n")
     }
 
     /// Writes the labels that a node is told by, without the brace behind them.
+    @inline(never)
     private func writeLabels(_ position: Int, _ found: NodeStatistics, _ text: inout [UInt8]) {
         text.append("{url=\"")
+        writeURL(position, &text)
+        text.append("\",set=\"")
+        text.append(decimal: UInt64(found.setID))
+        text.append("\",index=\"")
+        text.append(decimal: UInt64(found.index))
+        text.append("\"")
+    }
+
+    private func writeURL(_ position: Int, _ text: inout [UInt8]) {
         table.withURL(listedNode(position) ?? -1) { url in
             for index in 0..<url.count {
                 switch url[index] {
@@ -158,14 +250,10 @@ extension Worker {
                 }
             }
         }
-        text.append("\",set=\"")
-        text.append(decimal: UInt64(found.setID))
-        text.append("\",index=\"")
-        text.append(decimal: UInt64(found.index))
-        text.append("\"")
     }
 
     /// Writes microseconds as seconds, with six digits behind the point.
+    @inline(never)
     private func appendSeconds(microseconds: UInt64, _ text: inout [UInt8]) {
         text.append(decimal: microseconds / 1_000_000)
         text.append(".")
