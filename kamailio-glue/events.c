@@ -55,7 +55,8 @@ static bool has_unknown_routes(void)
 
 			if(name->len < (int)sizeof(own) - 1 || memcmp(name->s, own, sizeof(own) - 1) != 0 || is_known(name))
 				continue;
-			glue_journal_fault("event_route[%.*s]: there is no such event; there are node-down, node-up, node-drained, node-restarted and timeout",
+			glue_journal_fault("event_route[%.*s]: there is no such event; there are node-down, node-up, node-drained, "
+							   "node-restarted and timeout",
 					name->len, name->s);
 			is_found = true;
 		}

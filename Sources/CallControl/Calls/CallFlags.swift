@@ -2,6 +2,7 @@
 // The flags string of a script function: what each letter asks for, and what goes on the wire.
 
 import Bytes
+import ControlProtocol
 
 /// Which Via's branch joins the Call-ID (flags `1`, `2`, `3`).
 enum BranchChoice: Equatable {
@@ -63,13 +64,13 @@ struct CallFlags: Equatable {
             default:
                 switch lowercased(letter) {
                 case UInt8(ascii: "a"):
-                    modifiers.append(UInt8(ascii: "A"))
+                    modifiers.append(Modifier.asymmetric.letter)
                     flags.trustsAddress = true
                 case UInt8(ascii: "r"): flags.trustsAddress = true
                 case UInt8(ascii: "l"): flags.looksUpOnly = true
-                case UInt8(ascii: "i"): modifiers.append(UInt8(ascii: "I"))
-                case UInt8(ascii: "e"): modifiers.append(UInt8(ascii: "E"))
-                case UInt8(ascii: "w"): modifiers.append(UInt8(ascii: "S"))
+                case UInt8(ascii: "i"): modifiers.append(Modifier.internalNetwork.letter)
+                case UInt8(ascii: "e"): modifiers.append(Modifier.externalNetwork.letter)
+                case UInt8(ascii: "w"): modifiers.append(Modifier.symmetric.letter)
                 case UInt8(ascii: "x"): flags.bridgesByFamily = true
                 case UInt8(ascii: "f"): flags.ignoresMarker = true
                 case UInt8(ascii: "o"): flags.changesOrigin = true

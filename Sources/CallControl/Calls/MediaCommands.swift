@@ -55,13 +55,13 @@ extension Worker {
     ) {
         modifiers.clear()
         modifiers.append(call.flagModifiers.span)
-        if family == .ipv6 { modifiers.append(UInt8(ascii: "6")) }
-        if media.flags.repacketizationMilliseconds > 0, node.contains(.repacketization) {
-            modifiers.append(UInt8(ascii: "Z"))
+        if family == .ipv6 { modifiers.append(Modifier.ipv6.letter) }
+        if media.flags.repacketizationMilliseconds > 0, node.takes(.repacketization) {
+            modifiers.append(Modifier.repacketization.letter)
             modifiers.append(decimal: UInt64(media.flags.repacketizationMilliseconds))
         }
-        if node.contains(.codecLists) {
-            modifiers.append(UInt8(ascii: "c"))
+        if node.takes(.codecs) {
+            modifiers.append(Modifier.codecs.letter)
             if !stream.appendPayloadTypes(in: body, to: &modifiers) { modifiers.removeLast() }
         }
         // rtpengine takes a first offer with a notice for something else: it repeats what was sent, and has no session.

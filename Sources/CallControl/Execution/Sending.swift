@@ -60,7 +60,7 @@ extension Worker {
                 }
             }
         case .media(let media):
-            if media.flags.repacketizationMilliseconds > 0, !capabilities(node).contains(.repacketization) {
+            if media.flags.repacketizationMilliseconds > 0, !capabilities(node).takes(.repacketization) {
                 warn(call, "is too old for flag 'z', which is left out")
             }
             for stream in call.description.streams where asks(capabilities(node), for: stream, of: &call) {

@@ -112,12 +112,23 @@ static const char *fault_without_session(char verb, const char *command, const c
 	}
 }
 
+// Whether a command is of those that ask for the relay, not for a call.
+static int is_probe(char verb)
+{
+	return verb == 'V' || verb == 'G';
+}
+
+// What the process has counted since it was started: both fall with a restart.
+static long offers_taken, questions_taken;
+
 // Writes what is said to a command.
 static int say(char verb, char *command, char *end, int relay, const char *datagram, int cookie, char *answer)
 {
 	const char *fault = are_sessions_kept() ? fault_without_session(verb, command, end, relay) : NULL;
 	if(fault)
 		return snprintf(answer, longest_answer, "%.*s %s\n", cookie, datagram, fault);
+	if(verb == 'U')
+		offers_taken++;
 	switch(verb) {
 		case 'U':
 		case 'L':
@@ -126,6 +137,8 @@ static int say(char verb, char *command, char *end, int relay, const char *datag
 		case 'V':
 			return snprintf(
 					answer, longest_answer, "%.*s %s\n", cookie, datagram, end - command > 1 ? "1" : "20040107");
+		case 'G':
+			return snprintf(answer, longest_answer, "%.*s %ld %ld\n", cookie, datagram, offers_taken, questions_taken++);
 		case 'Q':
 			return snprintf(answer, longest_answer, "%.*s 60 0 0 0 0\n", cookie, datagram);
 		default:
@@ -144,7 +157,7 @@ static int reply(char *datagram, int length, int relay, char *answer)
 		return 0;
 	char *command = blank + 1;
 	char verb = *command & ~0x20;
-	if(verb == 'V')
+	if(is_probe(verb))
 		relays[relay].probes++;
 	else
 		relays[relay].others++;
@@ -157,7 +170,7 @@ static int reply(char *datagram, int length, int relay, char *answer)
 		return say(verb, command, end, relay, datagram, cookie, answer);
 
 	const char *said = remembered_answer(relay, datagram, cookie);
-	if(verb != 'V')
+	if(!is_probe(verb))
 		count_command(said != NULL);
 	if(said) {
 		strcpy(answer, said);
@@ -356,7 +369,7 @@ static int serve_connection(int descriptor, struct connection *connection)
 		char answer[longest_answer], verb = *command & ~0x20;
 		if(former && !connection->is_busy)
 			connection->is_busy = are_of_two_calls(former, former_end, command, line_end);
-		if(verb != 'V' && are_sessions_kept())
+		if(!is_probe(verb) && are_sessions_kept())
 			count_command(0);
 		// Where the cookie would stand there is nothing, and then a blank.
 		int said = say(verb, command, line_end, connection->relay, "", 0, answer);

@@ -26,13 +26,13 @@ enum Quantity: CaseIterable {
     }
 
     /// Bytes, or descriptors. A heap grows by some pages at a time; a pool has what the last message happened to need,
-    /// and shared memory what tm and the timers happen to hold; a process opens its socket to a replaced RTPProxy when it
-    /// first has a command for it.
+    /// and shared memory what tm and the timers happen to hold; a process opens its two sockets to each of four
+    /// RTPProxies when it first has a command, and too many at once, for it.
     var floor: Double {
         switch self {
         case .anonymous: 65_536
         case .pool: 4096
-        case .descriptors: 1
+        case .descriptors: 4
         case .shared: 16_384
         }
     }
