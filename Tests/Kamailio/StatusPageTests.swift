@@ -153,7 +153,10 @@ private struct Answer {
                 #expect(lines.contains("# TYPE \(metric) \(isOfTheMoment ? "gauge" : "counter")"))
             }
             #expect(counters.count > 30 && lines.contains("rtpproxy_metrics_pages 1"))
-            #expect(try Answer(kamailio, "/metrics/1").body == metrics.body)
+            // Times go on between two looks.
+            let names = #"(?m)^(#.*|\S+) "#
+            let again = try Readme.matches(names, in: Answer(kamailio, "/metrics/1").body)
+            #expect(try again == Readme.matches(names, in: metrics.body) && again.count > 100)
             #expect(try Answer(kamailio, "/metrics/2").body == "Pages: 1\n")
             for path in ["/metrics/2", "/metrics/0", "/metrics/x", "/metrics/1/1", "/metrics/nodes"] {
                 #expect(try Answer(kamailio, path).status == 404)
@@ -187,7 +190,7 @@ private struct Answer {
     }
 
     /// A server of that many, and one that says nothing of its buffers.
-    @Test(arguments: [(40, 131_072), (400, 131_072), (400, 8192), (3, 8192), (1, 8192)])
+    @Test(arguments: [(40, 131_072), (400, 131_072), (60, 8192), (3, 8192), (1, 8192)])
     func everyNodeIsOnOneOfThePages(count: Int, size: Int) throws {
         try run(nodes: count, bufferSize: size) { kamailio, urls in
             let first = try Answer(kamailio, "/metrics").body
