@@ -126,6 +126,10 @@ struct SoakReport {
         check(
             "node_failures", "\(counters["node_failures"] ?? -1), logged \(failures)",
             counters["node_failures"] == failures && failures >= soak.operation.restarts)
+        let noticed = counters["node_restarts"] ?? -1
+        check(
+            "node_restarts", "\(noticed), of relays in \(soak.operation.restarts) restarted processes",
+            noticed > 0 && noticed <= soak.operation.urls.count * soak.operation.restarts)
         let again = counters["retransmissions"] ?? -1
         check("retransmissions", "\(again); the relays have seen \(tally.repeated)", again >= tally.repeated)
         let transactions = try soak.kamailio.transactions()
@@ -211,7 +215,8 @@ enum SoakLog {
     private static let expected = [
         "is not there": "relay not there", "no RTPProxy available": "no relay for a call",
         "does not answer": "relay does not answer", "session unknown at the relay": "no session for an answer",
-        "session unknown at the relay, it is refused": SoakLog.idle,
+        "session unknown at the relay, it is refused": SoakLog.idle, "has been restarted": "relay restarted",
+        "calls more found no RTPProxy": "no relay for a call", "calls more had no answer": "relay silent for a call",
         "generation of a delayed stateful reply failed": SoakLog.overtaken,
         "t_forward_noack failed": SoakLog.overtaken, "no resolved dst to send reply to": SoakLog.overtaken,
         "no resolved dst to retransmit": SoakLog.overtaken,
