@@ -116,8 +116,10 @@ extension Worker {
     /// Forgets the calls of these nodes; returns how many those were.
     mutating func forgetCalls<Host: ServerHost>(of nodes: [Int], _ host: Host) -> Int {
         var count = 0
+        var isMeant = [Bool](repeating: false, count: table.capacity)
+        for node in nodes where isMeant.indices.contains(node) { isMeant[node] = true }
         calls?.sweep(from: 0, count: .max, now: host.ticks) { node in
-            guard nodes.contains(node) else { return true }
+            guard isMeant.indices.contains(node), isMeant[node] else { return true }
             count &+= 1
             return false
         }
