@@ -37,7 +37,7 @@ struct RelayScript: Sendable {
     /// The port of each stream's answer differs, and U's from L's.
     func answer(_ command: RelayCommand, from relay: String) -> RelayAnswer {
         let verb = command.verb
-        if verb == "V" || verb == "VF" { return .normal }
+        if command.asksForTheRelay { return .normal }
         let standard: [String: Reply] = [
             "U": .text("%p 198.51.100.7"), "L": .text("%p 198.51.100.7"), "D": .text("0"), "P": .text("0"),
             "S": .text("0"), "R": .text("0"), "Q": .text("60 11 22 33 0"),

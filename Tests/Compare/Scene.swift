@@ -110,7 +110,7 @@ final class Bench {
 
     /// Commands that arrived since the last call, without probes and retransmissions.
     func newCommands() -> [(relay: String, command: RelayCommand)] {
-        scripts.takeArrived().filter { $0.command.attempt == 1 && $0.command.verb != "V" && $0.command.verb != "VF" }
+        scripts.takeArrived().filter { $0.command.attempt == 1 && !$0.command.asksForTheRelay }
     }
 
     /// URLs replaced by `@name`.

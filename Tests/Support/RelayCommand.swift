@@ -26,6 +26,8 @@ public struct RelayCommand: Sendable {
         let first = words[0].uppercased()
         return first == "VF" ? first : String(first.prefix(1))
     }
+    /// Whether it asks for the relay, not for a call: what the module's own process sends when it likes.
+    public var asksForTheRelay: Bool { ["V", "VF", "G"].contains(verb) }
     /// What follows the letter in the first word.
     public var modifiers: String { verb == "VF" ? "" : String(words[0].dropFirst()) }
     /// The stream's number behind the from-tag of U and L; 0 where there is none.
