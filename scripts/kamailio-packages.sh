@@ -23,7 +23,8 @@ suite=$(debian_suite "$version")
 echo "fetching Kamailio $version with packages of $suite into $folder"
 mkdir -p "$(dirname "$folder")"
 work=$(mktemp -d "$folder.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+trap '[ $? -eq 0 ] || echo "error: no Kamailio $version: see above; where the network was missing, run this again" >&2
+	rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 own_apt_prepare "$work/apt" deb "$suite"
 # The package version whose upstream part is ours.

@@ -76,8 +76,16 @@ if [ "$action" = look ]; then
 	exit 0
 fi
 
+# From here on what fails is most often the network.
+trap '[ $? -eq 0 ] || cat >&2 <<-END
+	error: not everything could be fetched, see above. Setting up needs the network: the mirrors of apt and, for
+	RTPProxy, the index of pip. What is here stays; run make setup again when the network is there.
+	END
+' EXIT
+
 if [ -n "$missing" ]; then
 	if [ "$(id -u)" -ne 0 ]; then
+		trap - EXIT
 		echo "error: packages are missing, and only root can install them. Run this, then make setup again:" >&2
 		echo "    sudo apt-get install --no-install-recommends$missing" >&2
 		exit 1
@@ -125,6 +133,7 @@ if [ ! -x "$venv/bin/python" ] || [ "$(cat "$venv/relay" 2>/dev/null)" != "$rela
 	if [ ! -f "$venv/relay" ]; then
 		cat "$log" >&2
 		rm -rf "$venv"
+		trap - EXIT
 		echo "error: no Python here can have $relay (3.10 to 3.13 can). Install one, with venv, then run: make setup" >&2
 		exit 1
 	fi
