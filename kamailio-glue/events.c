@@ -100,6 +100,17 @@ bool glue_event_is_wanted(rtpp_event_kind kind)
 	return callback.len > 0 || ((size_t)kind < KINDS && routes[kind] >= 0);
 }
 
+bool glue_node_events_are_wanted(void)
+{
+	size_t kind;
+
+	for(kind = 0; kind < KINDS; kind++) {
+		if(kind != RTPP_EVENT_TIMEOUT && glue_event_is_wanted((rtpp_event_kind)kind))
+			return true;
+	}
+	return false;
+}
+
 void glue_event_raise(const rtpp_event *event)
 {
 	sip_msg_t *msg;

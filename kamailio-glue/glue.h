@@ -122,6 +122,8 @@ bool glue_events_have_callback(void);
 /* Warns of a callback that the script does not have, in the process that will run it. */
 void glue_events_ask(void);
 bool glue_event_is_wanted(rtpp_event_kind kind);
+/* Whether any is that the process which watches the RTPProxies raises: all but those of media that has stopped. */
+bool glue_node_events_are_wanted(void);
 /* Whether it has a route, not a callback. */
 bool glue_event_has_route(rtpp_event_kind kind);
 void glue_event_raise(const rtpp_event *event);

@@ -216,9 +216,7 @@ static int mod_init(void)
 static int start_monitor(void)
 {
 	/* Where it runs routes of the script, every module is initialised in it. */
-	bool has_events = glue_event_is_wanted(RTPP_EVENT_NODE_DOWN) || glue_event_is_wanted(RTPP_EVENT_NODE_UP)
-					  || glue_event_is_wanted(RTPP_EVENT_NODE_DRAINED)
-					  || glue_event_is_wanted(RTPP_EVENT_NODE_RESTARTED);
+	bool has_events = glue_node_events_are_wanted();
 	int pid = fork_process(has_events ? PROC_RPC : PROC_NOCHLDINIT, "RTPProxy monitor", 1);
 
 	if(pid < 0) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The pseudo-variables $rtpstat, $rtppstat, $rtpp_stat, $rtpp_rc, $rtpp_metrics and its pages, $rtpp_node and $rtpp_notify. */
+/* The pseudo-variables $rtpstat, $rtppstat, $rtpp_stat, $rtpp_rc, $rtpp_metrics and its pages, $rtpp_node and
+ * $rtpp_notify. */
 
 #include "glue.h"
 

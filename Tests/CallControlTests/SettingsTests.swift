@@ -135,6 +135,12 @@ import Testing
         #expect(settings.faultTexts == ["parameter \(name): \"\(value)\": is below 0"])
     }
 
+    @Test(arguments: [(59, "below 60"), (2_592_001, "too large")])
+    func aLifetimeOutOfRangeIsAFault(_ value: Int, _ reason: String) {
+        let settings = settings { $0.number("rtpproxy_call_lifetime", value) }
+        #expect(settings.faultTexts == ["parameter rtpproxy_call_lifetime: \"\(value)\": is \(reason)"])
+    }
+
     // MARK: - Asynchronous processes
 
     @Test(arguments: [(0, 1), (3, 500), (16, 65_000)])

@@ -175,6 +175,20 @@ import Testing
         }
     }
 
+    @Test func aCallThatNobodyRenewsIsForgottenWhenItsTimeIsOver() throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([relay]) {
+            Self.ready(&$0)
+            $0.set("rtpproxy_call_lifetime", 60)
+        } _: { kamailio in
+            _ = try calls(kamailio, 2, at: 0, of: [relay])
+            let start = monotonicMilliseconds()
+            #expect(try counts(kamailio, ["2"]))
+            #expect(try waitUntil(90, every: 500) { try values(kamailio, "calls") == ["0"] })
+            #expect(monotonicMilliseconds() - start > 50_000)
+        }
+    }
+
     @Test func callsThatEndDuringAnOutageAreForgotten() throws {
         let relay = try ScriptedRelay()
         try Stage.own([relay]) {
