@@ -280,9 +280,11 @@ package struct Settings {
         if range.contains(value) { return value }
         var digits: [UInt8] = []
         digits.append(decimal: value)
-        var reason: StaticString = "is too large"
-        if value < range.lowerBound { reason = range.lowerBound == 0 ? "is below 0" : "is below 1" }
-        fault(parameter, digits.span, digits.span.all, reason)
+        if value < range.lowerBound {
+            fault(parameter, digits.span, digits.span.all, "is below ", range.lowerBound)
+        } else {
+            fault(parameter, digits.span, digits.span.all, "is too large")
+        }
         return min(max(value, range.lowerBound), range.upperBound)
     }
 
@@ -324,14 +326,17 @@ package struct Settings {
         }
     }
 
+    /// `number` stands behind the reason.
     private mutating func fault(
-        _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString
+        _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString,
+        _ number: Int? = nil
     ) {
-        otherFaults.append(line(parameter, text, range, reason))
+        otherFaults.append(line(parameter, text, range, reason, number))
     }
 
     private func line(
-        _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString
+        _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString,
+        _ number: Int? = nil
     ) -> [UInt8] {
         var line: [UInt8] = []
         line.append("parameter ")
@@ -340,6 +345,7 @@ package struct Settings {
         line.append(printable: text, range, limit: 300)
         line.append("\": ")
         line.append(reason)
+        if let number { line.append(decimal: number) }
         if !place.isEmpty {
             line.append(" (")
             line.append(printable: place.span, place.span.all, limit: 200)
