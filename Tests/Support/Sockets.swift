@@ -166,19 +166,29 @@ struct DatagramQueue {
 
 /// Ports for programs that cannot choose one themselves.
 public enum FreePort {
-    private static let given = Mutex<Set<UInt16>>([])
+    /// A run of all tests uses up more ports than a range has: those that were given first are given again.
+    private struct Given {
+        var inOrder: [UInt16] = []
+        var all: Set<UInt16> = []
+    }
+    private static let given = Mutex(Given())
 
     /// A port that is free for UDP and TCP on 127.0.0.1 and ::1, below the range that the system gives out for port 0,
-    /// and given to nobody else in this process. With `count`, that many in a row; the first is returned.
+    /// and given to nobody else in this process but long ago. With `count`, that many in a row; the first is returned.
     public static func next(_ count: Int = 1, in range: ClosedRange<UInt16> = 10_000...19_999) throws -> UInt16 {
         try given.withLock { given in
-            for _ in 0..<500 {
-                let first = UInt16.random(in: range)
-                guard Int(first) + count - 1 <= Int(range.upperBound) else { continue }
-                let ports = (0..<UInt16(count)).map { first + $0 }
-                guard ports.allSatisfy({ !given.contains($0) && isFree($0) }) else { continue }
-                given.formUnion(ports)
-                return first
+            for _ in 0..<2 {
+                for _ in 0..<500 {
+                    let first = UInt16.random(in: range)
+                    guard Int(first) + count - 1 <= Int(range.upperBound) else { continue }
+                    let ports = (0..<UInt16(count)).map { first + $0 }
+                    guard ports.allSatisfy({ !given.all.contains($0) && isFree($0) }) else { continue }
+                    given.inOrder += ports
+                    given.all.formUnion(ports)
+                    return first
+                }
+                given.inOrder.removeFirst(given.inOrder.count / 2)
+                given.all = Set(given.inOrder)
             }
             throw HarnessError("no free port in \(range)")
         }
