@@ -26,6 +26,9 @@ class Routes:
             KSR.rtpproxy.rtpproxy_manage0()
         return 1
 
-    # app_python3 of Kamailio 5.6 asks for it at each t_relay, and fails where it is not there.
+    # app_python3 of Kamailio 5.6 asks for these with each reply and each t_relay, and fails where one is not there.
+    def ksr_reply_route(self, msg):
+        return 1
+
     def ksr_onsend_route(self, msg):
         return 1
