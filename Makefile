@@ -129,7 +129,7 @@ $(MODULE): $(OBJECTS) $(SWIFT_OBJECTS) kamailio-glue/exports.map | $(MODULE_STRI
 
 $(OUT)/glue/%.o: kamailio-glue/%.c $(OUT)/kamailio.h Makefile
 	@mkdir -p $(@D)
-	$(CC) $(GLUE_CFLAGS) -MMD -MP -c $< -o $@
+	$(CC) $(GLUE_CFLAGS) -MD -MP -c $< -o $@
 
 -include $(OBJECTS:.o=.d)
 

@@ -15,8 +15,9 @@ extern rtpp_module *glue_instance;
 extern const rtpp_host glue_host_services;
 /* Parses the variables that the parameters name; every fault is logged. */
 int glue_host_init(void);
-/* Binds tm where it is loaded, once all modules are initialised, in whatever order they were loaded. */
-void glue_host_bind_tm(void);
+/* Binds tm where it is loaded, once all modules are initialised, in whatever order they were loaded; -1: it is another
+ * one than this module was built for, which is logged. */
+int glue_host_bind_tm(void);
 /* Whether offers have tags of their own for RTPProxy's notifications. */
 bool glue_host_has_timeout_tag(void);
 /* Whether flag b has something to add. */
@@ -68,6 +69,9 @@ rtpp_code glue_resumed_code(void);
 
 /* tm_compat.c: what is known of tm's insides. */
 struct cell;
+struct tm_binds;
+/* Fetches tm's functions; 0: they cannot be had, -1: its structures are not those that this module was built with. */
+int glue_tm_bind(struct tm_binds *known);
 /* Takes a transaction's reply lock; false: another process has it. */
 bool glue_tm_try_lock(struct cell *transaction);
 void glue_tm_unlock(struct cell *transaction);

@@ -97,13 +97,12 @@ bool glue_host_has_extra_id(void)
 	return extra_id.spec != NULL;
 }
 
-void glue_host_bind_tm(void)
+int glue_host_bind_tm(void)
 {
-	if(!module_loaded("tm"))
-		return;
-	tm_is_bound = load_tm_api(&tm) == 0;
-	if(!tm_is_bound)
-		LM_WARN("tm is loaded, but its functions cannot be had: transactions are not recognised\n");
+	int bound = module_loaded("tm") ? glue_tm_bind(&tm) : 0;
+
+	tm_is_bound = bound > 0;
+	return bound < 0 ? -1 : 0;
 }
 
 struct tm_binds *glue_tm(void)

@@ -277,7 +277,8 @@ static int start_notify(void)
 static int child_init(int rank)
 {
 	if(rank == PROC_INIT) {
-		glue_host_bind_tm();
+		if(glue_host_bind_tm() < 0)
+			return -1;
 		glue_dialog_bind();
 		/* By now the script is read. */
 		glue_check_uses(true);

@@ -4,10 +4,14 @@
 
 #include "glue.h"
 
+#include <dlfcn.h>
+#include <stdlib.h>
+
 #include "modules/tm/tm_load.h"
 
 #include "modules/tm/lock.h"
 
+#include "core/globals.h"
 #include "core/sr_module.h"
 
 #define FIELD(type, name) (((type *)NULL)->name)
@@ -19,6 +23,103 @@ _Static_assert(HAS_TYPE(FIELD(struct cell, reply_rec_lock_level), int), "the rep
 _Static_assert(HAS_TYPE(FIELD(struct cell, async_backup), struct async_state), "what t_suspend notes");
 _Static_assert(HAS_TYPE(FIELD(struct ua_client, reply), struct sip_msg *), "the reply that a branch stores");
 _Static_assert(((unsigned short)-1 & T_ASYNC_SUSPENDED) == T_ASYNC_SUSPENDED, "the flags' width");
+
+/* --- whether tm is the one of the headers --- */
+
+/* Two states of one source tree have the same version and may have other structures: then a reply that has waited would
+ * be lost without a word, or memory be overwritten. tm fills in its table of functions, and a transaction that it makes
+ * for this and that nobody else gets to see, where the headers say. */
+
+#define UNTOUCHED 0xa5
+
+/* With room for a table that is longer than the headers say. */
+static union {
+	struct tm_binds known;
+	unsigned char bytes[sizeof(struct tm_binds) + 1024];
+} functions;
+
+static bool is_untouched(size_t first, size_t end)
+{
+	while(first < end && functions.bytes[first] == UNTOUCHED)
+		first++;
+	return first == end;
+}
+
+static bool functions_fit(void)
+{
+	return !is_untouched(sizeof(functions.known) - sizeof(void (*)(void)), sizeof(functions.known))
+		   && is_untouched(sizeof(functions.known), sizeof(functions.bytes));
+}
+
+static bool transaction_fits(const struct cell *made)
+{
+	unsigned int i;
+
+	if(made->uas.response.my_T != made || made->relayed_reply_branch != -1)
+		return false;
+	/* Both are in shared memory. */
+	if(labs((char *)made->uac - (char *)made) >= (long)shm_mem_size)
+		return false;
+	for(i = 0; i < sr_dst_max_branches; i++) {
+		const struct ua_client *branch = &made->uac[i];
+
+		if(branch->request.my_T != made || branch->request.branch != i || branch->local_cancel.my_T != made
+				|| branch->local_cancel.branch != i)
+			return false;
+	}
+	return true;
+}
+
+#if defined(__x86_64__)
+/* The name that glibcs before 2.34 know it by, too. */
+__asm__(".symver dlsym, dlsym@GLIBC_2.2.5");
+#endif
+
+/* tm hands these two to nobody, but its file has their names. */
+static bool transactions_fit(void)
+{
+	struct sr_module *tm = find_module_by_name("tm");
+	void *handle = tm != NULL ? tm->handle : NULL;
+	__typeof__(&build_cell) make = handle != NULL ? dlsym(handle, "build_cell") : NULL;
+	__typeof__(&free_cell_helper) end = handle != NULL ? dlsym(handle, "free_cell_helper") : NULL;
+	struct cell *made;
+	bool fits;
+
+	if(make == NULL || end == NULL) {
+		LM_INFO("this tm makes no transaction to be looked at: whether its structures are those of the headers is not "
+				"known\n");
+		return true;
+	}
+	made = make(NULL);
+	if(made == NULL)
+		return true;
+	fits = transaction_fits(made);
+	end(made, 1, "", 0);
+	return fits;
+}
+
+int glue_tm_bind(struct tm_binds *known)
+{
+	const char *other = NULL;
+
+	memset(functions.bytes, UNTOUCHED, sizeof(functions.bytes));
+	if(load_tm_api(&functions.known) != 0) {
+		LM_WARN("tm is loaded, but its functions cannot be had: transactions are not recognised\n");
+		return 0;
+	}
+	if(!functions_fit())
+		other = "table of functions";
+	else if(!transactions_fit())
+		other = "transaction";
+	if(other != NULL) {
+		LM_ERR("the %s of the running tm is not that of the headers that this module was built with: build it with "
+			   "the sources of this very Kamailio, make KAMAILIO_SRC=TREE\n",
+				other);
+		return -1;
+	}
+	*known = functions.known;
+	return 1;
+}
 
 /* --- the reply lock: recursive, by process --- */
 
