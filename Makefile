@@ -2,7 +2,8 @@
 # Builds, tests and installs rtpproxy.so for Kamailio. `make help` lists what there is.
 #
 # Variables, given as `make NAME=value`:
-#   KAMAILIO      an unpacked Kamailio to build for and test with, instead of the one installed
+#   KAMAILIO      a Kamailio in a folder, an unpacked package or a prefix, to build for and test with, instead of the one
+#                 installed
 #   KAMAILIO_SRC  a source tree to take the headers from, of exactly that version, instead of Debian's source package
 #   DESTDIR       a folder to install below, for packaging
 #   PACKAGE_VERSION    the version of the Debian package, instead of the one made of CHANGELOG.md and the last commit
@@ -190,7 +191,7 @@ test: ready ## build and run every test; with KAMAILIO=: the tests in Kamailio
 	@$(MAKE) --no-print-directory module
 	swift build --build-tests
 	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' \
-		swift test --skip-build $(if $(KAMAILIO),--filter 'KamailioTests|DatabaseTests')
+		$(SUPPORT)/test.sh $(if $(KAMAILIO),--filter 'KamailioTests|DatabaseTests')
 
 # Without this, only db_sqlite is tested.
 test-db: ## read the sets from SQLite, MariaDB and PostgreSQL, servers of its own
@@ -261,10 +262,10 @@ kamailio-6.0: kamailio-$(NEWER) ## the same for the newest series that is tested
 
 # What is built is taken as it is, so that `make` can be a user's and `sudo make install` need no Swift.
 install: $(if $(wildcard $(MODULE)),,module) ## put the module where the installed Kamailio finds it (DESTDIR)
-	@$(SUPPORT)/install.sh install $(MODULE) '$(DESTDIR)'
+	@$(SUPPORT)/install.sh install $(MODULE) '$(DESTDIR)' '$(abspath $(KAMAILIO))'
 
 uninstall: ## take it away again and bring the packaged module back
-	@$(SUPPORT)/install.sh uninstall $(MODULE) '$(DESTDIR)'
+	@$(SUPPORT)/install.sh uninstall $(MODULE) '$(DESTDIR)' '$(abspath $(KAMAILIO))'
 
 man: build/kamailio-rtpproxy.5 ## make the manual page kamailio-rtpproxy(5) of the pages in docs/operator
 

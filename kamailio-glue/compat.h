@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Everything that differs between Kamailio 5.5 and the newest release, in one place: which headers to include, in an
- * order that all of them accept, and what no header declares. */
+/* Everything that differs between Kamailio 5.6 and the newest release, in one place: which headers to include, in an
+ * order that all of them accept, and what no header declares. 5.5 is not served: its tm has no t_continue_skip_timer. */
 #ifndef RTPP_COMPAT_H
 #define RTPP_COMPAT_H
 

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Puts MODULE where the installed Kamailio looks for modules, or takes it away again.
 #
-# usage: install.sh install|uninstall MODULE [DESTDIR]
-# A module of the same name that belongs to a Debian package is set aside with dpkg-divert, and brought back.
+# usage: install.sh install|uninstall MODULE [DESTDIR [KAMAILIO]]
+# KAMAILIO: the folder of another one than the installed. A module of the same name that belongs to a Debian package is
+# set aside with dpkg-divert, and brought back.
 # With DESTDIR nothing outside of it is touched, and nothing is diverted.
 set -eu
 action=$1
 module=$2
 destination=${3:-}
-target=$("$(dirname "$0")/kamailio.sh")/rtpproxy.so
+target=$("$(dirname "$0")/kamailio.sh" "${4:-}")/rtpproxy.so
 # What journalctl -x explains the module's entries with.
 catalog=/usr/lib/systemd/catalog/kamailio-rtpproxy-module.catalog
 

@@ -33,7 +33,8 @@ package=$(own_apt apt-cache show kamailio |
 		$1 == "Version:" { upstream = $2; sub(/^[0-9]+:/, "", upstream); sub(/[-+~].*/, "", upstream) }
 		$1 == "Version:" && upstream == version { print $2; exit }')
 if [ -z "$package" ]; then
-	echo "error: $suite has no Kamailio $version" >&2
+	echo "error: Debian's $suite has no package of Kamailio $version. Build it from its sources into a folder, and give" >&2
+	echo "       both: make KAMAILIO=FOLDER KAMAILIO_SRC=TREE, and make test with the same" >&2
 	exit 1
 fi
 mkdir "$work/tree"

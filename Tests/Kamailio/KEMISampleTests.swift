@@ -36,8 +36,12 @@ enum KEMILanguage: String, CaseIterable {
         }
         var configuration = KamailioConfiguration(complete: text)
         // Where Kamailio is unpacked, so is the Python that it brings.
-        if self == .python, case let root = try KamailioInstallation.find().root, !root.isEmpty {
-            configuration.environment["PYTHONHOME"] = "\(root)/usr"
+        let installation = try KamailioInstallation.find()
+        if self == .python, !installation.root.isEmpty,
+            try FileManager.default.contentsOfDirectory(atPath: "\(installation.prefix)/lib")
+                .contains(where: { $0.hasPrefix("python3") })
+        {
+            configuration.environment["PYTHONHOME"] = installation.prefix
         }
         return configuration
     }

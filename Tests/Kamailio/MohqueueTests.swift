@@ -10,7 +10,11 @@ import Testing
 
     /// A queue in a database of its own, with a prompt for PCMU.
     private static func prepare(_ folder: TemporaryFolder, _ configuration: inout KamailioConfiguration) throws {
-        let definitions = "\(try KamailioInstallation.find().root)/usr/share/kamailio/db_sqlite"
+        let installation = try KamailioInstallation.find()
+        let definitions = "\(installation.prefix)/share/kamailio/db_sqlite"
+        if !installation.root.isEmpty, !FileManager.default.fileExists(atPath: "\(definitions)/mohqueue-create.sql") {
+            try Test.cancel("Kamailio in \(installation.root) has no schema of mohqueue for SQLite")
+        }
         let program = """
             import sqlite3, sys
             base = sqlite3.connect(sys.argv[1])

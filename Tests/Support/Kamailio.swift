@@ -43,6 +43,7 @@ public final class Kamailio: Sendable {
             module = seen
         }
         let text = configuration.text(port: port, control: folder.file("ctl"), modulePath: module)
+        try installation.cancelTest(lacking: text)
         configurationPath = try folder.write(text, to: "kamailio.cfg")
         let (program, arguments) = installation.command(
             "kamailio",

@@ -2,25 +2,44 @@
 // Where Kamailio, its tools, its modules and the module under test are.
 
 import Foundation
+import Testing
 
-/// A Kamailio on this machine: the installed one, or one unpacked into a folder.
+/// A Kamailio on this machine: the installed one, or one in a folder.
 public struct KamailioInstallation: Sendable {
-    /// The folder of an unpacked distribution, run through its own loader; empty for the machine's own.
+    /// The folder of an unpacked distribution or the prefix of one that was built; empty for the machine's own.
     public let root: String
+    /// Below which are `sbin` and `share`.
+    public let prefix: String
     /// The folder of Kamailio's modules.
     public let modules: String
 
-    /// The one that the environment variable `KAMAILIO` names (a folder), else the installed one.
+    /// The one that the environment variable `KAMAILIO` names (a folder), else the installed one. The places are those
+    /// of `scripts/kamailio.sh`.
     public static func find() throws -> KamailioInstallation {
         let root = ProcessInfo.processInfo.environment["KAMAILIO"] ?? ""
-        let folders = ["lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu", "lib64", "lib", "local/lib64"]
-        for folder in folders {
-            let modules = "\(root)/usr/\(folder)/kamailio/modules"
-            if FileManager.default.fileExists(atPath: "\(modules)/tm.so") {
-                return KamailioInstallation(root: root, modules: modules)
+        for prefix in ["\(root)/usr", "\(root)/usr/local"] + (root.isEmpty ? [] : [root]) {
+            for folder in ["lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu", "lib64", "lib"] {
+                let modules = "\(prefix)/\(folder)/kamailio/modules"
+                if FileManager.default.fileExists(atPath: "\(modules)/tm.so") {
+                    return KamailioInstallation(root: root, prefix: prefix, modules: modules)
+                }
             }
         }
         throw HarnessError("no Kamailio found\(root.isEmpty ? "" : " in \(root)"): is the package installed?")
+    }
+
+    /// Ends the test that runs as skipped where a Kamailio in a folder lacks a module that a configuration loads. On the
+    /// machine's own nothing may be missing.
+    func cancelTest(lacking configuration: String) throws {
+        guard !root.isEmpty, Test.current != nil else { return }
+        for line in configuration.split(separator: "\n") where line.hasPrefix("loadmodule \"") {
+            let name = line.dropFirst(12).prefix { $0 != "\"" }
+            guard !name.contains("/") else { continue }
+            let file = name.hasSuffix(".so") ? String(name) : "\(name).so"
+            if !FileManager.default.fileExists(atPath: "\(modules)/\(file)") {
+                try Test.cancel("Kamailio in \(root) has no module \(file)")
+            }
+        }
     }
 
     /// The distribution's own rtpproxy.so, also where it was set aside by `dpkg-divert`.
@@ -40,16 +59,18 @@ public struct KamailioInstallation: Sendable {
         return line.split(separator: " ").dropFirst().prefix(2).joined(separator: " ")
     }
 
-    /// Program and arguments that run one of its programs.
+    /// Program and arguments that run one of its programs, with the libraries beside its modules. An unpacked
+    /// distribution has a loader of its own.
     func command(_ program: String, _ arguments: [String]) -> (String, [String]) {
         if root.isEmpty { return (program, arguments) }
         // The modules are in <libraries>/kamailio/modules.
         let libraries = modules.split(separator: "/").dropLast(2).reduce("") { "\($0)/\($1)" }
-        let loaders = ["ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"].map { "\(libraries)/\($0)" }
-        let loader = loaders.first { FileManager.default.fileExists(atPath: $0) } ?? loaders[0]
-        return (
-            loader, ["--library-path", "\(libraries):\(libraries)/kamailio", "\(root)/usr/sbin/\(program)"] + arguments
-        )
+        let name = libraries.contains("aarch64") ? "ld-linux-aarch64.so.1" : "ld-linux-x86-64.so.2"
+        let loader = ["\(libraries)/\(name)", "/lib64/\(name)", "/lib/\(name)"]
+            .first { FileManager.default.fileExists(atPath: $0) }
+        let found = "\(prefix)/sbin/\(program)"
+        guard let loader else { return (found, arguments) }
+        return (loader, ["--library-path", "\(libraries):\(libraries)/kamailio", found] + arguments)
     }
 }
 
