@@ -47,7 +47,8 @@ let package = Package(
         .executableTarget(name: "demo", dependencies: ["TestSupport"], path: "Tests/Demo"),
         .target(name: "BenchPrograms", path: "Tests/Bench/Programs"),
         .executableTarget(
-            name: "bench", dependencies: ["TestSupport", "BenchPrograms"], path: "Tests/Bench", exclude: ["Programs"]),
+            name: "bench", dependencies: ["TestSupport", "BenchPrograms"], path: "Tests/Bench",
+            exclude: ["Programs", "Preload"]),
         .executableTarget(
             name: "compare", dependencies: ["TestSupport"], path: "Tests/Compare", exclude: ["compare.cfg"]),
         .testTarget(name: "CompareTests", dependencies: ["compare", "TestSupport"]),

@@ -21,6 +21,6 @@ struct Figure: Sendable {
     /// All of them, in the order of the table.
     static let all = [
         latency, throughput, loss, failover, retry, startUp, startUpCommands, processorTime, manyRelays, callTable,
-        callsInFlight, silentRelays, waitingMemory, manyCalls, instructions,
+        callsInFlight, silentRelays, waitingMemory, manyCalls, footprint, instructions,
     ]
 }

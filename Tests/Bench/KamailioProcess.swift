@@ -123,16 +123,22 @@ final class KamailioProcess {
     /// Bytes of shared memory that are in use.
     func sharedMemory() throws -> Int { try number("real_used", of: "core.shmmem") }
 
+    /// Its processes.
+    func processes() -> [Int32] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap { Int32($0) }.filter { getpgid($0) == kamailio.process.pid }
+    }
+
+    /// Bytes that a line of smaps_rollup says of a process.
+    static func memory(_ name: String, of pid: Int32) -> Int? {
+        let text = (try? String(contentsOfFile: "/proc/\(pid)/smaps_rollup", encoding: .utf8)) ?? ""
+        let line = text.split(separator: "\n").first { $0.hasPrefix(name) } ?? ""
+        return line.split(separator: " ").compactMap { Int($0) }.first.map { $0 * 1024 }
+    }
+
     /// Bytes of memory that its processes have each for themselves; what a fork has not parted yet counts once.
     func privateMemory() -> Int {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-        var sum = 0
-        for pid in names.compactMap({ Int32($0) }) where getpgid(pid) == kamailio.process.pid {
-            let text = (try? String(contentsOfFile: "/proc/\(pid)/smaps_rollup", encoding: .utf8)) ?? ""
-            let line = text.split(separator: "\n").first { $0.hasPrefix("Pss_Anon:") } ?? ""
-            sum += (line.split(separator: " ").compactMap { Int($0) }.first ?? 0) * 1024
-        }
-        return sum
+        processes().reduce(0) { $0 + (Self.memory("Pss_Anon:", of: $1) ?? 0) }
     }
 
     /// Nanoseconds of processor time that all its processes have used so far.
