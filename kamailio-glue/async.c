@@ -121,11 +121,11 @@ rtpp_suspension glue_suspend(void *context, const void *target, void *memory)
 
 	memset(next, 0, sizeof(*next));
 	if(tm == NULL) {
-		LM_ERR("the tm module is not loaded\n");
+		LM_ERR("asynchronous functions need the module tm, which is not loaded\n");
 		return RTPP_NOT_SUSPENDED;
 	}
 	if(target == NULL || !note_target(next, target)) {
-		LM_ERR("no name of a function of 1 to %zu characters to go on with\n", sizeof(next->function) - 1);
+		LM_ERR("the name of the callback must be 1 to %zu bytes\n", sizeof(next->function) - 1);
 		return RTPP_NOT_SUSPENDED;
 	}
 	return msg->first_line.type == SIP_REQUEST ? suspend_request(tm, msg, next) : suspend_reply(tm, msg, next);

@@ -82,7 +82,7 @@ static void look_at_call(const struct action *action)
 	if(is_right)
 		return;
 	mistakes++;
-	LM_ERR("%s() in route %s cannot be called like that (%s:%d)\n", own->name,
+	LM_ERR("%s() in route %s cannot have these parameters (%s:%d)\n", own->name,
 			action->rname != NULL ? action->rname : "", action->cfile != NULL ? action->cfile : "", action->cline);
 }
 
@@ -217,7 +217,7 @@ void glue_check(void)
 	glue_check_uses(glue_knows_sets());
 	if(mistakes == 0)
 		return;
-	LM_ERR("this configuration does not start: see above what is wrong with the parameters and functions of "
+	LM_ERR("this configuration does not start: the lines above name the faults in parameters and functions of "
 		   "rtpproxy\n");
 	/* The core has been content, and exit() has begun: no other way is left to say so. */
 	fflush(NULL);
@@ -227,7 +227,7 @@ void glue_check(void)
 void glue_check_at_exit(void)
 {
 	if(config_check && atexit(glue_check) != 0)
-		LM_WARN("the functions of the script are looked at when the server starts, not by -c\n");
+		LM_WARN("out of memory: -c does not check the functions of the script\n");
 }
 
 rtpp_bytes glue_place(void)

@@ -16,7 +16,7 @@ void glue_dialog_bind(void)
 		return;
 	is_bound = load_dlg_api(&dialog) == 0;
 	if(!is_bound)
-		LM_WARN("dialog is loaded, but its functions cannot be had: its event routes name no call\n");
+		LM_WARN("dialog is loaded, but cannot be bound: its event routes name no call\n");
 }
 
 struct dlg_cell *glue_dialog_lend(rtpp_message *message)

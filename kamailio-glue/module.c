@@ -206,7 +206,7 @@ static int mod_init(void)
 			return -1;
 	}
 	if(glue_tm_forwards_copies())
-		LM_WARN("tm passes a 200 that is sent again on without its reply route, and its media go past RTPProxy: "
+		LM_WARN("in tm a retransmitted 200 skips the reply route, and its media go past RTPProxy: "
 				"set modparam(\"tm\", \"reply_matching\", 0)\n");
 	register_procs(own_processes());
 	cfg_register_child(own_processes());

@@ -167,7 +167,8 @@ static int parse_part(pv_spec_p spec, const str *name, const char *const *names,
 			return 0;
 		}
 	}
-	LM_ERR("a variable has no part \"%.*s\"\n", name != NULL ? name->len : 0, name != NULL ? name->s : "");
+	LM_ERR("%s(%.*s): there is no such part\n", first == NODE_URL ? "$rtpp_node" : "$rtpp_notify",
+			name != NULL ? name->len : 0, name != NULL ? name->s : "");
 	return -1;
 }
 

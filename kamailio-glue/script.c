@@ -40,7 +40,7 @@ static int route_of(rtpp_bytes name)
 	if(route >= 0 && main_rt.rlist[route] != NULL)
 		return route;
 	if(name.length == 0 || name.length >= sizeof(text)) {
-		LM_ERR("the name of a route to go on in has 1 to %zu bytes, not %zu\n", sizeof(text) - 1, name.length);
+		LM_ERR("the name of the route to go on in must be 1 to %zu bytes, not %zu\n", sizeof(text) - 1, name.length);
 		return -1;
 	}
 	/* It may come out of a message. */

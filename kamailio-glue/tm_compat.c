@@ -104,7 +104,7 @@ int glue_tm_bind(struct tm_binds *known)
 
 	memset(functions.bytes, UNTOUCHED, sizeof(functions.bytes));
 	if(load_tm_api(&functions.known) != 0) {
-		LM_WARN("tm is loaded, but its functions cannot be had: transactions are not recognised\n");
+		LM_WARN("tm is loaded, but cannot be bound: transactions are not recognised\n");
 		return 0;
 	}
 	if(!functions_fit())

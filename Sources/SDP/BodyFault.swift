@@ -32,10 +32,10 @@ package enum BodyError: Error, Equatable, Sendable, CaseIterable {
         case .empty: "the body is empty"
         case .lengthDoesNotFit: "Content-Length does not fit the body"
         case .notSDP: "the body is neither application/sdp nor multipart"
-        case .noBoundary: "the multipart body has no boundary parameter, or not just one"
+        case .noBoundary: "the multipart body has no boundary parameter that all readers read alike"
         case .noSDPPart: "no part of the multipart body is application/sdp"
         case .secondSDPPart: "a second part is application/sdp"
-        case .badDelimiter: "a line of the multipart body is nearly a delimiter"
+        case .badDelimiter: "a line of the multipart body is a delimiter for some readers only"
         case .badPartHeaders: "the headers of a part can be read in several ways"
         case .nestedTooDeep: "multipart bodies are nested too deep"
         }

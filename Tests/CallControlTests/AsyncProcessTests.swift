@@ -259,7 +259,10 @@ extension AsyncBench {
         let third = bench.call(FakeCall(), "three")
         #expect(bench.offer(third).code == .error && third.suspensions == 0)
         #expect(bench.lines.refusals == 1)
-        #expect(bench.world.errors == ["call three: rtpproxy_async_max calls are under way"])
+        #expect(
+            bench.world.errors == [
+                "call three: too many asynchronous calls are under way, the limit is rtpproxy_async_max"
+            ])
         bench.run()
         // And what is under way.
         #expect(eventually { bench.lines.queues.underWay(0) == 2 })

@@ -116,7 +116,7 @@ import Testing
         let worker = try SIPWorker(wrong, other)
         let call = call()
         #expect(worker.offer(call) == .done)
-        expectTakenOut(worker, call, wrong.url, "answers what is no control protocol")
+        expectTakenOut(worker, call, wrong.url, "answers with something that is no reply of an RTPProxy")
     }
 
     /// Two processes wait for the same node at once: one of them writes the line.

@@ -165,7 +165,8 @@ import Transport
     }
 
     @Test(arguments: [
-        ("V", "hello", "answers what is no control protocol"), ("V", "", "answers what is no control protocol"),
+        ("V", "hello", "answers with something that is no reply of an RTPProxy"),
+        ("V", "", "answers with something that is no reply of an RTPProxy"),
         ("VF 20050322", "0", "is too old: it lacks protocol 20040107 or 20050322"),
     ])
     func aNodeThatDoesNotAnswerProperlyDoesNotComeBack(_ question: String, _ reply: String, _ reason: String) throws {

@@ -126,7 +126,10 @@ import Testing
             $0.number("rtpproxy_tout", 1)
             $0.number("rtpproxy_tout_ms", 250)
         }
-        #expect(settings.faultTexts == ["parameter rtpproxy_tout_ms: \"250\": rtpproxy_tout is given, too"])
+        #expect(
+            settings.faultTexts == [
+                "parameter rtpproxy_tout_ms: \"250\": rtpproxy_tout is given, too: give one of the two"
+            ])
     }
 
     @Test(arguments: [("rtpproxy_ping_interval", -1), ("rtpproxy_call_table_size", -5), ("rtpproxy_hedging", -1)])
@@ -135,7 +138,7 @@ import Testing
         #expect(settings.faultTexts == ["parameter \(name): \"\(value)\": is below 0"])
     }
 
-    @Test(arguments: [(59, "below 60"), (2_592_001, "too large")])
+    @Test(arguments: [(59, "below 60"), (2_592_001, "above 2592000")])
     func aLifetimeOutOfRangeIsAFault(_ value: Int, _ reason: String) {
         let settings = settings { $0.number("rtpproxy_call_lifetime", value) }
         #expect(settings.faultTexts == ["parameter rtpproxy_call_lifetime: \"\(value)\": is \(reason)"])
@@ -155,10 +158,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("rtpproxy_async_processes", -1, "is below 0"), ("rtpproxy_async_processes", 17, "is too large"),
+        ("rtpproxy_async_processes", -1, "is below 0"), ("rtpproxy_async_processes", 17, "is above 16"),
         ("rtpproxy_async_processes", Int.min, "is below 0"), ("rtpproxy_async_max", 0, "is below 1"),
-        ("rtpproxy_async_max", -1, "is below 1"), ("rtpproxy_async_max", 65_001, "is too large"),
-        ("rtpproxy_async_max", Int.max, "is too large"),
+        ("rtpproxy_async_max", -1, "is below 1"), ("rtpproxy_async_max", 65_001, "is above 65000"),
+        ("rtpproxy_async_max", Int.max, "is above 65000"),
     ])
     func asyncNumbersOutOfRangeAreFaults(_ name: String, _ value: Int, _ reason: String) {
         let settings = settings { $0.number(name, value) }

@@ -214,7 +214,7 @@ enum CallFailure: Error, Equatable {
             line.append("SDP: ")
             line.append(fault.reason.text)
             Self.append(lineNumber: fault.line, to: &line)
-            if fault.reason == .tooManyStreams { line.append(", rtpproxy_max_streams says how many may be") }
+            if fault.reason == .tooManyStreams { line.append(", the limit is rtpproxy_max_streams") }
         case .badICEPriority: line.append("ice_candidate_priority_avp is not 0, 1 or 2")
         case .noNode(let setID, let setExists):
             line.append(setExists ? "no RTPProxy available in set " : "no RTPProxy is configured in set ")
@@ -256,9 +256,9 @@ enum CallFailure: Error, Equatable {
             line.append("does not record: rtpengine's legacy port never does, RTPProxy since 1.1 (protocol 20071218)")
         case .streamsUnasked: line.append("not all of its streams could be asked for statistics")
         case .crowded:
-            line.append("has no connection free in time, ")
+            line.append("had no connection free in time, ")
             line.append(decimal: UInt64(NodeTable.connections))
-            line.append(" commands are under way: cunix: takes more")
+            line.append(" commands are under way: use cunix:, which takes more")
         case .commandTooLong: line.append("the command is too long")
         case .exchange(let error): line.append(error.text)
         case .system(let error):
@@ -268,13 +268,13 @@ enum CallFailure: Error, Equatable {
             line.append(")")
         case .notApplied: line.append("the message could not be changed, out of memory")
         case .noAsyncProcess: line.append("there is no asynchronous process, rtpproxy_async_processes is 0")
-        case .tooManyCalls: line.append("rtpproxy_async_max calls are under way")
+        case .tooManyCalls: line.append("too many asynchronous calls are under way, the limit is rtpproxy_async_max")
         case .earlierCommandsWait: line.append("earlier commands of this call still wait for their RTPProxy")
         case .noMemory: line.append("no shared memory to hand the call over")
         case .notSuspended: line.append("its transaction cannot be suspended")
         case .madeUpMessage:
-            line.append(
-                "this message is Kamailio's own and names no call: in an event route of dialog, load that module")
+            line.append("this message is Kamailio's own and names no call:")
+            line.append(" only in event routes of the module dialog there is one")
         case .refusalCannotWait:
             line.append(
                 "a reply of 300 or more cannot wait: call the function where the status is below (not logged again")

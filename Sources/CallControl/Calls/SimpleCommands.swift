@@ -80,7 +80,7 @@ extension Worker {
             if words.secondTag.isEmpty, !worker.hasToldOfSilentPrompts {
                 worker.hasToldOfSilentPrompts = true
                 worker.warn(
-                    call, "has taken a prompt before the answer, and is silent until rtpproxy_answer() has been there")
+                    call, "has accepted a prompt before the answer, and is silent until rtpproxy_answer()")
                 worker.tell(host)
             }
         }

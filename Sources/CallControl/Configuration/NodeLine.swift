@@ -32,7 +32,7 @@ enum NodeLine {
                 throw NodeLineFault(range: text.trimmed(text.all), reason: "no RTPProxy behind ==")
             }
         } else if hasSingleEquals(text, rest) {
-            throw NodeLineFault(range: rest, reason: "behind a set id stands ==, not =")
+            throw NodeLineFault(range: rest, reason: "a set id is followed by ==, not =")
         }
         var entries: [NodeDefinition] = []
         var fields = FieldCursor(in: rest)
@@ -80,7 +80,7 @@ enum NodeLine {
     private static func separatorFault(_ text: Span<UInt8>, _ field: ByteRange) -> StaticString? {
         let separators = [UInt8(ascii: ","), UInt8(ascii: ";")]
         guard separators.contains(where: { text.firstIndex(of: $0, in: field) != nil }) else { return nil }
-        return "blanks stand between RTPProxies, not , or ;"
+        return "RTPProxies are separated by blanks, not by , or ;"
     }
 
     /// Whether a number and one `=` stand in front of something that is no weight.

@@ -283,7 +283,7 @@ package struct Settings {
         if value < range.lowerBound {
             fault(parameter, digits.span, digits.span.all, "is below ", range.lowerBound)
         } else {
-            fault(parameter, digits.span, digits.span.all, "is too large")
+            fault(parameter, digits.span, digits.span.all, "is above ", range.upperBound)
         }
         return min(max(value, range.lowerBound), range.upperBound)
     }
@@ -294,7 +294,7 @@ package struct Settings {
             var digits: [UInt8] = []
             digits.append(decimal: timeoutMilliseconds)
             place = millisecondsPlace
-            fault("rtpproxy_tout_ms", digits.span, digits.span.all, "rtpproxy_tout is given, too")
+            fault("rtpproxy_tout_ms", digits.span, digits.span.all, "rtpproxy_tout is given, too: give one of the two")
         }
         // Who listens wants to hear.
         if timeoutSocket.isEmpty { timeoutSocket = notifyListen }

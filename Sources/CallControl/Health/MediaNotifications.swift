@@ -117,7 +117,8 @@ package struct Notifications: ~Copyable {
         guard isForeign, logAt <= now else { return }
         logAt = now &+ Self.logPause
         var line: [UInt8] = []
-        line.append("rtpproxy_notify_listen: what came is no notification, the connection is closed")
+        line.append("rtpproxy_notify_listen: a connection is closed, ")
+        line.append("its line of more than 1024 bytes is no notification")
         host.log(.warning, line.span)
     }
 }

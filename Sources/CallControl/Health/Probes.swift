@@ -140,8 +140,8 @@ extension Worker {
     private mutating func warnOfNoNotices(_ node: Int) {
         line.removeAll(keepingCapacity: true)
         appendName(of: node)
-        line.append("tells of no media that has stopped, and timeout_socket is left out for it: ")
-        line.append("RTPProxy does since 1.2 (protocol 20081224) where it is started with -n")
+        line.append("does not report stopped media, timeout_socket is left out for it: ")
+        line.append("RTPProxy does since 1.2 (protocol 20081224), started with -n")
         outbox.log(.warning, line)
     }
 

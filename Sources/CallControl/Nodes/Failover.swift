@@ -64,7 +64,7 @@ extension ExchangeOutcome {
         case .complete: "answered"
         case .timedOut: "does not answer in time"
         case .refused: "is not there, connection refused or no address"
-        case .malformed: "answers what is no control protocol"
+        case .malformed: "answers with something that is no reply of an RTPProxy"
         case .failed(let error): error.text
         }
     }

@@ -112,7 +112,7 @@ extension NodeFault {
             text.append(decimal: UInt64(code))
         case .timeout: text.append("no answer in time")
         case .refused: text.append("connection refused or no address")
-        case .malformed: text.append("answer is no control protocol")
+        case .malformed: text.append("answer is no reply of an RTPProxy")
         case .tooOld: text.append("too old")
         case .unresolved: text.append("name does not resolve")
         case .system(let code):
