@@ -25,7 +25,7 @@ typedef struct continuation {
 	int reply_length;
 	int route;		   /* index in main_rt; -1: a KEMI function */
 	char function[64]; /* its name, terminated */
-	void *record;	   /* that this stands in, once it goes on */
+	void *record;	   /* the record that holds this, once the transaction goes on */
 } continuation;
 
 _Static_assert(sizeof(continuation) <= GLUE_CONTINUATION_SIZE, "GLUE_CONTINUATION_SIZE is too small");
@@ -53,7 +53,7 @@ static rtpp_suspension suspend_request(struct tm_binds *tm, struct sip_msg *msg,
 	struct cell *transaction = tm->t_gett();
 	int route = get_route_type();
 
-	/* Elsewhere tm is in the middle of something, and takes no notice. */
+	/* In other routes tm is in the middle of its own work and does not suspend. */
 	if(route != REQUEST_ROUTE && route != FAILURE_ROUTE) {
 		LM_ERR("a request can wait in a request route or a failure_route only\n");
 		return RTPP_NOT_SUSPENDED;
@@ -70,8 +70,8 @@ static rtpp_suspension suspend_request(struct tm_binds *tm, struct sip_msg *msg,
 	}
 	next->branch = -1;
 	if(tm->t_suspend(msg, &next->hash_index, &next->label) != 0) {
-		/* Its CANCEL was faster; forwarding it now would leave branches that are never sent. Where tm has answered it
-		 * already, which may be at this moment, the answer comes to nothing. */
+		/* The CANCEL came first: forwarding the INVITE now would leave branches that are never sent. If tm answers it at
+		 * this moment, too, this answer has no effect. */
 		if(glue_tm_is_cancelled(tm->t_gett())) {
 			tm->t_reply(msg, 487, "Request Terminated");
 			return RTPP_RETRANSMISSION;
@@ -142,7 +142,7 @@ typedef struct outcome {
 	rtpp_bytes instance;
 } outcome;
 
-/* What goes on just now in this process. */
+/* The transaction that goes on just now in this process. */
 static struct {
 	const continuation *next;
 	outcome outcome;
@@ -217,14 +217,14 @@ static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
 	return 0;
 }
 
-/* Whether tm has taken the reply: it is tm's then, and gone. */
+/* Whether tm has taken the reply: then it belongs to tm, and may be freed already. */
 static bool continue_reply(
 		struct tm_binds *tm, struct cell *transaction, const continuation *next, struct action *action)
 {
 	bool is_taken = false;
 	int i;
 
-	/* A CANCEL notes itself without the lock, and t_continue leaves alone what is cancelled. */
+	/* A CANCEL sets its flag without the lock, and t_continue skips a cancelled transaction: try again. */
 	for(i = 0; i < 3 && !is_taken; i++) {
 		if(!glue_tm_put_reply_in(transaction, next->branch, next->reply, next->reply_length))
 			return false;
@@ -237,8 +237,8 @@ static bool continue_reply(
 	return is_taken;
 }
 
-/* The reply lock is held from before tm looks until the changes are where tm will look for them. Where another process
- * has it, for as long as its route may take, nothing is waited for. */
+/* Holds the reply lock from before tm reads the transaction until the changes are where tm will read them. Another
+ * process may hold the lock for as long as its route takes: without `can_wait` that is not waited for. */
 static rtpp_resumption run(struct tm_binds *tm, const continuation *next, struct action *action, bool can_wait)
 {
 	struct cell *previous = tm->t_gett(), *transaction;
@@ -343,7 +343,7 @@ static task *make_task(void *record, continuation *next, const outcome *outcome)
 	return work;
 }
 
-/* Makes the task one of the past, unless it is held up. */
+/* Runs the task and frees it, unless its transaction is held up. */
 static rtpp_resumption run_task(task *work, bool can_wait)
 {
 	rtpp_resumption resumption = resume_here(work->next, &work->outcome, can_wait);
@@ -383,7 +383,7 @@ static bool push_task(task *work)
 	return false;
 }
 
-/* Whether another process is at the transaction just now. */
+/* Whether another process holds the transaction just now. */
 static bool is_held_up(const continuation *next)
 {
 	struct tm_binds *tm = glue_tm();

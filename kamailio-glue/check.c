@@ -33,7 +33,7 @@ static const cmd_export_t *find_own(const ksr_cmd_export_t *command)
 	return NULL;
 }
 
-/* Has a parameter prepared as the core would; a copy of it, which stays: this process ends. */
+/* Prepares a copy of a parameter as the core would. The copy is not freed, because this process ends. */
 static bool is_taken(const cmd_export_t *own, const str *text, int param_no)
 {
 	char *copy = pkg_malloc(text->len + 1);
@@ -46,7 +46,7 @@ static bool is_taken(const cmd_export_t *own, const str *text, int param_no)
 	return own->fixup(&param, param_no) >= 0;
 }
 
-/* The text of a parameter that is one, or an expression of texts and numbers that the core has not made one yet. */
+/* The text of a parameter: a text, or an expression of constants that the core has not evaluated yet. */
 static bool has_text(const action_u_t *param, str *text)
 {
 	struct rval_expr *expression = (struct rval_expr *)param->u.data;
@@ -195,7 +195,7 @@ static void look_at_script(void)
 
 /* --- the end of the process --- */
 
-/* Whether the module is to be started: what is wrong shows then. */
+/* Whether the module is to be started, which then shows what is wrong. */
 static bool is_over = false;
 
 void glue_check_is_over(void)
@@ -208,7 +208,7 @@ void glue_check(void)
 	if(is_over || !config_check || glue_instance == NULL)
 		return;
 	is_over = true;
-	/* The core has named a mistake, and what it has left out is missing elsewhere: nothing is said of what follows. */
+	/* The core has named a mistake and left something out: mistakes that follow from this are not reported. */
 	if(cfg_errors > 0)
 		return;
 	if(glue_check_parameters() < 0)
@@ -219,7 +219,7 @@ void glue_check(void)
 		return;
 	LM_ERR("this configuration does not start: the lines above name the faults in parameters and functions of "
 		   "rtpproxy\n");
-	/* The core has been content, and exit() has begun: no other way is left to say so. */
+	/* The core has found no fault, and exit() has begun: only _exit() can still set the status. */
 	fflush(NULL);
 	_exit(255);
 }

@@ -4,7 +4,7 @@
 #ifndef RTPP_COMPAT_H
 #define RTPP_COMPAT_H
 
-/* What the lines of the log begin with, and what kamcmd dbg.set_mod_level knows the module by. Before any of Kamailio's
+/* The name at the beginning of log lines, and that for kamcmd dbg.set_mod_level. To be set before any of Kamailio's
  * headers. */
 #define MOD_NAME "rtpproxy"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads the sets from a database through Kamailio's database API; what the rows mean is the Swift half's to say. */
+/* Reads the sets from a database through Kamailio's database API; the Swift half interprets the rows. */
 
 #include "glue.h"
 
@@ -15,7 +15,7 @@ static str column_url = str_init("url");
 static str column_weight = str_init("weight");
 static str column_flags = str_init("flags");
 
-/* Logs why the database cannot be used, and keeps the reason for who asked. */
+/* Logs why the database cannot be used, and keeps the reason for the caller. */
 static char fault_text[256];
 #define FAULT(...)                                             \
 	do {                                                       \
@@ -31,8 +31,8 @@ const char *glue_db_fault(void)
 /* Room for the digits of any number of 64 bits. */
 #define DIGITS 24
 
-/* Writes the name of the database module that the URL's scheme stands for. Quotes nothing of a text without a scheme:
- * a password may stand in it. */
+/* Writes the name of the database module that the URL's scheme stands for. Never quotes a text without a scheme, which
+ * may hold a password. */
 static int name_module(const char *url, char *module, size_t size)
 {
 	size_t length = strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
@@ -45,7 +45,7 @@ static int name_module(const char *url, char *module, size_t size)
 	return 0;
 }
 
-/* The functions of a database module; one that cannot be asked, such as db_flatstore, is refused. */
+/* The functions of a database module; one that cannot be queried, such as db_flatstore, is refused. */
 static int bind_module(char *module, db_func_t *functions)
 {
 	db_bind_api_f bind_api = (db_bind_api_f)(void *)find_mod_export(module, "db_bind_api", 0, 0);

@@ -25,7 +25,7 @@ struct dlg_cell *glue_dialog_lend(rtpp_message *message)
 
 	if(!message->is_made_up || !is_bound)
 		return NULL;
-	/* The one whose event route runs: the made-up Call-ID is no dialog's. */
+	/* The dialog whose event route runs: the made-up Call-ID belongs to no dialog. */
 	dlg = dialog.get_dlg(message->context);
 	if(dlg == NULL)
 		return NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Events: what the Swift half raises becomes a run of event_route[rtpproxy:...], or of a KEMI function.
  *
- * They run in the module's own processes, one after the other. What they are about is lent for the run, and the
- * variables $rtpp_node and $rtpp_notify show it. */
+ * They run in the module's own processes, one after the other. The event is lent for the run, and the variables
+ * $rtpp_node and $rtpp_notify show it. */
 
 #include "glue.h"
 
@@ -137,7 +137,7 @@ void glue_event_raise(const rtpp_event *event)
 	}
 	set_route_type(route_type);
 	current = NULL;
-	/* What a message leaves behind in a process: AVPs, XAVPs. */
+	/* Clears what a message leaves behind in a process: AVPs, XAVPs. */
 	ksr_msg_env_reset();
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is made of the parameters of script functions when the configuration is read, and what is refused then.
+/* Prepares the parameters of script functions when the configuration is read, and refuses wrong ones.
  *
- * What holds a variable is known when a message comes, and refused then. */
+ * A parameter with a variable is known, and may be refused, only when a message comes. */
 
 #include "glue.h"
 
@@ -60,7 +60,7 @@ int glue_fixup_prompt(void **param, int param_no)
 	return 0;
 }
 
-/* Whether a parameter is written out. Once the server runs, it is what an expression of the script has come to. */
+/* Whether a parameter is written out. Once the server runs, a parameter is the value of an expression. */
 static bool is_written_out(const char *text)
 {
 	return !fixup_complete && strchr(text, '$') == NULL;
@@ -94,7 +94,7 @@ static bool has_async_processes(void)
 	return false;
 }
 
-/* The name of the route to go on in; one that is written out has to be there when the server starts. */
+/* The name of the route to go on in; a route whose name is written out has to exist when the server starts. */
 static int fix_route(void **param, const char *name)
 {
 	char *text = (char *)*param;

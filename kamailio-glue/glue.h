@@ -44,7 +44,7 @@ void glue_dialog_return(struct dlg_cell *dialog);
 rtpp_body_state glue_message_body_state(void *context);
 bool glue_message_apply(void *context, const rtpp_edit *edits, size_t count);
 
-/* postponed.c: deletions that wait for whether a call goes on. */
+/* postponed.c: deletions kept until it is known whether a call goes on. */
 int glue_postponed_init(void);
 bool glue_postpone(void *context, void *record);
 void *glue_take_postponed(void *context);
@@ -126,9 +126,10 @@ bool glue_events_have_callback(void);
 /* Warns of a callback that the script does not have, in the process that will run it. */
 void glue_events_ask(void);
 bool glue_event_is_wanted(rtpp_event_kind kind);
-/* Whether any is that the process which watches the RTPProxies raises: all but those of media that has stopped. */
+/* Whether the script wants an event that the process which watches the RTPProxies raises: any but that of stopped
+ * media. */
 bool glue_node_events_are_wanted(void);
-/* Whether it has a route, not a callback. */
+/* Whether the event has a route; a callback does not count. */
 bool glue_event_has_route(rtpp_event_kind kind);
 void glue_event_raise(const rtpp_event *event);
 /* The event whose route runs, NULL elsewhere. */
@@ -141,15 +142,15 @@ struct cell *glue_current_transaction(void);
 
 /* kemi.c: whether a script of KEMI has a function, as far as its language can be asked. */
 bool glue_kemi_has(sip_msg_t *msg, const str *function);
-/* Runs it; logged with its name and what it is for where it is not there. */
+/* Runs the function; if it does not exist, logs its name and the purpose. */
 void glue_kemi_run(sip_msg_t *msg, int route_type, str *function, str *event, const char *purpose);
 
 /* check.c: for `kamailio -c`, what of the configuration can be known before anything runs. */
-/* Has everything looked at when the process ends, if it is one of -c. */
+/* If this is `kamailio -c`, checks everything when the process ends. */
 void glue_check_at_exit(void);
 /* The server starts: there is nothing left for -c. */
 void glue_check_is_over(void);
-/* Looks, once; ends the process where something is wrong. */
+/* Checks, once; ends the process if something is wrong. */
 void glue_check(void);
 /* Where the line of the configuration stands that is being read. */
 rtpp_bytes glue_place(void);
@@ -174,7 +175,7 @@ extern sr_kemi_t glue_kemi_exports[];
 
 /* counters.c: the group "rtpproxy" of Kamailio's counters. */
 int glue_counters_init(void);
-/* Adds to a counter: a word of this process's own. Before glue_counters_init they all are none. */
+/* Adds to a counter: a word of this process's own. Before glue_counters_init it does nothing. */
 void glue_count(size_t counter, uint32_t amount);
 /* Those that count go back to 0; figures of the moment stay. */
 void glue_counters_reset(void);
@@ -203,9 +204,9 @@ const char *glue_db_fault(void);
 int glue_load_pool(void);
 /* Whether it is known which sets there are: those of a database are once it has been read. */
 bool glue_knows_sets(void);
-/* Looks at all that parameters say together; 0, or -1 with each fault logged. */
+/* Checks all parameters together; 0, or -1 with each fault logged. */
 int glue_check_parameters(void);
-/* Warns of what is configured in vain. */
+/* Warns of settings that have no effect. */
 void glue_check_uses(bool knows_nodes);
 
 static inline rtpp_bytes glue_bytes_of(const str *text)

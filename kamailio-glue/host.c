@@ -232,9 +232,9 @@ static void host_mark_transaction(void *context)
 		transaction->uas.request->msg_flags |= FL_SDP_BODY;
 }
 
-/* What the core's handlers do in a signal (log, free, exit) is not safe in the middle of anything, so the module's own
- * processes take signals at one place only, and note them elsewhere. Blocked they are not: programs that a route of
- * the script starts would inherit that. */
+/* The core's signal handlers (log, free, exit) are not safe at any point, so the module's own processes run them at one
+ * place only, and note signals elsewhere. Signals are not blocked, because programs that a route of the script starts
+ * would inherit that. */
 static struct held_signal {
 	int number;
 	volatile sig_atomic_t has_come;
@@ -266,7 +266,7 @@ static void hold_signal(struct held_signal *held)
 	noting.sa_flags = SA_RESTART;
 	sigemptyset(&noting.sa_mask);
 	sigaction(held->number, &noting, &held->core);
-	/* What runs no code of the core's may come at any time. */
+	/* A signal that runs no code of the core may come at any time. */
 	if(held->core.sa_handler == SIG_IGN || held->core.sa_handler == SIG_DFL)
 		sigaction(held->number, &held->core, NULL);
 }
@@ -289,7 +289,7 @@ static void take_signals(void)
 
 static bool host_is_wanted(void)
 {
-	/* The main process is the parent, number 1 in a container: without it nobody would end this one. */
+	/* The parent is the main process, number 1 in a container: once it is gone, nothing else would end this process. */
 	static pid_t parent = 0;
 	size_t i;
 
@@ -299,7 +299,7 @@ static bool host_is_wanted(void)
 			hold_signal(&held_signals[i]);
 	}
 	take_signals();
-	/* What was set while Kamailio runs; SIP workers do it with each message. */
+	/* Takes over parameters set while Kamailio runs; SIP workers do this with each message. */
 	cfg_update();
 	return getppid() == parent;
 }

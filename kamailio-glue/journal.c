@@ -16,7 +16,7 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-/* Each is explained in package/rtpproxy.catalog. */
+/* packaging/rtpproxy.catalog explains each. */
 static const char *const message_ids[RTPP_REPORTS] = {
 		[RTPP_REPORT_STARTED] = "MESSAGE_ID=d83a74fed6d04b8a804a0f9474f398d2",
 		[RTPP_REPORT_BAD_PARAMETER] = "MESSAGE_ID=d51b7d33b7ac453aab605f3286b90c16",
@@ -63,7 +63,7 @@ void glue_journal_look(void)
 	is_there = is_journal_there();
 }
 
-/* Where there is no socket sd_journal_sendv sends nothing and is content. */
+/* Without the socket, sd_journal_sendv sends nothing and reports success. */
 static bool has_socket(void)
 {
 	return access("/run/systemd/journal/socket", W_OK) == 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Functions of a script of KEMI, which are named by a text and may not be there.
  *
- * An engine runs what is not there without a word (seen with app_jsdt and app_lua of 5.6.3), and an event or a
- * transaction that waits would come to nothing. So the script itself is asked, once for each name that it has and for
- * each process, in those languages whose module can. Only what the log says depends on it: the engine is told to run
- * the function in any case, and reads a script anew that was changed. */
+ * An engine reports nothing when it runs a function that does not exist (seen with app_jsdt and app_lua of 5.6.3), and
+ * an event or a waiting transaction would be lost unnoticed. So the script itself is asked, once for each name that it
+ * has and for each process, in those languages whose module can. Only what the log says depends on it: the engine is
+ * told to run the function in any case, and reads a script anew that was changed. */
 
 #include "glue.h"
 
@@ -34,8 +34,8 @@ static bool is_known(const str *function)
 	return false;
 }
 
-/* Whether it can stand in such a text. What cannot may be a name all the same, of letters that a language has beside
- * these. */
+/* Whether the name can stand in such a text. A name with other letters, which some languages allow, is not asked for.
+ * */
 static bool is_plain(const str *function)
 {
 	int i;

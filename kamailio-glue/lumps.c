@@ -156,8 +156,8 @@ static void put_back(struct sip_msg *msg, struct lump *lump)
 	}
 }
 
-/* How many edits from here on become one lump: those that nothing but a few blanks keeps apart, as the family and the
- * address of a line. Nobody else has an edit of such blanks, and each lump costs three blocks of memory. */
+/* How many edits from here on become one lump: those with only a few blanks between them, as the family and the address
+ * of a line. Other modules do not edit such blanks, and each lump costs three blocks of memory. */
 static size_t neighbours(const char *body, const rtpp_edit *edits, size_t count)
 {
 	size_t found = 1;

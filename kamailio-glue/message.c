@@ -27,8 +27,8 @@ static rtpp_method method_of(int id)
 	}
 }
 
-/* The core takes a request that goes on for one in a failure route. One that this module had suspended, or any module in
- * a request route, has not failed. */
+/* For the core, a request that goes on after a suspension is in a failure route. A request has not failed if this
+ * module had suspended it, or any module in a request route. */
 static rtpp_route current_route(const struct sip_msg *msg)
 {
 	int route = get_route_type();
@@ -115,7 +115,7 @@ void glue_message_init(rtpp_message *out, struct sip_msg *msg)
 	out->is_request = msg->first_line.type == SIP_REQUEST;
 	out->route = current_route(msg);
 
-	/* Parses every header, once: what follows only looks. */
+	/* Parses every header, once: what follows only reads. */
 	body = get_body(msg);
 	if(body != NULL && body < msg->buf + msg->len) {
 		out->has_body = true;

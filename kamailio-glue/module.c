@@ -44,8 +44,8 @@ static char *table_name = "rtpproxy";
 	OWN(db_url, PARAM_STRING, &db_url)                                           \
 	OWN(table_name, PARAM_STRING, &table_name)
 
-/* `kamailio -c` starts nothing that would log the faults, so they are logged at once there, and the core adds that the
- * value is none; some versions end with the first. A server logs them all together. */
+/* `kamailio -c` does not start the module, which would log the faults, so they are logged at once there, and the core
+ * adds that the value cannot be set; some versions end at the first. A server logs them all together. */
 static int taken(rtpp_status status)
 {
 	return status != RTPP_OK || (config_check && rtpp_report_faults(glue_instance) > 0) ? -1 : 0;
@@ -168,7 +168,7 @@ void glue_check_uses(bool knows_nodes)
 			.has_callback = glue_events_have_callback(),
 			.has_engine = sr_kemi_eng_get() != NULL,
 			.has_timeout_tag = glue_host_has_timeout_tag(),
-			/* Nobody can look into a script of KEMI. */
+			/* A script of KEMI cannot be checked. */
 			.chooses_sets = glue_chooses_sets() || sr_kemi_eng_get() != NULL,
 	};
 
@@ -191,7 +191,7 @@ static int mod_init(void)
 		return -1;
 	if(share() < 0 || glue_counters_init() < 0 || glue_postponed_init() < 0)
 		return -1;
-	/* What such a script will ask for shows when it does. */
+	/* What a script of KEMI asks for is known only when it runs. */
 	if(sr_kemi_eng_get() != NULL)
 		rtpp_figure_index(glue_instance, glue_bytes_of(NULL));
 	if(glue_tuning_init() < 0)

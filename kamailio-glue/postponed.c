@@ -12,7 +12,7 @@
 
 /* What tm keeps for us with a transaction, in shared memory. */
 typedef struct kept {
-	void *record; /* NULL: none. Whoever takes it out has it alone */
+	void *record; /* NULL: none. The process that takes it out owns it */
 	int branches; /* how many the transaction had then */
 } kept;
 

@@ -25,7 +25,7 @@ static int get_statistics(struct sip_msg *msg, pv_param_t *param, pv_value_t *re
 	return pv_get_strval(msg, param, result, &value);
 }
 
-/* The name is looked up when the script is read: it is none of the glue's business, only its number is kept. */
+/* The name is looked up when the script is read; the glue keeps only its number. */
 static int parse_figure(pv_spec_t *spec, str *name)
 {
 	int32_t index = rtpp_figure_index(glue_instance, glue_bytes_of(name));
@@ -72,7 +72,7 @@ static rtpp_status metrics(size_t page, str *text, size_t *pages)
 	static size_t capacity = 0;
 	uint64_t values[RTPP_MOST_COUNTERS];
 	size_t count = glue_counters_count();
-	/* One byte of a buffer is not for use. */
+	/* One byte of a buffer is reserved. */
 	size_t room = (size_t)pv_get_buffer_size() - 1;
 	size_t length = 0;
 	size_t i;

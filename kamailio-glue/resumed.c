@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What goes on just now in this process: the message whose transaction has waited, while its route runs. */
+/* The message with which a transaction goes on just now in this process, while its route runs. */
 
 #include "glue.h"
 

@@ -20,7 +20,7 @@ void arc4random_buf(void *buffer, size_t size)
 		} else if(errno != EINTR) {
 			struct timespec now;
 
-			/* A kernel without getrandom: a seed that an outsider has to guess is all that is left to have. */
+			/* A kernel without getrandom: the seed is something that an outsider has to guess. */
 			clock_gettime(CLOCK_REALTIME, &now);
 			memset(next, (int)now.tv_nsec, size);
 			return;

@@ -43,7 +43,7 @@ static int route_of(rtpp_bytes name)
 		LM_ERR("the name of the route to go on in must be 1 to %zu bytes, not %zu\n", sizeof(text) - 1, name.length);
 		return -1;
 	}
-	/* It may come out of a message. */
+	/* The name may come from a message: only printable bytes are logged. */
 	for(i = 0; i < name.length; i++) {
 		if(text[i] < ' ' || text[i] > '~')
 			text[i] = '?';
@@ -215,7 +215,7 @@ static int w_set(struct sip_msg *msg, char *param, char *unused)
 		if((value.flags & PV_VAL_STR) && !(value.flags & PV_VAL_NULL))
 			return rtpp_select_set_text(glue_instance, &message, glue_bytes_of(&value.rs));
 	}
-	/* No number at all: refused like one that is no set, which takes an earlier choice back. */
+	/* No number at all: refused like an unknown set, which takes an earlier choice back. */
 	return rtpp_select_set_text(glue_instance, &message, glue_bytes_of(NULL));
 }
 

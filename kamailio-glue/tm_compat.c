@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is known of tm's insides: its reply lock, how it notes that a transaction waits, and what it has taken away when
- * the transaction goes on. Whoever calls holds the reply lock, but for where it is said. */
+ * the transaction goes on. The caller holds the reply lock, unless a comment says otherwise. */
 
 #include "glue.h"
 
@@ -154,7 +154,7 @@ void glue_tm_unlock(struct cell *transaction)
 
 /* --- requests --- */
 
-/* Every t_suspend of a request adds a branch that stands for the wait: which one, tells one suspension from another. */
+/* Every t_suspend of a request adds a branch that stands for the wait: its number tells one suspension from another. */
 int glue_tm_suspension(const struct cell *transaction)
 {
 	return (int)transaction->async_backup.blind_uac;
@@ -194,7 +194,7 @@ bool glue_tm_has_stranded_branch(const struct cell *transaction, int first)
 	return false;
 }
 
-/* Without the lock: whoever runs such a route has it. */
+/* Without taking the lock: the process that runs such a route holds it. */
 bool glue_tm_is_continued_request(void)
 {
 	struct cell *transaction = glue_current_transaction();
@@ -208,7 +208,7 @@ bool glue_tm_is_continued_request(void)
 bool glue_tm_copy_lumps(struct sip_msg *msg, glue_lumps *copy)
 {
 	memset(copy, 0, sizeof(*copy));
-	/* What tm has added for the branch just sent is no change of the script's. */
+	/* What tm has added for the branch just sent is not a change of the script. */
 	free_via_clen_lump(&msg->add_rm);
 	return msg_lump_cloner(msg, &copy->headers, &copy->bodies, &copy->replies) == 0;
 }
@@ -287,7 +287,7 @@ void glue_tm_reply_route_begins(struct cell *transaction)
 {
 	if(before.is_cancelled)
 		transaction->flags |= T_CANCELED;
-	/* t_continue looks at this before it takes the lock: the other suspension has to be seen while a route runs. */
+	/* t_continue reads this before it takes the lock: it has to see the other suspension while a route runs. */
 	if(before.is_suspended)
 		transaction->flags |= T_ASYNC_SUSPENDED;
 }
