@@ -41,7 +41,7 @@ typedef enum RTPP_CLOSED rtpp_status {
     RTPP_NO_MEMORY = 6,
     RTPP_TOO_SMALL = 7,         /* the output does not fit; `needed` says how much does */
     RTPP_NO_VALUE = 8,          /* nothing to give; a variable is $null */
-    RTPP_BUSY = 9               /* another process is at it */
+    RTPP_BUSY = 9               /* another process is doing this */
 } rtpp_status;
 
 /* What a script function returns: 1 done, -1 error, -2 marked or already rewritten, -3 no RTPProxy. 0, of the
@@ -96,7 +96,7 @@ typedef enum RTPP_CLOSED rtpp_body_state {
 /* What came of suspending a transaction. */
 typedef enum RTPP_CLOSED rtpp_suspension {
     RTPP_SUSPENDED = 0,
-    RTPP_RETRANSMISSION = 1, /* it waits already, or is over: of this message nothing is left to do */
+    RTPP_RETRANSMISSION = 1, /* it waits already, or is over: nothing is left to do for this message */
     RTPP_NOT_SUSPENDED = 2   /* logged */
 } rtpp_suspension;
 
@@ -105,7 +105,7 @@ typedef enum RTPP_CLOSED rtpp_resumption {
     RTPP_TAKEN = 0,
     RTPP_GONE = 1,       /* it had ended, or its message could not be changed: what was created is deleted */
     RTPP_HANDED_OVER = 2, /* another process goes on; the record is the host's until rtpp_resumed or rtpp_held_up */
-    RTPP_HELD_UP = 3     /* another process is at the transaction: resume_again, a little later */
+    RTPP_HELD_UP = 3     /* another process holds the transaction: resume_again, a little later */
 } rtpp_resumption;
 
 /* What a call needs out of a SIP message. A header that is absent or unreadable is an absent field. */
@@ -163,7 +163,7 @@ typedef struct rtpp_event {
 /* What a journal tells apart. */
 typedef enum RTPP_CLOSED rtpp_report_kind {
     RTPP_REPORT_STARTED = 0,        /* the configuration is read: the server starts */
-    RTPP_REPORT_BAD_PARAMETER = 1,  /* it is not, for this fault */
+    RTPP_REPORT_BAD_PARAMETER = 1,  /* a parameter cannot be used: the server does not start */
     RTPP_REPORT_NODE_UP = 2,        /* an RTPProxy answers, or answers again */
     RTPP_REPORT_NODE_DOWN = 3,      /* it has failed */
     RTPP_REPORT_NODE_ENABLED = 4,   /* the operator switched it on */
@@ -199,7 +199,7 @@ typedef struct rtpp_tuning {
     bool hedges;             /* of rtpproxy_hedging */
 } rtpp_tuning;
 
-/* Services of the host. All are called in the process that called the entry point, and none is kept waiting. */
+/* Services of the host. All are called in the process that called the entry point. */
 typedef struct rtpp_host {
     uint32_t abi_version; /* RTPP_ABI_VERSION of the glue */
     void (*log)(rtpp_level level, rtpp_bytes line);
@@ -229,7 +229,7 @@ typedef struct rtpp_host {
     bool (*postpone)(void *context, void *record);
     /* Takes it out again; NULL: there is none. */
     void *(*take_postponed)(void *context);
-    /* Asked by the module's own process between two pieces of work, ten times a second or more: lets signals in that
+    /* Asked by the module's own process between two pieces of work, ten times a second or more: handles signals that
      * were held back meanwhile. false: the server has gone, rtpp_run_monitor is to return. */
     bool (*is_wanted)(void);
     /* Runs what the script has for an event, in the process that raises it, and returns when that is through. */
@@ -308,7 +308,7 @@ typedef struct rtpp_script {
     bool has_callback;      /* event_callback is set */
     bool has_engine;        /* it is one of KEMI */
     bool has_timeout_tag;   /* timeout_tag_pv is set */
-    bool chooses_sets;      /* it selects sets itself, or may: nobody can look into it */
+    bool chooses_sets;      /* it selects sets itself, or may: it cannot be checked */
 } rtpp_script;
 
 /* Warns of what is configured and does nothing. `knows_nodes`: the sets have been read. */
@@ -456,9 +456,9 @@ typedef struct rtpp_node_figures {
 /* Of the node at `position`, counted as by rtpp_node. RTPP_NO_VALUE: `nodes` is given, and means others. */
 RTPP_API rtpp_status rtpp_node_statistics(
         rtpp_module *module, size_t position, rtpp_bytes nodes, rtpp_node_figures *figures);
-/* Page `page`, from 1, of all figures in the text format of Prometheus, none longer than `capacity` bytes. `values`: those
- * of rtpp_counter_at, in its order. `pages`: how many there are. RTPP_NOT_FOUND: no such page (0: none is wanted). RTPP_TOO_SMALL: `capacity`
- * is, for the figures of the server or of a single node. */
+/* Page `page`, from 1, of all figures in the text format of Prometheus, none longer than `capacity` bytes. `values`:
+ * those of rtpp_counter_at, in its order. `pages`: how many there are. RTPP_NOT_FOUND: no such page (0: none is wanted).
+ * RTPP_TOO_SMALL: `capacity` is too small for the figures of the server or of a single node. */
 RTPP_API rtpp_status rtpp_metrics(rtpp_module *module, const uint64_t *values, size_t count, size_t page,
         uint8_t *output, size_t capacity, size_t *length, size_t *pages);
 /* Sets what has been counted of every node back to nothing. */
