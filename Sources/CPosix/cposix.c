@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What needs a place of its own: types that glibc declares under _GNU_SOURCE only, and what is kept between calls. */
+/* What cannot be inline: types that glibc declares under _GNU_SOURCE only, and what is kept between calls. */
 #define _GNU_SOURCE
 #include "cposix.h"
 
@@ -73,7 +73,7 @@ int64_t cposix_send_many(int fd, const uint8_t *bytes, size_t length, const cpos
         places[i].iov_base = (void *)(uintptr_t)(bytes + parts[i].start);
         places[i].iov_len = (size_t)parts[i].count;
     }
-    /* The kernel has less to do for one alone. */
+    /* One datagram costs the kernel less this way. */
     if (count == 1)
         return send(fd, places[0].iov_base, places[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -(int64_t)errno : 1;
     memset(messages, 0, count * sizeof *messages);
@@ -125,9 +125,9 @@ int64_t cposix_unlink_socket(const uint8_t *path, size_t count)
     return unlink(a.sun_path) < 0 ? -(int64_t)errno : 0;
 }
 
-/* --- look-ups: getaddrinfo(3) on threads, as it can be neither told how long it may take nor called off --- */
+/* --- look-ups: getaddrinfo(3) on threads, because it has no time limit and cannot be cancelled --- */
 
-/* As they have always been, and not as they are called since glibc 2.34. */
+/* The old symbol versions: those since glibc 2.34 would need that glibc. */
 #if defined(__GLIBC__) && defined(__x86_64__)
 __asm__(".symver pthread_create, pthread_create@GLIBC_2.2.5");
 __asm__(".symver pthread_attr_setstacksize, pthread_attr_setstacksize@GLIBC_2.2.5");
@@ -144,9 +144,9 @@ struct cposix_lookup {
     int result;
     size_t found;
     cposix_address addresses[CPOSIX_MOST_ADDRESSES];
-    /* Set by the thread behind all else. */
+    /* Set by the thread after everything else. */
     atomic_bool is_over;
-    /* The thread and who has started it: the last one frees the memory. */
+    /* The thread and its starter: the last of them to let go frees the memory. */
     atomic_int holders;
 };
 
@@ -202,7 +202,7 @@ cposix_lookup *cposix_lookup_start(const uint8_t *host, size_t count, uint16_t p
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     /* The resolver needs little; the usual 8 MiB would count where all memory is locked. */
     pthread_attr_setstacksize(&attributes, 1024 * 1024);
-    /* Signals are the process's own affair: its handlers run on the thread that they were made for. */
+    /* Signals are blocked in the thread: the process's handlers run on its own thread. */
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     int failure = pthread_create(&thread, &attributes, look_up, lookup);

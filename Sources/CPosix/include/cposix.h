@@ -68,7 +68,7 @@ static inline int64_t cposix_eventfd(void)
     return descriptor < 0 ? -(int64_t)errno : descriptor;
 }
 
-/* Adds one to the counter; false where it cannot grow, which is as good. */
+/* Adds one to the counter; false where it cannot grow, which is no fault: it is readable then. */
 static inline bool cposix_ring(int32_t descriptor)
 {
     uint64_t one = 1;
