@@ -7,7 +7,7 @@ package enum AddressFamily: Sendable {
     case ipv6
 }
 
-/// Checks on numeric addresses without making anything of them.
+/// Checks on numeric addresses as text; nothing is converted.
 package enum AddressText {
     /// The family of the numeric address that `range` holds, or nil where it is none (a name, or garbage).
     ///

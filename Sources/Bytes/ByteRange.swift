@@ -39,7 +39,7 @@ extension Span where Element == UInt8 {
     /// The part of `range` that lies inside.
     @inline(__always)
     package func clamped(_ range: ByteRange) -> ByteRange {
-        // As nearly all do.
+        // Nearly all ranges lie inside.
         if range.start >= 0, range.start <= count, range.count <= count &- range.start { return range }
         return clampedOutside(range)
     }

@@ -131,7 +131,7 @@ package struct FieldCursor: Sendable {
         let last = Swift.min(end, bytes.count)
         var start = offset
         var word = bytes.eightBytes(at: start)
-        // As between most fields.
+        // One space, as between most fields.
         if word & 0xFF == 0x20 {
             start &+= 1
             word = bytes.eightBytes(at: start)
@@ -164,7 +164,7 @@ package struct FieldCursor: Sendable {
     }
 }
 
-/// Decimal numbers without sign, blanks or surprises.
+/// Decimal numbers: digits alone, without sign and blanks.
 package enum Decimal {
     /// The number that `range` holds: digits only, at least one, at most `maximum`; else nil.
     package static func parse(_ bytes: Span<UInt8>, _ range: ByteRange, maximum: UInt32) -> UInt32? {

@@ -25,8 +25,8 @@ package struct Hash64: Sendable {
         state = hash
     }
 
-    /// Takes the bytes of `range` eight at a time, which is less work. For values that nobody else has to come
-    /// to: the words are taken in another way than above.
+    /// Takes the bytes of `range` eight at a time, which is less work. For values that no other proxy has to agree on:
+    /// the result differs from that of `combine`.
     package mutating func combineWords(_ bytes: Span<UInt8>, _ range: ByteRange) {
         let inside = bytes.clamped(range)
         var hash = Self.combined(state, UInt64(truncatingIfNeeded: inside.count))

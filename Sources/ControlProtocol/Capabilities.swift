@@ -50,7 +50,7 @@ package struct Capabilities: OptionSet, Sendable {
 package enum Probe {
     /// How many there are.
     package static let count = 12
-    /// How many are asked where nobody wants to know figures of a call's media: the first ones. 20150420 is among them:
+    /// How many are asked where the script reads no figures of a call's media: the first ones. 20150420 is among them:
     /// it tells which meaning `E8` has (`ErrorCode.isUnknownSession`); 20141004 lets a restart be noticed.
     package static let basicCount = 10
 
@@ -92,7 +92,7 @@ package enum Probe {
     }
 }
 
-/// What an RTPProxy has counted since it was started: it falls where it was started again.
+/// What an RTPProxy has counted since it was started: the numbers fall when it is started again.
 package struct RelayCounters: Equatable, Sendable {
     /// Sessions that it has created.
     package let sessions: UInt32

@@ -46,8 +46,8 @@ struct PartCursor {
         return ByteRange(from: start, to: end)
     }
 
-    /// Whether what stands behind the closing delimiter, which nobody is to read (RFC 2046 section 5.1.1), holds what may
-    /// be `m=` or `c=`: a reader that takes the delimiter for a dividing one finds a description there.
+    /// Whether what stands behind the closing delimiter, which is to be ignored (RFC 2046 section 5.1.1), holds what
+    /// may be `m=` or `c=`: a reader that takes the delimiter for a dividing one finds a description there.
     private func describesMedia(_ body: Span<UInt8>, _ epilogue: ByteRange) -> Bool {
         var offset = epilogue.start
         var letter: UInt8 = 0

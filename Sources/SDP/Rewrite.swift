@@ -156,8 +156,8 @@ extension SessionDescription {
     /// How the lines of this session description end: CRLF (RFC 8866 section 5), or LF where all of them do.
     var lineEnd: StaticString { endsLinesInLineFeedAlone ? "\n" : "\r\n" }
 
-    /// Where the first stream of a session goes that a relay takes; nil where it takes none. To a stream on hold a relay
-    /// may answer the null address, which becomes nobody else's where another stream has a better one.
+    /// Where the first stream of a session goes that a relay takes; nil where it takes none. A relay may answer the
+    /// null address for a stream on hold: it is passed over where another stream has a better one.
     func firstRelayed(
         _ session: Int, _ verdicts: Span<StreamVerdict>, _ addresses: Span<UInt8>
     ) -> StreamDestination? {

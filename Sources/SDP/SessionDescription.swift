@@ -6,9 +6,9 @@ package import Bytes
 /// A session description (RFC 8866), or several in one body: scratch memory that is used again for each body.
 /// It holds offsets only; the body is passed at each step.
 ///
-/// What goes on its way with a success may not be read by anyone to lead past the relay. RFC 8866 section 9 has one
-/// grammar, and readers are laxer than it in different ways; so what its grammar excludes is taken as it is harmless to
-/// all of them, or refused:
+/// After a success, no reader of the description may send media past the relay. Readers accept more than the grammar of
+/// RFC 8866 section 9, each of them something else. So what the grammar excludes is read in the way that is harmless
+/// for all of them, or refused:
 ///
 /// - `byte-string` holds neither NUL, CR nor LF. A CR that neither further CRs and LF nor the end follows is refused: it
 ///   ends a line for some. CR CR LF is one line end, and may be an empty line behind it for others.
@@ -301,8 +301,8 @@ package struct SessionDescription: ~Copyable {
         }
     }
 
-    /// Attributes of a session, before its first `m=`, are not ours, nor are those of a stream that no relay has; but who
-    /// takes no notice of a further `v=` reads its `a=rtcp:` as that of the stream before.
+    /// Attributes of a session, before its first `m=`, are not ours, nor are those of a stream that no relay has; but a
+    /// reader that ignores a further `v=` takes its `a=rtcp:` for that of the stream before.
     private mutating func readAttribute(_ body: Span<UInt8>, _ value: ByteRange, _ line: Line) throws(SDPFault) {
         guard readsAttributes else { return }
         let stream = streams.count &- 1

@@ -31,7 +31,7 @@ package enum StreamVerdict: Equatable, Sendable {
     /// It goes past the relay: its port and its address stay.
     case left
 
-    /// What becomes of a stream that no relay is asked for; nil where one has to say.
+    /// What becomes of a stream that no relay is asked for; nil where a relay decides.
     package init?(withoutRelay stream: MediaStream) {
         if stream.isOff {
             self = .refused
