@@ -27,7 +27,7 @@ private struct CallTableHeader: ~Copyable {
 package struct CallTable: ~Copyable {
     /// Seconds that an entry may live after it was last used: what the time in it can tell.
     package static let lifetimes: ClosedRange<Int> = 60...2_592_000
-    /// The same where nobody says otherwise: longer than calls without a message in between are.
+    /// The default: longer than any call without a message in between.
     package static let usualLifetime = 43_200
     /// Entries that share a place.
     static let bucketSize = 16
@@ -175,7 +175,7 @@ package struct CallTable: ~Copyable {
             let key = unsafe entry.pointee.key.load(ordering: .acquiring)
             guard key != 0 else { continue }
             let value = unsafe entry.pointee.value.load(ordering: .acquiring)
-            // Half written: whoever writes it may be at it.
+            // Half written: another process may be writing it.
             guard value >> 40 == key >> 40 else { continue }
             if Self.rest(value, now) > 0, body(Int(truncatingIfNeeded: value & 0xFFFF)) { continue }
             unsafe remove(entry, key)
