@@ -2,7 +2,7 @@
 // How many commands are under way to one node, counted over all processes, so that its receive buffer holds them.
 //
 // RTPProxy reads its UDP socket from a buffer of 16 KiB (control-protocol: Sizes). As the kernel counts, that is 39
-// commands of up to some 190 bytes, or 25 longer ones; what comes beyond is lost. Who wants to send takes room first
+// commands of up to some 190 bytes, or 25 longer ones; what comes beyond is lost. A process takes room before it sends,
 // and gives it back with the answer.
 //
 // A process that dies gives nothing back. So room is counted by when it was taken, in four slots of a quarter of a
@@ -14,9 +14,9 @@ import Synchronization
 /// Room for commands to a node: to be given back when they are answered or, where it is connections, closed.
 package struct CommandRoom: Sendable {
     let commands: UInt32
-    /// The slot that it was taken in; of connections a bit for each seat.
+    /// The slot that it was taken in; for connections a bit for each seat.
     let slot: UInt32
-    /// Of connections the time in their seats; 0: it is none.
+    /// For connections the time in their seats; 0: it is not room for connections.
     let seatsUntil: UInt64
 
     init(commands: UInt32, slot: UInt32, seatsUntil: UInt64 = 0) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How many connections with one command each are open to one node, counted over all processes: there are so many seats.
 //
-// RTPProxy takes 100 stream connections and closes more than that (control-protocol: Transports), whoever they are of.
-// Who wants to open one takes a seat first and gives it back when it has closed.
+// RTPProxy takes 100 stream connections over all its clients and closes more than that (control-protocol: Transports).
+// A process takes a seat before it opens one, and gives it back when it has closed the connection.
 //
-// Why this is sound. A seat is one word, taken by compare-exchange: the time at which whoever holds it has closed its
-// connection for certain, 0 where nobody does. A process that dies gives nothing back, and the system closes its
-// connections: its seats are free once their time is over. A time that is over is less than any that is taken later,
-// so that a seat which another process has taken meanwhile cannot be given back by who held it before.
+// Why this is sound. A seat is one word, taken by compare-exchange: the time by which its holder has closed the
+// connection for certain, 0 where the seat is free. A process that dies gives nothing back, and the system closes its
+// connections: its seats are free once their time is over. A time that is over is less than any that is taken later, so
+// that the holder before cannot give back a seat which another process has taken meanwhile.
 
 import Synchronization
 
@@ -37,14 +37,14 @@ struct ConnectionSeats: ~Copyable {
         return count > 0 ? CommandRoom(commands: count, slot: taken, seatsUntil: end) : nil
     }
 
-    /// Gives seats back; what others have taken after their time stays theirs.
+    /// Gives seats back; a seat that another process has taken after its time was over stays taken.
     func giveBack(_ room: CommandRoom) {
         for index in seats.indices where room.slot & (1 << UInt32(truncatingIfNeeded: index)) != 0 {
             _ = seats[index].compareExchange(expected: room.seatsUntil, desired: 0, ordering: .relaxed)
         }
     }
 
-    /// Nobody holds any: another node.
+    /// All seats are free: another node.
     func reset() {
         for index in seats.indices { seats[index].store(0, ordering: .relaxed) }
     }

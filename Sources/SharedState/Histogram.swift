@@ -54,7 +54,7 @@ struct RoundTripHistogram: ~Copyable {
         buckets[index].wrappingAdd(1, ordering: .relaxed)
     }
 
-    /// Back to nothing. What is counted meanwhile is there afterwards or is not.
+    /// Sets all buckets to 0. What is counted meanwhile may be kept or lost.
     func reset() {
         for index in buckets.indices { buckets[index].store(0, ordering: .relaxed) }
     }

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Jobs from any process to the module's asynchronous ones: a stack of records per process, in shared memory.
 //
-// A record is memory that both see, whose first word is the stack's. Whoever has a job puts its record on top by one
-// compare-exchange; the process takes all of them by one exchange. There is no lock that somebody could die with: a
-// worker that is killed has either handed its record over or not. The word on top holds the address (48 bits) and how
-// many records there are (16 bits), so that the bound is exact. A record that is taken off is never looked at by one
-// who pushes, so that it does not matter that memory comes back at the same address.
+// A record is memory that both see, whose first word is the stack's. A process with a job puts its record on top by one
+// compare-exchange; the asynchronous process takes all of them by one exchange. There is no lock that a dying process
+// could hold: a worker that is killed has either handed its record over or not. The word on top holds the address (48
+// bits) and how many records there are (16 bits), so that the bound is exact. A process that pushes never reads a
+// record that was taken off, so that it does no harm when memory is used again at the same address.
 
 import Synchronization
 
 /// What became of a job.
 package enum JobPush: Equatable, Sendable {
-    /// It is queued. `wasEmpty`: the process has to be woken, for nobody else has done it.
+    /// It is queued. `wasEmpty`: the process has to be woken, because no other push has done it.
     case queued(wasEmpty: Bool)
     /// It is not: more than 65,535 are queued, or its address has more than 48 bits.
     case refused
 }
 
-/// One process's line in the block.
+/// The queue of one process: a cache line of the block.
 struct JobQueue: ~Copyable {
     private let top = Atomic<UInt64>(0)
     let underWay = Atomic<UInt32>(0)

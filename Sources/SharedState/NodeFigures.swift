@@ -4,8 +4,8 @@
 // Why this is sound. Each figure is a word of its own, added to atomically and in no order: two processes that count at
 // once are both counted, and one that dies has counted or has not. Nothing is decided by these figures, so that it
 // does no harm that a reader sees one of them a moment before another. The last error and its time, which belong
-// together, are one word. `since` is written behind the change of the condition that it is of: whoever dies in between
-// leaves the time of the change before, which is wrong by as much and mended by the next change.
+// together, are one word. `since` is written after the change of the condition: a process that dies in between leaves
+// the time of the change before, until the next change corrects it.
 
 import Synchronization
 
@@ -153,8 +153,7 @@ struct NodeFigures: ~Copyable {
         return values
     }
 
-    /// Back to nothing, but for since when the condition is what it is and for the calls. What is counted meanwhile is there afterwards
-    /// or is not.
+    /// Sets all figures to 0, except `since` and the calls. What is counted meanwhile may be kept or lost.
     func reset() {
         commands.store(0, ordering: .relaxed)
         answered.store(0, ordering: .relaxed)

@@ -6,11 +6,11 @@
 // arm64: a compare-exchange in one process is one for all of them. Nothing in a slot is a reference or has an
 // invariant over two words, with one exception, the address, which has a version around it.
 //
-// Who writes what: `state` any process, by compare-exchange; `capabilities` whoever probes (before `state` becomes up);
-// the address only the module's own process, and who adds a node, before it is one; what the pool says of the node
-// (set, weight, order, text of the URL) the main process before the fork, and later whoever holds the pool's lock,
-// while `life` is free or for words that stand alone. `life` becomes member last, so that who sees a member sees the
-// rest.
+// Who writes what: `state` any process, by compare-exchange; `capabilities` any process that probes (before `state`
+// becomes up); the address only the module's own process, and before that the process that adds the node; what the pool
+// says of the node (set, weight, order, text of the URL) the main process before the fork, and later the holder of the
+// pool's lock, while `life` is free or for words that stand alone. `life` becomes member last, so that a process that
+// sees a member sees the rest.
 //
 // What a process that dies leaves behind: each word is whole, before or after its change. A writer that dies while it
 // publishes an address leaves an odd version; readers then keep the address they have, and the next publication
@@ -55,8 +55,8 @@ struct NodeSlot: ~Copyable {
     let roundTrip = SharedRoundTrip()
     let inFlight = CommandsInFlight()
     let seats = ConnectionSeats()
-    /// When it answered last, whoever it was that had asked: nanoseconds of the monotonic clock, which is the same in
-    /// all processes of a host. 0: never.
+    /// When it last answered any process: nanoseconds of the monotonic clock, which is the same in all processes of a
+    /// host. 0: never.
     let answeredAt = Atomic<UInt64>(0)
     /// Whether the module's own process is to ask at once whether it is there: 1 yes.
     let isLookWanted = Atomic<UInt32>(0)

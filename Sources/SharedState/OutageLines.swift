@@ -8,7 +8,7 @@
 
 import Synchronization
 
-/// What a set's calls fail of while its RTPProxies do.
+/// Why calls of a set fail while its RTPProxies fail.
 package enum OutageCause: Int, CaseIterable, Sendable {
     /// None is up, or none has room.
     case noNode
@@ -40,7 +40,7 @@ struct OutageLines: ~Copyable {
         }
     }
 
-    /// Calls without a line, where the last line is some seconds ago; then they are told. nil: there is nothing to tell.
+    /// How many calls had no line, once the last line is some seconds old; they count as told then. nil: none.
     func takeSilent(_ cause: OutageCause, tick: UInt32) -> UInt32? {
         switch cause {
         case .noNode: Self.takeSilent(noNode, tick)

@@ -45,7 +45,7 @@ package struct RoundTrip: Equatable, Sendable {
             variation: variation + (abs(smoothed - sample) - variation) / 4)
     }
 
-    /// At most an hour: what the sums above cannot overflow with.
+    /// At most an hour, so that the sums above cannot overflow.
     private static func microseconds(_ nanoseconds: UInt64) -> Int64 {
         Int64(truncatingIfNeeded: min(nanoseconds / 1000, 3_600_000_000))
     }
