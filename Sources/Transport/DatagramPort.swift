@@ -29,8 +29,8 @@ struct DatagramBatch: ~Copyable {
 struct DatagramPort<Calls: SystemCalls>: ~Copyable {
     private var socket: DatagramSocket<Calls>?
     private var address: SocketAddress?
-    /// The last exchange over it did not complete: who knows whether the socket is to blame, say by a source address
-    /// that this host has lost.
+    /// The last exchange over it did not complete: the socket may be to blame, say because this host has lost its
+    /// source address.
     var isSuspect = false
     /// Something has gone out over it: from a source address that this host had then.
     private var hasWorked = false
@@ -43,7 +43,7 @@ struct DatagramPort<Calls: SystemCalls>: ~Copyable {
         }
     }
 
-    /// Sees to it that a socket to `address` is open, a new one where the old one is suspect and nobody uses it.
+    /// Opens a socket to `address`, unless one to it is open that is in use or not suspect.
     mutating func open(_ address: SocketAddress, isInUse: Bool) throws(SystemError) {
         if descriptor >= 0, self.address == address, isInUse || !isSuspect { return }
         close()
@@ -53,8 +53,8 @@ struct DatagramPort<Calls: SystemCalls>: ~Copyable {
         hasWorked = false
     }
 
-    /// Opens another socket in the place of one that went and no longer does: its source address may be one that this
-    /// host has lost. False where that cannot be it.
+    /// Replaces a socket that has worked and no longer does: this host may have lost its source address. False where
+    /// that cannot be the reason.
     private mutating func renew() -> Bool {
         guard hasWorked, let address else { return false }
         do throws(SystemError) {
@@ -89,13 +89,14 @@ struct DatagramPort<Calls: SystemCalls>: ~Copyable {
                     next &+= 1
                 }
             case .failed(.refused) where !hasSent && !hasRetried:
-                // An earlier exchange's news, which the kernel tells at the first opportunity.
+                // The refusal of an earlier exchange, which the kernel reports with the next call.
                 hasRetried = true
             case .failed(.tooLarge) where !hasRetried:
-                // News as well: on the way no packet of that size gets through, and from now on the kernel cuts it up.
+                // A report about an earlier packet, too: the path takes none of that size, and from now on the kernel
+                // fragments it.
                 hasRetried = true
             case .failed(.refused) where exchange.answered > 0:
-                // It may be restarting: it gets the rest of the budget, and this datagram counts as lost.
+                // The node may be restarting: it gets the rest of the budget, and this datagram counts as lost.
                 next &+= 1
             case .failed(let error):
                 guard error != .refused, renew() else { return ExchangeOutcome(error) }
@@ -104,7 +105,7 @@ struct DatagramPort<Calls: SystemCalls>: ~Copyable {
         return nil
     }
 
-    /// Sends one datagram, and nobody waits for an answer.
+    /// Sends one datagram whose answer is not waited for.
     mutating func sendOnce(_ datagram: inout [UInt8]) -> Bool {
         let whole = InlineArray<1, ByteRange>(repeating: datagram.span.all)
         for _ in 0..<2 {

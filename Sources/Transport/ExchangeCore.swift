@@ -9,7 +9,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
     var nodes: FixedArray<NodePort<Calls>>
     /// Members that run, and perhaps some that no longer do.
     var running: [Int] = []
-    /// Nodes that something may happen on, and perhaps some others.
+    /// Nodes with an exchange or a connection under way, and perhaps some others.
     var busy: [Int] = []
     var entries: [PollEntry] = []
     var sources: [EventSource] = []
@@ -89,7 +89,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
         busy.append(node)
     }
 
-    /// Gives up a connection on which too many replies are awaited by nobody.
+    /// Gives up a connection with too many replies to come that no exchange waits for.
     private mutating func giveUpForsaken(_ node: Int) {
         if nodes[node].users == 0, nodes[node].link.waiting > StreamLink<Calls>.mostForsaken {
             nodes[node].link.reset()
@@ -121,7 +121,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
         return outcome
     }
 
-    /// Ends the exchange of `member` without outcome. A late answer to it finds nobody.
+    /// Ends the exchange of `member` without outcome. A late answer to it is ignored.
     mutating func abandon(_ member: Int) {
         members[member].outcome = nil
         guard members[member].isRunning else { return }
@@ -140,7 +140,8 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
         case .datagram: nodes[node].datagrams.isSuspect = outcome != .complete
         case .stream: break
         case .pipeline:
-            // A reply that comes after all would be taken for another one, and after nonsense nobody knows what is next.
+            // A late reply would be taken for that of another command, and after a malformed one the order of the
+            // replies is lost.
             if outcome == .timedOut || outcome == .malformed { linkBroke(node, .reset, Calls.now()) }
         }
     }

@@ -45,7 +45,7 @@ package struct ExchangeGroup: ~Copyable {
     package mutating func takeOutcome(_ member: Int) -> ExchangeOutcome? { core.value.takeOutcome(member) }
 
     /// Waits, once, until something arrives, something is to be sent, or `deadline` has come, and does what is to be
-    /// done. What has arrived is taken before deadlines are looked at: a process that was held up condemns nobody.
+    /// done. Replies are read before deadlines expire, so that a scheduling delay is no timeout.
     package mutating func step(until deadline: UInt64) { core.value.step(until: deadline) }
 
     /// Has `step` end, too, when `signal` is sent.

@@ -32,7 +32,7 @@ extension ExchangeCore {
         }
     }
 
-    /// Hands whole replies to who waits for them; false where nobody knows what a reply belongs to.
+    /// Hands whole replies to the exchanges that wait for them; false where a reply belongs to no command.
     private mutating func deliver(_ node: Int, _ now: UInt64) -> Bool {
         while let reply = nodes[node].link.nextReply() {
             guard let ticket = nodes[node].link.takeTicket() else { return false }
@@ -45,8 +45,8 @@ extension ExchangeCore {
 
     /// A connection is gone. Commands without an answer are sent again over a new one, once per exchange: the node may
     /// have closed it while it was idle, or have been restarted. A command may thereby run twice, which does no harm:
-    /// U and L of the same tags give the same ports, Q only reads, and of a second D the `E50` is what a session that is
-    /// gone answers anyway.
+    /// U and L of the same tags give the same ports, Q only reads, and a second D gets the `E50` of any session that is
+    /// gone.
     mutating func linkBroke(_ node: Int, _ error: SystemError, _ now: UInt64) {
         nodes[node].link.disconnect()
         breaks &+= 1

@@ -8,7 +8,8 @@ struct ExchangeMember<Calls: SystemCalls>: ~Copyable {
     var exchange: Exchange
     /// The node that it runs with.
     var node = -1
-    /// Counts the exchanges of this member, so that a late reply on a stream finds nobody.
+    /// Counts the exchanges of this member, so that a late reply on a stream is not taken for one of the present
+    /// exchange.
     var generation: UInt32 = 0
     var isRunning = false
     /// Whether the group's list of running members has it.

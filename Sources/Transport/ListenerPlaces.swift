@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Who is let go where more connect to a listener than there is room for. No socket in here.
+// Which connection is closed where more connect to a listener than there is room for. No socket in here.
 
 /// Where a connection comes from, as far as that is counted.
 struct ListenerSource: Equatable {
     private let kind: UInt64
     private let network: UInt64
 
-    /// From the words of an address (see `SocketAddress`), or from three zeros for a unix socket. Of an IPv6 address the
-    /// first 64 bits: with the rest a host does as it likes.
+    /// From the words of an address (see `SocketAddress`), or from three zeros for a unix socket. Of an IPv6 address
+    /// the first 64 bits: a host can choose the rest.
     init(words: (UInt64, UInt64, UInt64)) {
         kind = words.0 & 0xFF
         network = words.1
@@ -21,8 +21,8 @@ struct ListenerSource: Equatable {
 ///
 /// A source has a share of them. Where that is used up, or all are taken, the new connection takes the place of one
 /// that has not delivered anything yet, of these the one that has been silent longest; where all have delivered, of the
-/// source that has the most. So neither half-open connections nor a flood from somewhere part a listener from those
-/// who have spoken to it.
+/// source that has the most. So neither half-open connections nor a flood from one source displace other connections
+/// that have delivered.
 struct ListenerPlaces {
     /// Connections of one source at once.
     static let perSource = 16
@@ -30,7 +30,8 @@ struct ListenerPlaces {
     private struct Place {
         var source: ListenerSource?
         var hasDelivered = false
-        /// In which order it was heard of last: numbers that grow, for many are heard of at the same moment.
+        /// The order in which connections sent something last: growing numbers, because many may send at the same
+        /// moment.
         var heardAs: UInt64 = 0
     }
 
@@ -39,7 +40,7 @@ struct ListenerPlaces {
 
     init(count: Int) { places = [Place](repeating: Place(), count: count) }
 
-    /// The place for a connection from `source`. Whoever has it gives way.
+    /// The place for a connection from `source`. A connection that has it is to be closed.
     func place(for source: ListenerSource) -> Int {
         let mates = source.isLocal ? 0 : count(of: source)
         if mates >= Self.perSource { return leastMissed { $0 == source } }
@@ -57,7 +58,7 @@ struct ListenerPlaces {
         return count
     }
 
-    /// Of the connections from such a source, who is missed least.
+    /// Of the connections from such a source, the one to close first.
     private func leastMissed(_ isMeant: (ListenerSource) -> Bool) -> Int {
         var found = 0
         var best: Place?
@@ -75,7 +76,7 @@ struct ListenerPlaces {
         return found
     }
 
-    /// A connection from `source` has `index`.
+    /// Notes a connection from `source` at `index`.
     mutating func open(_ index: Int, _ source: ListenerSource) {
         guard places.indices.contains(index) else { return }
         places[index] = Place(source: source)
@@ -89,7 +90,7 @@ struct ListenerPlaces {
         places[index].heardAs = order
     }
 
-    /// What has come at `index` was of use.
+    /// Notes that the connection at `index` has delivered.
     mutating func noteDelivery(_ index: Int) {
         if places.indices.contains(index) { places[index].hasDelivered = true }
     }

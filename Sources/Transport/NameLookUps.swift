@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Names of nodes on their way to addresses, without anybody waiting for the name service.
+// Looks names of nodes up, without a process that waits for the name service.
 
 internal import Bytes
 private import CPosix
@@ -88,7 +88,7 @@ package struct NameLookUps: ~Copyable {
     /// Threads at once; the names beyond have their turn when one has ended.
     package static let maximum = 64
 
-    /// Rings when a look-up is over.
+    /// Sent when a look-up is over.
     package let signal: WakeSignal
     private var all: Allocated<LookUpSlots>
 
@@ -119,7 +119,7 @@ package struct NameLookUps: ~Copyable {
         return result
     }
 
-    /// Nobody asks any more what the look-up for `node` comes to.
+    /// The result of the look-up for `node` is no longer wanted.
     package mutating func forget(_ node: Int) {
         guard isUnderWay(node) else { return }
         all.value.slots[node].lookUp = nil

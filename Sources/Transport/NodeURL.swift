@@ -70,7 +70,7 @@ package struct NodeURL: Equatable, Sendable {
 
     /// RTPProxy's own default.
     package static let defaultPort: UInt16 = 22222
-    /// What a node's URL may be long, in bytes.
+    /// The longest URL of a node, in bytes.
     package static let maximumLength = 255
     /// What fits `sun_path` with its NUL, in bytes.
     package static let maximumPathLength = 107
@@ -124,7 +124,7 @@ package struct NodeURL: Equatable, Sendable {
         guard host.count <= Self.maximumHostLength else { throw .badHost }
         if bytes.firstIndex(of: UInt8(ascii: ":"), in: host) != nil {
             guard scheme.isIPv6 else { throw .needsIPv6 }
-            // The system looks at a zone loosely: written down again it has to be the same.
+            // An IPv6 address, perhaps with a zone, that the system can read.
             guard bytes.firstIndex(of: UInt8(ascii: "["), in: host) == nil,
                 bytes.firstIndex(of: UInt8(ascii: "]"), in: host) == nil,
                 Resolver.numeric(bytes, host, port: 0, scheme: scheme) != nil

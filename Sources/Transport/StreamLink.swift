@@ -24,13 +24,14 @@ enum LinkDestination {
 /// A node's persistent connection (control-protocol: cunix, tcp). What is written stands here, not in the exchanges, so
 /// that one that is abandoned in the middle of a command leaves whole lines behind.
 struct StreamLink<Calls: SystemCalls>: ~Copyable {
-    /// More replies than this nobody waits for: the node hangs, and the connection is given up.
+    /// Replies to come that no exchange waits for: with more than this the node hangs, and the connection is given up.
     static var mostForsaken: Int { 64 }
     private static var inputSize: Int { 4096 }
     private static var firstPause: UInt64 { 1_000_000 }
     private static var longestPause: UInt64 { 32_000_000 }
-    /// What is done with goes from the front once it is this much and at least half of all: a connection that is never
-    /// idle keeps no more, and each move of the rest is paid by what went before.
+    /// Answered tickets and written output are removed from the front once there is this much of them, and at least as
+    /// much as of the rest: so a connection that is never idle keeps no more, and moving the rest costs little for
+    /// each.
     private static var mostTicketsKept: Int { 64 }
     private static var mostOutputKept: Int { 16_384 }
 
@@ -76,7 +77,7 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
         return true
     }
 
-    /// Closes the connection and forgets what was to be written; `tickets` stay, for who is to send them again.
+    /// Closes the connection and forgets what was to be written; `tickets` stay, for sending their commands again.
     mutating func disconnect() {
         socket = nil
         output.removeAll(keepingCapacity: true)

@@ -31,11 +31,11 @@ package enum ArrivalVerdict: Sendable {
 /// A listening socket, opened before the processes are forked and used by one of them.
 ///
 /// The connections have room for `capacity`, and `ListenerPlaces` says whose place the next one takes. So half-open
-/// connections cost what they cost once, and whoever has something to say is heard.
+/// connections take these places at most, and a new connection is always accepted.
 package struct StreamListener: ~Copyable {
     /// Connections at once.
     package static let capacity = 64
-    /// Connections taken, and bytes read of each, in one step: none can keep the others waiting for long.
+    /// Connections accepted in one step, so that they do not keep those that deliver waiting for long.
     private static let acceptsPerStep = 16
     private static let bytesPerStep = 256
     /// How long no connection is taken where the system has no descriptors left, in nanoseconds.
@@ -91,7 +91,7 @@ package struct StreamListener: ~Copyable {
     private static func bind(_ descriptor: Int32, _ bytes: Span<UInt8>, path: ByteRange) throws(ListenError) {
         let result = bindOnce(descriptor, bytes, path)
         guard result < 0, SystemError(result: result) == .inUse else { return try check(result) }
-        // The file of an earlier run, or of somebody who lives: who connects finds out.
+        // The file of an earlier run, or of a process that still listens: an attempt to connect shows which.
         let probe = Kernel.open(.unix)
         try check(probe)
         let answer = Kernel.connect(Int32(truncatingIfNeeded: probe), bytes, path: path)
@@ -169,7 +169,7 @@ package struct StreamListener: ~Copyable {
             // SAFETY: the callee fills the words and keeps no pointer.
             let accepted = unsafe cposix_accept(file.number, &from)
             guard accepted >= 0 else {
-                // What waits stays in the queue; asking for it at once again would only burn time.
+                // The connection stays in the queue; to accept again at once would only cost time.
                 if SystemError(result: accepted).isLocal { acceptAt = now &+ Self.acceptPause }
                 return
             }

@@ -5,7 +5,7 @@ private import CPosix
 internal import Bytes
 
 /// What the sockets need of the system. Results are as the kernel gives them, failures as negative error numbers;
-/// who calls does not see errno. Static, so that the real one costs nothing and holds nothing.
+/// callers do not see errno. Static, so that the real one costs nothing and holds nothing.
 protocol SystemCalls {
     /// A non-blocking, close-on-exec socket.
     static func open(_ kind: SocketKind) -> Int64

@@ -36,7 +36,7 @@ package struct SystemError: Error, Equatable, Sendable {
     package static let networkUnreachable = SystemError(code: ENETUNREACH)
     /// No such socket file.
     package static let noFile = SystemError(code: ENOENT)
-    /// Somebody else has the address, or a file is in the way.
+    /// Another socket has the address, or a file is in the way.
     package static let inUse = SystemError(code: EADDRINUSE)
     /// A file is in the way.
     package static let exists = SystemError(code: EEXIST)

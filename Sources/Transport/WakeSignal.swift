@@ -20,7 +20,7 @@ package struct WakeSignal: ~Copyable {
     /// What a forked process finds it by.
     package var number: Int32 { descriptor }
 
-    /// Wakes whoever waits, now or when it waits next.
+    /// Wakes the process that waits, now or when it waits next.
     package func send() { _ = cposix_ring(descriptor) }
 
     /// Takes it back: what was sent before has been received.
