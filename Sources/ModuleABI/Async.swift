@@ -128,7 +128,7 @@ extension Resumption {
 @c @implementation
 public func rtpp_run_async(_ handle: OpaquePointer?, _ process: Int) {
     guard let module = unsafe module(handle), let attached = unsafe module.pointee.lifeCycle.attached else { return }
-    // Views of its own: the routes that it lets go on call functions, and those use the other ones.
+    // Views of its own: routes that go on in this process call functions, and these use those of `attached`.
     let (memory, delivery) = unsafe (attached.pointee.memory, attached.pointee.delivery)
     guard let table = try? memory.nodes() else { return }
     let calls = (try? memory.calls()) ?? nil

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Entry points that look at the configuration before the first call: where faults stand, what a script writes out.
+// Entry points that check the configuration before the first call: where faults stand, what a script writes out.
 
 import Bytes
 import CallControl

@@ -52,7 +52,7 @@ func enter(
     unsafe enter(handle, message, refused: noCall, early: noCall, body)
 }
 
-/// Enters with a message and a text, for such a function. A text that cannot be is empty.
+/// Enters with a message and a text, for such a function. A text whose pointer or length is impossible is empty.
 @inline(__always)
 func enter(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ text: rtpp_bytes,
@@ -64,7 +64,7 @@ func enter(
     }
 }
 
-/// The same with flags and an address, and whether that was given; -1 for flags that cannot be, too.
+/// The same with flags and an address, and whether the address was given; -1 for flags of an impossible length, too.
 @inline(__always)
 func enter(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes,

@@ -35,7 +35,7 @@ extension rtpp_host {
         let canPostpone = unsafe postpone != nil && take_postponed != nil
         let canWait = unsafe allocate != nil && release != nil && suspend != nil && resume != nil && resume_again != nil
         let canRaise = unsafe raise != nil
-        // A record without a place for it is one that no transaction waits for.
+        // Size 0 would mean that no transaction waits for a record.
         let hasPlace = continuation_size > 0
         return hasProcessServices && hasMessageServices && hasTransactions && canPostpone && canWait && canRaise
             && hasPlace
@@ -180,7 +180,7 @@ public func rtpp_run_monitor(_ handle: OpaquePointer?) {
     let memory = unsafe attached.pointee.memory
     guard let table = try? memory.nodes() else { return }
     let calls = (try? memory.calls()) ?? nil
-    // Of its own: the routes of its events call functions, and those use the other one.
+    // A worker of its own: the routes of its events call functions, and these use the other one.
     var worker = unsafe Worker(settings: module.pointee.settings, table: table, calls: calls)
     let host = unsafe Host(module.pointee.host)
     // By now nothing can keep the server from starting.

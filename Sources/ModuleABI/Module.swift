@@ -23,8 +23,8 @@ import SharedState
     /// Memory for handing edits to the host, kept from call to call.
     var edits: [rtpp_edit] = unsafe []
 
-    /// A call has the host look at or set a variable just now. What that asks of the module in turn, say by $rtpstat,
-    /// would change what the call stands on.
+    /// The host is reading or setting a variable for a call. Were that variable one of this module, say $rtpstat, it
+    /// would change memory that the call is using: such a use is refused.
     var isInCallback = false
 
     init(host: rtpp_host) { self.host = host }
@@ -101,7 +101,7 @@ struct Attached: ~Copyable {
     }
 
     deinit {
-        // SAFETY: initialised in init; who has got the pointer from it has left the module again.
+        // SAFETY: initialised in init; all who got the pointer from it have left the module again.
         unsafe pointer.deinitialize(count: 1)
         unsafe pointer.deallocate()
     }
