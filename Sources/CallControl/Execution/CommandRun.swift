@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The commands of one call on their way through RTPProxies: whom to ask, when to ask the next, and how it ends.
+// The commands of one call on their way through RTPProxies: which one to ask, when to ask the next, and how it ends.
 //
 // No socket, no clock, no host and no table in here: what happens goes in, `next` says what to do. Times are nanoseconds
 // of one monotonic clock. An offer that creates a session asks the next node too where the one before is silent, and
-// takes whoever answers first; all of it within one budget. Any other command asks one node after the other, each within
-// a budget of its own, and where one does not know the session the others of the set side by side.
+// takes the first whole answer; all of it within one budget. Any other command asks one node after the other, each
+// within a budget of its own, and where one does not know the session, it asks the others of the set side by side.
 
 import Transport
 
@@ -16,10 +16,10 @@ struct RunTerms {
     let budget: UInt64
     /// Whether a success creates a session.
     var createsSession = false
-    /// Whether the next node is asked beside one that is slow. Where nobody remembers which of them had the call in the
-    /// end, later messages would not find it.
+    /// Whether the next node is asked beside one that is slow. Without a table that remembers which of them has the
+    /// call, later messages would not find it.
     var isHedged = false
-    /// Whether it deletes a session: one that nobody knows is as good as deleted.
+    /// Whether it deletes a session: one that no node knows counts as deleted.
     var isDelete = false
 }
 
@@ -34,7 +34,7 @@ enum RunStep: Equatable {
     /// A node has been silent for some round trips: have the module's own process look at it.
     case look(node: Int)
     /// Stop waiting for an answer. `wasSlow`: that counts as silence of the node. `deletes`: it may have created a
-    /// session that nobody wants; delete it, without waiting.
+    /// session that is not wanted; delete it, without waiting.
     case leave(place: Int, node: Int, wasSlow: Bool, deletes: Bool)
     /// Give back what room there is for the call at a node that it has not asked.
     case giveRoomBack(node: Int)
@@ -69,13 +69,13 @@ struct CommandRun {
 
     /// Whether the chosen node has room for the commands.
     var hasRoom = false
-    /// Whether another node is looked for, for want of room at the chosen one.
+    /// Whether another node is looked for, because the chosen one has no room.
     var wantsOther = false
-    /// Until when it waits for room at the chosen node; then it takes its chance, or looks for another.
+    /// Until when it waits for room at the chosen node; then it sends all the same, or looks for another node.
     var roomDeadline: UInt64 = 0
     /// Until when it waits for a connection at all; 0: it has not begun to.
     var roomEnd: UInt64 = 0
-    /// When the budget is over, nil before anybody has been asked.
+    /// When the budget is over, nil before a node has been asked.
     var deadline: UInt64?
     /// Until when a node that has not answered since start is waited for; nil: it has not begun to.
     var startDeadline: UInt64?
@@ -85,7 +85,7 @@ struct CommandRun {
     var pauseUntil: UInt64 = 0
     /// When the first of the silent ones is to be looked at.
     var lookAt = UInt64.max
-    /// What the script gets if nobody else is left.
+    /// What the script gets if no other node is left.
     var failure: CallFailure?
     /// A node that has created what is to be deleted again.
     var toUndo: Int?
@@ -185,7 +185,7 @@ struct CommandRun {
         return silent
     }
 
-    /// Nobody is left to ask. Those who have been asked may still answer; else that is how it ends.
+    /// No node is left to ask. Those that were asked may still answer; otherwise the run ends with `why`.
     private mutating func nobodyLeft(_ why: CallFailure, _ now: UInt64) -> RunStep {
         giveUp(why)
         return next(now)

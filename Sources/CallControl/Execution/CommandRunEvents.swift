@@ -4,7 +4,7 @@
 import Transport
 
 extension CommandRun {
-    /// Has a run that has asked nobody begin with `node`, and ask nobody else who may know the session: this one has it.
+    /// Makes a run that has asked no node begin with `node`, and search for the session at no other: this one has it.
     mutating func aim(at node: Int, now: UInt64) {
         mayAskOthers = false
         chosen(node, now: now)
@@ -43,8 +43,8 @@ extension CommandRun {
     /// What there is for the commands at the chosen node.
     enum Room {
         case free
-        /// None at present. `isFirm`: there is never more than there is; else the commands may be lost for want of it.
-        /// `isCalled`: `roomIsThere` will tell.
+        /// None at present. `isFirm`: the limit is never exceeded; otherwise commands beyond it may be sent, and may be
+        /// lost. `isCalled`: `roomIsThere` will tell.
         case none(isFirm: Bool, isCalled: Bool)
         /// The process is short of exchanges.
         case noExchange
@@ -53,7 +53,7 @@ extension CommandRun {
     }
 
     /// Whether the chosen node has room. Where it is firm, a call that begins goes to another node, and the last one is
-    /// waited for as long as one command may take; else it takes its chance after a while.
+    /// waited for as long as one command may take; otherwise it sends all the same after a while.
     mutating func room(_ room: Room, now: UInt64) {
         switch room {
         case .free: hasRoom = true
@@ -118,13 +118,13 @@ extension CommandRun {
     enum Finding {
         /// All that was asked for.
         case success
-        /// It does not know the session. What the script gets where nobody does; nil: that this is so. And where nobody
-        /// else is asked.
+        /// It does not know the session. The failure if no other node knows it, nil: `unknownCall`; and the one if no
+        /// other node may be asked.
         case unknownSession(CallFailure?, ifAlone: CallFailure)
         /// An error. `hasCreated`: it may have created a session all the same.
         case failure(CallFailure, hasCreated: Bool)
-        /// No answer, or none that is any use. `answeredAt`: when the node last answered anything, to whatever process;
-        /// 0: never.
+        /// No answer, or none that can be used. `answeredAt`: when the node last answered anything, to whatever
+        /// process; 0: never.
         case lost(ExchangeOutcome, answeredAt: UInt64, isDatagram: Bool)
     }
 
@@ -142,7 +142,7 @@ extension CommandRun {
         guard let askedNode = askedNodes[place] else { return nil }
         askedNodes[place] = nil
         guard !askedNode.isUndo, verdict == nil else { return nil }
-        // Whoever failed makes room for the next at once.
+        // After a failure the next node is asked at once.
         askNextAt = 0
         pauseUntil = 0
         subject = askedNode.node
@@ -168,7 +168,7 @@ extension CommandRun {
             if terms.createsSession, error.isWorthAnotherNode { failure = error } else { decide(.failed(error)) }
             if terms.createsSession, hasCreated { toUndo = askedNode.node }
         case .lost(.failed(let error), _, _) where error.isLocal:
-            // This machine's fault.
+            // A fault of this machine, not of the node.
             if !isSearching { decide(.failed(.system(error))) }
         case .lost(let outcome, let answeredAt, let isDatagram):
             let isAlive = RunTimes.isAlive(outcome, askedNode.askedAt, answeredAt: answeredAt, isDatagram: isDatagram)
@@ -179,18 +179,18 @@ extension CommandRun {
     }
 
     private mutating func noteLoss(_ outcome: ExchangeOutcome, isAlive: Bool) {
-        // Those who did answer decide.
+        // The nodes that do answer decide.
         if isSearching { return }
         failure = isAlive ? .unanswered(outcome) : nil
         if terms.createsSession {
-            // The time of one command is all that living nodes may cost such an offer.
+            // After a dead node an offer that is not hedged has a new budget; nodes that live share one.
             if !isAlive, !terms.isHedged { deadline = nil }
         } else if isAlive, outcome == .timedOut {
             decide(.failed(.unanswered(outcome)))
         }
     }
 
-    /// How it ends. Nobody else is waited for.
+    /// How it ends. No other node is waited for.
     mutating func decide(_ verdict: Verdict) { self.verdict = verdict }
 
     func saturating(_ time: UInt64, _ duration: UInt64) -> UInt64 {
@@ -205,7 +205,7 @@ enum RunTimes {
     static var unprovenPause: UInt64 { 2_000_000 }
     /// Between two looks for room at a node.
     static var roomPause: UInt64 { 200_000 }
-    /// The longest that a call waits for room at a node before it takes its chance or looks for another.
+    /// The longest that a call waits for room at a node before it sends all the same or looks for another.
     static var longestRoomPatience: UInt64 { 1_000_000_000 }
 
     /// After this silence the next node is asked in parallel: four round trips, within bounds.

@@ -82,8 +82,8 @@ extension Worker {
         }
     }
 
-    /// Has a call that has asked nobody begin with `node`, if that still takes commands, and ask nobody else who may
-    /// know the session: this one has it.
+    /// Makes a call that has asked no node begin with `node`, if that still takes commands, and search for the session
+    /// at no other: this one has it.
     func aim(_ call: inout Call, at node: Int) {
         guard table.takesCommands(node), table.setID(node) == call.run.terms.setID else { return }
         call.run.aim(at: node, now: MonotonicClock.now())
@@ -122,7 +122,7 @@ extension Worker {
             call.room = takeRoom(node, commands: call.roomCommands, now: now)
         }
         guard call.room == nil else { return call.run.room(.free, now: now) }
-        // Who waits in the queue is called.
+        // A call in the queue is told when there is room.
         call.run.room(.none(isFirm: framing == .stream, isCalled: roomQueues != nil), now: now)
     }
 
@@ -193,7 +193,7 @@ extension Worker {
         while let step = call.run.nextOfEnd(now) { carryOut(step, &call, now: now) }
     }
 
-    /// Ends an exchange whose answer nobody waits for any more.
+    /// Ends an exchange whose answer is no longer waited for.
     private mutating func leave(_ call: inout Call, _ place: Int, _ node: Int) {
         guard place < AskedNodes.count, let exchange = call.exchanges[place] else { return }
         call.exchanges[place] = nil

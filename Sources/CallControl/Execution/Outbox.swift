@@ -77,7 +77,7 @@ extension Worker {
     /// Tells a host what has been gathered.
     mutating func tell<Host: ServerHost>(_ host: Host) {
         if outbox.isEmpty { return }
-        // Out of the way: a host may call back.
+        // Moved out first, because the host may call back.
         var gathered = Outbox()
         swap(&gathered, &outbox)
         for entry in gathered.counts { host.count(entry.which, entry.amount) }

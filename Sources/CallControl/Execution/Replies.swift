@@ -101,7 +101,7 @@ extension Worker {
             case .malformed: return .malformed
             case .error(let code):
                 let isUnknown = code.isUnknownSession(capabilities(node))
-                // To a deletion, and from those that may have the call, it is no error.
+                // In answer to a deletion or a search it is no error.
                 if !isUnknown || !(call.run.isSearching || call.command.isDelete) { account(node, code) }
                 guard isUnknown else { return .failure(.relayError(code), hasCreated: false) }
                 let unrecordable = unrecordable(call, kind, code)

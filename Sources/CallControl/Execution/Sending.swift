@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Sending a call's commands to a node, and deletions that nobody or only the budget waits for.
+// Sending a call's commands to a node, and deletions whose answers are not waited for, or only within the budget.
 
 import Bytes
 import ControlProtocol
@@ -110,7 +110,7 @@ extension Worker {
         write(call, .delete, words)
         guard (try? addCommand(&call, node, member)) != nil else { return }
         startExchange(member, node)
-        // One that has ended already never becomes news: nobody may wait for it.
+        // An exchange that has ended already is never reported: the call must not wait for it.
         guard exchanges.isRunning(member) else { return exchanges.abandon(member) }
         freeMembers.removeLast()
         call.exchanges[place] = CallExchange(node: node, member: member, room: call.held)
@@ -131,7 +131,7 @@ extension Worker {
         let text = command
         var isSent = false
         let now = MonotonicClock.now()
-        // Where there is no room for the connection, what is to be deleted ends as a session without media does.
+        // Without room for the connection the session is not deleted: it ends when its media have timed out.
         if url.scheme.framing == .stream,
             table.takeConnections(node, atMost: 1, now: now, until: now &+ ExchangeGroup.unawaitedPatience) == nil
         {

@@ -21,9 +21,9 @@ package struct Worker: ~Copyable {
     var directory: NodeDirectory
     /// What this process has open to the nodes.
     var exchanges: ExchangeGroup
-    /// Members of the group that nobody uses.
+    /// Members of the group that are not in use.
     var freeMembers: [Int]
-    /// Who waits for room at a node; nil where only one call at a time is under way.
+    /// Calls that wait for room at a node; nil where only one call at a time is under way.
     var roomQueues: RoomQueues?
     var cookies = CookieSource()
     /// What this process probes with on demand, made when that is first asked for.
