@@ -30,7 +30,7 @@ enum CallCommand {
 
 /// The exchange that carries the commands to a node.
 struct CallExchange {
-    /// Whom it is with.
+    /// The node that it is with.
     let node: Int
     /// The member of the worker's exchange group.
     let member: Int
@@ -66,7 +66,7 @@ struct Call: ~Copyable {
     var room: CommandRoom?
     /// Connections of an exchange that has just ended, for what is to be undone.
     var held: CommandRoom?
-    /// Whose answers the edits are of that the host is making; nil: it makes none.
+    /// The edits that the host is making; nil: it makes none.
     var editing: Editing?
 
     /// Edits that the host makes.

@@ -54,7 +54,7 @@ enum CallFailure: Error, Equatable {
     case unfit(WireWord)
     case alreadyMarked
     case alreadyRewritten
-    /// Somebody else's edits of the body are not made yet.
+    /// Edits of the body by other functions are not made yet.
     case editedBody
     case sdp(SDPFault)
     case badICEPriority
@@ -105,7 +105,7 @@ enum CallFailure: Error, Equatable {
     case notSuspended
     /// A deletion on a message that nobody has sent.
     case madeUpMessage
-    /// A reply of 300 or more was to wait.
+    /// An asynchronous function was called on a reply of 300 or more.
     case refusalCannotWait
     /// manage has nothing to do here.
     case nothingToManage
@@ -134,7 +134,7 @@ enum CallFailure: Error, Equatable {
         return nil
     }
 
-    /// Whether the node that was asked last is what it is about.
+    /// Whether it is about the node that was asked last.
     var isAboutANode: Bool {
         switch self {
         case .relayError, .noPort, .noAddress, .nullAddress, .echo, .streamRefused, .unsupported, .unrecordable,
@@ -161,7 +161,7 @@ enum CallFailure: Error, Equatable {
         }
     }
 
-    /// Whether the log tells of it: not of an everyday outcome that the script asked about.
+    /// Whether it is logged: an everyday outcome that the script asked about is not.
     var isLogged: Bool {
         switch self {
         case .alreadyMarked, .alreadyRewritten, .unknownSession, .nothingToManage, .noStatistics: false
@@ -169,7 +169,8 @@ enum CallFailure: Error, Equatable {
         }
     }
 
-    /// What calls fail of in crowds while an RTPProxy fails, so that not each gets a line; nil: this is no such failure.
+    /// The outage that it belongs to: while an RTPProxy fails many calls do, and not each gets a line. nil: it belongs
+    /// to none.
     var outage: OutageCause? {
         switch self {
         case .noNode(_, setExists: true), .crowded: .noNode

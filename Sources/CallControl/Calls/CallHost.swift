@@ -24,7 +24,7 @@ package protocol ServerHost {
         state: StaticString, callID: Span<UInt8>, file: StaticString)
     /// Whether lines of the level `debug` are written.
     var wantsDebug: Bool { get }
-    /// The parameters that can be changed, where they are not what they were when this process last asked; else nil.
+    /// The parameters that can be changed, if they have changed since this process last asked; else nil.
     var news: Tuning? { get }
     /// Seconds since start.
     var ticks: UInt32 { get }
@@ -58,7 +58,7 @@ package enum BodyState: Sendable {
     case asItCame
     /// An earlier call has rewritten it.
     case rewritten
-    /// Others have edits of it that are not made yet: nobody can say what it is going to be.
+    /// Other functions have edits of it that are not made yet: what it is going to be is not known.
     case edited
 }
 

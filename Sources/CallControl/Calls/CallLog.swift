@@ -5,7 +5,8 @@ import Bytes
 import SharedState
 
 extension Worker {
-    /// Writes the one log line of a function that failed, and says what the script gets. `node`: whom it is about.
+    /// Writes the one log line of a function that failed, and says what the script gets. `node`: the one that it is
+    /// about.
     mutating func finish<Host: CallHost>(
         _ host: Host, _ failure: CallFailure, node: Int?, isMedia: Bool
     ) -> ReturnCode {
@@ -26,7 +27,8 @@ extension Worker {
         return code == .noNode && !isMedia ? .error : code
     }
 
-    /// How many calls of the set have failed like this without a line since the last one; nil: nor has this one any.
+    /// How many calls of the set have failed like this without a line since the last one; nil: this one gets no line
+    /// either.
     private func untold<Host: CallHost>(_ failure: CallFailure, setID: UInt32?, _ host: Host) -> UInt32? {
         guard let cause = failure.outage, let setID, let position = directory.position(ofSet: setID),
             let first = directory.sets[position].nodes.first
@@ -68,7 +70,8 @@ extension Worker {
         failure.describe(into: &line)
     }
 
-    /// Reports the line that has been gathered, in which the Call-ID stands at `range`. `node`: whom it is about.
+    /// Reports the line that has been gathered, in which the Call-ID stands at `range`. `node`: the one that it is
+    /// about.
     private func reportCall<Host: CallHost>(
         _ host: Host, _ failure: CallFailure, _ range: ByteRange, _ node: Int?
     ) {

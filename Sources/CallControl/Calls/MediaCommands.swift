@@ -6,7 +6,7 @@ import ControlProtocol
 import SDP
 import Transport
 
-/// What an answer to an offer or answer comes to. It is read, made edits of and done with at once.
+/// What an answer to an offer or answer comes to. It is read, turned into edits and forgotten at once.
 struct MediaAnswer: ~Copyable {
     /// What becomes of each stream of the description.
     var verdicts: [StreamVerdict] = []

@@ -91,7 +91,7 @@ extension Worker {
                 range = try findSDP(host, body)
                 return true
             } catch .body(let fault) {
-                // The offer or answer that it seems to be says what is wrong with it.
+                // It counts as SDP, so that the offer or answer names the fault.
                 return !fault.reason.deniesSDP
             } catch {
                 return false
@@ -122,8 +122,9 @@ extension Worker {
         }
     }
 
-    /// Reads a message for an offer or answer: everything that can be refused before anybody is asked. What the call's
-    /// commands and edits are made of is in `call` from then on. `sdp`: where it stands, if that has been looked for.
+    /// Reads a message for an offer or answer, and refuses everything that can be refused before a node is asked. What
+    /// the call's commands and edits are made of is in `call` from then on. `sdp`: where it stands, if that has been
+    /// looked for.
     mutating func prepareMedia<Host: CallHost>(
         _ call: inout Call, _ role: MediaRole, _ host: Host, _ flagText: Span<UInt8>, _ address: Span<UInt8>,
         _ hasAddress: Bool, sdp: ByteRange? = nil
@@ -206,7 +207,7 @@ extension Worker {
                 body, range, marker: marker.span,
                 readsOrigins: media.flags.changesOrigin || settings.rewritesOrigin)
         } catch {
-            // The marker may stand behind what is wrong, and says that it is a proxy's.
+            // The marker may stand behind the fault: another proxy has made this body.
             if !media.flags.ignoresMarker, SessionDescription.carriesMarker(body, range, marker: marker.span) {
                 throw .alreadyMarked
             }
@@ -237,7 +238,7 @@ extension Worker {
         }
     }
 
-    /// Says that an `o=` is left: nobody sends media by it.
+    /// Warns that an `o=` is left as it is: no media is sent by it.
     private mutating func warnOfOrigin<Host: CallHost>(_ call: inout Call, _ host: Host, line number: Int) {
         beginLine(call)
         line.append("SDP: o= stays as it is, it does not end in IN IP4 or IP6 and an address")

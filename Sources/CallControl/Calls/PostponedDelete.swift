@@ -17,7 +17,7 @@ extension Worker {
         } catch {
             return finish(host, error, node: nil, isMedia: false)
         }
-        // One at most is kept: another session's is not this one's affair.
+        // One at most is kept: that of another session is carried out now.
         if let record = host.takePostponed() {
             if !isOfSession(kept.call, record, host) { carryOut(record, host) }
             host.drop(record)
@@ -33,7 +33,7 @@ extension Worker {
         return nil
     }
 
-    /// The session of `call`, which the message names, has been deleted: what was to do so later need not.
+    /// The session of `call`, which the message names, has been deleted: a kept deletion of it is dropped.
     mutating func dropPostponed<Host: CallHost>(_ call: borrowing Call, _ host: Host) {
         guard let record = host.takePostponed() else { return }
         if isOfSession(call, record, host) || !host.postpone(record) { host.drop(record) }

@@ -8,7 +8,7 @@ import SharedState
 package enum ReportKind: Sendable {
     /// The configuration is read: the server starts.
     case started
-    /// It is not, for this fault.
+    /// A parameter cannot be used: the server does not start.
     case badParameter
     /// A node answers, for the first time or again.
     case nodeUp
@@ -33,10 +33,10 @@ package enum ReportKind: Sendable {
 }
 
 extension ServerHost {
-    /// A host that does not say so wants none.
+    /// By default no debug lines are wanted.
     package var wantsDebug: Bool { false }
 
-    /// Nor does it change anything.
+    /// By default no parameter changes.
     package var news: Tuning? { nil }
 
     /// A host without a journal logs the line.

@@ -116,7 +116,7 @@ extension Worker {
         return code == .done ? body(kept.call.reply.span) : nil
     }
 
-    /// Does `body`, and says what the script gets of it. `isQuiet`: a call without a session is an everyday question.
+    /// Does `body`, and returns what the script gets. `isQuiet`: a call without a session is an everyday question.
     private mutating func finish<Host: CallHost>(
         _ call: inout Call, _ host: Host, isQuiet: Bool = false,
         _ body: (inout Worker, inout Call) throws(CallFailure) -> Void

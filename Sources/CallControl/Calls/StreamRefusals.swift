@@ -67,7 +67,7 @@ extension Worker {
             identity: call.identity.text.span, words: media.words, stream: stream.number, into: &command)
     }
 
-    /// Whether each stream of the message has its answer. A deletion that none came to changes nothing.
+    /// Whether each stream of the message has its answer. A deletion without an answer does not matter.
     func hasEveryAnswer(_ call: inout Call, _ member: Int, _ node: Capabilities) -> Bool {
         var index = 0
         for stream in call.description.streams where asks(node, for: stream, of: &call) {
