@@ -26,7 +26,7 @@ extension AsyncProcess {
         }
     }
 
-    /// Lets a transaction go on whose call has waited for earlier ones of its Call-ID as long as may be.
+    /// Lets a transaction go on whose call has waited for earlier ones of its Call-ID as long as is allowed.
     mutating func giveUp<Host: JobHost>(_ number: Int, _ job: Job, _ host: Host) {
         // The first one begins at once.
         guard !order.isFirst(number) else { return }
@@ -115,7 +115,7 @@ extension AsyncProcess {
             resume(job.record, host, code, node: latest)
         case .done:
             job.record.header.node = Int32(clamping: latest)
-            // Before it is the host's: who counts the bodies asks for it.
+            // Set before the host gets the record: the count of rewritten bodies reads it.
             job.record.header.isRewritten = true
             let outcome = worker.table.withURL(latest) {
                 host.resume(job.record, .done, worker.answer.edits, instance: $0)
@@ -138,14 +138,14 @@ extension AsyncProcess {
             if record.isRewritten { host.count(.bodiesRewritten) }
             host.release(record)
         case .gone:
-            // Where it has failed, nothing was created that is still there.
+            // A call that has failed has left nothing to delete.
             if record.isRewritten, record.becomeUndo() { take(record) } else { host.release(record) }
         case .handedOver: break
         case .heldUp: heldUp.append(record, now: MonotonicClock.now())
         }
     }
 
-    /// Lets those go on whose transactions other processes were at.
+    /// Tries again to let those transactions go on that other processes held.
     mutating func tryHeldUp<Host: JobHost>(_ now: UInt64, _ host: Host) {
         for (record, outcome) in heldUp.tryAgain(now, { host.resumeAgain($0) }) { settle(record, outcome, host) }
     }

@@ -34,7 +34,7 @@ package struct AsyncProcess: ~Copyable {
     var active: [Int] = []
     /// The job that a member of the exchange group works for.
     var owners: [Int]
-    /// Calls whose memory nobody uses. There are as many as have been under way at once.
+    /// Calls whose memory is not in use. There are as many as have been under way at once.
     var unused: [KeptCall] = []
     var arrivals: [JobRecord] = []
     /// The order of the calls with the same Call-ID.
@@ -108,7 +108,7 @@ package struct AsyncProcess: ~Copyable {
         }
     }
 
-    /// Lets those go on who are first in their queue where there is room.
+    /// Lets the first call of each queue go on where there is room.
     private mutating func serveQueues<Host: JobHost>(_ now: UInt64, _ host: Host, _ delivery: JobDelivery) {
         for node in worker.roomQueues?.nodes ?? [] {
             while let first = worker.roomQueues?.first(node) {
@@ -143,7 +143,7 @@ package struct AsyncProcess: ~Copyable {
         // The newest came first.
         while let record = arrivals.popLast() {
             if record.header.isHeldUp {
-                // A worker has met another process at its transaction.
+                // A worker found its transaction held by another process.
                 record.header.isHeldUp = false
                 heldUp.append(record, now: MonotonicClock.now())
             } else {
@@ -158,7 +158,7 @@ package struct AsyncProcess: ~Copyable {
         if number == jobs.count { jobs.append(nil) }
         var line = Hash64()
         record.with(.callID) { line.combine($0, $0.all) }
-        // What was created for nothing goes before somebody builds on it.
+        // An undo goes before the jobs that wait, so that none of them uses what it deletes.
         let isUndo = record.kind == .undoOffer
         let isFirst = isUndo ? order.appendBehindFirst(number, line.value) : order.append(number, line.value)
         serial &+= 1
@@ -166,7 +166,8 @@ package struct AsyncProcess: ~Copyable {
         if isFirst {
             ready.append(number)
         } else {
-            // A transaction waits for its turn no longer than for an answer; what nobody waits for has time.
+            // A transaction waits for its turn no longer than for an answer; a deletion, which nothing waits for, has
+            // no limit.
             let end = MonotonicClock.now().addingReportingOverflow(worker.settings.budgetNanoseconds)
             job.wake = record.hasContinuation && !isUndo && !end.overflow ? end.partialValue : .max
             nextWake = min(nextWake, job.wake)

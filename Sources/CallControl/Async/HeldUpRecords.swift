@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Records whose transactions cannot go on just now, because another process is at them, and when to try again.
+// Records whose transactions cannot go on just now, because another process holds them, and when to try again.
 
 /// Those of one asynchronous process, in the order in which they came.
 struct HeldUpRecords {
@@ -12,12 +12,12 @@ struct HeldUpRecords {
     }
 
     private var entries: [Entry] = []
-    /// Nobody has to be tried before this time.
+    /// No record has to be tried before this time.
     private(set) var nextWake: UInt64 = .max
 
-    /// As a rule another process is there for less than this, in nanoseconds.
+    /// As a rule another process holds a transaction for less than this, in nanoseconds.
     private static var firstPause: UInt64 { 1_000_000 }
-    /// A route that blocks may be there for seconds.
+    /// A route that blocks may hold it for seconds.
     private static var longestPause: UInt64 { 32_000_000 }
 
     var count: Int { entries.count }

@@ -7,11 +7,11 @@ package import SDP
 package enum Resumption: Sendable {
     /// It goes on with what it was given.
     case taken
-    /// It is gone, or its message could not be changed: nobody wants what was created.
+    /// It is gone, or its message could not be changed: what was created is to be deleted.
     case gone
     /// The record is the host's now: another process goes on.
     case handedOver
-    /// Another process is at it: to be tried again.
+    /// Another process holds it: to be tried again.
     case heldUp
 }
 
@@ -68,13 +68,13 @@ struct JobMessage<Host: ServerHost>: CallHost {
         return record.with(text) { body($0, record.header.unset & bit != 0) }
     }
 
-    /// The host hears of it when the transaction goes on.
+    /// The host is told when the transaction goes on.
     func setInstance(_ url: Span<UInt8>) {}
 
-    /// The worker has looked.
+    /// The worker has checked this.
     var bodyState: BodyState { .asItCame }
 
-    /// They are made when the transaction goes on.
+    /// The edits are made when the transaction goes on.
     func apply(_ edits: borrowing EditList) -> Bool { true }
 
     /// The worker has decided what to do, and marked what is to be marked.

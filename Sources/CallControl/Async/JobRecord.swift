@@ -83,7 +83,7 @@ struct JobHeader {
         get { has(32) }
         set { set(32, newValue) }
     }
-    /// Whether its transaction is to go on again, after another process was at it.
+    /// Whether its transaction is to be tried again, because another process held it.
     var isHeldUp: Bool {
         get { has(128) }
         set { set(128, newValue) }
@@ -96,7 +96,7 @@ struct JobSpan {
     var count: UInt32 = 0
 }
 
-/// A record. Who has it may read and write it; only one has it at a time. What is read is bounded by its size.
+/// A record. One process at a time owns it, and reads and writes it. What is read is bounded by its size.
 @safe package struct JobRecord {
     /// Where it begins: what was allocated for it.
     package let base: UnsafeMutableRawPointer

@@ -108,8 +108,8 @@ extension Worker {
         }
     }
 
-    /// A reply that refuses its branch is taken away under one that waits with it, where the script tries the next
-    /// destination. A callee could make it a line of the log each time.
+    /// A refusal must not wait: tm frees it when the script tries the next destination. Logged once a minute, because
+    /// callees decide how often it happens.
     private mutating func refuseToWait<Host: SuspendableCall>(_ host: Host) -> ReturnCode {
         guard host.ticks >= nextRefusalLine else { return .error }
         nextRefusalLine = host.ticks &+ 60
@@ -124,7 +124,8 @@ extension Worker {
         if kind == .delete || kept.call.description.wantsRelay { try checkSomebodyIsThere(host, &kept.call) }
         let process = host.with(.callID) { JobDelivery.process(for: $0, of: delivery.count) }
         guard delivery.count > 0 else { throw .noAsyncProcess }
-        // Before anything is suspended: what is suspended has to be resumed. A few more at the same moment do no harm.
+        // Checked before anything is suspended, for what is suspended has to be resumed. A few more at the same moment
+        // do no harm.
         guard delivery.queues.hasRoom(process, limit: settings.asyncMaximum) else { throw .tooManyCalls }
         draft(kind, host, flags, address)
         let continuation = kind == .delete ? 0 : host.continuationSize
@@ -143,7 +144,7 @@ extension Worker {
         if !delivery.push(record, to: process) { host.release(record) }
     }
 
-    /// Throws where the call could only fail for want of a node.
+    /// Throws where the call could only fail because no node is up.
     private mutating func checkSomebodyIsThere<Host: CallHost>(
         _ host: Host, _ call: inout Call
     ) throws(CallFailure) {

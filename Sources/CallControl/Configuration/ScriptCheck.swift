@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What can be known of a script before the first call: parameters that are written out, and what is configured in vain.
+// What can be known of a script before the first call: parameters that are written out, and settings that have no
+// effect.
 
 import Bytes
 import ControlProtocol
@@ -14,7 +15,7 @@ package enum FlagFunction: Sendable {
 package struct ScriptUse: Sendable {
     /// It has an event route for media that has stopped.
     package var hasTimeoutRoute = false
-    /// Something in it hears that media has stopped.
+    /// Something in it is told that media has stopped.
     package var hearsTimeouts = false
     /// event_callback is set.
     package var hasCallback = false
@@ -22,7 +23,7 @@ package struct ScriptUse: Sendable {
     package var hasEngine = false
     /// timeout_tag_pv is set.
     package var hasTimeoutTag = false
-    /// It chooses sets itself, or may: nobody can look into it.
+    /// It chooses sets itself, or may: it cannot be checked.
     package var choosesSets = false
 
     package init() {}
@@ -30,7 +31,7 @@ package struct ScriptUse: Sendable {
 
 /// Looks at a script.
 package enum ScriptCheck {
-    /// Why a function that is given these flags fails with each message; nil: it need not.
+    /// Why a function with these flags fails with each message; nil: it does not.
     package static func fault(_ flags: Span<UInt8>, of function: FlagFunction) -> [UInt8]? {
         var modifiers: [UInt8] = []
         do throws(CallFailure) {
@@ -42,7 +43,7 @@ package enum ScriptCheck {
         }
     }
 
-    /// What of these flags, which are none of a fault, does nothing; nil: all of them do something.
+    /// Which of these flags has no effect, though all are valid, in words; nil: none.
     package static func vain(_ flags: Span<UInt8>, hasExtraID: Bool) -> StaticString? {
         var modifiers: [UInt8] = []
         let read = try? CallFlags.parse(flags, for: .delete, modifiers: &modifiers)
@@ -51,7 +52,7 @@ package enum ScriptCheck {
         return hasExtraID ? nil : "flag 'b' does nothing without the parameter extra_id_pv"
     }
 
-    /// Why an offer or answer that is given this ip_address fails with each message; nil: it need not.
+    /// Why an offer or answer with this ip_address fails with each message; nil: it does not.
     package static func fault(address: Span<UInt8>) -> [UInt8]? {
         if address.isEmpty { return text(of: .emptyAddress) }
         return Command.isWord(address, address.all) ? nil : text(of: .unfit(.address))

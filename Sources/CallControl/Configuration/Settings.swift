@@ -39,7 +39,7 @@ package struct Settings {
     package private(set) var pingSeconds = 10
     /// Calls whose node is remembered; 0: none.
     package private(set) var callTableSize = 65_536
-    /// Seconds for which the table remembers a call that nobody asks for.
+    /// Seconds for which the table remembers a call after its last offer or answer.
     package private(set) var callLifetime = CallTable.usualLifetime
     /// Asynchronous processes.
     package private(set) var asyncProcesses = 1
@@ -58,7 +58,7 @@ package struct Settings {
     package var faults: [[UInt8]] { usesDatabase ? otherFaults : socketFaults + otherFaults }
     private var socketFaults: [[UInt8]] = []
     private var otherFaults: [[UInt8]] = []
-    /// What is odd, and what was done about it.
+    /// Warnings: what is odd, and what was done about it.
     package private(set) var warnings: [[UInt8]] = []
     private var usesDatabase = false
     private var hasSockets = false
@@ -233,7 +233,7 @@ package struct Settings {
         guard !value.trimmed(value.all).isEmpty else { return }
         hasSockets = true
         guard !usesDatabase else { return }
-        // Whoever has many of them writes one in a line.
+        // Line breaks separate entries, too: long lists are written with one in a line.
         var text: [UInt8] = []
         for index in 0..<value.count { text.append(value[index] == 0x0A || value[index] == 0x0D ? 0x20 : value[index]) }
         var start = 0
@@ -243,7 +243,7 @@ package struct Settings {
                 for entry in try NodeLine.parse(rest, firstIndex: nodes.count) { append(entry) }
                 return
             } catch {
-                // What stands behind the entry may be wrong as well, and shall show at once.
+                // Entries behind this one may be wrong as well: their faults are reported at once, too.
                 socketFaults.append(line("rtpproxy_sock", rest, error.range, error.reason))
                 start &+= max(1, error.range.end)
             }
@@ -288,7 +288,7 @@ package struct Settings {
         return min(max(value, range.lowerBound), range.upperBound)
     }
 
-    /// To be called once all is taken: what only shows when all is there.
+    /// Finds the faults that only show when all parameters are there. To be called last.
     package mutating func finish() {
         if hasTimeoutSeconds, hasTimeoutMilliseconds {
             var digits: [UInt8] = []
@@ -296,7 +296,7 @@ package struct Settings {
             place = millisecondsPlace
             fault("rtpproxy_tout_ms", digits.span, digits.span.all, "rtpproxy_tout is given, too: give one of the two")
         }
-        // Who listens wants to hear.
+        // Where the module listens, RTPProxies are asked to notify it.
         if timeoutSocket.isEmpty { timeoutSocket = notifyListen }
         if usesDatabase, hasSockets {
             var line: [UInt8] = []

@@ -41,7 +41,7 @@ struct RecentTags {
     }
 }
 
-/// Why nothing is listened at.
+/// Why the module cannot listen.
 package struct NotifyError: Error {
     /// A line for the log.
     package let line: [UInt8]
@@ -51,10 +51,10 @@ package struct NotifyError: Error {
 package struct Notifications: ~Copyable {
     /// The longest time without a look at whether the process is wanted, in nanoseconds.
     private static let longestPause: UInt64 = 100_000_000
-    /// How often what is no RTPProxy may be logged, in nanoseconds.
+    /// The shortest time between two log lines about connections that are no RTPProxy's, in nanoseconds.
     private static let logPause: UInt64 = 10_000_000_000
 
-    /// How many tags one step tells at most, and those that stand in the bytes read by then.
+    /// How many tags one step tells at most, besides those in bytes that it has already read.
     private static let tagsPerStep = 32
 
     private var listener: StreamListener
@@ -74,7 +74,7 @@ package struct Notifications: ~Copyable {
             line.append("parameter rtpproxy_notify_listen: \"")
             line.append(printable: text.span, text.span.all, limit: 300)
             line.append("\": ")
-            // A socket is made, its folder is not.
+            // The module makes the socket, but not its folder.
             line.append(url.scheme.isUnix && error == .system(.noFile) ? "its folder does not exist" : error.text)
             throw NotifyError(line: line)
         }

@@ -76,7 +76,7 @@ extension Worker {
             look(host)
             if table.membership != directory.membership {
                 refreshDirectory()
-                // What is under way may be about nodes whose places others have by now.
+                // Probes that are under way may be about nodes whose places other nodes have by now.
                 for node in 0..<table.count {
                     state.probes.exchanges.abandon(node)
                     state.lookUps.forget(node)
@@ -109,7 +109,7 @@ extension Worker {
             state.lookUps.signal.clear()
             for node in 0..<table.count {
                 guard let outcome = state.probes.exchanges.takeOutcome(node) else { continue }
-                // Before it may be brought back: what others have found must not be missed.
+                // Before a node may be brought back: a failure that another process has found must not be missed.
                 announceChanges(host, &state.announced)
                 judge(host, node, outcome, &state)
             }
@@ -191,7 +191,7 @@ extension Worker {
         let found = finding(state.probes, node, outcome)
         if case .glance = state.probes.kinds[node] { return judgeGlance(host, node, found, &state) }
         state.absences[node] = Absence(glanceAt: state.probes.askedAt[node] &+ Self.glancePause)
-        // Of one that is up it is said first that it no longer is.
+        // A node that is up is first taken out, and reported, before another address is tried.
         if case .failed = found, !isUp(node), tryNextAddress(node, &state) { return }
         // At start-up both may be starting: one that is not there yet is asked again while the time lasts.
         let isStarting = table.condition(node) == .unproven && now < state.startDeadline

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Which changes of an RTPProxy the script hears of: each once, from the module's own process.
+// Which changes of an RTPProxy the script is told of: each once, by the module's own process.
 //
-// That process compares, some ten times a second, what a node's condition is with what was announced last. All that
-// bring a node back but the operator's commands is done in this process, so that nothing is missed: a node that another
-// process has taken out stays out until this one has looked. What an operator disables and enables again between two
-// looks is not announced.
+// That process compares, some ten times a second, what a node's condition is with what was announced last. Everything
+// that brings a node back, except the operator's commands, happens in this process, so that nothing is missed: a node
+// that another process has taken out stays out until this one has looked. What an operator disables and enables again
+// between two looks is not announced.
 
 import Bytes
 import SharedState
@@ -31,7 +31,7 @@ package protocol EventHost: ServerHost {
 enum Announced: Equatable {
     /// Nothing: it has not answered since the start, or the slot holds none.
     case nothing
-    /// That it takes commands, or nothing but it does.
+    /// That it takes commands, or nothing because it does so from the start.
     case up(recheck: UInt32)
     /// That it does not.
     case out
@@ -47,7 +47,7 @@ extension Worker {
             }
             let (before, condition) = (announced[node], table.condition(node))
             switch condition {
-            // That a node answers for the first time is how it should be.
+            // The first answer of a node is no event.
             case .unproven: announced[node] = .nothing
             case .up(let recheck):
                 announced[node] = .up(recheck: recheck)
@@ -72,7 +72,7 @@ extension Worker {
 
     private mutating func raiseDown<Host: EventHost>(_ host: Host, _ node: Int, isByOperator: Bool) {
         guard !isByOperator else { return raise(host, .nodeDown, node, reason: "disabled by the operator") }
-        // rtpproxy.reset_stats was just then.
+        // rtpproxy.reset_stats has just cleared it.
         guard let (fault, _) = table.figures(node).lastFault else {
             return raise(host, .nodeDown, node, reason: "failed")
         }

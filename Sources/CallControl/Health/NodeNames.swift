@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Nodes given by name, in the module's own process: when a name is looked up, and which of its addresses is asked.
 //
-// Nobody waits for the name service. While it does not answer, a node keeps the address that it had. Of a name with
+// No process waits for the name service. While it does not answer, a node keeps the address that it had. Of a name with
 // several addresses the next is tried where one does not answer; the node is given up when all of them have been.
 
 import Bytes
@@ -48,7 +48,7 @@ extension Worker {
             guard state.names[node].wasUp else { return }
             state.names[node].wasUp = false
             guard recheck != NodeTable.never else { return }
-            // What failed may have moved, or may be there at another address.
+            // A node that failed may have moved, or may answer at another of its addresses.
             lookUp(node, &state, now: now)
             state.names[node].untried = state.names[node].addresses.count &- 1
             _ = tryNextAddress(node, &state)
@@ -118,8 +118,8 @@ extension Worker {
         }
     }
 
-    /// Notes that a named node is asked now. How long it has for the answer, in nanoseconds: where it has other
-    /// addresses, they want their time too.
+    /// Notes that a named node is asked now. How long it has for the answer, in nanoseconds: where its name has other
+    /// addresses, they need time, too.
     mutating func noteAsked(_ node: Int, _ state: inout MonitorState) -> UInt64 {
         let count = state.names[node].addresses.count
         if !state.names[node].isPressing { state.names[node].untried = count &- 1 }

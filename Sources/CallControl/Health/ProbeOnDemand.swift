@@ -36,7 +36,7 @@ extension Worker {
 
     private mutating func probe<Host: ServerHost>(_ host: Host, positions: [Int]) -> [ProbeResult] {
         look(host)
-        // Not what calls use: a late answer to a probe is none of theirs.
+        // Exchanges of their own: a late answer to a probe must not reach a call.
         var probes = self.probes.take() ?? ProbeExchanges(nodeCount: table.capacity)
         let start = MonotonicClock.now()
         var results: [ProbeResult] = []
@@ -71,7 +71,7 @@ extension Worker {
     private func mayConclude(_ node: Int, _ found: ProbeFinding) -> Bool {
         // The pool has changed meanwhile: this may be another node by now.
         guard table.membership == directory.membership else { return false }
-        // One that may still be starting is the monitor's to give up.
+        // Only the module's own process gives up a node that may still be starting.
         if case .failed = found { return table.condition(node) != .unproven }
         return true
     }

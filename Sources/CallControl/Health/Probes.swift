@@ -112,7 +112,7 @@ extension Worker {
             && probes.exchanges.reply(node, 0).map { Probe.capability(0, incoming.span, $0) == .base } ?? false
         if outcome == .timedOut, isPresent { return .present(nil, roundTrip: nil, nil) }
         guard outcome == .complete else {
-            // Whoever has answered others meanwhile is there, whatever became of this question.
+            // A node that has answered other processes meanwhile is there, whatever became of this question.
             if outcome == .timedOut, case .up = table.condition(node), table.capabilities(node) != 0,
                 table.answeredAt(node) >= probes.askedAt[node]
             {
@@ -145,7 +145,7 @@ extension Worker {
         outbox.log(.warning, line)
     }
 
-    /// Makes of a node, for all processes, what was found. Whoever changes its condition writes the line.
+    /// Makes of a node, for all processes, what was found. The process that changes its condition writes the line.
     mutating func conclude<Host: ServerHost>(_ host: Host, _ node: Int, _ finding: ProbeFinding) {
         ticks = host.ticks
         conclude(node, finding)
@@ -158,7 +158,7 @@ extension Worker {
         case .failed(let reason, let fault):
             let recheck = recheckTick(node)
             let isNews = takeOut(node, recheck, reason, fault)
-            // One that has never answered does not go by its tick.
+            // The tick means nothing for a node that has never answered.
             if !isNews, hasAnswered(node) { table.postpone(node, recheck: recheck) }
         case .present(let capabilities, let roundTrip, _):
             if let roundTrip { table.sampleRoundTrip(node, nanoseconds: roundTrip) }

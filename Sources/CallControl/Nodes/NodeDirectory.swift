@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a process derives from the node table: the sets, and who of them takes new calls.
+// What a process derives from the node table: the sets, and which of their nodes take new calls.
 
 import Bytes
 import SharedState
@@ -30,7 +30,7 @@ struct NodeSet {
         changes = now
         take(table, reserves: false)
         if candidates.isEmpty { take(table, reserves: true) }
-        // Those that have been silent for several calls are better than nobody.
+        // Nodes that were silent for several calls are better than none.
         if candidates.isEmpty { take(table, reserves: false, suspects: true) }
         if candidates.isEmpty { take(table, reserves: true, suspects: true) }
     }
@@ -111,7 +111,7 @@ struct NodeDirectory {
     /// Where the set of this id stands, nil where there is none.
     func position(ofSet id: UInt32) -> Int? { sets.firstIndex { $0.id == id } }
 
-    /// Sees to it that what the set at `position` derives from the table is of now.
+    /// Derives the set at `position` anew where the table has changed.
     mutating func refresh(_ position: Int, _ table: borrowing NodeTable) { sets[position].refresh(table) }
 
     func url(_ node: Int) -> NodeURL? {

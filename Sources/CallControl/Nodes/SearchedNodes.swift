@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A call that its node does not know: the other nodes of the set are asked for it.
 //
-// That happens where nobody remembers who has the call: after a restart of the server, at another proxy of the same
-// nodes, or where the call's entry has given way, and the balancing rule gives another node than it did for the offer.
+// That happens where the node that has the call is not remembered: after a restart of the server, at another proxy of
+// the same nodes, or where the call's entry has given way, and the balancing rule gives another node than it did for
+// the offer.
 
 import ControlProtocol
 import SharedState
@@ -17,7 +18,7 @@ extension Worker {
         return nil
     }
 
-    /// Whether `node` has shown what it takes.
+    /// Whether `node` can do what `command` needs.
     private func canServe(_ command: CallCommand, _ node: Int) -> Bool {
         let known = capabilities(node)
         return switch command {

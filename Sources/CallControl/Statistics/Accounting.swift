@@ -6,8 +6,8 @@ import SharedState
 import Transport
 
 extension Worker {
-    /// Counts the commands of the exchange of `member` with `node`, which is over. `outcome` nil: nobody waits for it
-    /// any longer.
+    /// Counts the commands of the exchange of `member` with `node`, which is over. `outcome` nil: it is no longer
+    /// waited for.
     mutating func account(_ member: Int, _ node: Int, _ outcome: ExchangeOutcome?) {
         let tally = exchanges.tally(member)
         if let time = exchanges.answeredAt(member) { table.noteAnswer(node, at: time) }
@@ -19,7 +19,7 @@ extension Worker {
         account(node, counts)
     }
 
-    /// Counts a command to `node` that nobody waits for.
+    /// Counts a command to `node` whose answer is not waited for.
     mutating func accountUnawaited(_ node: Int) {
         var counts = ExchangeCounts()
         counts.commands = 1

@@ -44,7 +44,7 @@ struct FigureQuery {
     }
 }
 
-/// The figures of a call over those of its streams that were added. One that a stream lacks is lacking altogether.
+/// The figures of a call over those of its streams that were added. A figure that one stream lacks is not given at all.
 struct CallFigures {
     private var totals = FigureValues()
     private var present = FigureSet.all
@@ -211,7 +211,7 @@ extension Worker {
                     fault = code
                 }
             }
-            // Of a stream that is refused altogether nobody knows whether it is there.
+            // If all answers for a stream are refusals, it is not known whether the stream exists.
             if isThere { figures.add(values) } else if let fault { failure = failure ?? .relayError(fault) }
             figures.mayGoOn = isThere
         }
