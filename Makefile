@@ -9,7 +9,7 @@
 #   PACKAGE_VERSION    the version of the Debian package, instead of the one made of CHANGELOG.md and the last commit
 #   FIGURES, RUNS, QUICK, AGAINST    for `make bench`, explained by `make bench FIGURES=help`
 #   CALLS, MINUTES, QUICK    for `make soak`: how many calls, or how long; QUICK=1: three minutes
-#   QUICK         1: `make sanitize` and `make valgrind` run a part of what they run else
+#   QUICK         1: `make sanitize` and `make valgrind` run only a part
 #   SANITIZE      address: the module with AddressSanitizer, in folders of its own
 #   SECONDS, TARGET, CORPUS    for `make fuzz`: how long each target, only which, a folder of further seeds
 #   ASYNC         1: `make demo` places its call with the asynchronous functions
@@ -114,7 +114,7 @@ setup: ## install all that building and testing need: with apt (as root), the re
 	@$(SUPPORT)/kamailio-packages.sh $(NEWER) .cache/kamailio-$(NEWER)
 	@$(MAKE) --no-print-directory build/$(NEWER)/kamailio.h KAMAILIO=.cache/kamailio-$(NEWER) KAMAILIO_SRC=
 
-# Tests install nothing: what is missing they name.
+# Tests install nothing, and name what is missing.
 ready:
 	@$(SUPPORT)/setup.sh look
 

@@ -78,7 +78,7 @@ own_apt_prepare() { # FOLDER TYPE SUITE
 	own_apt apt-get -qq update
 }
 
-# Runs an apt command with that state, and no right beyond the caller's.
+# Runs an apt command with that state, and with the rights of the caller only.
 own_apt() { # apt-get|apt-cache ARGUMENT...
 	command=$1
 	shift

@@ -3,14 +3,14 @@
 # A Debian with the Kamailio that is installed, to install a package in: fetches it into .cache, or finds it there.
 #
 # usage: debian.sh fetch|look|possible
-# fetch: where it is not there yet, and something can come of it. look: prints where it is without its ending: .tar is
-# the Debian, .deb Kamailio's own package. possible: fails, and prints why, where it could not be entered.
+# fetch: where it is not there yet and can be used. look: prints its path without the ending: .tar is the Debian, .deb
+# Kamailio's own package. possible: fails, and prints why, where it could not be entered.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
-# What is in the way, or nothing.
+# Why it cannot be used, or nothing.
 hindrance() {
 	if [ "$(id -u)" -ne 0 ]; then
 		echo "a Debian to install it in takes root"

@@ -40,8 +40,8 @@ dictionary() {
 	esac
 }
 
-# What else than coverage leads: values that come nearer to those compared with; for calls, which may wait for an answer
-# that does not come, inputs that are quick.
+# What leads the fuzzer besides coverage: values that come nearer to those compared with; for calls, which may wait for
+# an answer that does not come, quick inputs instead.
 guidance() {
 	case $1 in
 	calls) echo -entropic_scale_per_exec_time=1 ;;

@@ -55,7 +55,7 @@ tables() {
 			gsub(/\\\(..|\\./, "x", text)
 			return length(text)
 		}
-		# Whether the cells of a column have a use for less room.
+		# Whether the cells of a column can do with less room.
 		function breaks(j) { return word[j] < widest[j] }
 		function print_table(    i, j, left, narrowest, wide, longest, line, share) {
 			left = 70 - 3 * columns

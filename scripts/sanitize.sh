@@ -26,7 +26,7 @@ in_kamailio() { # LAUNCHER PATIENCE COMMAND...
 }
 
 address() {
-	# What Kamailio itself keeps until it ends is no leak of ours; MemoryTests look for those.
+	# Memory that Kamailio itself keeps until it ends is no leak of the module; MemoryTests look for leaks.
 	export ASAN_OPTIONS="detect_leaks=0:strict_string_checks=1:detect_stack_use_after_return=1:log_path=$reports/report"
 	export UBSAN_OPTIONS=print_stacktrace=1
 	launcher="env LD_PRELOAD=$(clang -print-file-name=libclang_rt.asan-x86_64.so)"
@@ -51,7 +51,7 @@ valgrind() {
 	done
 }
 
-# Those of Valgrind's errors that have a frame of the module; those of Kamailio alone are not looked at.
+# Valgrind's errors that have a frame of the module; errors of Kamailio alone are left out.
 ours() {
 	awk -v frame="(in $module)" '
 		{ sub(/^[=*]+[0-9]+[=*]+ ?/, "") }

@@ -49,7 +49,7 @@ esac
 # Programs out of packages that are not installed, for these would start a service: promtool.
 unpacked=prometheus
 
-# Of the packages those that are missing. Where this is no Debian, nobody can say.
+# The packages that are missing. Where this is no Debian, that is not known.
 missing=
 if command -v dpkg-query >/dev/null; then
 	installed=" $(dpkg-query -W -f '${db:Status-Status}=${Package} ' 2>/dev/null) "

@@ -3,8 +3,9 @@
 # Installs, upgrades, removes and purges the package of MODULE in a Debian of its own, and looks at it with lintian.
 #
 # usage: test-package.sh MODULE
-# The Debian, with Kamailio in it, which `make setup` has fetched, is unpacked below .cache and entered with chroot;
-# nothing runs in it but dpkg and `kamailio -c`, and nothing is mounted. Where chroot is not permitted it says so and tests nothing.
+# The Debian with Kamailio that `make setup` has fetched is unpacked below .cache and entered with chroot; nothing runs
+# in it but dpkg and `kamailio -c`, and nothing is mounted. Where chroot is not permitted, the script says so and tests
+# nothing.
 set -eu
 module=$(realpath "$1")
 here=$(cd "$(dirname "$0")" && pwd)
@@ -111,7 +112,7 @@ untouched() { files >"$work/after" && diff "$work/before" "$work/after"; }
 
 # --- the test ---
 
-# Once before, so that what Kamailio and its own package leave behind is not taken for ours.
+# Kamailio's package is installed once before, so that what it leaves behind is not taken for ours.
 dpkg_inside -i /packages/kamailio.deb >/dev/null 2>&1
 cp -p "$tree$target" "$work/stock.so"
 ends_well "before: Kamailio's own module loads, and knows nothing of our parameters" stock
