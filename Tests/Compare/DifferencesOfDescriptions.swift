@@ -42,8 +42,8 @@ extension Difference {
         Difference(
             "family of the new address", .messages,
             """
-            **The family behind `IN`** fits the address that is written; the other module takes the relay's word, and
-            IP4 without one.
+            **The family behind `IN`** fits the address that is written; the other module takes the family that the
+            relay answers, or IP4 if none.
             """,
             in: [.body],
             where: { test in

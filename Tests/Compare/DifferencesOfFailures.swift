@@ -34,8 +34,8 @@ extension Difference {
         Difference(
             "replies that are none", .relays,
             """
-            **A reply that is no protocol** means that something else listens there: the RTPProxy is given up, another
-            one tried; the other module goes on with it, or takes it for success.
+            **A reply that is no protocol** means that something else listens there: the RTPProxy is disabled, and
+            another one tried; the other module goes on with it, or takes it for success.
             """,
             in: Set(Aspect.allCases),
             where: { test in
@@ -66,15 +66,15 @@ extension Difference {
         Difference(
             "who is dead", .relays,
             """
-            **A command that is lost** takes no RTPProxy out that answers others: the module's own process asks it
-            before it counts as dead, which may be after the function has returned. The other module disables every
+            **A command that is lost** does not disable an RTPProxy that answers others: the module's own process asks
+            it before it counts as dead, which may be after the function has returned. The other module disables every
             RTPProxy that it tried for `rtpproxy_disable_tout`. The same for a datagram that is refused on the way.
             """,
             in: [.rpc, .disabled], where: { $0.named("failing/") || $0.named("rpc/enable a dead one") }),
         Difference(
             "what a relay cannot do", .configuration,
             """
-            **What a relay does not announce** it is not asked for: `timeout_socket` (20081224), statistics (20080403),
+            **What a relay does not announce** is never asked of it: `timeout_socket` (20081224), statistics (20080403),
             recording (20071218); the other module asks for it, and rtpengine answers such an offer with the caller's
             own address.
             """,
@@ -91,8 +91,8 @@ extension Difference {
         Difference(
             "relays that are full", .relays,
             """
-            **A full RTPProxy** (E71, E72, E81 to E89, E98, E99) is not the end of an offer: the others are asked; the
-            other module fails.
+            **A full RTPProxy** (E71, E72, E81 to E89, E98, E99) does not fail an offer: the others are asked; the other
+            module fails.
             """,
             in: [.wire, .instance, .body], where: { $0.named("failing/") && $0.name.contains("error to create") },
             holds: { stock, ours in

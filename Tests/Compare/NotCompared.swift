@@ -35,7 +35,7 @@ extension PageEntry {
         PageEntry(
             .configuration,
             """
-            **`tm` loaded behind the module** is used, too; the other module then runs as if there were no `tm`.
+            **`tm` loaded after the module** is used, too; the other module then runs as if there were no `tm`.
             """),
         PageEntry(
             .configuration,
@@ -108,8 +108,8 @@ extension PageEntry {
         PageEntry(
             .relays,
             """
-            **A call that its RTPProxy does not know** is asked for at all others of the set, eight at a time, before an
-            answer, a prompt, statistics, a recording or a deletion counts as unknown; the other module asks one.
+            **A call that its RTPProxy does not know** is looked for at all others of the set, eight at a time, before
+            an answer, a prompt, statistics, a recording or a deletion counts as unknown; the other module asks one.
             """),
         PageEntry(
             .relays,
@@ -120,7 +120,8 @@ extension PageEntry {
         PageEntry(
             .relays,
             """
-            **RTPProxies that are all silent** cost such an offer that time once, not once each.
+            **RTPProxies that are all silent** cost an offer that begins a call `rtpproxy_tout` times `rtpproxy_retr`
+            once, not once each.
             """),
         PageEntry(
             .relays,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// How the relays answer in one case. The same command always gets the same answer, whoever asks.
+// How the relays answer in one case. The same command always gets the same answer, whichever module asks.
 
 import Foundation
 import TestSupport

@@ -144,7 +144,7 @@ final class Scripts: Sendable {
         if isSilent { return .drop }
         let key = String(command.callID.prefix { $0.isLetter || $0.isNumber })
         let answer = (self[key] ?? RelayScript()).answer(command, from: relay)
-        // Who does not answer is dead, and does not answer a probe either.
+        // A relay that does not answer is dead, and does not answer a probe either.
         if case .drop = answer { lock.withLock { _ = silent.insert(relay) } }
         return answer
     }
