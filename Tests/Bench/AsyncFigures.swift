@@ -97,7 +97,7 @@ extension Figure {
                     parameters: [("rtpproxy_tout", 1), ("rtpproxy_retr", 2)])
             } _: { one in
                 session.awaitNoTransactions(one)
-                // Nobody has noticed the silence yet when the offers come.
+                // No process has noticed the silence yet when the offers come.
                 for relay in 0..<2 { try one.bed.relay.silence(relay) }
                 let running = try Load(
                     kind: .call, streams: 2, inFlight: offers, calls: offers, perSecond: 5000, patience: 60

@@ -36,7 +36,7 @@ struct NotStarted: Error, CustomStringConvertible {
     let description: String
 }
 
-/// A running Kamailio. What its script does, `Script` says.
+/// A running Kamailio. `Script` says what its script does.
 final class KamailioProcess {
     let port: UInt16
     /// Seconds from its launch until its script answered a request.
@@ -150,7 +150,7 @@ final class KamailioProcess {
         return time
     }
 
-    /// Ends it. What is returned is wrong with how it ended or with how it lived; nil where nothing is.
+    /// Ends it. Returns what was wrong with its end or before; nil where nothing was.
     func stop() -> String? {
         do { try kamailio.stop() } catch { return "\(error)" }
         return nil

@@ -90,7 +90,7 @@ final class RelayProcess {
     /// How many commands it has not answered, lost or silent.
     func dropped() throws -> Int { try counts(0)[2] }
 
-    /// From now on sessions of a relay may be left to expire, for nobody can reach it; or no longer.
+    /// From now on sessions of a relay may be left to expire, because it cannot be reached; or no longer.
     func excuse(_ relay: Int, _ isExcused: Bool) throws { _ = try order("excuse \(relay) \(isExcused ? 1 : 0)") }
 
     /// What all processes have counted that had this one's file.
@@ -132,7 +132,7 @@ struct SessionTally {
     var made = 0
     var deleted = 0
     var expired = 0
-    /// Those of the expired ones that whoever made them could have deleted.
+    /// Expired sessions that Kamailio could have deleted.
     var unexcused = 0
     /// Gone with a process that ended.
     var gone = 0

@@ -48,7 +48,7 @@ import Testing
     /// How the INVITE gets its branches: one or three of them when it goes on, or two in a failure route that waited.
     enum Shape: String, CaseIterable { case one, three, next }
 
-    /// Answers what arrives: who is busy with 486, the others with 487 to a cancelled INVITE.
+    /// Answers what arrives: a busy callee with 486, the others with 487 to a cancelled INVITE.
     private func serve(_ callee: UserAgent, _ call: Call, _ kamailio: Kamailio) {
         while let got = callee.receive(0, where: { $0.isRequest }) {
             let isBusy = got.startLine.contains("busy")
@@ -196,7 +196,7 @@ import Testing
                     return final != nil
                 }
                 #expect(final?.status == 487)
-                // None of them was a wait in vain.
+                // None of them waited for the whole second: the CANCEL came first.
                 let waits = kamailio.logLines("added after ", call.id)
                 #expect(!waits.isEmpty && !waits.contains { $0.contains("after 1000 ") }, "\(waits)")
             }

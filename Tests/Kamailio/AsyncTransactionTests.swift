@@ -72,7 +72,7 @@ import Testing
             let answered = try call.reply(to: invite)
             #expect(answered.returnCodes == [])
             try call.ack()
-            // What comes too late is nobody's any more.
+            // An answer that comes too late belongs to no command any more.
             #expect(call.caller.receive(600) { $0.status == 183 } == nil)
             try call.bye(run: .destroy())
         }

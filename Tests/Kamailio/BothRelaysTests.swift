@@ -236,7 +236,7 @@ extension Kamailio {
         }
     }
 
-    /// What rtpengine does not have it is not asked for: its offers come back with its own address all the same.
+    /// rtpengine is not asked for what it does not have: its offers have its address all the same.
     @Test func rtpengineIsNotAskedForWhatItDoesNotHave() throws {
         let relay = try RTPEngine(["127.0.0.4"])
         defer { relay.stop() }

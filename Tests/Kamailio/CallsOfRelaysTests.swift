@@ -55,7 +55,7 @@ import Testing
             #expect(try kamailio.kamcmd("rtpproxy.forget", relays[0].url).contains("forgotten: 3"))
             #expect(try values(kamailio, "calls") == ["0", "1"])
             #expect(kamailio.waitForLog("calls of \(relays[0].url) forgotten, by RPC: 3") != nil)
-            // What is forgotten goes by the rule, and is remembered again.
+            // Forgotten calls go where the rule says, and are remembered again.
             #expect(try first[0].invite(run: .offer(), inDialog: true).instance == relays[0].url)
             #expect(try counts(kamailio, ["1", "1"]))
         }

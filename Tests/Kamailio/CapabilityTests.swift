@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a relay does not say that it can do, it is not asked for.
+// A relay is not asked for what it does not announce.
 
 import Foundation
 import TestSupport
@@ -39,7 +39,7 @@ import Testing
                 ])
             #expect(kamailio.logLines("ERROR", call.id, relay.url, "does not record").count == 1)
             #expect(kamailio.logLines("WARNING", relay.url, "timeout_socket is left out").count == 1)
-            // $rtpstat is an everyday question.
+            // A $rtpstat without an answer is not logged.
             #expect(kamailio.logLines("ERROR", "statistics").isEmpty)
         }
     }

@@ -66,7 +66,7 @@ import Testing
         try acrossACable { kamailio, relay, cable in
             try cable.near.run("ip route add \(kind) \(NetworkCable.farAddress)")
             let offer = try kamailio.offer()
-            // A black hole is this host's will and says nothing about the relay, which stays in.
+            // A blackhole route is a setting of this host and says nothing about the relay, which is not disabled.
             #expect(offer.code == (kind == "blackhole" ? -1 : -3))
             #expect(offer.milliseconds < brieflyInMilliseconds)
             try cable.near.run("ip route del \(kind) \(NetworkCable.farAddress)")
@@ -115,7 +115,7 @@ import Testing
         }
     }
 
-    /// Kamailio's own address is another one: what is connected from the old one is connected anew.
+    /// Kamailio's own address changes: connections from the old one are made anew.
     @Test(arguments: [ScriptedRelay.Transport.udp, .tcp])
     func anAddressOfThisHostThatChangesCostsACallAtMost(_ transport: ScriptedRelay.Transport) throws {
         let configured = { (configuration: inout KamailioConfiguration) in
@@ -195,7 +195,7 @@ import Testing
         }
     }
 
-    /// The way takes no packet of that size and says nothing: large commands fail in their time, the others go on.
+    /// The path takes no packet of that size and reports nothing: large commands fail in their time, the others go on.
     @Test("Commands that disappear for their size fail in their time, and the others go on")
     func commandsThatDisappearForTheirSizeFailInTheirTime() throws {
         try acrossACable { kamailio, relay, cable in

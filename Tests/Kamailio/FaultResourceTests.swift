@@ -26,7 +26,8 @@ import Testing
 
     private static let canLimit = getuid() == 0
 
-    /// Who has a socket needs no other one. A unix socket takes one command: the call fails, and the relay is not blamed.
+    /// A process that has a socket needs no other one. A unix socket takes one command: the call fails, and the relay
+    /// is not blamed.
     @Test(
         .enabled(if: canLimit, "needs root, for prlimit"),
         arguments: [(ScriptedRelay.Transport.udp, 1), (.tcp, 1), (.cunix, 1), (.unix, -1)])
@@ -43,7 +44,7 @@ import Testing
                 #expect(offer.code == code)
                 #expect(offer.milliseconds < 1500)
             }
-            // The module's own process asks nothing meanwhile, and takes nobody out.
+            // The module's own process asks nothing meanwhile, and disables no relay.
             usleep(1_500_000)
             #expect(try kamailio.relays().first?["disabled"] == "0")
             #expect(kamailio.logLines("call ", "too many open files").count == (code == 1 ? 0 : 5))
@@ -54,7 +55,7 @@ import Testing
         }
     }
 
-    /// Nobody is accepted for a while, and no place is left to wait in: the commands wait in the worker.
+    /// The relay accepts no connection for a while, and its queue is full: the commands wait in the worker.
     @Test func aFullQueueOfAUnixSocketIsWaitedOut() throws {
         let relay = try ScriptedRelay(.unix)
         try Stage.own([relay], briefly) { kamailio in

@@ -106,7 +106,7 @@ struct WallClock {
 
     /// Away from the real time by so much, from now on: `+1h`, `-2d`.
     func set(_ difference: String) throws {
-        // Replaced, not written over: nobody reads half of it.
+        // Replaced, not written over, so that no process reads half of it.
         try "\(difference)\n".write(toFile: folder.file("time"), atomically: true, encoding: .utf8)
     }
 

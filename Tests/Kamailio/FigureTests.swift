@@ -181,7 +181,7 @@ extension Kamailio {
             let (found, list) = (try kamailio.statistics(), try kamailio.relays())
             for key in ["url", "setid"] { #expect(found.map { $0[key] } == list.map { $0[key] }) }
             #expect(try kamailio.statistics(relays[0].url).map { $0["setid"] } == ["7", "0"])
-            // Which calls time out is beside the point: the last error has its keys behind the others.
+            // Which calls time out does not matter here: the last error has its keys behind the others.
             relays[1].shut()
             _ = try kamailio.probe(relays[1].url)
             let printed = try kamailio.kamcmd("rtpproxy.stats", relays[1].url)

@@ -33,7 +33,7 @@ import Testing
             })
         kamailio.process.signal(SIGSTOP)
         try body(kamailio)
-        // Now it learns of the dead, and ends the living: nobody hangs.
+        // Now the main process learns of the dead worker and ends the others: none hangs.
         kamailio.process.signal(SIGCONT)
         let end = kamailio.process.wait(20)
         #expect(end != nil, "still running: \(kamailio.log.suffix(2000))")

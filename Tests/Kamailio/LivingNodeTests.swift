@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One message whose commands are lost, or refused, on the way takes no relay out that answers others.
+// One message whose commands are lost, or refused, on the way does not disable a relay that answers others.
 
 import Foundation
 import TestSupport
@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    /// Nobody else calls: that they live shows by what the module's own process hears from them meanwhile.
+    /// There are no other calls: the answers to the module's own process show that the relays live.
     @Test(arguments: ["", "rtpproxy_hedging", "rtpproxy_call_table_size"])
     func anOfferThatIsLostEverywhereDisablesNobody(off: String) throws {
         let relays = try Self.relays()

@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    /// Nobody is asked for a port then, and the deletions are not waited for.
+    /// No relay is asked for a port then, and the deletions are not waited for.
     @Test(arguments: [true, false])
     func aReofferThatTurnsEverythingOffDeletesEachStream(_ servesSeveral: Bool) throws {
         let relay = try ScriptedRelay(.udp, capabilities: servesSeveral ? ScriptedRelay.allCapabilities : Self.few)

@@ -32,7 +32,7 @@ import Testing
         }
     }
 
-    /// As what Kamailio refuses by itself.
+    /// As in the errors of Kamailio itself.
     @Test func fileAndLineAreNamed() throws {
         var configuration = KamailioConfiguration()
         let parameter = "modparam(\"rtpproxy\", \"rtpproxy_retr\", 0)\n" + KamailioConfiguration.nothing

@@ -124,7 +124,7 @@ private let hasSystemdAnalyze = (try? ChildProcess.run("systemd-analyze", ["--ve
         }
     }
 
-    // What would a call through a wall prove that is none?
+    // Calls within the limits prove nothing unless the limits are in force.
     @Test(canConfine) func theWallsAreThere() throws {
         let confinement = try Confinement()
         let folder = try TemporaryFolder()

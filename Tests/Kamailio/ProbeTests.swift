@@ -164,7 +164,7 @@ import Testing
         }
     }
 
-    /// A SIP worker asks, in the middle of a call's routing, and the call's own exchanges are none of its business.
+    /// A SIP worker asks, in the middle of a call's routing, and the probe does not disturb the call's own exchanges.
     @Test func anyProcessMayAskAndTheAnswerReadsWellAsJSON() throws {
         let relays = [try ScriptedRelay(), try ScriptedRelay()]
         let routes = """

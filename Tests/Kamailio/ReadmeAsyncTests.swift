@@ -34,7 +34,7 @@ import Testing
             relay.on(call: call.id) { "UL".contains($0.verb) ? .delay(100, .normal) : nil }
             let invite = try call.invite()
             #expect(isRewritten(invite))
-            // The caller has been told meanwhile that somebody is at it.
+            // Meanwhile the caller has got its 100.
             #expect(call.caller.receive { $0.status == 100 && $0.callID == call.id } != nil)
             #expect(invite.all("Record-Route").count == (name == "async-by-hand.cfg" ? 1 : 0))
             try call.reply(180, to: invite)

@@ -60,7 +60,7 @@ import Testing
                 let phones = try PhoneCall(kamailio, media: [.caller: "127.0.0.12"])
                 try phones.connect(offer: .offer(flags))
                 #expect(try phones.packets(from: .callee, within: 300) == (flags == "r" ? 20 : 0))
-                // Who has spoken is heard of.
+                // Once the caller has sent, the relay knows where to send to.
                 #expect(try phones.packets(from: .caller) == 20)
                 #expect(try phones.packets(from: .callee) == 20)
             }

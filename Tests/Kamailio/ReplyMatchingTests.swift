@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A tm that passes a 200 that comes once more on without its reply route: the module says so when it starts.
+// A tm in which a retransmitted 200 skips the reply route: the module warns when it starts.
 
 import Foundation
 import TestSupport

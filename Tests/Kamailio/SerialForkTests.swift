@@ -183,7 +183,7 @@ private let unarmed = [
         }
     }
 
-    /// The failure route is armed for the first destination only: who deletes when the second refuses?
+    /// The failure route is set for the first destination only: the deletion has to come when the second refuses, too.
     @Test(arguments: unarmed, [true, false])
     fileprivate func routeThatIsNotArmedAgain(script: Script, isTaken: Bool) throws {
         try withScript(script) { kamailio, relay in

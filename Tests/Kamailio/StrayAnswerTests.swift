@@ -31,7 +31,7 @@ import Testing
             #expect(invite.returnCodes == [1])
             #expect(invite.lines.contains("m=audio 40000 RTP/AVP 0 8 101"))
             #expect(invite.lines.contains("c=IN IP4 192.0.2.77"))
-            // From elsewhere alone it is as if nobody had answered.
+            // Answers from elsewhere alone are as good as none.
             let silent = try kamailio.call()
             relay.on(call: silent.id) { $0.verb == "U" ? .fromOtherPort(.reply("1111 203.0.113.1")) : nil }
             let unanswered = try silent.invite(run: .offer())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Streams over TCP in a real Kamailio: no relay's business.
+// Streams over TCP in a real Kamailio: they do not go through a relay.
 
 import TestSupport
 import Testing

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// RTPProxies with a connection for each command: never more of them than the relay takes, and none that ends is a death.
+// RTPProxies with a connection for each command: never more of them than the relay takes, and one that ends early does
+// not disable it.
 
 import Foundation
 import TestSupport

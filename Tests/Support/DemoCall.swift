@@ -36,7 +36,7 @@ public struct DemoReport: Sendable {
 /// The demo's call.
 public enum DemoCall {
     static let packets = 50
-    // Everyone has a loopback address of its own, so that one sees who is who.
+    // Each party has a loopback address of its own, so that the ladder shows who sends what.
     static let callerAddress = "127.0.0.2"
     static let calleeAddress = "127.0.0.3"
     static let relayAddress = "127.0.0.4"

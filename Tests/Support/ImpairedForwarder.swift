@@ -81,7 +81,7 @@ public final class ImpairedForwarder: Sendable {
 
     public var figures: Figures { state.withLock { $0.figures } }
 
-    /// From now on; the default harms nothing.
+    /// What happens to datagrams from now on; by default nothing.
     public func set(_ impairment: Impairment = Impairment()) { state.withLock { $0.impairment = impairment } }
 
     private func serve(_ clients: inout [Endpoint: UDPSocket], _ late: inout [Late], _ relay: Endpoint) {

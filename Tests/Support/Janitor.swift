@@ -4,7 +4,8 @@
 import Foundation
 
 /// A small shell process that holds the reading end of a pipe. When the test process is gone, in whatever way, the pipe
-/// ends, and the janitor terminates the process groups and removes the folders that it was told of and not told off.
+/// ends, and the janitor terminates the process groups and removes the folders that it was told of, unless it was told
+/// since that they are gone.
 final class Janitor: Sendable {
     static let shared = Janitor()
 
@@ -67,7 +68,7 @@ func spawn(
     }
     posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o644)
     posix_spawn_file_actions_adddup2(&actions, 1, 2)
-    // Nothing else: whoever waits for the end of a pipe of another test would wait for this program, too.
+    // No other descriptor is inherited: a test that waits for the end of its pipe would wait for this program, too.
     for descriptor in Int32(3)..<512 { posix_spawn_file_actions_addclose(&actions, descriptor) }
 
     var attributes = posix_spawnattr_t()

@@ -106,7 +106,7 @@ public final class Kamailio: Sendable {
         return kamailio.log
     }
 
-    /// Whether `kamailio -c` is content with a configuration, and what it says.
+    /// Whether `kamailio -c` accepts a configuration, and what it says.
     public static func check(_ configuration: KamailioConfiguration) throws -> (isContent: Bool, log: String) {
         var configuration = configuration
         configuration.options.append("-c")

@@ -39,7 +39,7 @@ extension ScriptedRelay {
     }
 
     /// Reads what arrived on a listener or a connection. Each is read within the lock: `shut` closes them, and their
-    /// numbers may be others' at once.
+    /// numbers may be used again at once.
     func arrived(on descriptor: Int32) {
         let isListener = state.withLock { $0.listener == descriptor }
         if isListener && (transport == .udp || transport == .udp6) { return datagram(descriptor) }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Loopback addresses, UDP sockets with a time limit, and ports nobody uses.
+// Loopback addresses, UDP sockets with a time limit, and free ports.
 
 import Foundation
 import Synchronization
@@ -174,7 +174,8 @@ public enum FreePort {
     private static let given = Mutex(Given())
 
     /// A port that is free for UDP and TCP on 127.0.0.1 and ::1, below the range that the system gives out for port 0,
-    /// and given to nobody else in this process but long ago. With `count`, that many in a row; the first is returned.
+    /// and not given out before in this process, except long ago. With `count`, that many in a row; the first is
+    /// returned.
     public static func next(_ count: Int = 1, in range: ClosedRange<UInt16> = 10_000...19_999) throws -> UInt16 {
         try given.withLock { given in
             for _ in 0..<2 {

@@ -3,7 +3,7 @@
 
 import Foundation
 
-/// A phone that a program is.
+/// A phone that is a program.
 public protocol SoftPhone: AnyObject {
     /// `sip:name@registrar`.
     var address: String { get }

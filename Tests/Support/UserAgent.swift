@@ -4,7 +4,7 @@
 import Foundation
 import Synchronization
 
-/// A UDP socket that speaks SIP. Messages that no one asked for yet are kept.
+/// A UDP socket that speaks SIP. Messages that the test has not asked for yet are kept.
 public final class UserAgent: Sendable {
     public let name: String
     public let socket: UDPSocket
@@ -18,7 +18,7 @@ public final class UserAgent: Sendable {
     ) throws {
         self.name = name
         self.listener = listener
-        // A port that nobody has had before: what a Kamailio of another test still sends again finds nobody.
+        // A port that no test has had for long: what a Kamailio of another test still sends again reaches no socket.
         socket = try UDPSocket(at: Endpoint(address ?? family.loopback, FreePort.next(in: 22_000...31_999)))
     }
 
@@ -26,7 +26,7 @@ public final class UserAgent: Sendable {
     /// `sip:name@address:port`.
     public var uri: String { "sip:\(name)@\(endpoint)" }
 
-    /// Forgets what came and nobody asked for.
+    /// Forgets messages that the test has not asked for.
     public func forget() {
         while socket.receive(0) != nil {}
         kept.withLock { $0 = [] }

@@ -101,7 +101,7 @@ static const char *fault_without_session(char verb, const char *command, const c
 		case 'U':
 			return make_session(relay, call, length, bench_now()) ? NULL : "E71";
 		case 'L':
-			// Of the second stream nobody has heard anything since the offer.
+			// The second stream has sent nothing since the offer.
 			if(stream_of(command, end) > 1)
 				return "0";
 			return find_session(relay, call, length, bench_now()) ? NULL : "0";
@@ -259,7 +259,7 @@ static int64_t send_due(int socket)
 		if(!count)
 			return queue[queue_first % places].due - now;
 		int sent = sendmmsg(socket, out.headers, count, 0);
-		// One that cannot be sent is given up.
+		// An answer that cannot be sent is given up.
 		queue_first += sent > 0 ? sent : 1;
 	}
 	return -1;

@@ -25,7 +25,7 @@ int delete_session(int relay, const char *call, size_t length);
 /// Lets those expire whose time is over.
 void expire_sessions(int64_t now);
 
-/// From now on sessions at a relay may be left to expire, for whoever made them cannot reach it; or no longer.
+/// From now on sessions at a relay may be left to expire, because Kamailio cannot reach it; or no longer.
 void excuse_sessions(int relay, int is_excused);
 
 /// The answer to this cookie, where the command has been answered before; NULL where it is new. RTPProxy, too, does not

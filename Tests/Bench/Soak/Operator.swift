@@ -101,7 +101,7 @@ final class Operator {
         switch restart {
         case .none:
             guard begins, now >= nextRestart else { return }
-            // They take turns, but for one that the operator is at.
+            // They take turns, except one that the operator works on.
             if !steps.isEmpty, slots[slot].process == target { target = (target + 1) % relays.count }
             nextRestart = now + options.betweenRestarts
             try excuse(target, true)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Thousands of calls through a real RTPProxy or rtpengine, with every function of the module, half of them asynchronous:
-// neither may be worse off for it.
+// neither the relay nor Kamailio may keep anything of them.
 
 import Foundation
 import TestSupport

@@ -4,7 +4,7 @@
 import Foundation
 import TestSupport
 
-/// A Kamailio under load, its relays, and who disturbs them.
+/// A Kamailio under load, its relays, and what disturbs them.
 final class Soak {
     let options: SoakOptions
     let relays: [RelayProcess]
@@ -81,7 +81,7 @@ final class Soak {
                         + "\((monotonicMilliseconds() - started) / 1000) s, \(operation.restarts) restarts")
                 fflush(nil)
             }
-            // Whoever hangs has failed; to go on would take its time each round.
+            // A process that hangs has failed: to go on would cost its time limit in each round.
             if !hanging.isEmpty { break }
         }
         seconds = Double(monotonicMilliseconds() - started) / 1000

@@ -31,7 +31,7 @@ enum CallRecorder {
         var records: Set<UInt> = []
         var resumed: [Resumed] = []
         var resumption = rtpp_resumption.RTPP_TAKEN
-        /// A line that forges another one, or memory of nobody.
+        /// A line that forges another one, or a release of memory that was not allocated.
         var broken: String?
     }
 

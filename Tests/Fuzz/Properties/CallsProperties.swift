@@ -208,7 +208,7 @@ final class CallsProperties: Properties {
         try require(applications == 1, "edits \(applications) times")
         let output = try applied(edits, to: script)
         guard module.hasMarker, !call.argument.contains(where: { $0 | 0x20 == UInt8(ascii: "f") }) else { return }
-        // What we have changed ourselves, we know again.
+        // A body that the module has changed is recognised as such.
         let again = LentMessage(script.with(body: output), id: lastID)
         let secondCode = try run(call, again, module)
         try require(secondCode == -2, "our own output gives \(secondCode)")

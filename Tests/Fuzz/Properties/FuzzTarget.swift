@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What is fuzzed: the places where bytes of strangers are read, and what must hold for whatever they are.
+// What is fuzzed: the places that read bytes from outside, and what must hold whatever these are.
 
 /// A property that does not hold for some input.
 package struct Broken: Error, CustomStringConvertible {
@@ -13,7 +13,7 @@ package protocol Properties: AnyObject {
     func check(_ input: [UInt8]) throws(Broken)
 }
 
-/// One reader of strangers' bytes.
+/// One reader of bytes from outside.
 package enum FuzzTarget: String, CaseIterable, Sendable {
     /// A session description, to edits.
     case sdp

@@ -86,7 +86,7 @@ final class InputRelay: @unchecked Sendable {
             var entries = (fixed + connections.map(\.descriptor)).map {
                 pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
             }
-            // Who asks waits until nothing is left to read.
+            // The caller waits until nothing is left to read.
             if poll(&entries, nfds_t(entries.count), isAsked ? 0 : -1) <= 0, isAsked {
                 var byte: UInt8 = 1
                 _ = write(answer.write, &byte, 1)

@@ -56,7 +56,7 @@ func strayEdit(_ offset: Int, _ removed: Int, _ body: [UInt8], _ range: ByteRang
     let isRTCP = line.filter { $0 > 0x20 }.prefix(7).map { $0 | 0x20 }.elementsEqual(
         "a=rtcp:".map { ($0.asciiValue ?? 0) | 0x20 })
     let isOurs = isRTCP || ["c=", "o=", "m="].contains { line.starts(with: $0.utf8) }
-    // The type of a line, and what an attribute is called, are nobody's to change.
+    // The type of a line and the name of an attribute must not be changed.
     return isOurs && offset >= start + 2 ? nil : "edit at \(offset) is in a line that is not the proxy's"
 }
 

@@ -141,8 +141,8 @@ static void add(void *filter, uint32_t action, const char *call, unsigned int co
 		fail(call);
 }
 
-/* MemoryDenyWriteExecute=yes as systemd has it, with an error, for who tries may go on without; and what else looks at
- * arguments. */
+/* MemoryDenyWriteExecute=yes as systemd has it: an error, because the program may go on without; and other rules that
+ * look at arguments. */
 static void filter_arguments(void)
 {
 	const uint64_t both = PROT_WRITE | PROT_EXEC;

@@ -54,7 +54,8 @@ static void offers_and_switches(int index)
 	}
 }
 
-/* A lock whose holder was killed is broken after ten ticks; whoever comes before is sent away, not held. */
+/* A lock whose holder was killed is broken after ten ticks; a process that comes before is refused, and does not wait.
+ * */
 static void takes_a_pool_over(int index)
 {
 	(void)index;
@@ -73,7 +74,7 @@ static void takes_a_pool_over(int index)
 	EXPECT(rtpp_node(module, 0, &info) == RTPP_OK && !info.disabled && info.recheck == 0);
 }
 
-/* Whoever lives goes on with calls; five seconds are for a machine that has much to do. */
+/* The processes that live go on with calls; five seconds are for a machine that has much to do. */
 static void expect_progress(void)
 {
 	int before = atomic_load(&the_world->count);

@@ -362,7 +362,7 @@ void stop(pid_t process)
 	int status;
 	EXPECT(kill(process, SIGKILL) == 0);
 	EXPECT(waitpid(process, &status, 0) == process);
-	/* It was there until now: whatever ended earlier has ended badly. */
+	/* It has to be there until now: an earlier end is a failure. */
 	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
