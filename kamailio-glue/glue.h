@@ -28,6 +28,12 @@ int glue_host_set_variable(const char *parameter, const char *name);
 int glue_tuning_init(void);
 /* What they are now, where this process has not seen that yet; else false. */
 bool glue_tuning(rtpp_tuning *tuning);
+int glue_tuning_set_log_level(modparam_t type, void *value);
+/* Whether what has been set can be used. -1: no; logged. */
+int glue_tuning_check(void);
+/* The level that this module's lines go by. Kamailio's macros ask for it wherever a line is written. */
+int glue_log_level(void);
+#define get_debug_level(name, length) glue_log_level()
 
 /* message.c: borrows what a call needs out of a SIP message. */
 void glue_message_init(rtpp_message *out, struct sip_msg *msg);

@@ -16,32 +16,33 @@ static char *table_name = "rtpproxy";
 
 /* Every parameter, in one row: a text or number that the Swift half takes under its name, a variable for host.c, or what
  * the glue keeps itself. */
-#define PARAMETERS(TEXT, NUMBER, VARIABLE, OWN)                                  \
-	TEXT(rtpproxy_sock)                                                          \
-	NUMBER(rtpproxy_disable_tout)                                                \
-	NUMBER(rtpproxy_tout)                                                        \
-	NUMBER(rtpproxy_tout_ms)                                                     \
-	NUMBER(rtpproxy_retr)                                                        \
-	NUMBER(rtpproxy_ping_interval)                                               \
-	TEXT(rtpproxy_balancing)                                                     \
-	NUMBER(rtpproxy_call_table_size)                                             \
-	NUMBER(rtpproxy_call_lifetime)                                               \
-	NUMBER(rtpproxy_hedging)                                                     \
-	NUMBER(rtpproxy_async_processes)                                             \
-	NUMBER(rtpproxy_async_max)                                                   \
-	TEXT(rtpproxy_async_continue)                                                \
-	NUMBER(rtpproxy_max_streams)                                                 \
-	TEXT(nortpproxy_str)                                                         \
-	TEXT(timeout_socket)                                                         \
-	VARIABLE(timeout_tag_pv)                                                     \
-	TEXT(rtpproxy_notify_listen)                                                 \
-	VARIABLE(ice_candidate_priority_avp)                                         \
-	VARIABLE(extra_id_pv)                                                        \
-	VARIABLE(rtp_inst_pvar)                                                      \
-	NUMBER(rewrite_origin)                                                       \
-	OWN(rtpproxy_journal, PARAM_INT | PARAM_USE_FUNC, glue_journal_set_wish)     \
-	OWN(event_callback, PARAM_STRING | PARAM_USE_FUNC, glue_events_set_callback) \
-	OWN(db_url, PARAM_STRING, &db_url)                                           \
+#define PARAMETERS(TEXT, NUMBER, VARIABLE, OWN)                                    \
+	TEXT(rtpproxy_sock)                                                            \
+	NUMBER(rtpproxy_disable_tout)                                                  \
+	NUMBER(rtpproxy_tout)                                                          \
+	NUMBER(rtpproxy_tout_ms)                                                       \
+	NUMBER(rtpproxy_retr)                                                          \
+	NUMBER(rtpproxy_ping_interval)                                                 \
+	TEXT(rtpproxy_balancing)                                                       \
+	NUMBER(rtpproxy_call_table_size)                                               \
+	NUMBER(rtpproxy_call_lifetime)                                                 \
+	NUMBER(rtpproxy_hedging)                                                       \
+	NUMBER(rtpproxy_async_processes)                                               \
+	NUMBER(rtpproxy_async_max)                                                     \
+	TEXT(rtpproxy_async_continue)                                                  \
+	NUMBER(rtpproxy_max_streams)                                                   \
+	TEXT(nortpproxy_str)                                                           \
+	TEXT(timeout_socket)                                                           \
+	VARIABLE(timeout_tag_pv)                                                       \
+	TEXT(rtpproxy_notify_listen)                                                   \
+	VARIABLE(ice_candidate_priority_avp)                                           \
+	VARIABLE(extra_id_pv)                                                          \
+	VARIABLE(rtp_inst_pvar)                                                        \
+	NUMBER(rewrite_origin)                                                         \
+	OWN(rtpproxy_log_level, PARAM_INT | PARAM_USE_FUNC, glue_tuning_set_log_level) \
+	OWN(rtpproxy_journal, PARAM_INT | PARAM_USE_FUNC, glue_journal_set_wish)       \
+	OWN(event_callback, PARAM_STRING | PARAM_USE_FUNC, glue_events_set_callback)   \
+	OWN(db_url, PARAM_STRING, &db_url)                                             \
 	OWN(table_name, PARAM_STRING, &table_name)
 
 /* `kamailio -c` does not start the module, which would log the faults, so they are logged at once there, and the core
@@ -132,6 +133,8 @@ static int check_together(void)
 	int result = glue_host_init();
 
 	if(glue_journal_init() < 0)
+		result = -1;
+	if(glue_tuning_check() < 0)
 		result = -1;
 	if(glue_events_init() < 0)
 		result = -1;

@@ -180,7 +180,7 @@ extension PageEntry {
         PageEntry(
             .additions,
             """
-            **`rtpproxy_journal`** is new.
+            **`rtpproxy_journal`** and **`rtpproxy_log_level`** are new.
             """),
         PageEntry(
             .additions,

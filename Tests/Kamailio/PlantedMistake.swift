@@ -129,6 +129,7 @@ struct PlantedMistake: CustomStringConvertible, Sendable {
         PlantedMistake(set("rtpproxy_async_continue", "worker"), .check, "is neither process nor workers"),
         PlantedMistake(set("rtpproxy_async_continue", "workers"), .check, "async_workers is 0"),
         PlantedMistake(set("rtpproxy_journal", 2), .check, "is none of -1, 0 and 1"),
+        PlantedMistake(set("rtpproxy_log_level", 4), .check, "is not one of -6 to 3"),
         PlantedMistake(set("rtpproxy_socket", "udp:127.0.0.1:22222"), .check, "rtpproxy_socket"),
         PlantedMistake(set("nortpproxy_str", "nortpproxy"), .check, "is not an SDP line"),
         PlantedMistake(set("timeout_socket", "unix:/run/a b"), .check, "holds a blank"),

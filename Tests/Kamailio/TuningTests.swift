@@ -70,12 +70,113 @@ import Testing
         }
     }
 
+    /// Whether the commands of a call are lines of the log.
+    private func showsCommands(_ kamailio: Kamailio, _ relay: ScriptedRelay) throws -> Bool {
+        let call = try kamailio.call()
+        #expect(try call.invite(run: .offer()).returnCodes == [1])
+        let end = try kamailio.call()
+        _ = try end.invite(sdp: "v=0\r\nnonsense\r\n", run: .offer())
+        return !kamailio.logLines("call \(call.id): to \(relay.url): U").isEmpty
+    }
+
+    @Test func theLogLevelIsTheModulesAlone() throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([relay], Self.tunable) { (kamailio) throws in
+            #expect(try kamailio.kamcmd("cfg.get", "rtpproxy", "log_level") == "-6\n")
+            #expect(try !showsCommands(kamailio, relay))
+            #expect(try kamailio.kamcmd("cfg.set_now_int", "rtpproxy", "log_level", "3").isEmpty)
+            #expect(try showsCommands(kamailio, relay))
+            #expect(kamailio.logLines(" DEBUG: ").allSatisfy { $0.contains(" DEBUG: rtpproxy") })
+            // Fewer lines than Kamailio's.
+            #expect(try kamailio.kamcmd("--", "cfg.set_now_int", "rtpproxy", "log_level", "-2").isEmpty)
+            let quiet = try kamailio.call()
+            #expect(try quiet.invite(sdp: "v=0\r\nnonsense\r\n", run: .offer()).returnCodes == [-1])
+            #expect(try kamailio.kamcmd("--", "cfg.set_now_int", "rtpproxy", "log_level", "-6").isEmpty)
+            let loud = try kamailio.call()
+            #expect(try loud.invite(sdp: "v=0\r\nnonsense\r\n", run: .offer()).returnCodes == [-1])
+            #expect(kamailio.waitForLog("call \(loud.id): ") != nil)
+            #expect(kamailio.logLines("call \(quiet.id): ").isEmpty)
+            #expect(try !showsCommands(kamailio, relay))
+        }
+    }
+
+    @Test func theLogLevelHoldsInTheModulesOwnProcesses() throws {
+        let relay = try ScriptedRelay()
+        try withAsyncStage([relay], .process) {
+            Self.tunable(&$0)
+            $0.set("rtpproxy_disable_tout", 1)
+            $0.set("rtpproxy_ping_interval", 1)
+        } _: { (kamailio) throws in
+            #expect(kamailio.waitUntilUp())
+            #expect(try kamailio.kamcmd("cfg.set_now_int", "rtpproxy", "log_level", "3").isEmpty)
+            usleep(500_000)
+            #expect(try showsCommands(kamailio, relay))
+            #expect(try kamailio.kamcmd("--", "cfg.set_now_int", "rtpproxy", "log_level", "-1").isEmpty)
+            usleep(500_000)
+            let before = kamailio.logLines("is back").count
+            for (level, count) in [("-1", 0), ("2", 1)] {
+                #expect(try kamailio.kamcmd("--", "cfg.set_now_int", "rtpproxy", "log_level", level).isEmpty)
+                relay.on { _ in .drop }
+                _ = try kamailio.kamcmd("rtpproxy.probe", relay.url)
+                #expect(waitUntil(5) { (try? kamailio.kamcmd("rtpproxy.stats").contains("state: down")) == true })
+                relay.removeRules()
+                #expect(kamailio.waitUntilUp())
+                usleep(300_000)
+                #expect(kamailio.logLines("is back").count == before + count, "\(level)")
+            }
+        }
+    }
+
+    @Test func theLogLevelOfTheConfigurationHoldsFromTheStart() throws {
+        let relay = try ScriptedRelay()
+        for (level, shown) in [(3, true), (0, false)] {
+            try Stage.own([relay]) {
+                Self.tunable(&$0)
+                $0.set("rtpproxy_log_level", level)
+            } _: { (kamailio) throws in
+                #expect(kamailio.waitUntilUp())
+                #expect(try kamailio.kamcmd("cfg.get", "rtpproxy", "log_level") == "\(level)\n")
+                #expect(kamailio.logLines("RTPProxies configured: 1").count == (shown ? 1 : 0))
+                #expect(kamailio.logLines(" INFO: rtpproxy").isEmpty == !shown)
+                #expect(try showsCommands(kamailio, relay) == shown)
+            }
+        }
+    }
+
+    /// In either order.
+    @Test func theDebuggersLevelForTheModuleCountsMore() throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([relay]) {
+            Self.tunable(&$0)
+            $0.set("rtpproxy_log_level", 1)
+            $0.modules.append("debugger")
+            $0.parameters.append(("debugger", "mod_hash_size", "4"))
+            $0.parameters.append(("debugger", "mod_level_mode", "1"))
+        } _: { (kamailio) throws in
+            #expect(try !showsCommands(kamailio, relay))
+            #expect(try !kamailio.kamcmd("dbg.set_mod_level", "rtpproxy", "3").contains("error"))
+            #expect(try showsCommands(kamailio, relay))
+            #expect(try kamailio.kamcmd("cfg.set_now_int", "rtpproxy", "log_level", "0").isEmpty)
+            #expect(try showsCommands(kamailio, relay))
+            #expect(try kamailio.kamcmd("cfg.set_now_int", "rtpproxy", "log_level", "3").isEmpty)
+            #expect(try !kamailio.kamcmd("dbg.set_mod_level", "rtpproxy", "0").contains("error"))
+            #expect(try !showsCommands(kamailio, relay))
+            // As Kamailio's own, which is all that takes it back.
+            #expect(try !kamailio.kamcmd("dbg.set_mod_level", "rtpproxy", "2").contains("error"))
+            #expect(try showsCommands(kamailio, relay))
+        }
+    }
+
     @Test func valuesOutOfRangeAreRefusedAndNothingChanges() throws {
         let relay = try ScriptedRelay()
         try Stage.own([relay], Self.tunable) { (kamailio) throws in
-            for (name, value) in [("tout_ms", "0"), ("retr", "-1"), ("ping_interval", "86401"), ("hedging", "2")] {
+            for (name, value) in [
+                ("tout_ms", "0"), ("retr", "-1"), ("ping_interval", "86401"), ("hedging", "2"), ("log_level", "4"),
+                ("log_level", "-7"),
+            ] {
                 let before = try kamailio.kamcmd("cfg.get", "rtpproxy", name)
-                _ = try kamailio.kamcmd("cfg.set_now_int", "rtpproxy", name, value)
+                // `--`: a negative number is no option of kamcmd.
+                _ = try kamailio.kamcmd("--", "cfg.set_now_int", "rtpproxy", name, value)
                 #expect(try kamailio.kamcmd("cfg.get", "rtpproxy", name) == before)
             }
             #expect(try kamailio.call().invite(run: .offer()).returnCodes == [1])
