@@ -158,6 +158,20 @@ package struct CallTable: ~Copyable {
         }
     }
 
+    /// Has `node` hold the call with this hash, from `now` on for another lifetime. A call that the table does not know,
+    /// or that has been forgotten meanwhile, is none it learns of.
+    package func move(_ hash: UInt64, to node: Int, now: UInt32) {
+        guard node >= 0, node < Self.maximumNodes else { return }
+        let key = Self.key(hash)
+        let value = Self.word(key, node: node, expires: now &+ lifetime)
+        for way in 0..<Self.bucketSize {
+            let entry = unsafe entry(key, way)
+            guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
+            unsafe entry.pointee.value.store(value, ordering: .releasing)
+            return
+        }
+    }
+
     /// Forgets the call with this hash.
     package func forget(_ hash: UInt64) {
         let key = Self.key(hash)

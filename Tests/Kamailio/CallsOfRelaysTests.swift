@@ -61,6 +61,109 @@ import Testing
         }
     }
 
+    private func remembered(_ kamailio: Kamailio, _ count: Int) throws -> Bool {
+        try kamailio.kamcmd("stats.get_statistics", "rtpproxy:").contains("calls_remembered = \(count)\n")
+    }
+
+    /// Another process deletes the call while this one waits for what it has asked before: the call is not learned anew
+    /// from the answer.
+    @Test(arguments: ["answer", "re-INVITE", "first offer", "first offer, elsewhere"])
+    func whatIsAnsweredAfterTheDeletionBringsNoCallBack(_ kind: String) throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        try Stage.own(relays) {
+            $0.children = 4
+            $0.set("rtpproxy_tout", 3)
+        } _: { kamailio in
+            #expect(kamailio.waitUntilUp())
+            let call = try kamailio.call()
+            call.choose(0, of: [1, 1])
+            let invite = kind.hasPrefix("first") ? nil : try call.invite(run: .offer())
+            #expect(try remembered(kamailio, invite == nil ? 0 : 1))
+            let wait: ScriptedRelay.Rule = { command in
+                "UL".contains(command.verb) ? .delay(1500, .normal) : nil
+            }
+            relays[1].on(call: call.id, wait)
+            // One that is slow: the offer asks the other one, too.
+            relays[0].on(call: call.id) { kind.hasSuffix("elsewhere") && $0.verb == "U" ? .drop : wait($0) }
+            let late: SIPMessage
+            if let invite, kind == "answer" {
+                late = call.response(200, to: invite, sdp: SDPText.audio(), run: .answer())
+                call.send(late, from: .callee)
+            } else {
+                late = call.request("INVITE", sdp: SDPText.audio(), run: .offer(), inDialog: invite != nil)
+                call.send(late)
+            }
+            let verb = kind == "answer" ? "L" : "U"
+            let (asked, count) = (relays[kind.hasSuffix("elsewhere") ? 1 : 0], kind == "re-INVITE" ? 2 : 1)
+            #expect(waitUntil(3, every: 10) { asked.commands(of: call.id, verb).count == count })
+            #expect(try call.invite(run: .destroy(), inDialog: true).returnCodes == [1])
+            #expect(try remembered(kamailio, 0))
+            // It has its media all the same: RTPProxy says so.
+            let got =
+                kind == "answer"
+                ? call.caller.receive { $0.status == 200 && $0.sequence == late.sequence }
+                : call.callee.receive { $0.method == "INVITE" && $0.sequence == late.sequence }
+            #expect(got?.returnCodes == [1])
+            #expect(try remembered(kamailio, 0))
+        }
+    }
+
+    @Test func anAnswerToACallThatNobodyHasMakesNoEntry() throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        try Stage.own(relays) { (kamailio) throws in
+            #expect(kamailio.waitUntilUp())
+            let call = try kamailio.call()
+            let invite = try call.invite(run: .offer())
+            _ = try call.reply(to: invite, sdp: SDPText.audio(), run: .answer())
+            let again = try call.invite(run: .offer(), inDialog: true)
+            #expect(try remembered(kamailio, 1))
+            #expect(try call.invite(sdp: nil, run: .destroy(), from: .callee, inDialog: true).returnCodes == [1])
+            #expect(try remembered(kamailio, 0))
+            for relay in relays { relay.on(call: call.id) { $0.verb == "L" ? .reply("0") : nil } }
+            #expect(try call.reply(to: again, sdp: SDPText.audio(), run: .answer()).returnCodes == [-1])
+            #expect(try remembered(kamailio, 0))
+        }
+    }
+
+    /// Of an offer that came to nothing nothing is left; what its call had before stays.
+    @Test func anOfferThatFailsLeavesTheTableAsItWas() throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([relay]) {
+            $0.set("rtpproxy_tout", 1)
+            $0.set("rtpproxy_retr", 1)
+        } _: { kamailio in
+            #expect(kamailio.waitUntilUp())
+            let (old, new) = (try kamailio.call(), try kamailio.call())
+            #expect(try old.invite(run: .offer()).returnCodes == [1])
+            for answer in [RelayAnswer.reply("E72"), .reply("nonsense"), .drop] {
+                relay.on { $0.verb == "U" ? answer : nil }
+                for call in [old, new] {
+                    #expect(try call.invite(run: .offer()).returnCodes != [1])
+                    #expect(try remembered(kamailio, 1))
+                }
+                _ = try kamailio.kamcmd("rtpproxy.enable", relay.url, "1")
+            }
+        }
+    }
+
+    /// After a restart of Kamailio an answer is what it learns a call from.
+    @Test func anAnswerOfACallThatTheTableDoesNotKnowMakesAnEntry() throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        try Stage.own(relays, Self.ready) { (kamailio) throws in
+            let call = try calls(kamailio, 1, at: 0, of: relays)[0]
+            let invite = try call.invite(run: .offer(), inDialog: true)
+            _ = try kamailio.kamcmd("rtpproxy.forget", "all")
+            #expect(try remembered(kamailio, 0))
+            // It has moved on: the rule says the first.
+            relays[0].on(call: call.id) { $0.verb == "L" ? .reply("0") : nil }
+            relays[1].on(call: call.id) { $0.verb == "L" ? .reply("40000 192.0.2.77") : nil }
+            let answer = try call.reply(to: invite, sdp: SDPText.audio(), run: .answer())
+            #expect(answer.returnCodes == [1] && answer.instance == relays[1].url)
+            #expect(try counts(kamailio, ["0", "1"]) && remembered(kamailio, 1))
+            #expect(try call.invite(run: .offer(), inDialog: true).instance == relays[1].url)
+        }
+    }
+
     @Test func commandsOfTheOperatorTakeAllAndSets() throws {
         let relays = [try ScriptedRelay(), try ScriptedRelay(), try ScriptedRelay()]
         try Stage.own(relays) {
@@ -138,6 +241,37 @@ import Testing
             usleep(2_500_000)
             #expect(kamailio.logLines("has been restarted").count == 1)
             #expect(try old[0].invite(run: .offer(), inDialog: true).returnCodes == [1])
+        }
+    }
+
+    /// It is asked what it has counted when it comes back, and that is compared with what it says the next time.
+    @Test func withoutPingsARestartIsNoticedFromTheSecondFailureOn() throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([relay]) {
+            Self.ready(&$0)
+            $0.set("rtpproxy_ping_interval", 0)
+        } _: { kamailio in
+            func failAndComeBack() throws {
+                relay.on { _ in .drop }
+                #expect(try kamailio.call().invite(run: .offer()).returnCodes != [1])
+                #expect(try waitUntil(5) { try values(kamailio, "state") == ["down"] })
+                relay.removeRules()
+            }
+            #expect(kamailio.waitUntilUp())
+            _ = try calls(kamailio, 2, at: 0, of: [relay])
+            #expect(try counts(kamailio, ["2"]))
+            #expect(!relay.log.contains { $0.verb == "G" })
+            try failAndComeBack()
+            #expect(kamailio.waitUntilUp())
+            #expect(waitUntil(5) { relay.log.contains { $0.verb == "G" && $0.attempt == 1 } })
+            #expect(try values(kamailio, "restarts") == ["0"] && values(kamailio, "calls") == ["2"])
+            #expect(try kamailio.kamcmd("rtpproxy.status").contains("restarts: 0"))
+            try failAndComeBack()
+            relay.on { $0.verb == "G" ? .reply("0 0") : nil }
+            #expect(kamailio.waitForLog(relay.url, "has been restarted", seconds: 10) != nil)
+            #expect(try values(kamailio, "restarts") == ["1"] && counts(kamailio, ["0"]))
+            #expect(try kamailio.kamcmd("rtpproxy.status").contains("restarts: 1"))
+            #expect(try !kamailio.kamcmd("rtpproxy.list").contains("restart"))
         }
     }
 

@@ -44,6 +44,25 @@ import Testing
         }
     }
 
+    @Test func aCallThatMovesIsOneThatIsThere() throws {
+        try with(100) { table in
+            table.move(hash(1), to: 7, now: 5)
+            #expect(table.count == 0)
+            #expect(table.node(for: hash(1), now: 5) == nil)
+            table.remember(hash(1), node: 7, now: 5)
+            let late = 5 + UInt32(CallTable.usualLifetime) - 8
+            table.move(hash(1), to: 9, now: late)
+            #expect(table.node(for: hash(1), now: late + 16) == 9)
+            #expect(table.count == 1)
+            for node in [-1, CallTable.maximumNodes, .max, .min] { table.move(hash(1), to: node, now: late) }
+            #expect(table.node(for: hash(1), now: late) == 9)
+            table.forget(hash(1))
+            table.move(hash(1), to: 9, now: late)
+            #expect(table.node(for: hash(1), now: late) == nil)
+            #expect(table.count == 0)
+        }
+    }
+
     @Test(arguments: [0, 1000, UInt32.max - 20_000, UInt32.max - 3])
     func anEntryExpiresAndUseKeepsItAlive(_ start: UInt32) throws {
         try with(8) { table in

@@ -66,6 +66,10 @@ struct CommandRun {
     var isSearching = false
     /// How it ends, once that is certain.
     var verdict: Verdict?
+    /// Whether the table of calls has known the call since somebody was chosen for it.
+    var isInTable = false
+    /// Whether it knows the call of this run alone.
+    var hasPutInTable = false
 
     /// Whether the chosen node has room for the commands.
     var hasRoom = false

@@ -57,7 +57,9 @@ extension Worker {
                 let step = call.run.next(now)
                 switch step {
                 case .done: return .over(.done)
-                case .fail(let failure): return .over(.failed(failure))
+                case .fail(let failure):
+                    takeFromTable(&call)
+                    return .over(.failed(failure))
                 case .wait(let until): return .waiting(until: until)
                 case .choose: choose(&call, now: now)
                 case .takeRoom(let node): takeRoom(&call, node, now: now)

@@ -17,6 +17,7 @@ extension Worker {
         guard let member = freeMembers.last else { return }
         let room = call.room
         call.room = nil
+        putInTable(&call, node)
         do throws(CallFailure) {
             let window = room?.count ?? Self.window
             try ask(&call, member, node, body, from: now, until: until, window: window)

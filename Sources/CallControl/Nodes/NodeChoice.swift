@@ -96,15 +96,35 @@ extension Worker {
     /// The node that holds the call, if it takes commands and has not been tried.
     private mutating func remembered(_ call: inout Call) -> Int? {
         let key = Self.key(call.identity.hash, call.run.terms.setID)
-        guard let node = calls?.node(for: key, now: ticks), table.setID(node) == call.run.terms.setID,
-            table.takesCommands(node), !call.run.tried.contains(node)
+        guard let node = calls?.node(for: key, now: ticks) else { return nil }
+        call.run.isInTable = true
+        guard table.setID(node) == call.run.terms.setID, table.takesCommands(node), !call.run.tried.contains(node)
         else { return nil }
         return node
     }
 
-    /// Remembers that `node` holds the call.
-    mutating func remember(_ call: inout Call, _ node: Int) {
+    /// Puts a call into the table that is not there, before its offer or answer goes to `node`. So another process that
+    /// deletes the call while this one waits finds something to forget, and `remember` leaves it at that.
+    mutating func putInTable(_ call: inout Call, _ node: Int) {
+        guard !call.run.isInTable, case .media = call.command else { return }
+        call.run.isInTable = true
+        call.run.hasPutInTable = true
         calls?.remember(Self.key(call.identity.hash, call.run.terms.setID), node: node, now: ticks)
+    }
+
+    /// Takes a call out again that has come to nothing.
+    mutating func takeFromTable(_ call: inout Call) {
+        if call.run.hasPutInTable { forget(call) }
+    }
+
+    /// Remembers that `node` holds the call; not of one that was in the table and has been forgotten since.
+    mutating func remember(_ call: inout Call, _ node: Int) {
+        let key = Self.key(call.identity.hash, call.run.terms.setID)
+        if call.run.isInTable {
+            calls?.move(key, to: node, now: ticks)
+        } else {
+            calls?.remember(key, node: node, now: ticks)
+        }
     }
 
     /// Forgets the call.
