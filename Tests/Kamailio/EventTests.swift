@@ -94,6 +94,43 @@ import Testing
         }
     }
 
+    /// Whichever event it is that the script has a route for: every module is initialised where the route runs. Those
+    /// that talk to a database have a connection there.
+    @Test(arguments: ["drained", "restarted", "down", "up"])
+    func theOnlyRouteOfTheScriptMayUseOtherModules(_ event: String) throws {
+        let relay = try ScriptedRelay()
+        let folder = try TemporaryFolder()
+        try Stage.own([relay]) {
+            $0.modules += ["db_sqlite", "sqlops"]
+            $0.parameters.append(("sqlops", "sqlcon", "\"database=>sqlite:///\(folder.file("database"))\""))
+            $0.set("rtpproxy_tout_ms", 200)
+            $0.set("rtpproxy_retr", 1)
+            $0.set("rtpproxy_disable_tout", 1)
+            $0.set("rtpproxy_ping_interval", 1)
+            $0.routes += """
+
+                event_route[rtpproxy:node-\(event)] {
+                    sql_query("database", "select 40 + 2", "result");
+                    xlog("L_NOTICE", "event $rtpp_node(url): $dbr(result=>[0,0])\\n");
+                }
+                """
+        } _: { kamailio in
+            #expect(kamailio.waitUntilUp())
+            switch event {
+            case "drained": _ = try kamailio.kamcmd("rtpproxy.drain", relay.url, "1")
+            case "restarted":
+                #expect(waitUntil(5) { relay.log.contains { $0.verb == "G" && $0.attempt == 1 } })
+                relay.on { $0.verb == "G" ? .reply("0 0") : nil }
+            default:
+                _ = try kamailio.kamcmd("rtpproxy.enable", relay.url, "0")
+                usleep(500_000)
+                _ = try kamailio.kamcmd("rtpproxy.enable", relay.url, "1")
+            }
+            #expect(kamailio.waitForLog("event \(relay.url): 42", seconds: 8) != nil)
+            #expect(try kamailio.call().invite(run: .offer()).returnCodes == [event == "drained" ? -3 : 1])
+        }
+    }
+
     @Test func aRelayThatIsNotThereAtTheStartIsAnEvent() throws {
         let url = "udp:127.0.0.1:9"
         let relay = try ScriptedRelay()

@@ -72,6 +72,37 @@ import Testing
         }
     }
 
+    /// It has none of the sessions that the one before had.
+    @Test(.enabled(if: Kamailio.canHaveHosts, "needs mount namespaces and a resolver that reads /etc/hosts"))
+    func anotherRelayBehindTheNameThatHasCountedLessIsARestart() throws {
+        let folder = try TemporaryFolder()
+        let port = try FreePort.next()
+        let relays = try Self.addresses.map { try ScriptedRelay(.udp, at: Endpoint($0, port)) }
+        for (relay, counted) in zip(relays, ["100 1000", "50 2000"]) {
+            relay.on { $0.verb == "G" ? .reply(counted) : nil }
+        }
+        let hosts = try folder.write(Self.hosts(0), to: "hosts")
+        let url = "udp:relay.test:\(port)"
+        try Stage.own([]) {
+            $0.hosts = hosts
+            $0.set("rtpproxy_sock", url)
+            $0.set("rtpproxy_tout", 1)
+            $0.set("rtpproxy_retr", 1)
+            $0.set("rtpproxy_disable_tout", 1)
+            $0.set("rtpproxy_ping_interval", 1)
+        } _: { kamailio in
+            try #require(kamailio.waitForLog("is up", url) != nil)
+            #expect(try kamailio.call().invite(run: .offer()).returnCodes == [1])
+            #expect(waitUntil(5) { relays[0].log.contains { $0.verb == "G" && $0.attempt == 1 } })
+            usleep(300_000)
+            try folder.write(Self.hosts(1), to: "hosts")
+            relays[0].shut()
+            let line = kamailio.waitForLog(url, "has been restarted, its sessions are lost", seconds: 20)
+            #expect(line?.hasSuffix("calls forgotten: 1") == true)
+            #expect(try kamailio.statistics().first?["restarts"] == "1")
+        }
+    }
+
     private static func hosts(_ index: Int) -> String {
         "127.0.0.1 localhost\n\(addresses[index]) relay.test\n"
     }
