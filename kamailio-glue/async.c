@@ -68,6 +68,8 @@ static rtpp_suspension suspend_request(struct tm_binds *tm, struct sip_msg *msg,
 			return RTPP_NOT_SUSPENDED;
 		}
 	}
+	if(!glue_tm_fits(tm->t_gett()))
+		return RTPP_NOT_SUSPENDED;
 	next->branch = -1;
 	if(tm->t_suspend(msg, &next->hash_index, &next->label) != 0) {
 		/* The CANCEL came first: forwarding the INVITE now would leave branches that are never sent. If tm answers it at
@@ -91,6 +93,8 @@ static rtpp_suspension suspend_reply(struct tm_binds *tm, struct sip_msg *msg, c
 		LM_ERR("a reply can wait in an onreply_route of its transaction only\n");
 		return RTPP_NOT_SUSPENDED;
 	}
+	if(!glue_tm_fits(transaction))
+		return RTPP_NOT_SUSPENDED;
 	if(msg == glue_resumed_message()) {
 		LM_ERR("a reply that has waited cannot wait again\n");
 		return RTPP_NOT_SUSPENDED;

@@ -78,6 +78,8 @@ struct cell;
 struct tm_binds;
 /* Fetches tm's functions; 0: they cannot be had, -1: its structures are not those that this module was built with. */
 int glue_tm_bind(struct tm_binds *known);
+/* Whether tm's transactions are those of the headers that this module was built with; logs why not. */
+bool glue_tm_fits(const struct cell *transaction);
 /* Takes a transaction's reply lock; false: another process has it. */
 bool glue_tm_try_lock(struct cell *transaction);
 void glue_tm_unlock(struct cell *transaction);

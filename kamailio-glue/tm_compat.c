@@ -4,15 +4,16 @@
 
 #include "glue.h"
 
-#include <dlfcn.h>
-#include <stdlib.h>
-
 #include "modules/tm/tm_load.h"
 
 #include "modules/tm/lock.h"
 
 #include "core/globals.h"
 #include "core/sr_module.h"
+
+#define OTHER_HEADERS                                                                                               \
+	"is not that of the headers that this module was built with: build it with the sources of this very Kamailio, " \
+	"make KAMAILIO_SRC=TREE\n"
 
 #define FIELD(type, name) (((type *)NULL)->name)
 #define HAS_TYPE(field, type) __builtin_types_compatible_p(__typeof__(field), type)
@@ -27,8 +28,9 @@ _Static_assert(((unsigned short)-1 & T_ASYNC_SUSPENDED) == T_ASYNC_SUSPENDED, "t
 /* --- whether tm is the one of the headers --- */
 
 /* Two states of one source tree have the same version and may have other structures: then a reply that has waited would
- * be lost without a word, or memory be overwritten. tm fills in its table of functions, and a transaction that it makes
- * for this and that nobody else gets to see, where the headers say. */
+ * be lost without a word, or memory be overwritten. tm's table of functions is looked at when it is fetched, a
+ * transaction before the first one waits. (tm has a function that makes a transaction; calling that to have one to look
+ * at leaves the process's lists of AVPs in it.) */
 
 #define UNTOUCHED 0xa5
 
@@ -45,80 +47,50 @@ static bool is_untouched(size_t first, size_t end)
 	return first == end;
 }
 
-static bool functions_fit(void)
-{
-	return !is_untouched(sizeof(functions.known) - sizeof(void (*)(void)), sizeof(functions.known))
-		   && is_untouched(sizeof(functions.known), sizeof(functions.bytes));
-}
-
-static bool transaction_fits(const struct cell *made)
-{
-	unsigned int i;
-
-	if(made->uas.response.my_T != made || made->relayed_reply_branch != -1)
-		return false;
-	/* Both are in shared memory. */
-	if(labs((char *)made->uac - (char *)made) >= (long)shm_mem_size)
-		return false;
-	for(i = 0; i < sr_dst_max_branches; i++) {
-		const struct ua_client *branch = &made->uac[i];
-
-		if(branch->request.my_T != made || branch->request.branch != i || branch->local_cancel.my_T != made
-				|| branch->local_cancel.branch != i)
-			return false;
-	}
-	return true;
-}
-
-#if defined(__x86_64__)
-/* The name that glibcs before 2.34 know it by, too. */
-__asm__(".symver dlsym, dlsym@GLIBC_2.2.5");
-#endif
-
-/* tm hands these two to nobody, but its file has their names. */
-static bool transactions_fit(void)
-{
-	struct sr_module *tm = find_module_by_name("tm");
-	void *handle = tm != NULL ? tm->handle : NULL;
-	__typeof__(&build_cell) make = handle != NULL ? dlsym(handle, "build_cell") : NULL;
-	__typeof__(&free_cell_helper) end = handle != NULL ? dlsym(handle, "free_cell_helper") : NULL;
-	struct cell *made;
-	bool fits;
-
-	if(make == NULL || end == NULL) {
-		LM_INFO("this tm makes no transaction to be looked at: whether its structures are those of the headers is not "
-				"known\n");
-		return true;
-	}
-	made = make(NULL);
-	if(made == NULL)
-		return true;
-	fits = transaction_fits(made);
-	end(made, 1, "", 0);
-	return fits;
-}
-
 int glue_tm_bind(struct tm_binds *known)
 {
-	const char *other = NULL;
-
 	memset(functions.bytes, UNTOUCHED, sizeof(functions.bytes));
 	if(load_tm_api(&functions.known) != 0) {
 		LM_WARN("tm is loaded, but cannot be bound: transactions are not recognised\n");
 		return 0;
 	}
-	if(!functions_fit())
-		other = "table of functions";
-	else if(!transactions_fit())
-		other = "transaction";
-	if(other != NULL) {
-		LM_ERR("the %s of the running tm is not that of the headers that this module was built with: build it with "
-			   "the sources of this very Kamailio, make KAMAILIO_SRC=TREE\n",
-				other);
+	if(is_untouched(sizeof(functions.known) - sizeof(void (*)(void)), sizeof(functions.known))
+			|| !is_untouched(sizeof(functions.known), sizeof(functions.bytes))) {
+		LM_ERR("the table of functions of the running tm " OTHER_HEADERS);
 		return -1;
 	}
 	*known = functions.known;
 	return 1;
+}
+
+/* The branches stand behind the transaction, in the same block, and name it. */
+static bool is_as_in_headers(const struct cell *transaction)
+{
+	unsigned int i;
+
+	if(transaction->uas.response.my_T != transaction
+			|| (const char *)transaction->uac != (const char *)transaction + sizeof(*transaction) + MD5_LEN)
+		return false;
+	for(i = 0; i < sr_dst_max_branches; i++) {
+		const struct ua_client *branch = &transaction->uac[i];
+
+		if(branch->request.my_T != transaction || branch->request.branch != i
+				|| branch->local_cancel.my_T != transaction || branch->local_cancel.branch != i)
+			return false;
+	}
+	return true;
+}
+
+bool glue_tm_fits(const struct cell *transaction)
+{
+	/* In this process. */
+	static bool is_known = false;
+
+	if(!is_known && transaction != NULL)
+		is_known = is_as_in_headers(transaction);
+	if(!is_known)
+		LM_ERR("a transaction of the running tm " OTHER_HEADERS);
+	return is_known;
 }
 
 /* --- the reply lock: recursive, by process --- */

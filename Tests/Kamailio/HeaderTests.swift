@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Built with the headers of a source tree that says the version of the Kamailio that runs and has other structures of
-// tm: it must not start.
+// tm: it must not start, or let nothing wait.
 
 import Foundation
 import TestSupport
@@ -48,9 +48,15 @@ import Testing
         }
     }
 
-    private func log(of tree: Tree) throws -> String {
-        try tree.build()
-        return try Kamailio.startUpFailure(tree.configuration)
+    /// Return codes of an offer that may wait and one that blocks, and the log.
+    private func offers(_ tree: Tree) throws -> (codes: [Int?], log: String) {
+        let relay = try ScriptedRelay()
+        return try withAsyncStage([relay], .process, { $0.module = .path(tree.module) }) { kamailio in
+            let waiting = try kamailio.call()
+            let invite = try waiting.invite(run: .offer())
+            try waiting.reply(486, to: invite)
+            return (invite.returnCodes, kamailio.log)
+        }
     }
 
     /// What stands in h_table.h, and what in its place.
@@ -59,17 +65,19 @@ import Testing
         ("struct retr_buf local_cancel;", "long more; struct retr_buf local_cancel;"),
         ("\tint reply_rec_lock_level;", "\tint reply_rec_lock_level; long more;"),
     ])
-    func withOtherTransactionsItDoesNotStart(old: String, new: String) throws {
+    func withOtherTransactionsNoneWaits(old: String, new: String) throws {
         let tree = try Tree()
         try tree.build()
-        #expect(try Kamailio.starts(tree.configuration))
+        #expect(try offers(tree).codes == [1])
         // The same tree in another state.
         try tree.change("h_table.h") { text in
             #expect(text.contains(old))
             text = text.replacingOccurrences(of: old, with: new)
         }
-        let log = try log(of: tree)
-        #expect(log.contains("the transaction of the running tm is not that of the headers"), "\(log)")
+        try tree.build()
+        let (codes, log) = try offers(tree)
+        #expect(codes == [-1])
+        #expect(log.contains("a transaction of the running tm is not that of the headers"), "\(log)")
     }
 
     /// tm fills its table in: nothing is written behind ours where that is the shorter one.
@@ -86,7 +94,8 @@ import Testing
                 text.removeSubrange(text.index(after: previous)...last)
             }
         }
-        let log = try log(of: tree)
+        try tree.build()
+        let log = try Kamailio.startUpFailure(tree.configuration)
         #expect(log.contains("the table of functions of the running tm is not that of the headers"), "\(log)")
     }
 }
