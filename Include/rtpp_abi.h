@@ -457,8 +457,8 @@ typedef struct rtpp_node_figures {
 RTPP_API rtpp_status rtpp_node_statistics(
         rtpp_module *module, size_t position, rtpp_bytes nodes, rtpp_node_figures *figures);
 /* Page `page`, from 1, of all figures in the text format of Prometheus, none longer than `capacity` bytes. `values`:
- * those of rtpp_counter_at, in its order. `pages`: how many there are. RTPP_NOT_FOUND: no such page (0: none is wanted).
- * RTPP_TOO_SMALL: `capacity` is too small for the figures of the server or of a single node. */
+ * those of rtpp_counter_at, in its order. `pages`: how many there are. RTPP_NOT_FOUND: no such page (0: none is
+ * wanted). RTPP_TOO_SMALL: `capacity` is too small for the figures of the server or of a single node. */
 RTPP_API rtpp_status rtpp_metrics(rtpp_module *module, const uint64_t *values, size_t count, size_t page,
         uint8_t *output, size_t capacity, size_t *length, size_t *pages);
 /* Sets what has been counted of every node back to nothing. */
