@@ -398,10 +398,11 @@ RTPP_API rtpp_status rtpp_figure(
 
 RTPP_API size_t rtpp_node_count(rtpp_module *module);
 RTPP_API rtpp_status rtpp_node(rtpp_module *module, size_t position, rtpp_node_info *info);
+/* The number that turns something on or off, as text: on where it is above 0. RTPP_BAD_ARGUMENT: it is no whole number
+ * of 32 bits. */
+RTPP_API rtpp_status rtpp_read_switch(rtpp_bytes number, bool *is_on);
 /* The commands below act on every entry that `nodes` means: a URL as configured, "all", or "set:" and a number.
  * RTPP_NOT_FOUND: none. */
-/* The number of a command below as text: whether it is above 0. RTPP_BAD_ARGUMENT: it is no whole number of 32 bits. */
-RTPP_API rtpp_status rtpp_read_switch(rtpp_bytes number, bool *is_on);
 /* On, or off for good. */
 RTPP_API rtpp_status rtpp_enable(rtpp_module *module, rtpp_bytes nodes, bool enabled);
 /* No new calls while existing ones go on, or new calls again. */

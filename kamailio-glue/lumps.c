@@ -111,8 +111,8 @@ static void free_with_insertions(struct lump *lump)
 	free_one(lump);
 }
 
-/* Takes every lump of ours out of the list, in order: those that are over, before new ones are made, or the new ones
- * again, where one could not be. */
+/* Takes every lump of ours out of the list, in order. Before new ones are made, those are the ones that are over; where
+ * one of the new could not be made, the others of them. */
 static struct lump *take_ours(struct sip_msg *msg)
 {
 	struct lump **link = &msg->body_lumps, *first = NULL, **last = &first;

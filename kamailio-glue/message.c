@@ -47,8 +47,8 @@ static rtpp_bytes branch_of(struct via_body *via)
 	return glue_bytes_of(&via->branch->value);
 }
 
-/* Where the message came in: the address of its socket or, where that is a wildcard, the one that the system has told
- * of its connection. Of a datagram it tells none. */
+/* Where the message came in: the address of its socket or, where that is a wildcard, the local address of its
+ * connection. A datagram has none: then it is the wildcard. */
 static rtpp_bytes received_on(struct sip_msg *msg)
 {
 	static char text[IP_ADDR_MAX_STR_SIZE];

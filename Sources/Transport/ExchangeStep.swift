@@ -133,7 +133,7 @@ extension ExchangeCore {
 
     private mutating func takeDatagrams(_ node: Int, _ now: UInt64) {
         for round in 0..<Self.mostRounds {
-            // Asking for no more than there can be spares the kernel a look for one that is not there.
+            // No more than can have come: the kernel would look once more, in vain.
             let awaited = awaitedReplies(of: node)
             let most = round == 0 ? max(awaited, 1) : awaited
             if most == 0 { return }

@@ -71,7 +71,7 @@ struct Call: ~Copyable {
 
     /// Edits that the host makes.
     struct Editing {
-        /// nil: no node was asked.
+        /// The node whose answers they are made of; nil: no node was asked.
         let node: AskedNode?
         let member: Int
         /// Whether it could.

@@ -6,13 +6,13 @@ import ControlProtocol
 import SDP
 import Transport
 
-/// What an answer to an offer or answer comes to. It is read, turned into edits and forgotten at once.
+/// What a node's replies to the commands of an offer or answer come to, kept until the edits of them are made.
 struct MediaAnswer: ~Copyable {
     /// What becomes of each stream of the description.
     var verdicts: [StreamVerdict] = []
     /// Which of them the node has refused, and why.
     var refusals: [StreamRefusal] = []
-    /// The addresses that the verdicts are ranges of.
+    /// The text that the addresses in `verdicts` are ranges of.
     var addresses: [UInt8] = []
     var edits = EditList()
 

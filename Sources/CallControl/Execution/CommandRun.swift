@@ -62,7 +62,7 @@ struct CommandRun {
     var chosen: Int?
     /// Whether other nodes are asked where one does not know the session.
     var mayAskOthers = true
-    /// Whether that is so: one did not know it, and the others of the set are being asked.
+    /// Whether one did not know the session, and the others of the set are being asked.
     var isSearching = false
     /// How it ends, once that is certain.
     var verdict: Verdict?

@@ -154,8 +154,8 @@ extension Worker {
 
     // MARK: - Ends
 
-    /// Takes every exchange that has ended, and what it comes to.
-    /// True: the host is to make edits, and the others are looked at behind that.
+    /// Takes every exchange that has ended, and what it comes to. True: it has stopped at one because the host is to make
+    /// the edits first; called again, it goes on with the next.
     private mutating func takeEnds(_ call: inout Call, _ body: Span<UInt8>) -> Bool {
         if call.run.isEnding { carryOutEnds(&call) }
         var place = 0
