@@ -30,9 +30,9 @@ extension SubmissionResult {
 public func rtpp_offer_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    unsafe enter(handle, message, flags, address) { attached, call, flags, address, hasAddress in
+    unsafe enter(handle, message, flags, address) { attached, message, flags, address, hasAddress in
         attached.worker.submitOffer(
-            call, attached.delivery, flags: flags, address: address, hasAddress: hasAddress
+            message, attached.delivery, flags: flags, address: address, hasAddress: hasAddress
         ).code
     }
 }
@@ -41,9 +41,9 @@ public func rtpp_offer_async(
 public func rtpp_answer_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    unsafe enter(handle, message, flags, address) { attached, call, flags, address, hasAddress in
+    unsafe enter(handle, message, flags, address) { attached, message, flags, address, hasAddress in
         attached.worker.submitAnswer(
-            call, attached.delivery, flags: flags, address: address, hasAddress: hasAddress
+            message, attached.delivery, flags: flags, address: address, hasAddress: hasAddress
         ).code
     }
 }
@@ -52,9 +52,9 @@ public func rtpp_answer_async(
 public func rtpp_manage_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    unsafe enter(handle, message, flags, address) { attached, call, flags, address, hasAddress in
+    unsafe enter(handle, message, flags, address) { attached, message, flags, address, hasAddress in
         attached.worker.submitManage(
-            call, attached.delivery, flags: flags, address: address, hasAddress: hasAddress
+            message, attached.delivery, flags: flags, address: address, hasAddress: hasAddress
         ).code
     }
 }
@@ -64,8 +64,8 @@ public func rtpp_delete_async(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes
 ) -> rtpp_code {
     guard unsafe flags.isPossible else { return noCall }
-    return unsafe enter(handle, message, flags) { attached, call, flags in
-        attached.worker.submitDelete(call, attached.delivery, flags: flags).rawValue
+    return unsafe enter(handle, message, flags) { attached, message, flags in
+        attached.worker.submitDelete(message, attached.delivery, flags: flags).rawValue
     }
 }
 
@@ -146,9 +146,9 @@ public func rtpp_goes_on(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ memory: UnsafeRawPointer?
 ) {
     guard let memory = unsafe memory else { return }
-    unsafe enter(handle, message, refused: (), early: ()) { attached, call in
+    unsafe enter(handle, message, refused: (), early: ()) { attached, message in
         // SAFETY: the record is the host's while its route runs, and is only read.
-        attached.worker.keepSet(call, of: unsafe JobRecord(UnsafeMutableRawPointer(mutating: memory)))
+        attached.worker.keepSet(message, of: unsafe JobRecord(UnsafeMutableRawPointer(mutating: memory)))
     }
 }
 

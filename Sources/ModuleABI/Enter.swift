@@ -37,10 +37,10 @@ func enter<Result>(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, refused: Result, early: Result,
     _ body: (inout Attached, SIPMessage) -> Result
 ) -> Result {
-    guard let module = unsafe module(handle), let call = unsafe SIPMessage(module, message) else { return refused }
+    guard let module = unsafe module(handle), let message = unsafe SIPMessage(module, message) else { return refused }
     guard let attached = unsafe module.pointee.lifeCycle.attached else { return early }
     // SAFETY: as above; what SIPMessage touches of the module is no part of `attached`.
-    return unsafe body(&attached.pointee, call)
+    return unsafe body(&attached.pointee, message)
 }
 
 /// Enters with a message, for a function of the script: -1 where it cannot.
@@ -58,9 +58,9 @@ func enter(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ text: rtpp_bytes,
     _ body: (inout Attached, SIPMessage, Span<UInt8>) -> rtpp_code
 ) -> rtpp_code {
-    unsafe enter(handle, message) { attached, call in
+    unsafe enter(handle, message) { attached, message in
         // SAFETY: the glue lends every argument for the call.
-        unsafe body(&attached, call, Span(_unsafeElements: text.buffer))
+        unsafe body(&attached, message, Span(_unsafeElements: text.buffer))
     }
 }
 
@@ -71,9 +71,9 @@ func enter(
     _ body: (inout Attached, SIPMessage, Span<UInt8>, Span<UInt8>, Bool) -> rtpp_code
 ) -> rtpp_code {
     guard unsafe flags.isPossible else { return noCall }
-    return unsafe enter(handle, message, flags) { attached, call, flags in
+    return unsafe enter(handle, message, flags) { attached, message, flags in
         // SAFETY: as above.
-        unsafe body(&attached, call, flags, Span(_unsafeElements: address.buffer), address.isPresent)
+        unsafe body(&attached, message, flags, Span(_unsafeElements: address.buffer), address.isPresent)
     }
 }
 

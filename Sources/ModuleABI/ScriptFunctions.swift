@@ -9,8 +9,8 @@ import CallControl
 public func rtpp_offer(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    unsafe enter(handle, message, flags, address) { attached, call, flags, address, hasAddress in
-        attached.worker.offer(call, flags: flags, address: address, hasAddress: hasAddress).rawValue
+    unsafe enter(handle, message, flags, address) { attached, message, flags, address, hasAddress in
+        attached.worker.offer(message, flags: flags, address: address, hasAddress: hasAddress).rawValue
     }
 }
 
@@ -18,8 +18,8 @@ public func rtpp_offer(
 public func rtpp_answer(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    unsafe enter(handle, message, flags, address) { attached, call, flags, address, hasAddress in
-        attached.worker.answer(call, flags: flags, address: address, hasAddress: hasAddress).rawValue
+    unsafe enter(handle, message, flags, address) { attached, message, flags, address, hasAddress in
+        attached.worker.answer(message, flags: flags, address: address, hasAddress: hasAddress).rawValue
     }
 }
 
@@ -27,8 +27,8 @@ public func rtpp_answer(
 public func rtpp_manage(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes
 ) -> rtpp_code {
-    unsafe enter(handle, message, flags, address) { attached, call, flags, address, hasAddress in
-        attached.worker.manage(call, flags: flags, address: address, hasAddress: hasAddress).rawValue
+    unsafe enter(handle, message, flags, address) { attached, message, flags, address, hasAddress in
+        attached.worker.manage(message, flags: flags, address: address, hasAddress: hasAddress).rawValue
     }
 }
 
@@ -59,8 +59,8 @@ public func rtpp_play(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ prompt: rtpp_bytes, _ count: Int64,
     _ toUAS: Bool
 ) -> rtpp_code {
-    unsafe enter(handle, message, prompt) { attached, call, prompt in
-        attached.worker.play(call, prompt: prompt, count: Int(count), toCallee: toUAS).rawValue
+    unsafe enter(handle, message, prompt) { attached, message, prompt in
+        attached.worker.play(message, prompt: prompt, count: Int(count), toCallee: toUAS).rawValue
     }
 }
 
@@ -82,8 +82,8 @@ public func rtpp_statistics(
     _ capacity: Int, _ length: UnsafeMutablePointer<Int>?
 ) -> rtpp_status {
     guard let output = unsafe output, let length = unsafe length else { return .RTPP_BAD_ARGUMENT }
-    return unsafe enter(handle, message, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NO_VALUE) { attached, call in
-        attached.worker.statistics(call) { text -> rtpp_status in
+    return unsafe enter(handle, message, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NO_VALUE) { attached, message in
+        attached.worker.statistics(message) { text -> rtpp_status in
             unsafe length.pointee = text.count
             guard text.count <= capacity else { return .RTPP_TOO_SMALL }
             // SAFETY: `output` has room for `capacity` bytes, and that is enough.
@@ -108,8 +108,8 @@ public func rtpp_figure(
     _ value: UnsafeMutablePointer<rtpp_figure_value>?
 ) -> rtpp_status {
     guard let value = unsafe value else { return .RTPP_BAD_ARGUMENT }
-    return unsafe enter(handle, message, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NO_VALUE) { attached, call in
-        attached.worker.figure(call, Int(index)) { text, number -> rtpp_status in
+    return unsafe enter(handle, message, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NO_VALUE) { attached, message in
+        attached.worker.figure(message, Int(index)) { text, number -> rtpp_status in
             var found = rtpp_figure_value()
             let isShort = unsafe withUnsafeMutableBytes(of: &found.text) { output in
                 guard text.count <= output.count else { return false }
