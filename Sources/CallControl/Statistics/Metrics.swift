@@ -12,48 +12,43 @@ private enum NodeMetric: CaseIterable {
     case up, stateSeconds, weight, smoothed, calls, commands, answered, errors, timeouts, retransmissions
     case restarts, state, roundTrip
 
-    var name: StaticString {
+    /// How it is shown. This is the only place that says so.
+    var row: NodeMetricRow {
         switch self {
-        case .up: "node_up"
-        case .stateSeconds: "node_state_seconds"
-        case .weight: "node_weight"
-        case .smoothed: "node_smoothed_round_trip_seconds"
-        case .calls: "node_calls"
-        case .commands: "node_commands_total"
-        case .answered: "node_answered_total"
-        case .errors: "node_errors_total"
-        case .timeouts: "node_timeouts_total"
-        case .retransmissions: "node_retransmissions_total"
-        case .restarts: "node_restarts_total"
-        case .state: "node_state"
-        case .roundTrip: "node_round_trip_seconds"
+        case .up: NodeMetricRow("node_up", "gauge", "Whether it takes commands.")
+        case .stateSeconds:
+            NodeMetricRow("node_state_seconds", "gauge", "For how long its state has been what it is.")
+        case .weight: NodeMetricRow("node_weight", "gauge", "Its weight in its set.")
+        case .smoothed:
+            NodeMetricRow(
+                "node_smoothed_round_trip_seconds", "gauge", "Its usual time to answer, 0 before the first answer.")
+        case .calls: NodeMetricRow("node_calls", "gauge", "Calls of the call table that it holds.")
+        case .commands: NodeMetricRow("node_commands_total", "counter", "Commands of calls that went to it, each once.")
+        case .answered:
+            NodeMetricRow("node_answered_total", "counter", "Commands that it answered, errors among the answers.")
+        case .errors: NodeMetricRow("node_errors_total", "counter", "Answers that were an error.")
+        case .timeouts: NodeMetricRow("node_timeouts_total", "counter", "Commands that it did not answer in time.")
+        case .retransmissions:
+            NodeMetricRow("node_retransmissions_total", "counter", "Times that a command was sent again.")
+        case .restarts:
+            NodeMetricRow("node_restarts_total", "counter", "Times that it was seen to have been restarted.")
+        case .state: NodeMetricRow("node_state", "gauge", "1 for the state that it is in.")
+        case .roundTrip:
+            NodeMetricRow("node_round_trip_seconds", "histogram", "How long it took to answer a message.")
         }
     }
+}
 
-    var help: StaticString {
-        switch self {
-        case .up: "Whether it takes commands."
-        case .stateSeconds: "For how long its state has been what it is."
-        case .weight: "Its weight in its set."
-        case .smoothed: "Its usual time to answer, 0 before the first answer."
-        case .calls: "Calls of the call table that it holds."
-        case .commands: "Commands of calls that went to it, each once."
-        case .answered: "Commands that it answered, errors among the answers."
-        case .errors: "Answers that were an error."
-        case .timeouts: "Commands that it did not answer in time."
-        case .retransmissions: "Times that a command was sent again."
-        case .restarts: "Times that it was seen to have been restarted."
-        case .state: "1 for the state that it is in."
-        case .roundTrip: "How long it took to answer a message."
-        }
-    }
+/// The name of a metric behind `rtpproxy_`, and what stands above its lines.
+private struct NodeMetricRow {
+    let name: StaticString
+    let type: StaticString
+    let help: StaticString
 
-    var type: StaticString {
-        switch self {
-        case .up, .stateSeconds, .weight, .smoothed, .calls, .state: "gauge"
-        case .commands, .answered, .errors, .timeouts, .retransmissions, .restarts: "counter"
-        case .roundTrip: "histogram"
-        }
+    init(_ name: StaticString, _ type: StaticString, _ help: StaticString) {
+        self.name = name
+        self.type = type
+        self.help = help
     }
 }
 
@@ -135,7 +130,8 @@ extension Worker {
         _ host: Host, _ positions: Range<Int>, _ text: inout [UInt8]
     ) {
         for metric in NodeMetric.allCases {
-            writeHead(metric.name, metric.help, metric.type, &text)
+            let row = metric.row
+            writeHead(row.name, row.help, row.type, &text)
             for position in positions {
                 guard let found = nodeStatistics(host, position) else { continue }
                 write(metric, position, found, &text)
@@ -169,7 +165,7 @@ extension Worker {
         case .roundTrip: return writeHistogram(position, found, &text)
         }
         text.append("rtpproxy_")
-        text.append(metric.name)
+        text.append(metric.row.name)
         writeLabels(position, found, &text)
         text.append("} ")
         if metric == .smoothed { appendSeconds(microseconds: value, &text) } else { text.append(decimal: value) }
