@@ -81,6 +81,35 @@ import Testing
         #expect(try Readme.matches(#"(?m)^\| `(\w+)` \|"#, in: chapter) == counters)
     }
 
+    @Test func everyFlagIsInTheTable() throws {
+        let source = try String(
+            contentsOfFile: "\(PackageFolder.root)/Sources/CallControl/Calls/CallFlags.swift", encoding: .utf8)
+        let flags = try Readme.matches(#"case UInt8\(ascii: "(.)"\)"#, in: source)
+        #expect(flags.count > 15)
+        let cells = try Readme.matches(#"(?m)^\| (`[^|]*) \|"#, in: Readme.chapter("Flags"))
+        let listed = try cells.flatMap { try Readme.matches("`([0-9a-z])N*`", in: $0) }
+        #expect(Set(listed) == Set(flags))
+    }
+
+    @Test func everyMetricIsInTheTable() throws {
+        func names(_ file: String, _ pattern: String) throws -> [String] {
+            let path = "\(PackageFolder.root)/Sources/CallControl/Statistics/\(file)"
+            return try Readme.matches(pattern, in: String(contentsOfFile: path, encoding: .utf8))
+        }
+        let metrics = try names("Metrics.swift", #""(node_\w+)""#)
+        #expect(metrics.count > 10)
+        let table = try String(
+            contentsOfFile: "\(PackageFolder.root)/Sources/CallControl/Statistics/Counters.swift", encoding: .utf8)
+        let gauges = try Readme.matches(
+            #"CounterRow\(\s*"(\w+)""#, in: #require(table.components(separatedBy: "enum ServerGauge").last))
+        #expect(gauges.count > 5)
+        let chapter = try Readme.chapter("$rtpp_metrics, $rtpp_metrics_page(N), $rtpp_metrics_pages")
+        for name in metrics + gauges {
+            #expect(
+                chapter.contains("`rtpproxy_\(name)`") || chapter.contains("`rtpproxy_\(name)_total`"), "\(name)")
+        }
+    }
+
     @Test func everyKEMINameIsListed() throws {
         let names = try Readme.matches(#"KEMI\("(\w+)""#, in: glue("script.c"))
         #expect(names.count >= 17)

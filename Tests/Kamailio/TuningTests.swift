@@ -58,6 +58,17 @@ import Testing
         }
     }
 
+    @Test func thePageListsEach() throws {
+        let text = try #require(
+            Readme.chapter("Parameters").components(separatedBy: "be changed while Kamailio runs").last)
+        let page = try #require(text.components(separatedBy: "\n\n").first)
+        try Stage.own([try ScriptedRelay()], Self.tunable) { (kamailio) throws in
+            let names = try Readme.matches(#"rtpproxy: (\w+)"#, in: kamailio.kamcmd("cfg.list", "rtpproxy"))
+            #expect(names.count >= 5)
+            for name in names { #expect(page.contains("`\(name)`"), "\(name)") }
+        }
+    }
+
     @Test func asynchronousProcessesTakeThem() throws {
         let relay = try ScriptedRelay()
         try withAsyncStage([relay]) {
