@@ -147,7 +147,7 @@ extension PageEntry {
             .additions,
             """
             **`rtpproxy_tout_ms`, `rtpproxy_ping_interval`, `rtpproxy_balancing`, `rtpproxy_call_table_size`,
-            `rtpproxy_hedging`** are new.
+            `rtpproxy_call_lifetime`, `rtpproxy_hedging`** are new.
             """),
         PageEntry(
             .additions,
@@ -169,13 +169,15 @@ extension PageEntry {
         PageEntry(
             .additions,
             """
-            **`event_route[rtpproxy:node-down]`, `event_route[rtpproxy:node-up]`**, `event_callback` and
+            **`event_route[rtpproxy:node-down]`, `event_route[rtpproxy:node-up]`,
+            `event_route[rtpproxy:node-drained]`, `event_route[rtpproxy:node-restarted]`**, `event_callback` and
             **`$rtpp_node`** are new.
             """),
         PageEntry(
             .additions,
             """
-            **`rtpproxy_notify_listen`**, `event_route[rtpproxy:timeout]` and **`$rtpp_notify`** are new.
+            **`rtpproxy_notify_listen`, `timeout_tag_pv`**, `event_route[rtpproxy:timeout]` and **`$rtpp_notify`** are
+            new.
             """),
         PageEntry(
             .additions,
@@ -185,7 +187,8 @@ extension PageEntry {
         PageEntry(
             .additions,
             """
-            **`rtpproxy.status`** and **`$rtpp_metrics`** are new.
+            **`rtpproxy.stats`, `rtpproxy.reset_stats`, `rtpproxy.status`, `rtpproxy.version`** and **`$rtpp_metrics`,
+            `$rtpp_metrics_page(N)`, `$rtpp_metrics_pages`** are new.
             """),
         PageEntry(
             .additions,
