@@ -41,7 +41,7 @@ let package = Package(
         // Tests.
         .target(
             name: "Fixtures", path: "Tests/Fixtures",
-            exclude: ["body", "kamailio", "readme", "real", "sdp", "torture"]),
+            exclude: ["body", "kamailio", "readme", "real", "sdp", "sipp", "torture"]),
         .target(name: "Namespaces", path: "Tests/Namespaces"),
         .target(name: "TestSupport", dependencies: ["Namespaces"], path: "Tests/Support"),
         .executableTarget(name: "demo", dependencies: ["TestSupport"], path: "Tests/Demo"),

@@ -60,7 +60,7 @@ import Testing
 
     @Test func thePageListsEach() throws {
         let text = try #require(
-            Readme.chapter("Parameters").components(separatedBy: "be changed while Kamailio runs").last)
+            Readme.chapter("Parameters").components(separatedBy: "be changed while Kamailio runs").dropFirst().first)
         let page = try #require(text.components(separatedBy: "\n\n").first)
         try Stage.own([try ScriptedRelay()], Self.tunable) { (kamailio) throws in
             let names = try Readme.matches(#"rtpproxy: (\w+)"#, in: kamailio.kamcmd("cfg.list", "rtpproxy"))
