@@ -140,14 +140,17 @@ typedef struct rtpp_edit {
     rtpp_bytes text;
 } rtpp_edit;
 
-/* What the module's own processes raise, for a script to act on. */
-typedef enum RTPP_CLOSED rtpp_event_kind {
-    RTPP_EVENT_NODE_DOWN = 0, /* an RTPProxy no longer takes commands */
-    RTPP_EVENT_NODE_UP = 1,   /* it does again */
-    RTPP_EVENT_TIMEOUT = 2,   /* the media of a call has stopped */
-    RTPP_EVENT_NODE_DRAINED = 3,  /* one that gets no new calls has none left */
-    RTPP_EVENT_NODE_RESTARTED = 4 /* an RTPProxy has lost its sessions */
-} rtpp_event_kind;
+/* What the module's own processes raise, for a script to act on: the kind, and what its event route is called. */
+#define RTPP_EVENTS(EVENT)                                                                  \
+    EVENT(NODE_DOWN, "node-down")           /* an RTPProxy no longer takes commands */      \
+    EVENT(NODE_UP, "node-up")               /* it does again */                             \
+    EVENT(NODE_DRAINED, "node-drained")     /* one that gets no new calls has none left */  \
+    EVENT(NODE_RESTARTED, "node-restarted") /* an RTPProxy has lost its sessions */         \
+    EVENT(TIMEOUT, "timeout")               /* the media of a call has stopped */
+
+#define RTPP_EVENT_KIND(kind, name) RTPP_EVENT_##kind,
+typedef enum RTPP_CLOSED rtpp_event_kind { RTPP_EVENTS(RTPP_EVENT_KIND) } rtpp_event_kind;
+#undef RTPP_EVENT_KIND
 
 /* One event; of its fields those that the kind has, the others absent or 0. */
 typedef struct rtpp_event {
@@ -160,26 +163,9 @@ typedef struct rtpp_event {
     uint32_t stream;    /* which media stream of it, from 1; 0: not known */
 } rtpp_event;
 
-/* What a journal tells apart. */
-typedef enum RTPP_CLOSED rtpp_report_kind {
-    RTPP_REPORT_STARTED = 0,        /* the configuration is read: the server starts */
-    RTPP_REPORT_BAD_PARAMETER = 1,  /* a parameter cannot be used: the server does not start */
-    RTPP_REPORT_NODE_UP = 2,        /* an RTPProxy answers, or answers again */
-    RTPP_REPORT_NODE_DOWN = 3,      /* it has failed */
-    RTPP_REPORT_NODE_ENABLED = 4,   /* the operator switched it on */
-    RTPP_REPORT_NODE_DISABLED = 5,  /* the operator switched it off */
-    RTPP_REPORT_NODE_DRAINING = 6,  /* the operator gives it no new calls */
-    RTPP_REPORT_RELOADED = 7,       /* the sets were read from the database again */
-    RTPP_REPORT_CALL_REFUSED = 8,   /* a function failed */
-    RTPP_REPORT_NO_NODE = 9,        /* a function found no RTPProxy */
-    RTPP_REPORT_NODE_DRAINED = 10,  /* one that gets no new calls has none left */
-    RTPP_REPORT_NODE_RESTARTED = 11 /* an RTPProxy has lost its sessions */
-} rtpp_report_kind;
-#define RTPP_REPORTS 12
-
 /* One report: the line of the log, and what is in it in fields of their own, absent where it has none. */
 typedef struct rtpp_report {
-    rtpp_report_kind kind;
+    rtpp_bytes id;    /* what a journal tells its kind by: 32 hexadecimal digits */
     rtpp_level level;
     rtpp_bytes line;  /* printable ASCII, as every field */
     rtpp_bytes url;
@@ -277,6 +263,8 @@ RTPP_API rtpp_status rtpp_set_number(rtpp_module *module, const char *parameter,
 RTPP_API rtpp_status rtpp_set_place(rtpp_module *module, rtpp_bytes place);
 /* Logs the faults that have not been logged, and says how many. */
 RTPP_API size_t rtpp_report_faults(rtpp_module *module);
+/* The kind of report that a fault of the configuration is, of those that the host finds. The text stays. */
+RTPP_API rtpp_bytes rtpp_fault_id(void);
 /* Says that a set is named in the script; one that is not configured is a fault of rtpp_configure's kind. */
 RTPP_API rtpp_status rtpp_check_set(rtpp_module *module, int64_t set_id);
 /* One row of the database, in order. RTPP_BAD_ARGUMENT: logged and left out. */

@@ -9,13 +9,20 @@
 #include "core/fmsg.h"
 #include "core/receive.h"
 
+/* What the names of all of them begin with. */
+#define PREFIX "rtpproxy:"
+
 /* By rtpp_event_kind. */
-static char *const names[] = {"rtpproxy:node-down", "rtpproxy:node-up", "rtpproxy:timeout", "rtpproxy:node-drained",
-		"rtpproxy:node-restarted"};
+#define ROUTE_NAME(kind, name) PREFIX name,
+static char *const names[] = {RTPP_EVENTS(ROUTE_NAME)};
 #define KINDS (sizeof(names) / sizeof(names[0]))
 
 /* Index in event_rt, -1: there is no such route. */
-static int routes[KINDS] = {-1, -1, -1, -1, -1};
+#define NO_ROUTE(kind, name) -1,
+static int routes[KINDS] = {RTPP_EVENTS(NO_ROUTE)};
+/* What there is, for who has written something else. */
+#define LISTED(kind, name) ", " name
+static const char listed[] = RTPP_EVENTS(LISTED);
 static str callback = {NULL, 0};
 static const rtpp_event *current = NULL;
 
@@ -41,7 +48,7 @@ static bool is_known(const str *name)
 /* Whether there are event routes of this module that it never runs. */
 static bool has_unknown_routes(void)
 {
-	static const char own[] = "rtpproxy:";
+	static const char own[] = PREFIX;
 	bool is_found = false;
 	int i;
 
@@ -55,9 +62,8 @@ static bool has_unknown_routes(void)
 
 			if(name->len < (int)sizeof(own) - 1 || memcmp(name->s, own, sizeof(own) - 1) != 0 || is_known(name))
 				continue;
-			glue_journal_fault("event_route[%.*s]: there is no such event; there are node-down, node-up, node-drained, "
-							   "node-restarted and timeout",
-					name->len, name->s);
+			glue_journal_fault("event_route[%.*s]: there is no such event; there are %s", name->len, name->s,
+					listed + strlen(", "));
 			is_found = true;
 		}
 	}

@@ -16,22 +16,6 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-/* packaging/rtpproxy.catalog explains each. */
-static const char *const message_ids[RTPP_REPORTS] = {
-		[RTPP_REPORT_STARTED] = "MESSAGE_ID=d83a74fed6d04b8a804a0f9474f398d2",
-		[RTPP_REPORT_BAD_PARAMETER] = "MESSAGE_ID=d51b7d33b7ac453aab605f3286b90c16",
-		[RTPP_REPORT_NODE_UP] = "MESSAGE_ID=ea4ad18363ec4dd39883deaad9862359",
-		[RTPP_REPORT_NODE_DOWN] = "MESSAGE_ID=c84ac9b21c84404f9adeb769b5b5c805",
-		[RTPP_REPORT_NODE_ENABLED] = "MESSAGE_ID=43c1df6f52ac4b51be96196893dd12b4",
-		[RTPP_REPORT_NODE_DISABLED] = "MESSAGE_ID=aff7095934d84f7aa182c2bb0aef5dc2",
-		[RTPP_REPORT_NODE_DRAINING] = "MESSAGE_ID=596acaa55fab46c98554f90d000b81e1",
-		[RTPP_REPORT_NODE_DRAINED] = "MESSAGE_ID=1a3f3a1ac8254789a548025020d48914",
-		[RTPP_REPORT_NODE_RESTARTED] = "MESSAGE_ID=f98d7f9350ec4204a7d018712d6378ea",
-		[RTPP_REPORT_RELOADED] = "MESSAGE_ID=b4cd869bb23147b8b637640e5321ada5",
-		[RTPP_REPORT_CALL_REFUSED] = "MESSAGE_ID=645d0f12975245f08d7bcd35f3db7f18",
-		[RTPP_REPORT_NO_NODE] = "MESSAGE_ID=76d857ecbdee4d07a3803c9979d06dd0",
-};
-
 /* 1 on, 0 off, -1: where journald reads standard error. */
 static int wish = 0;
 static bool is_on = false;
@@ -104,14 +88,15 @@ static void set_field(field *out, const char *name, rtpp_bytes value)
 static void send_report(const rtpp_report *report)
 {
 	static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
-	static field message, url, state, call_id, file;
+	static field message, id, url, state, call_id, file;
 	char priority[32], facility[40], set[32];
 	struct iovec fields[11];
 	int count = 0;
-	const field *texts[] = {&message, &url, &state, &call_id, &file};
+	const field *texts[] = {&message, &id, &url, &state, &call_id, &file};
 	size_t i;
 
 	set_field(&message, "MESSAGE=", report->line);
+	set_field(&id, "MESSAGE_ID=", report->id);
 	set_field(&url, "RTPPROXY_URL=", report->url);
 	set_field(&state, "RTPPROXY_STATE=", report->state);
 	set_field(&call_id, "SIP_CALL_ID=", report->call_id);
@@ -125,7 +110,6 @@ static void send_report(const rtpp_report *report)
 	}
 	snprintf(priority, sizeof(priority), "PRIORITY=%d", priorities[report->level]);
 	fields[count++] = (struct iovec){priority, strlen(priority)};
-	fields[count++] = (struct iovec){(void *)message_ids[report->kind], strlen(message_ids[report->kind])};
 	/* As syslog numbers them: Kamailio keeps the number shifted. */
 	snprintf(facility, sizeof(facility), "SYSLOG_FACILITY=%d", LOG_FAC(cfg_get(core, core_cfg, log_facility)));
 	fields[count++] = (struct iovec){facility, strlen(facility)};
@@ -142,7 +126,7 @@ void glue_journal_report(const rtpp_report *report)
 	static const int levels[] = {L_ERR, L_WARN, L_NOTICE, L_INFO};
 
 	glue_host_services.log(report->level, report->line);
-	if(is_on && (unsigned)report->kind < RTPP_REPORTS && is_printable(levels[report->level]) && has_socket())
+	if(is_on && is_printable(levels[report->level]) && has_socket())
 		send_report(report);
 }
 
@@ -156,7 +140,7 @@ void glue_journal_fault(const char *format, ...)
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	memset(&report, 0, sizeof(report));
-	report.kind = RTPP_REPORT_BAD_PARAMETER;
+	report.id = rtpp_fault_id();
 	report.level = RTPP_LOG_ERROR;
 	report.line = glue_bytes_of_cstring(text);
 	glue_journal_report(&report);

@@ -30,7 +30,8 @@ case $action in
 			dpkg-divert --local --rename --divert "$target.packaged" --add "$target"
 		fi
 		install -D -m 644 "$module" "$destination$target"
-		install -D -m 644 "$(dirname "$0")/../packaging/rtpproxy.catalog" "$destination$catalog"
+		explained=$("$(dirname "$0")/catalog.sh")
+		printf '%s\n' "$explained" | install -D -m 644 /dev/stdin "$destination$catalog"
 		[ -n "$destination" ] || ! command -v journalctl >/dev/null || journalctl --update-catalog
 		echo "installed $destination$target"
 		;;

@@ -20,6 +20,12 @@ public func rtpp_report_faults(_ handle: OpaquePointer?) -> Int {
     unsafe enter(handle, refused: 0) { $0.reportFaults() }
 }
 
+@c @implementation
+public func rtpp_fault_id() -> rtpp_bytes {
+    // SAFETY: a static text stays where it is while the library is loaded.
+    unsafe rtpp_bytes(static: ReportKind.badParameter.id)
+}
+
 /// `NAME: "TEXT": REASON`.
 private func line(_ name: UnsafePointer<CChar>, _ text: Span<UInt8>, _ reason: Span<UInt8>) -> [UInt8] {
     var line: [UInt8] = []

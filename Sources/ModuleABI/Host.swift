@@ -21,7 +21,7 @@ import SDP
         state: StaticString, callID: Span<UInt8>, file: StaticString
     ) {
         var report = unsafe rtpp_report()
-        unsafe report.kind = rtpp_report_kind(kind)
+        unsafe report.id = rtpp_bytes(static: kind.id)
         unsafe report.level = rtpp_level(level)
         unsafe report.line = rtpp_bytes(lending: line)
         if !url.isEmpty { unsafe report.url = rtpp_bytes(lending: url) }
@@ -77,26 +77,6 @@ extension rtpp_level {
             case .notice: .RTPP_LOG_NOTICE
             case .info: .RTPP_LOG_INFO
             case .debug: .RTPP_LOG_DEBUG
-            }
-    }
-}
-
-extension rtpp_report_kind {
-    init(_ kind: ReportKind) {
-        self =
-            switch kind {
-            case .started: .RTPP_REPORT_STARTED
-            case .badParameter: .RTPP_REPORT_BAD_PARAMETER
-            case .nodeUp: .RTPP_REPORT_NODE_UP
-            case .nodeDown: .RTPP_REPORT_NODE_DOWN
-            case .nodeEnabled: .RTPP_REPORT_NODE_ENABLED
-            case .nodeDisabled: .RTPP_REPORT_NODE_DISABLED
-            case .nodeDraining: .RTPP_REPORT_NODE_DRAINING
-            case .nodeDrained: .RTPP_REPORT_NODE_DRAINED
-            case .nodeRestarted: .RTPP_REPORT_NODE_RESTARTED
-            case .reloaded: .RTPP_REPORT_RELOADED
-            case .callRefused: .RTPP_REPORT_CALL_REFUSED
-            case .noNode: .RTPP_REPORT_NO_NODE
             }
     }
 }

@@ -4,34 +4,6 @@
 import Bytes
 import SharedState
 
-/// What a report is about.
-package enum ReportKind: Sendable {
-    /// The configuration is read: the server starts.
-    case started
-    /// A parameter cannot be used: the server does not start.
-    case badParameter
-    /// A node answers, for the first time or again.
-    case nodeUp
-    /// It has failed.
-    case nodeDown
-    /// The operator has switched it on, or gives it new calls again.
-    case nodeEnabled
-    /// The operator has switched it off.
-    case nodeDisabled
-    /// The operator gives it no new calls.
-    case nodeDraining
-    /// It gets no new calls and has none left.
-    case nodeDrained
-    /// It has been started again, without its sessions.
-    case nodeRestarted
-    /// The sets were read from the database again.
-    case reloaded
-    /// A function failed.
-    case callRefused
-    /// A function found no node.
-    case noNode
-}
-
 extension ServerHost {
     /// By default no debug lines are wanted.
     package var wantsDebug: Bool { false }
