@@ -55,7 +55,7 @@ int glue_postponed_init(void);
 bool glue_postpone(void *context, void *record);
 void *glue_take_postponed(void *context);
 
-/* async.c: transactions that wait for an asynchronous process. */
+/* suspend.c: transactions that wait for an asynchronous process. */
 #define GLUE_CONTINUATION_SIZE 128
 /* Where a transaction goes on: a route by its number or, where there is a name, a function of KEMI. */
 typedef struct glue_target {
@@ -63,6 +63,8 @@ typedef struct glue_target {
 	const str *function;
 } glue_target;
 rtpp_suspension glue_suspend(void *context, const void *target, void *continuation);
+
+/* async.c: how they go on. */
 rtpp_resumption glue_resume(void *record, void *continuation, rtpp_code code, const rtpp_edit *edits, size_t count,
 		rtpp_bytes body, rtpp_bytes instance);
 rtpp_resumption glue_resume_again(void *record, void *continuation);
