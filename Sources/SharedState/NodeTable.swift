@@ -78,8 +78,8 @@ struct NodeTableHeader: ~Copyable {
 
 /// The table as one process sees it. Looks are bounded: an index outside is an absent node.
 @safe package struct NodeTable: ~Copyable {
-    private let base: UnsafeMutableRawPointer
-    private let layout: NodeTableLayout
+    let base: UnsafeMutableRawPointer
+    let layout: NodeTableLayout
 
     /// Lays `definitions` out in `block`, which is zeroed and shared, with room for `capacity` nodes (at least as
     /// many as there are). `tick`: now. Once, before the fork.
@@ -134,12 +134,12 @@ struct NodeTableHeader: ~Copyable {
     package var count: Int { unsafe min(Int(header.pointee.used.load(ordering: .acquiring)), capacity) }
 
     // SAFETY: create() has initialised the header, and attaching has checked it.
-    private var header: UnsafeMutablePointer<NodeTableHeader> {
+    var header: UnsafeMutablePointer<NodeTableHeader> {
         unsafe base.assumingMemoryBound(to: NodeTableHeader.self)
     }
 
     // SAFETY: create() has initialised `capacity` slots; an index outside gives nil.
-    private func slot(_ index: Int) -> UnsafeMutablePointer<NodeSlot>? {
+    func slot(_ index: Int) -> UnsafeMutablePointer<NodeSlot>? {
         guard index >= 0, index < capacity else { return nil }
         return unsafe (base + NodeTableLayout.headerSize + index * NodeTableLayout.slotStride)
             .assumingMemoryBound(to: NodeSlot.self)
@@ -186,98 +186,7 @@ struct NodeTableHeader: ~Copyable {
         return unsafe UnsafeBufferPointer(start: start.assumingMemoryBound(to: UInt8.self), count: length)
     }
 
-    // MARK: Changes of the pool: before the fork, and later under the pool's lock
-
-    /// Grows with each change of the pool.
-    package var membership: UInt64 { unsafe header.pointee.membership.load(ordering: .acquiring) }
-
-    /// Takes the pool's lock; a holder that died has it no longer than `patience` ticks. It guards a short piece of
-    /// work without any I/O, and nobody waits for it.
-    package func lockPool(now: UInt32, patience: UInt32) -> Bool {
-        let present = unsafe header.pointee.lock.load(ordering: .acquiring)
-        let isFree = present == 0 || UInt64(now) &+ 1 > present &+ UInt64(patience)
-        guard isFree else { return false }
-        let isMine = unsafe header.pointee.lock.compareExchange(
-            expected: present, desired: UInt64(now) &+ 1, ordering: .acquiringAndReleasing
-        ).exchanged
-        // A holder that died has told nobody what it had changed by then.
-        if isMine, present != 0 { notePool() }
-        return isMine
-    }
-
-    /// Gives the pool's lock back, and tells everyone that the pool has changed.
-    package func unlockPool() {
-        notePool()
-        unsafe header.pointee.lock.store(0, ordering: .releasing)
-    }
-
-    private func notePool() {
-        unsafe header.pointee.membership.wrappingAdd(1, ordering: .releasing)
-        noteChange()
-    }
-
-    /// Adds a node in a free slot; nil where there is none. `other`: a node that is the same RTPProxy, of which it takes
-    /// over what is known.
-    package func add(_ definition: NodeDefinition, like other: Int? = nil) -> Int? {
-        for index in 0..<capacity {
-            guard life(index) == .free, let slot = unsafe slot(index) else { continue }
-            let length = min(definition.url.count, NodeTableLayout.maximumURLLength)
-            let start = layout.textStart &+ index &* NodeTableLayout.textStride
-            for position in 0..<length {
-                // SAFETY: position < maximumURLLength <= textStride, inside the place of this slot.
-                unsafe base.storeBytes(of: definition.url[position], toByteOffset: start &+ position, as: UInt8.self)
-            }
-            unsafe slot.pointee.urlLength.store(UInt32(truncatingIfNeeded: length), ordering: .relaxed)
-            unsafe slot.pointee.setID.store(definition.setID, ordering: .relaxed)
-            unsafe slot.pointee.reset(definition.startsDisabled ? .disabled : .unproven)
-            unsafe figuresMemory(index)?.pointee.reset()
-            if let other { copyStanding(of: other, to: index, definition) }
-            // Counted while it is still free: who dies between the two leaves no member that nobody looks at.
-            if count <= index {
-                unsafe header.pointee.used.store(UInt32(truncatingIfNeeded: index &+ 1), ordering: .releasing)
-            }
-            update(index, definition)
-            return index
-        }
-        return nil
-    }
-
-    /// Has `index`, which is no node yet, begin as `other` stands: the same RTPProxy in another set.
-    private func copyStanding(of other: Int, to index: Int, _ definition: NodeDefinition) {
-        guard let slot = unsafe slot(index) else { return }
-        let (condition, capabilities) = (condition(other), capabilities(other))
-        var isUnasked = false
-        if case .up = condition { isUnasked = capabilities == 0 }
-        // One that has been switched on without ever having answered begins as any.
-        if definition.startsDisabled == startsDisabled(other), !isUnasked {
-            if let address = address(other) { unsafe slot.pointee.publish(address) }
-            unsafe slot.pointee.capabilities = capabilities
-            unsafe slot.pointee.set(condition)
-        }
-        unsafe slot.pointee.isDraining.store(isDraining(other) ? 1 : 0, ordering: .releasing)
-    }
-
-    /// Makes a node a member with the weight, the position and the switch of `definition`.
-    package func update(_ index: Int, _ definition: NodeDefinition) {
-        unsafe slot(index)?.pointee.startsDisabled.store(definition.startsDisabled ? 1 : 0, ordering: .relaxed)
-        unsafe slot(index)?.pointee.weight.store(definition.weight, ordering: .relaxed)
-        unsafe slot(index)?.pointee.definitionIndex.store(definition.index, ordering: .relaxed)
-        unsafe slot(index)?.pointee.life.store(NodeMembership.member.rawValue, ordering: .releasing)
-    }
-
-    /// A member that is to get no new calls leaves; it is one until `release`.
-    package func retire(_ index: Int) {
-        _ = unsafe slot(index)?.pointee.life.compareExchange(
-            expected: NodeMembership.member.rawValue, desired: NodeMembership.leaving.rawValue,
-            ordering: .acquiringAndReleasing)
-    }
-
-    /// A node that has left makes room.
-    package func release(_ index: Int) {
-        _ = unsafe slot(index)?.pointee.life.compareExchange(
-            expected: NodeMembership.leaving.rawValue, desired: NodeMembership.free.rawValue,
-            ordering: .acquiringAndReleasing)
-    }
+    // MARK: Condition
 
     /// Whether node `index` gets no new calls while existing ones go on.
     package func isDraining(_ index: Int) -> Bool {
@@ -288,8 +197,6 @@ struct NodeTableHeader: ~Copyable {
         unsafe slot(index)?.pointee.isDraining.store(isDraining ? 1 : 0, ordering: .releasing)
         noteChange()
     }
-
-    // MARK: Condition
 
     /// A tick that does not come: a node that is down until then waits for the operator.
     package static var never: UInt32 { NodeSlot.never }
@@ -323,7 +230,7 @@ struct NodeTableHeader: ~Copyable {
     /// Grows with each change of a condition.
     package var changes: UInt64 { unsafe header.pointee.changes.load(ordering: .acquiring) }
 
-    private func noteChange() { unsafe header.pointee.changes.wrappingAdd(1, ordering: .releasing) }
+    func noteChange() { unsafe header.pointee.changes.wrappingAdd(1, ordering: .releasing) }
 
     // MARK: What exchanges tell
 
