@@ -140,7 +140,7 @@ struct cposix_lookup {
     char name[254];
     uint16_t port;
     int kind;
-    int32_t bell;
+    int32_t signal;
     int result;
     size_t found;
     cposix_address addresses[CPOSIX_MOST_ADDRESSES];
@@ -176,12 +176,12 @@ static void *look_up(void *argument)
     if (all != NULL)
         freeaddrinfo(all);
     atomic_store(&lookup->is_over, true);
-    (void)cposix_ring(lookup->bell);
+    (void)cposix_ring(lookup->signal);
     cposix_lookup_release(lookup);
     return NULL;
 }
 
-cposix_lookup *cposix_lookup_start(const uint8_t *host, size_t count, uint16_t port, int kind, int32_t bell)
+cposix_lookup *cposix_lookup_start(const uint8_t *host, size_t count, uint16_t port, int kind, int32_t signal)
 {
     cposix_lookup *lookup = calloc(1, sizeof *lookup);
     pthread_attr_t attributes;
@@ -196,7 +196,7 @@ cposix_lookup *cposix_lookup_start(const uint8_t *host, size_t count, uint16_t p
     }
     lookup->port = port;
     lookup->kind = kind;
-    lookup->bell = bell;
+    lookup->signal = signal;
     atomic_init(&lookup->is_over, false);
     atomic_init(&lookup->holders, 2);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);

@@ -147,8 +147,8 @@ private struct MediaCall {
             places: [NetworkCable.farAddress, NetworkCable.farAddress], gruu: gruu, body: body)
     }
 
-    @Test(arguments: Phone.GRUU.allCases)
-    func encryptedAudioAndVideoArriveBeforeAndAfterAHoldFromEitherSide(gruu: Phone.GRUU) throws {
+    @Test("Encrypted audio and video arrive before and after a hold from either side", arguments: Phone.GRUU.allCases)
+    func encryptedMedia(gruu: Phone.GRUU) throws {
         try runTheCompleteConfiguration(gruu) { call in
             try call.connect()
             #expect(call.flows() == Self.all)

@@ -111,7 +111,8 @@ import Testing
         return nodes
     }
 
-    @Test func aSweepCountsByNodeEmptiesWhatHasExpiredAndForgetsWhatItIsTold() throws {
+    @Test("A sweep counts by node, empties what has expired, and forgets what it is told")
+    func aSweep() throws {
         try with(64) { table in
             for call in 0..<30 { table.remember(hash(call), node: call % 3, now: call < 6 ? 100 : 200) }
             #expect(Self.nodes(table, now: 201) == [0: 10, 1: 10, 2: 10])

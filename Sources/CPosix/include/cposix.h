@@ -314,9 +314,9 @@ enum { CPOSIX_MOST_ADDRESSES = 16 };
 /* A host that is being looked up on a thread of its own, which touches nothing but this. */
 typedef struct cposix_lookup cposix_lookup;
 
-/* Begins to resolve a host of one family, as cposix_resolve does, without blocking; `bell` is rung once that is over.
- * NULL where there is no memory or no thread. To be released. */
-cposix_lookup *cposix_lookup_start(const uint8_t *host, size_t count, uint16_t port, int kind, int32_t bell);
+/* Begins to resolve a host of one family, as cposix_resolve does, without blocking; `signal`: the counter that grows
+ * once that is over. NULL where there is no memory or no thread. To be released. */
+cposix_lookup *cposix_lookup_start(const uint8_t *host, size_t count, uint16_t port, int kind, int32_t signal);
 
 /* Whether it is over. */
 bool cposix_lookup_is_over(cposix_lookup *lookup);
