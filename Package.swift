@@ -28,7 +28,7 @@ let package = Package(
         .target(name: "Bytes", swiftSettings: shipping),
         .target(name: "SDP", dependencies: ["Bytes"], swiftSettings: shipping),
         .target(name: "ControlProtocol", dependencies: ["Bytes"], swiftSettings: shipping),
-        .target(name: "SharedState", swiftSettings: shipping),
+        .target(name: "SharedState", dependencies: ["Bytes"], swiftSettings: shipping),
         .target(name: "CPosix"),
         .target(name: "Transport", dependencies: ["Bytes", "CPosix"], swiftSettings: shipping),
         .target(

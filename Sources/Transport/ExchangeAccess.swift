@@ -10,7 +10,7 @@ extension ExchangeGroup {
         window: Int = Exchange.maximumWindow
     ) {
         guard core.value.members.contains(member) else { return }
-        core.value.members[member].exchange.begin(
+        core.value.members[at: member].exchange.begin(
             now: now, budget: budget, firstRetransmission: firstRetransmission, window: window, framing: framing)
     }
 
@@ -19,48 +19,48 @@ extension ExchangeGroup {
         _ member: Int, _ command: Span<UInt8>, cookies: inout CookieSource
     ) throws(ExchangeError) {
         guard core.value.members.contains(member) else { return }
-        try core.value.members[member].exchange.add(command, cookies: &cookies)
+        try core.value.members[at: member].exchange.add(command, cookies: &cookies)
     }
 
     /// Ends the exchange of `member` as refused, without asking: its node has no address.
     package mutating func refuse(_ member: Int) {
         guard core.value.members.contains(member) else { return }
         core.value.abandon(member)
-        core.value.members[member].outcome = .refused
+        core.value.members[at: member].outcome = .refused
     }
 
     /// How many commands the exchange of `member` has.
     package func count(_ member: Int) -> Int {
-        core.value.members.contains(member) ? core.value.members[member].exchange.count : 0
+        core.value.members.contains(member) ? core.value.members[at: member].exchange.count : 0
     }
 
     /// The bytes that the replies of `member` are ranges of.
     package func incoming(_ member: Int) -> [UInt8] {
-        core.value.members.contains(member) ? core.value.members[member].exchange.incoming : []
+        core.value.members.contains(member) ? core.value.members[at: member].exchange.incoming : []
     }
 
     /// Where the reply to a command of `member` stands; nil while there is none.
     package func reply(_ member: Int, _ index: Int) -> ByteRange? {
-        core.value.members.contains(member) ? core.value.members[member].exchange.reply(index) : nil
+        core.value.members.contains(member) ? core.value.members[at: member].exchange.reply(index) : nil
     }
 
     /// What the exchange of `member` has put on the wire and got back.
     package func tally(_ member: Int) -> ExchangeTally {
         guard core.value.members.contains(member) else { return ExchangeTally(sent: 0, retransmitted: 0, answered: 0) }
         return ExchangeTally(
-            sent: core.value.members[member].exchange.sent,
-            retransmitted: core.value.members[member].exchange.retransmitted,
-            answered: core.value.members[member].exchange.answered)
+            sent: core.value.members[at: member].exchange.sent,
+            retransmitted: core.value.members[at: member].exchange.retransmitted,
+            answered: core.value.members[at: member].exchange.answered)
     }
 
     /// When the last reply to `member` came; see `Exchange.answeredAt`.
     package func answeredAt(_ member: Int) -> UInt64? {
-        core.value.members.contains(member) ? core.value.members[member].exchange.answeredAt : nil
+        core.value.members.contains(member) ? core.value.members[at: member].exchange.answeredAt : nil
     }
 
     /// How long `member`'s node took, in nanoseconds; see `Exchange.roundTrip`.
     package func roundTrip(_ member: Int) -> UInt64? {
-        core.value.members.contains(member) ? core.value.members[member].exchange.roundTrip : nil
+        core.value.members.contains(member) ? core.value.members[at: member].exchange.roundTrip : nil
     }
 }
 

@@ -41,14 +41,14 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
 
     mutating func start(_ member: Int, node: Int, address: SocketAddress) {
         guard prepare(member, node) else { return }
-        switch members[member].exchange.framing {
+        switch members[at: member].exchange.framing {
         case .datagram:
             do throws(SystemError) {
-                try nodes[node].datagrams.open(address, isInUse: nodes[node].users > 1)
+                try nodes[at: node].datagrams.open(address, isInUse: nodes[at: node].users > 1)
             } catch {
                 return finish(member, .failed(error))
             }
-        case .pipeline: if nodes[node].link.aim(at: address) { linkBroke(node, .reset, Calls.now()) }
+        case .pipeline: if nodes[at: node].link.aim(at: address) { linkBroke(node, .reset, Calls.now()) }
         case .stream: return finish(member, .failed(.invalid))
         }
         pump(member, Calls.now())
@@ -56,9 +56,9 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
 
     mutating func start(_ member: Int, node: Int, _ bytes: Span<UInt8>, path: ByteRange) {
         guard prepare(member, node) else { return }
-        switch members[member].exchange.framing {
-        case .stream: members[member].streams.begin(bytes, path: path)
-        case .pipeline: if nodes[node].link.aim(at: bytes, path: path) { linkBroke(node, .reset, Calls.now()) }
+        switch members[at: member].exchange.framing {
+        case .stream: members[at: member].streams.begin(bytes, path: path)
+        case .pipeline: if nodes[at: node].link.aim(at: bytes, path: path) { linkBroke(node, .reset, Calls.now()) }
         case .datagram: return finish(member, .failed(.invalid))
         }
         pump(member, Calls.now())
@@ -68,9 +68,9 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
         guard members.contains(member) else { return false }
         claim()
         abandon(member)
-        members[member].begin(node: node)
-        if !members[member].isListed {
-            members[member].isListed = true
+        members[at: member].begin(node: node)
+        if !members[at: member].isListed {
+            members[at: member].isListed = true
             running.append(member)
         }
         guard nodes.contains(node) else {
@@ -78,21 +78,21 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
             return false
         }
         giveUpForsaken(node)
-        nodes[node].users &+= 1
+        nodes[at: node].users &+= 1
         list(node)
         return true
     }
 
     private mutating func list(_ node: Int) {
-        guard !nodes[node].isListed else { return }
-        nodes[node].isListed = true
+        guard !nodes[at: node].isListed else { return }
+        nodes[at: node].isListed = true
         busy.append(node)
     }
 
     /// Gives up a connection with too many replies to come that no exchange waits for.
     private mutating func giveUpForsaken(_ node: Int) {
-        if nodes[node].users == 0, nodes[node].link.waiting > StreamLink<Calls>.mostForsaken {
-            nodes[node].link.reset()
+        if nodes[at: node].users == 0, nodes[at: node].link.waiting > StreamLink<Calls>.mostForsaken {
+            nodes[at: node].link.reset()
         }
     }
 
@@ -103,11 +103,11 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
         guard process != owner else { return }
         owner = process
         unawaited.close()
-        for node in 0..<nodes.count { nodes[node].closeAll() }
+        for node in 0..<nodes.count { nodes[at: node].closeAll() }
         for member in 0..<members.count {
-            members[member].isRunning = false
-            members[member].isListed = false
-            members[member].streams.close()
+            members[at: member].isRunning = false
+            members[at: member].isListed = false
+            members[at: member].streams.close()
         }
         running.removeAll(keepingCapacity: true)
         busy.removeAll(keepingCapacity: true)
@@ -116,28 +116,28 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
     // MARK: - Ending
 
     mutating func takeOutcome(_ member: Int) -> ExchangeOutcome? {
-        let outcome = members[member].outcome
-        members[member].outcome = nil
+        let outcome = members[at: member].outcome
+        members[at: member].outcome = nil
         return outcome
     }
 
     /// Ends the exchange of `member` without outcome. A late answer to it is ignored.
     mutating func abandon(_ member: Int) {
-        members[member].outcome = nil
-        guard members[member].isRunning else { return }
+        members[at: member].outcome = nil
+        guard members[at: member].isRunning else { return }
         release(member)
-        let node = members[member].node
-        if members[member].exchange.framing == .datagram { nodes[node].datagrams.isSuspect = true }
+        let node = members[at: member].node
+        if members[at: member].exchange.framing == .datagram { nodes[at: node].datagrams.isSuspect = true }
     }
 
     mutating func finish(_ member: Int, _ outcome: ExchangeOutcome) {
-        guard members[member].isRunning else { return }
+        guard members[at: member].isRunning else { return }
         release(member)
-        members[member].outcome = outcome
+        members[at: member].outcome = outcome
         if watched >= 0 { finished.append(member) }
-        let node = members[member].node
-        switch members[member].exchange.framing {
-        case .datagram: nodes[node].datagrams.isSuspect = outcome != .complete
+        let node = members[at: member].node
+        switch members[at: member].exchange.framing {
+        case .datagram: nodes[at: node].datagrams.isSuspect = outcome != .complete
         case .stream: break
         case .pipeline:
             // A late reply would be taken for that of another command, and after a malformed one the order of the
@@ -147,11 +147,11 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
     }
 
     private mutating func release(_ member: Int) {
-        members[member].isRunning = false
-        members[member].wake = .max
-        if members[member].exchange.framing == .stream { members[member].streams.close() }
-        let node = members[member].node
-        if nodes.contains(node) { nodes[node].users &-= 1 }
+        members[at: member].isRunning = false
+        members[at: member].wake = .max
+        if members[at: member].exchange.framing == .stream { members[at: member].streams.close() }
+        let node = members[at: member].node
+        if nodes.contains(node) { nodes[at: node].users &-= 1 }
     }
 
     // MARK: - One command that nobody waits for
@@ -170,13 +170,13 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
             single.append(0x20)
             single.append(bytes, command)
             do throws(SystemError) {
-                try nodes[node].datagrams.open(address, isInUse: true)
+                try nodes[at: node].datagrams.open(address, isInUse: true)
             } catch {
                 return false
             }
-            return nodes[node].datagrams.sendOnce(&single)
+            return nodes[at: node].datagrams.sendOnce(&single)
         case .pipeline:
-            if nodes[node].link.aim(at: address) { linkBroke(node, .reset, Calls.now()) }
+            if nodes[at: node].link.aim(at: address) { linkBroke(node, .reset, Calls.now()) }
             return enqueueOnce(node, bytes, command)
         case .stream: return false
         }
@@ -195,7 +195,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
             single.append(0x0A)
             return unawaited.send(path, range, &single, now: Calls.now())
         case .pipeline:
-            if nodes[node].link.aim(at: path, path: range) { linkBroke(node, .reset, Calls.now()) }
+            if nodes[at: node].link.aim(at: path, path: range) { linkBroke(node, .reset, Calls.now()) }
             return enqueueOnce(node, bytes, command)
         case .datagram: return false
         }
@@ -203,11 +203,11 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
 
     private mutating func enqueueOnce(_ node: Int, _ bytes: Span<UInt8>, _ command: ByteRange) -> Bool {
         giveUpForsaken(node)
-        nodes[node].link.enqueueOnce(bytes, command)
+        nodes[at: node].link.enqueueOnce(bytes, command)
         list(node)
         let now = Calls.now()
         do throws(SystemError) {
-            try nodes[node].link.flush(now: now)
+            try nodes[at: node].link.flush(now: now)
             return true
         } catch {
             linkBroke(node, error, now)

@@ -24,7 +24,7 @@ package struct ExchangeGroup: ~Copyable {
         _ member: Int, _ body: (inout Exchange) throws(Failure) -> Result
     ) throws(Failure) -> Result? {
         guard core.value.members.contains(member) else { return nil }
-        return try body(&core.value.members[member].exchange)
+        return try body(&core.value.members[at: member].exchange)
     }
 
     /// Starts an exchange of framing `datagram` (UDP) or `pipeline` (TCP) with `node` at `address`, and sends what goes
@@ -39,7 +39,7 @@ package struct ExchangeGroup: ~Copyable {
     }
 
     /// Whether an exchange of `member` is under way.
-    package func isRunning(_ member: Int) -> Bool { core.value.members[member].isRunning }
+    package func isRunning(_ member: Int) -> Bool { core.value.members[at: member].isRunning }
 
     /// How the exchange of `member` ended, once; nil while it runs or where none was started.
     package mutating func takeOutcome(_ member: Int) -> ExchangeOutcome? { core.value.takeOutcome(member) }

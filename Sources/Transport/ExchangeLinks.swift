@@ -9,7 +9,7 @@ extension ExchangeCore {
     /// Writes what stands ready for a node's connection.
     mutating func flush(_ node: Int, _ now: UInt64) {
         do throws(SystemError) {
-            try nodes[node].link.flush(now: now)
+            try nodes[at: node].link.flush(now: now)
         } catch {
             linkBroke(node, error, now)
         }
@@ -20,7 +20,7 @@ extension ExchangeCore {
         if events & PollEntry.writable != 0 { flush(node, now) }
         guard events & ~PollEntry.writable != 0 else { return }
         for _ in 0..<Self.mostRounds {
-            let (attempt, isDrained) = nodes[node].link.receive()
+            let (attempt, isDrained) = nodes[at: node].link.receive()
             switch attempt {
             case .later: return
             case .failed(let error): return linkBroke(node, error, now)
@@ -34,11 +34,11 @@ extension ExchangeCore {
 
     /// Hands whole replies to the exchanges that wait for them; false where a reply belongs to no command.
     private mutating func deliver(_ node: Int, _ now: UInt64) -> Bool {
-        while let reply = nodes[node].link.nextReply() {
-            guard let ticket = nodes[node].link.takeTicket() else { return false }
-            guard members.contains(ticket.member), members[ticket.member].holds(ticket) else { continue }
-            nodes[node].link.deliver(reply, to: &members[ticket.member].exchange, ticket.command, now: now)
-            members[ticket.member].wake = 0
+        while let reply = nodes[at: node].link.nextReply() {
+            guard let ticket = nodes[at: node].link.takeTicket() else { return false }
+            guard members.contains(ticket.member), members[at: ticket.member].holds(ticket) else { continue }
+            nodes[at: node].link.deliver(reply, to: &members[at: ticket.member].exchange, ticket.command, now: now)
+            members[at: ticket.member].wake = 0
         }
         return true
     }
@@ -48,34 +48,35 @@ extension ExchangeCore {
     /// U and L of the same tags give the same ports, Q only reads, and a second D gets the `E50` of any session that is
     /// gone.
     mutating func linkBroke(_ node: Int, _ error: SystemError, _ now: UInt64) {
-        nodes[node].link.disconnect()
+        nodes[at: node].link.disconnect()
         breaks &+= 1
         let isBroken = error == .reset || error == .brokenPipe
         var kept = 0
-        var index = nodes[node].link.head
-        while index < nodes[node].link.tickets.count {
-            let ticket = nodes[node].link.tickets[index]
-            if members.contains(ticket.member), members[ticket.member].holds(ticket),
+        var index = nodes[at: node].link.head
+        while index < nodes[at: node].link.tickets.count {
+            let ticket = nodes[at: node].link.tickets[index]
+            if members.contains(ticket.member), members[at: ticket.member].holds(ticket),
                 survives(ticket.member, isBroken: isBroken, error)
             {
-                nodes[node].link.requeue(index, kept: kept, of: &members[ticket.member].exchange)
+                nodes[at: node].link.requeue(index, kept: kept, of: &members[at: ticket.member].exchange)
                 kept &+= 1
             }
             index &+= 1
         }
-        nodes[node].link.requeued(kept: kept)
+        nodes[at: node].link.requeued(kept: kept)
         guard kept > 0 else { return }
         // A node that refuses is asked again after a pause. Otherwise the new connection is made at once, by `step`.
-        if !isBroken { nodes[node].link.connectLater(now: now) }
+        if !isBroken { nodes[at: node].link.connectLater(now: now) }
     }
 
     /// Whether an exchange goes on although a connection is gone. Where it does not, it is over.
     private mutating func survives(_ member: Int, isBroken: Bool, _ error: SystemError) -> Bool {
-        if members[member].lastBreak != breaks {
-            members[member].lastBreak = breaks
-            if isBroken { members[member].breaks &+= 1 }
+        if members[at: member].lastBreak != breaks {
+            members[at: member].lastBreak = breaks
+            if isBroken { members[at: member].breaks &+= 1 }
         }
-        let goesOn = isBroken ? members[member].breaks <= 1 : error == .refused && members[member].exchange.answered > 0
+        let goesOn =
+            isBroken ? members[at: member].breaks <= 1 : error == .refused && members[at: member].exchange.answered > 0
         if !goesOn { finish(member, ExchangeOutcome(error)) }
         return goesOn
     }

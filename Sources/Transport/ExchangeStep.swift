@@ -34,8 +34,10 @@ extension ExchangeCore {
             }
         }
         unawaited.closeOld(now: now)
-        for position in busy.indices where nodes[busy[position]].link.wake <= now { flush(busy[position], now) }
-        for position in running.indices where members[running[position]].wake <= now { pump(running[position], now) }
+        for position in busy.indices where nodes[at: busy[position]].link.wake <= now { flush(busy[position], now) }
+        for position in running.indices where members[at: running[position]].wake <= now {
+            pump(running[position], now)
+        }
     }
 
     /// Lists what to wait for, and says until when. Members and nodes that are done with leave their lists.
@@ -46,33 +48,33 @@ extension ExchangeCore {
         var position = 0
         while position < running.count {
             let member = running[position]
-            guard members[member].isRunning else {
-                members[member].isListed = false
+            guard members[at: member].isRunning else {
+                members[at: member].isListed = false
                 running.swapAt(position, running.count &- 1)
                 running.removeLast()
                 continue
             }
-            wake = min(wake, members[member].wake)
-            if members[member].exchange.framing == .stream { listStreams(of: member) }
+            wake = min(wake, members[at: member].wake)
+            if members[at: member].exchange.framing == .stream { listStreams(of: member) }
             position &+= 1
         }
         position = 0
         while position < busy.count {
             let node = busy[position]
-            guard nodes[node].isBusy else {
-                nodes[node].isListed = false
+            guard nodes[at: node].isBusy else {
+                nodes[at: node].isListed = false
                 busy.swapAt(position, busy.count &- 1)
                 busy.removeLast()
                 continue
             }
-            wake = min(wake, nodes[node].link.wake)
-            let datagrams = nodes[node].datagrams.descriptor
-            if datagrams >= 0, nodes[node].users > 0 {
+            wake = min(wake, nodes[at: node].link.wake)
+            let datagrams = nodes[at: node].datagrams.descriptor
+            if datagrams >= 0, nodes[at: node].users > 0 {
                 entries.append(PollEntry(descriptor: datagrams, events: PollEntry.readable))
                 sources.append(.datagrams(node: node))
             }
-            if nodes[node].link.descriptor >= 0 {
-                entries.append(nodes[node].link.entry)
+            if nodes[at: node].link.descriptor >= 0 {
+                entries.append(nodes[at: node].link.entry)
                 sources.append(.link(node: node))
             }
             position &+= 1
@@ -86,7 +88,7 @@ extension ExchangeCore {
 
     private mutating func listStreams(of member: Int) {
         for slot in 0..<OneShotStreams<Calls>.count {
-            guard let entry = members[member].streams.entry(slot, members[member].exchange) else { continue }
+            guard let entry = members[at: member].streams.entry(slot, members[at: member].exchange) else { continue }
             entries.append(entry)
             sources.append(.stream(member: member, slot: slot))
         }
@@ -96,25 +98,27 @@ extension ExchangeCore {
 
     /// Sends what is due of a member, and says when to look after it next.
     mutating func pump(_ member: Int, _ now: UInt64) {
-        guard members[member].isRunning else { return }
-        let node = members[member].node
+        guard members[at: member].isRunning else { return }
+        let node = members[at: member].node
         var outcome: ExchangeOutcome?
         var wake = UInt64.max
-        switch members[member].exchange.framing {
+        switch members[at: member].exchange.framing {
         case .datagram:
-            outcome = members[member].sendDue(over: &nodes[node].datagrams, &batch, now: now)
+            outcome = members[at: member].sendDue(over: &nodes[at: node].datagrams, &batch, now: now)
         case .stream:
-            outcome = members[member].pumpStreams(now: now)
-            wake = members[member].streams.wake
+            outcome = members[at: member].pumpStreams(now: now)
+            wake = members[at: member].streams.wake
         case .pipeline:
-            let generation = members[member].generation
-            nodes[node].link.enqueueDue(&members[member].exchange, generation: generation, now: now)
-            if members[member].exchange.phase == .running { flush(node, now) }
+            let generation = members[at: member].generation
+            nodes[at: node].link.enqueueDue(&members[at: member].exchange, generation: generation, now: now)
+            if members[at: member].exchange.phase == .running { flush(node, now) }
             // Its connection may have been its end.
-            guard members[member].isRunning else { return }
+            guard members[at: member].isRunning else { return }
         }
-        if let outcome = outcome ?? ExchangeOutcome(members[member].exchange.phase) { return finish(member, outcome) }
-        members[member].wake = min(wake, members[member].exchange.nextDeadline)
+        if let outcome = outcome ?? ExchangeOutcome(members[at: member].exchange.phase) {
+            return finish(member, outcome)
+        }
+        members[at: member].wake = min(wake, members[at: member].exchange.nextDeadline)
     }
 
     // MARK: - In
@@ -125,9 +129,9 @@ extension ExchangeCore {
         case .datagrams(let node): takeDatagrams(node, now)
         case .link(let node): takeReplies(node, events, now)
         case .stream(let member, let slot):
-            guard members[member].isRunning else { return }
-            if let outcome = members[member].advanceStream(slot, now: now) { return finish(member, outcome) }
-            members[member].wake = 0
+            guard members[at: member].isRunning else { return }
+            if let outcome = members[at: member].advanceStream(slot, now: now) { return finish(member, outcome) }
+            members[at: member].wake = 0
         }
     }
 
@@ -137,11 +141,11 @@ extension ExchangeCore {
             let awaited = awaitedReplies(of: node)
             let most = round == 0 ? max(awaited, 1) : awaited
             if most == 0 { return }
-            switch nodes[node].datagrams.receive(into: &arrivals, atMost: most) {
+            switch nodes[at: node].datagrams.receive(into: &arrivals, atMost: most) {
             case .later: return
             case .failed(let error):
                 for position in running.indices { fault(running[position], at: node, error) }
-                if (error != .refused && error != .tooLarge) || nodes[node].users == 0 { return }
+                if (error != .refused && error != .tooLarge) || nodes[at: node].users == 0 { return }
             case .done(let count):
                 for index in 0..<min(count, ArrivalBuffer.capacity) { route(arrivals.range(index), from: node, now) }
                 if count < most { return }
@@ -151,27 +155,28 @@ extension ExchangeCore {
 
     /// How many datagrams to ask a node's socket for at once: as many as its one exchange waits for, or what fits.
     private func awaitedReplies(of node: Int) -> Int {
-        guard nodes[node].users == 1, running.count == 1, let member = running.first, members[member].node == node,
-            members[member].isRunning
-        else { return nodes[node].users > 0 ? ArrivalBuffer.capacity : 0 }
-        return min(members[member].exchange.awaited, ArrivalBuffer.capacity)
+        guard nodes[at: node].users == 1, running.count == 1, let member = running.first,
+            members[at: member].node == node,
+            members[at: member].isRunning
+        else { return nodes[at: node].users > 0 ? ArrivalBuffer.capacity : 0 }
+        return min(members[at: member].exchange.awaited, ArrivalBuffer.capacity)
     }
 
     /// Hands a datagram to the exchange that its cookie names; that one compares the cookie.
     private mutating func route(_ datagram: ByteRange, from node: Int, _ now: UInt64) {
         guard let tag = CookieSource.tag(arrivals.bytes.span, datagram), members.contains(tag.member),
-            members[tag.member].isRunning, members[tag.member].node == node
+            members[at: tag.member].isRunning, members[at: tag.member].node == node
         else { return }
-        members[tag.member].take(datagram, of: &arrivals, now: now)
+        members[at: tag.member].take(datagram, of: &arrivals, now: now)
     }
 
     /// What an error of a node's datagram socket means for a member. A node that refuses after it has answered may be
     /// restarting: it gets the rest of the budget. That a datagram was too large for the way is a loss: when it is sent
     /// again, the kernel cuts it up.
     private mutating func fault(_ member: Int, at node: Int, _ error: SystemError) {
-        guard members[member].isRunning, members[member].node == node,
-            members[member].exchange.framing == .datagram,
-            error != .tooLarge, error != .refused || members[member].exchange.answered == 0
+        guard members[at: member].isRunning, members[at: member].node == node,
+            members[at: member].exchange.framing == .datagram,
+            error != .tooLarge, error != .refused || members[at: member].exchange.answered == 0
         else { return }
         finish(member, ExchangeOutcome(error))
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A fixed row of values that cannot be copied, such as sockets.
 
-/// Elements by index. Whatever the index, nothing traps: for all that are outside one spare element stands in, which
-/// callers keep out of use by asking `contains` first.
+/// Elements by index, `[at: index]`. Whatever the index, nothing traps: for all that are outside one spare element stands
+/// in, which callers keep out of use by asking `contains` first.
 @safe
 struct FixedArray<Element: ~Copyable>: ~Copyable {
     private let elements: UnsafeMutablePointer<Element>
@@ -26,7 +26,7 @@ struct FixedArray<Element: ~Copyable>: ~Copyable {
     /// Where an index leads: to its element, or to the spare one behind the last.
     private func place(_ index: Int) -> Int { contains(index) ? index : count }
 
-    subscript(_ index: Int) -> Element {
+    subscript(at index: Int) -> Element {
         // SAFETY: `place` is within the count + 1 elements that init has made, and the row is borrowed meanwhile.
         unsafeAddress { unsafe UnsafePointer(elements + place(index)) }
         unsafeMutableAddress { unsafe elements + place(index) }

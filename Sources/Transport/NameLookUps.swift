@@ -99,14 +99,16 @@ package struct NameLookUps: ~Copyable {
     }
 
     /// Whether the name of `node` is being looked up.
-    package func isUnderWay(_ node: Int) -> Bool { all.value.slots.contains(node) && all.value.slots[node].isUnderWay }
+    package func isUnderWay(_ node: Int) -> Bool {
+        all.value.slots.contains(node) && all.value.slots[at: node].isUnderWay
+    }
 
     /// Begins to look up the host of `url`, parsed from the beginning of `bytes`, for `node`. False where that is not
     /// possible now, or under way already.
     package mutating func start(_ node: Int, _ bytes: Span<UInt8>, _ url: NodeURL) -> Bool {
         guard all.value.slots.contains(node), !isUnderWay(node), all.value.count < Self.maximum, !url.scheme.isUnix
         else { return false }
-        all.value.slots[node].lookUp = NameLookUp(bytes, url, signal: signal.descriptor)
+        all.value.slots[at: node].lookUp = NameLookUp(bytes, url, signal: signal.descriptor)
         guard isUnderWay(node) else { return false }
         all.value.count &+= 1
         return true
@@ -114,7 +116,7 @@ package struct NameLookUps: ~Copyable {
 
     /// What the look-up for `node` has come to, once; nil where none has ended.
     package mutating func takeResult(_ node: Int) -> LookUpResult? {
-        guard all.value.slots.contains(node), let result = all.value.slots[node].result else { return nil }
+        guard all.value.slots.contains(node), let result = all.value.slots[at: node].result else { return nil }
         forget(node)
         return result
     }
@@ -122,7 +124,7 @@ package struct NameLookUps: ~Copyable {
     /// The result of the look-up for `node` is no longer wanted.
     package mutating func forget(_ node: Int) {
         guard isUnderWay(node) else { return }
-        all.value.slots[node].lookUp = nil
+        all.value.slots[at: node].lookUp = nil
         all.value.count &-= 1
     }
 }

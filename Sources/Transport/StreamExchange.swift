@@ -65,7 +65,7 @@ struct OneShotStreams<Calls: SystemCalls>: ~Copyable {
 }
 
 /// A place for one of `UnawaitedStreams`.
-struct PartingStream<Calls: SystemCalls>: ~Copyable {
+struct UnawaitedStream<Calls: SystemCalls>: ~Copyable {
     var socket: StreamSocket<Calls>?
     /// When it is closed, answered or not.
     var closeAt = UInt64.max
@@ -80,7 +80,7 @@ struct UnawaitedStreams<Calls: SystemCalls>: ~Copyable {
 
     /// How many may be open.
     private var open = 0
-    private var slots = FixedArray(count: UnawaitedStreams.count) { _ in PartingStream<Calls>() }
+    private var slots = FixedArray(count: UnawaitedStreams.count) { _ in UnawaitedStream<Calls>() }
     private var next = 0
 
     /// Sends one command with its LF; the oldest of the connections gives way.
@@ -88,8 +88,8 @@ struct UnawaitedStreams<Calls: SystemCalls>: ~Copyable {
         do throws(SystemError) {
             let socket = try StreamSocket<Calls>(path, path: range)
             let isSent = socket.send(wire.span, wire.span.all) == .done(wire.count)
-            slots[next].socket = consume socket
-            slots[next].closeAt = now &+ Self.patience
+            slots[at: next].socket = consume socket
+            slots[at: next].closeAt = now &+ Self.patience
             open = min(open &+ 1, Self.count)
             next = (next &+ 1) % Self.count
             return isSent
@@ -102,9 +102,9 @@ struct UnawaitedStreams<Calls: SystemCalls>: ~Copyable {
     mutating func closeOld(now: UInt64) {
         guard open > 0 else { return }
         var left = 0
-        for slot in 0..<slots.count where slots[slot].closeAt < .max {
-            if slots[slot].closeAt <= now {
-                slots[slot] = PartingStream()
+        for slot in 0..<slots.count where slots[at: slot].closeAt < .max {
+            if slots[at: slot].closeAt <= now {
+                slots[at: slot] = UnawaitedStream()
             } else {
                 left &+= 1
             }
@@ -114,6 +114,6 @@ struct UnawaitedStreams<Calls: SystemCalls>: ~Copyable {
 
     mutating func close() {
         open = 0
-        for slot in 0..<slots.count { slots[slot] = PartingStream() }
+        for slot in 0..<slots.count { slots[at: slot] = UnawaitedStream() }
     }
 }

@@ -22,10 +22,10 @@ extension ExchangeGroup {
 extension ExchangeCore {
     mutating func drive(_ exchange: inout Exchange, node: Int, address: SocketAddress) -> ExchangeOutcome {
         guard exchange.member == 0, members.contains(0) else { return .failed(.invalid) }
-        swap(&exchange, &members[0].exchange)
+        swap(&exchange, &members[at: 0].exchange)
         start(0, node: node, address: address)
         let outcome = finishFirst()
-        swap(&exchange, &members[0].exchange)
+        swap(&exchange, &members[at: 0].exchange)
         return outcome
     }
 
@@ -33,15 +33,15 @@ extension ExchangeCore {
         _ exchange: inout Exchange, node: Int, _ bytes: Span<UInt8>, path: ByteRange
     ) -> ExchangeOutcome {
         guard exchange.member == 0, members.contains(0) else { return .failed(.invalid) }
-        swap(&exchange, &members[0].exchange)
+        swap(&exchange, &members[at: 0].exchange)
         start(0, node: node, bytes, path: path)
         let outcome = finishFirst()
-        swap(&exchange, &members[0].exchange)
+        swap(&exchange, &members[at: 0].exchange)
         return outcome
     }
 
     private mutating func finishFirst() -> ExchangeOutcome {
-        while members[0].isRunning { step(until: .max) }
+        while members[at: 0].isRunning { step(until: .max) }
         return takeOutcome(0) ?? .failed(.invalid)
     }
 }

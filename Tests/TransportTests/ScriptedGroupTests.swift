@@ -21,10 +21,10 @@ private struct Bench: ~Copyable {
     }
 
     mutating func begin(_ member: Int, _ commands: Int = 1, framing: Framing = .datagram) {
-        core.members[member].exchange.begin(
+        core.members[at: member].exchange.begin(
             now: script.clock, budget: budget, firstRetransmission: 40_000_000, framing: framing)
         for _ in 0..<commands {
-            try? core.members[member].exchange.add(Array("V".utf8).span, cookies: &cookies)
+            try? core.members[at: member].exchange.add(Array("V".utf8).span, cookies: &cookies)
         }
     }
 
@@ -35,19 +35,19 @@ private struct Bench: ~Copyable {
         core.start(member, node: node, address: address)
     }
 
-    func isRunning(_ member: Int) -> Bool { core.members[member].isRunning }
-    func sent(_ member: Int) -> Int { core.members[member].exchange.sent }
-    func retransmitted(_ member: Int) -> Int { core.members[member].exchange.retransmitted }
-    func roundTrip(_ member: Int) -> UInt64? { core.members[member].exchange.roundTrip }
+    func isRunning(_ member: Int) -> Bool { core.members[at: member].isRunning }
+    func sent(_ member: Int) -> Int { core.members[at: member].exchange.sent }
+    func retransmitted(_ member: Int) -> Int { core.members[at: member].exchange.retransmitted }
+    func roundTrip(_ member: Int) -> UInt64? { core.members[at: member].exchange.roundTrip }
     func reply(_ member: Int, _ command: Int) -> String? {
-        guard let reply = core.members[member].exchange.reply(command) else { return nil }
-        let incoming = core.members[member].exchange.incoming
+        guard let reply = core.members[at: member].exchange.reply(command) else { return nil }
+        let incoming = core.members[at: member].exchange.incoming
         return String(decoding: incoming[reply.start..<reply.end], as: UTF8.self)
     }
 
     mutating func end(_ member: Int) -> ExchangeOutcome? {
         var steps = 0
-        while core.members[member].isRunning, steps < 10_000 {
+        while core.members[at: member].isRunning, steps < 10_000 {
             core.step(until: .max)
             steps += 1
         }
@@ -324,7 +324,7 @@ func aUnixConnectionThatNobodyWaitsForStaysOpenForAWhile() throws {
             bench.start(0, address(), 8, framing: .pipeline)
             bench.core.abandon(0)
         }
-        let waiting = bench.core.nodes[0].link.waiting
+        let waiting = bench.core.nodes[at: 0].link.waiting
         #expect(waiting <= StreamLink<ScriptedCalls>.mostForsaken + 8)
         #expect(script.trace.filter { $0.hasPrefix("tcp") }.count > 1)
     }
@@ -361,8 +361,8 @@ func aTimeoutOverAConnectionSendsTheOthersCommandsAgain() throws {
                 Issue.record("command \(number) has no reply")
                 break
             }
-            mostTickets = max(mostTickets, bench.core.nodes[0].link.tickets.count)
-            mostOutput = max(mostOutput, bench.core.nodes[0].link.output.count)
+            mostTickets = max(mostTickets, bench.core.nodes[at: 0].link.tickets.count)
+            mostOutput = max(mostOutput, bench.core.nodes[at: 0].link.output.count)
             script.forgetTrace()
         }
         #expect(mostTickets <= 130)
