@@ -26,6 +26,7 @@ package enum AddressText {
         guard let first = bytes.byte(at: inside.start), first == UInt8(ascii: ":") || first == UInt8(ascii: "0"),
             isIPv6(bytes, inside)
         else { return false }
+        // NO TRAP (2): inside comes from clamped(): start <= end, both within the bytes.
         for index in inside.start..<inside.end
         where bytes[index] != UInt8(ascii: ":") && bytes[index] != UInt8(ascii: "0") {
             return false
@@ -44,8 +45,8 @@ package enum AddressText {
             let last = Swift.min(index &+ 3, end)
             let start = index
             while index < last {
-                // SAFETY: the index is within `text`, which clamped(_:) keeps within the span.
-                let digit = unsafe UInt64(bytes[unchecked: index] &- 0x30)
+                // SAFETY (1): the index is within `text`, which clamped(_:) keeps within the span.
+                let digit = unsafe UInt64(widening: bytes[unchecked: index] &- 0x30)
                 guard digit <= 9 else { break }
                 value = value &* 10 &+ digit
                 index &+= 1
@@ -75,6 +76,7 @@ package enum AddressText {
                 digits &+= 1
                 offset &+= 1
             }
+            // NO TRAP (3): offset begins at the clamped start and is below text.end here.
             if offset < text.end, bytes[offset] == UInt8(ascii: ".") {
                 // The last 32 bits may be written as an IPv4 address.
                 guard isIPv4(bytes, ByteRange(from: groupStart, to: text.end)) else { return false }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Ranges of bytes and checked looks at them: what the parsers hand out instead of copies.
+//
+// NO TRAP (4 in this file): a literal has a pointer representation, and the argument of every call is one.
 
 /// A range of byte offsets. Unlike `Range<Int>` it cannot trap when it is made.
 package struct ByteRange: Equatable, Sendable {
@@ -33,6 +35,7 @@ extension Span where Element == UInt8 {
     @inline(__always)
     package func byte(at offset: Int) -> UInt8? {
         guard offset >= 0, offset < count else { return nil }
+        // NO TRAP: checked by the guard above: 0 <= offset < count.
         return self[offset]
     }
 
@@ -64,6 +67,7 @@ extension Span where Element == UInt8 {
             var index = 0
             // SAFETY: `inside` lies within, as clamped(_:) upholds, and is no shorter than `expected`.
             while index < expected.count {
+                // NO TRAP: expected is no longer than inside, which clamped() keeps within the span.
                 guard unsafe self[unchecked: inside.start &+ index] == expected[index] else { return false }
                 index &+= 1
             }
@@ -85,6 +89,7 @@ extension Span where Element == UInt8 {
             var index = 0
             // SAFETY: `inside` lies within, as clamped(_:) upholds, and is no shorter than `expected`.
             while index < expected.count {
+                // NO TRAP: expected is no longer than inside, which clamped() keeps within the span.
                 let (mine, theirs) = unsafe (self[unchecked: inside.start &+ index], expected[index])
                 guard mine == theirs || lowercased(mine) == lowercased(theirs) else { return false }
                 index &+= 1
@@ -128,6 +133,7 @@ extension Span where Element == UInt8 {
         let inside = clamped(range)
         var index = firstControl(from: inside.start, to: inside.end)
         while index < inside.end {
+            // NO TRAP: the loop keeps the index between the clamped start and end.
             if self[index] == 0x0A || self[index] == 0x0D || self[index] == 0 { return index }
             index = firstControl(from: index &+ 1, to: inside.end)
         }
@@ -172,6 +178,8 @@ extension Span where Element == UInt8 {
         }
         while index < end {
             // It is below `end`, which is within the span.
+            // NO TRAP: the loop keeps the index between start, which the guard has compared with 0, and end, compared
+            // with count.
             if fits(unsafe self[unchecked: index]) { return index }
             index &+= 1
         }
@@ -207,7 +215,7 @@ extension Span where Element == UInt8 {
         var index = range.end
         while index > range.start {
             index &-= 1
-            word = word &<< 8 | UInt64(byte(at: index) ?? 0)
+            word = word &<< 8 | UInt64(widening: byte(at: index) ?? 0)
         }
         return word
     }
@@ -217,6 +225,7 @@ extension Span where Element == UInt8 {
         let inside = clamped(range)
         var start = inside.start
         var end = inside.end
+        // NO TRAP (2): the loop keeps the index between the clamped start and end.
         while start < end, isBlank(self[start]) { start &+= 1 }
         while end > start, isBlank(self[end &- 1]) { end &-= 1 }
         return ByteRange(from: start, to: end)
@@ -245,7 +254,7 @@ struct EightBytes {
     /// becomes 0; the lowest high bit that is left then marks the first one.
     @inline(__always)
     func zeros(_ byte: UInt8) -> UInt64 {
-        let difference = word ^ (UInt64(byte) &* EightBytes.ones)
+        let difference = word ^ (UInt64(widening: byte) &* EightBytes.ones)
         return (difference &- EightBytes.ones) & ~difference & (EightBytes.ones &<< 7)
     }
 
@@ -253,7 +262,7 @@ struct EightBytes {
     /// from such a byte borrows.
     @inline(__always)
     func bytes(below limit: UInt8) -> UInt64 {
-        (word &- UInt64(limit) &* EightBytes.ones) & ~word & (EightBytes.ones &<< 7)
+        (word &- UInt64(widening: limit) &* EightBytes.ones) & ~word & (EightBytes.ones &<< 7)
     }
 
     @inline(__always)

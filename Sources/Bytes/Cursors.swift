@@ -80,7 +80,7 @@ extension Span where Element == UInt8 {
     package func lineEnd(from start: Int, to end: Int) -> LineEnd {
         let found = firstControl(from: start, to: end)
         guard found < end else { return LineEnd(content: found, next: end) }
-        // SAFETY: it was found between `start`, which is not negative, and `end`, which lies within.
+        // SAFETY (2): it was found between `start`, which is not negative, and `end`, which lies within.
         let byte = unsafe self[unchecked: found]
         if byte == 0x0A { return LineEnd(content: found, next: found &+ 1, flags: LineEnd.isLineFeedAlone) }
         if byte == 0x0D, found &+ 1 < end, unsafe self[unchecked: found &+ 1] == 0x0A {
@@ -174,10 +174,10 @@ package enum Decimal {
         var index = inside.start
         let end = inside.end
         while index < end {
-            // SAFETY: the index is within `inside`, which clamped(_:) keeps within the span.
-            let digit = unsafe UInt64(bytes[unchecked: index] &- 0x30)
+            // SAFETY (1): the index is within `inside`, which clamped(_:) keeps within the span.
+            let digit = unsafe UInt64(widening: bytes[unchecked: index] &- 0x30)
             value = value &* 10 &+ digit
-            guard digit <= 9, value <= UInt64(maximum) else { return nil }
+            guard digit <= 9, value <= UInt64(widening: maximum) else { return nil }
             index &+= 1
         }
         return UInt32(truncatingIfNeeded: value)

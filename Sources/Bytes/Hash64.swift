@@ -18,8 +18,8 @@ package struct Hash64: Sendable {
         var index = inside.start
         let end = inside.end
         while index < end {
-            // SAFETY: the index is within `inside`, which clamped(_:) keeps within the span.
-            hash = unsafe (hash ^ UInt64(bytes[unchecked: index])) &* 1_099_511_628_211
+            // SAFETY (1): the index is within `inside`, which clamped(_:) keeps within the span.
+            hash = unsafe (hash ^ UInt64(widening: bytes[unchecked: index])) &* 1_099_511_628_211
             index &+= 1
         }
         state = hash

@@ -18,6 +18,7 @@ extension Array where Element == UInt8 {
     /// Adds the bytes of a literal.
     @inline(never)
     package mutating func append(_ text: StaticString) {
+        // SAFETY: lends the literal's own bytes for the call.
         text.withUTF8Buffer { unsafe self.append(all: $0) }
     }
 
@@ -28,6 +29,7 @@ extension Array where Element == UInt8 {
         guard !inside.isEmpty else { return }
         // SAFETY: `inside` lies within `bytes`, as clamped(_:) upholds.
         unsafe bytes.withUnsafeBufferPointer { source in
+            // NO TRAP: inside comes from clamped(): start <= end, both within the source.
             unsafe self.append(all: UnsafeBufferPointer(rebasing: source[inside.start..<inside.end]))
         }
     }
@@ -40,6 +42,7 @@ extension Array where Element == UInt8 {
             // SAFETY: `output` has room for `count` elements, and `bytes` holds as many.
             unsafe output.withUnsafeMutableBufferPointer { target, filled in
                 guard let from = bytes.baseAddress, let to = target.baseAddress else { return }
+                // NO TRAP: the room asked for is count bytes, and the source has as many.
                 unsafe UnsafeMutableRawPointer(to).copyMemory(from: from, byteCount: count)
                 filled = count
             }
@@ -69,7 +72,7 @@ extension Array where Element == UInt8 {
     /// Adds `value` in decimal, with a minus sign where it is negative.
     package mutating func append(decimal value: Int) {
         if value < 0 { append(UInt8(ascii: "-")) }
-        append(decimal: UInt64(value.magnitude))
+        append(decimal: UInt64(widening: value.magnitude))
     }
 
     /// Adds the text of `range` for a log line: what is not printable ASCII becomes `?`, what is longer than
@@ -77,6 +80,7 @@ extension Array where Element == UInt8 {
     package mutating func append(printable bytes: Span<UInt8>, _ range: ByteRange, limit: Int = 128) {
         let inside = bytes.clamped(range)
         let shown = Swift.max(0, Swift.min(inside.count, limit))
+        // NO TRAP (2): shown is 0...inside.count, and inside comes from clamped().
         for index in inside.start..<(inside.start &+ shown) {
             let byte = bytes[index]
             append(byte >= 0x20 && byte < 0x7F ? byte : UInt8(ascii: "?"))
@@ -89,6 +93,7 @@ extension Array where Element == UInt8 {
     /// Adds `range` percent-encoded: all but the unreserved characters of RFC 3986 section 2.3 become `%XX`.
     package mutating func append(urlEncoded bytes: Span<UInt8>, _ range: ByteRange) {
         let inside = bytes.clamped(range)
+        // NO TRAP (2): inside comes from clamped(): start <= end, both within the bytes.
         for index in inside.start..<inside.end {
             let byte = bytes[index]
             let isLetter = lowercased(byte) >= UInt8(ascii: "a") && lowercased(byte) <= UInt8(ascii: "z")
@@ -125,6 +130,7 @@ extension OutputSpan where Element == UInt8 {
         unsafe withUnsafeMutableBufferPointer { target, filled in
             unsafe bytes.withUnsafeBufferPointer { source in
                 guard let from = source.baseAddress, let to = target.baseAddress else { return }
+                // NO TRAP (2): inside comes from clamped(), and no more is copied than is free.
                 unsafe UnsafeMutableRawPointer(to + filled).copyMemory(
                     from: from + inside.start, byteCount: inside.count)
                 filled &+= inside.count
@@ -143,6 +149,7 @@ extension OutputSpan where Element == UInt8 {
             var place = filled &+ digits
             while place > filled {
                 place &-= 1
+                // NO TRAP: digits are free behind filled, compared first, and place is below their end.
                 unsafe target[place] = UInt8(truncatingIfNeeded: rest % 10) &+ 0x30
                 rest /= 10
             }

@@ -58,7 +58,7 @@ package enum Command {
             output.add(0x20)
             output.add(address, addressRange)
             output.add(0x20)
-            output.add(decimal: UInt64(port))
+            output.add(decimal: UInt64(widening: port))
             writeTags(identity, words, stream: stream, into: &output)
             if wantsNotification {
                 output.add(0x20)
@@ -159,7 +159,7 @@ package enum Command {
         if let stream {
             output.add(UInt8(ascii: ";"))
             // The number of a stream, which is not negative.
-            output.add(decimal: UInt64(stream.magnitude))
+            output.add(decimal: UInt64(widening: stream.magnitude))
         }
     }
 }

@@ -67,6 +67,7 @@ package struct FigureSet: Equatable, Sendable {
     private init(bits: UInt16) { self.bits = bits }
 
     package static let none = FigureSet(bits: 0)
+    // NO TRAP: 0 to a constant that is above it, 14.
     package static let all = FigureSet(bits: 1 << UInt16(Figure.count) &- 1)
     /// What a plain `Q` answers, in this order.
     package static let plain = FigureSet(bits: 0x1F)
@@ -115,6 +116,7 @@ package struct FigureValues: Sendable {
 
     /// The value, nil where there is none.
     package subscript(figure: Figure) -> UInt64? {
+        // NO TRAP (2): the raw values are 0...13, and there are 14 values; Int64.max is positive.
         get { present.contains(figure) ? values[figure.rawValue] : nil }
         set {
             guard let newValue else { return }
@@ -146,6 +148,7 @@ package enum FigureReply {
             }
             if asked.isEmpty {
                 if let figure = Figure(rawValue: place), FigureSet.plain.contains(figure) {
+                    // NO TRAP (3): the subscript above, by a figure: it reaches every case.
                     values[figure] = number(bytes, field, isFraction: false)
                 }
             } else if let sign = bytes.firstIndex(of: UInt8(ascii: "="), in: field),
@@ -167,6 +170,7 @@ package enum FigureReply {
         var value: UInt64 = 0
         var digits = 0
         var decimals: Int?
+        // NO TRAP (2): inside comes from clamped(): start <= end, both within the bytes.
         for index in inside.start..<inside.end {
             let byte = bytes[index]
             if byte == UInt8(ascii: "."), isFraction, decimals == nil, digits > 0 {
@@ -180,10 +184,11 @@ package enum FigureReply {
                 guard count < 6 else { continue }
                 decimals = count &+ 1
             }
-            guard append(UInt64(byte &- 0x30), to: &value) else { return nil }
+            guard append(UInt64(widening: byte &- 0x30), to: &value) else { return nil }
         }
         guard digits > 0 else { return nil }
         if isFraction {
+            // NO TRAP: decimals is 0...6: it grows by one while it is below 6.
             for _ in (decimals ?? 0)..<6 {
                 guard append(0, to: &value) else { return nil }
             }
@@ -192,6 +197,7 @@ package enum FigureReply {
     }
 
     private static func append(_ digit: UInt64, to value: inout UInt64) -> Bool {
+        // NO TRAP (2): Int64.max is positive.
         guard value <= UInt64(Int64.max) / 10 else { return false }
         value = value &* 10 &+ digit
         return value <= UInt64(Int64.max)

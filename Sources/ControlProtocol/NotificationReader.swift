@@ -26,12 +26,14 @@ package struct NotificationReader: Sendable {
     /// lines with a blank or control character.
     package mutating func read(_ bytes: Span<UInt8>, _ range: ByteRange, _ found: (Span<UInt8>) -> Void) -> Progress {
         let inside = bytes.clamped(range)
+        // NO TRAP (3): inside comes from clamped(): start <= end, both within the bytes.
         for index in inside.start..<inside.end {
             guard bytes[index] == UInt8(ascii: "\n") else {
                 guard line.count < Self.maximumLength else { return .tooLong }
                 line.append(bytes[index])
                 continue
             }
+            // NO TRAP: there is a last one, just compared.
             if line.last == UInt8(ascii: "\r") { line.removeLast() }
             let tag = line
             line.removeAll(keepingCapacity: true)

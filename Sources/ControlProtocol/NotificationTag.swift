@@ -19,6 +19,6 @@ package enum NotificationTag {
         guard place > 1, tag.byte(at: place &- 1) == UInt8(ascii: ";"), digits.count <= 3,
             let stream = Decimal.parse(tag, digits, maximum: 999), stream > 0
         else { return (tag.all, nil) }
-        return (ByteRange(from: 0, to: place &- 1), Int(stream))
+        return (ByteRange(from: 0, to: place &- 1), Int(widening: stream))
     }
 }

@@ -51,6 +51,7 @@ package enum PlainReply: Equatable, Sendable {
         let inside = bytes.clamped(range)
         var index = inside.start
         while index < inside.end {
+            // NO TRAP: the loop keeps the index between the clamped start and end.
             guard bytes[index] >= 0x20, bytes[index] < 0x7F else { return false }
             index &+= 1
         }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Entry points of the asynchronous functions, and of the processes that do their waiting.
+//
+// SAFETY (15 in this file): enter() refuses NULL, a call in the middle of another, and a process that is not attached;
+// what the glue passes is looked at and lent for the call.
 
 import Bytes
 public import RTPProxyABI
@@ -98,6 +101,7 @@ public func rtpp_delete_async(
     func resume(
         _ record: JobRecord, _ code: ReturnCode, _ list: borrowing EditList, instance: Span<UInt8>
     ) -> Resumption {
+        // SAFETY: edits is rtpp_run_async's own, and the record is held until the host has taken it.
         let resumption = unsafe lend(list, through: &edits.pointee) { edits, count in
             record.withBody { body in
                 unsafe services.resume?(
@@ -109,6 +113,7 @@ public func rtpp_delete_async(
     }
 
     func resumeAgain(_ record: JobRecord) -> Resumption {
+        // SAFETY: a record of the module's own, which the asynchronous process has.
         unsafe Resumption(services.resume_again?(record.base, record.continuation) ?? .RTPP_GONE)
     }
 }
@@ -133,6 +138,8 @@ public func rtpp_run_async(_ handle: OpaquePointer?, _ process: Int) {
     guard let table = try? memory.nodes() else { return }
     let calls = (try? memory.calls()) ?? nil
     var running = unsafe AsyncProcess(process: process, settings: module.pointee.settings, table: table, calls: calls)
+    // SAFETY: the block is the server's, of blockSize bytes, which SharedBlock compares with what it needs; edits
+    // outlives the run.
     var edits: [rtpp_edit] = unsafe []
     let services = unsafe module.pointee.host
     unsafe withUnsafeMutablePointer(to: &edits) { memory in
@@ -154,6 +161,7 @@ public func rtpp_goes_on(
 
 @c @implementation
 public func rtpp_delete_postponed(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?) {
+    // SAFETY: the glue gives back a record of ours, once.
     guard let module = unsafe module(handle), let memory = unsafe memory else { return }
     let record = unsafe JobRecord(memory)
     let isTaken = unsafe enter(handle, refused: false, early: false) { attached, host in
@@ -164,6 +172,7 @@ public func rtpp_delete_postponed(_ handle: OpaquePointer?, _ memory: UnsafeMuta
 
 @c @implementation
 public func rtpp_resumed(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?, _ resumption: rtpp_resumption) {
+    // SAFETY: the glue gives back a record of ours, once.
     guard let module = unsafe module(handle), let memory = unsafe memory else { return }
     let record = unsafe JobRecord(memory)
     if case .RTPP_GONE = resumption, record.isRewritten {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Entry points that check the configuration before the first call: where faults stand, what a script writes out.
+//
+// SAFETY (15 in this file): enter() refuses NULL and a call in the middle of another; what the glue passes is looked at
+// and lent for the call.
 
 import Bytes
 import CallControl
@@ -29,6 +32,7 @@ public func rtpp_fault_id() -> rtpp_bytes {
 /// `NAME: "TEXT": REASON`.
 private func line(_ name: UnsafePointer<CChar>, _ text: Span<UInt8>, _ reason: Span<UInt8>) -> [UInt8] {
     var line: [UInt8] = []
+    // SAFETY: up to the terminator, which the literals of the glue have.
     unsafe withText(name) { line.append($0) }
     line.append(": \"")
     line.append(printable: text, text.all, limit: 300)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The one way into the module: what every entry point checks before it does anything.
+//
+// SAFETY (9 in this file): module() gives nil for NULL and in the middle of a call, attached nil before rtpp_attach;
+// what the glue passes is lent for the call.
 
 import RTPProxyABI
 import CallControl

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The host's callbacks as the use cases want them. Every pointer is valid for the entry point's call only.
+//
+// SAFETY (19 in this file): create has checked that every service is there, and none is called but by `?`; what is lent
+// lives for the call.
+//
+// SAFETY (13 in this file): what is lent lives for the call.
 
 import Bytes
 import RTPProxyABI
@@ -37,6 +42,7 @@ import SDP
 
     var news: Tuning? {
         var tuning = rtpp_tuning()
+        // SAFETY: a variable of our own for the time of the call.
         guard unsafe services.tuning?(&tuning) ?? false else { return nil }
         return Tuning(
             timeoutMilliseconds: tuning.timeout_ms, tries: tuning.tries, disableSeconds: tuning.disable_seconds,
@@ -90,6 +96,7 @@ extension rtpp_level {
 
     /// The message of an entry point; nil for NULL.
     init?(_ module: UnsafeMutablePointer<Module>, _ message: UnsafePointer<rtpp_message>?) {
+        // SAFETY: the glue lends the message for the call, and the module lives longer.
         guard let message = unsafe message else { return nil }
         services = unsafe module.pointee.host
         unsafe self.message = message
@@ -120,6 +127,7 @@ extension rtpp_level {
     ) throws(Failure) -> Result {
         let bytes =
             switch field {
+            // SAFETY: the glue lends the message for the call, and the module lives longer.
             case .callID: unsafe message.pointee.call_id
             case .fromTag: unsafe message.pointee.from_tag
             case .toTag: unsafe message.pointee.to_tag
@@ -142,6 +150,7 @@ extension rtpp_level {
             case .timeoutTag: .RTPP_VARIABLE_TIMEOUT_TAG
             case .icePriority: .RTPP_VARIABLE_ICE_PRIORITY
             }
+        // SAFETY: nothing is in it yet.
         var value = unsafe rtpp_bytes(data: nil, length: 0)
         var isNull = false
         // SAFETY (here and below): the module outlives the call, and no other part of it is being changed.
@@ -223,12 +232,14 @@ func lend<Result>(
     _ list: borrowing EditList, through memory: inout [rtpp_edit],
     _ body: (UnsafePointer<rtpp_edit>?, Int) -> Result
 ) -> Result? {
+    // SAFETY: an array's own memory; the edit's text lies within it, compared first.
     unsafe memory.removeAll(keepingCapacity: true)
     let text = list.text
     return unsafe text.withUnsafeBufferPointer { bytes in
         for edit in list.edits {
             // SAFETY: an edit's text lies within the list's text, checked here; the host reads it at once.
             guard edit.text.end <= bytes.count, let start = bytes.baseAddress else { return nil }
+            // NO TRAP: an array's own memory; the edit's text lies within it, compared first.
             unsafe memory.append(
                 rtpp_edit(
                     offset: edit.offset, removed: edit.removed,
@@ -241,12 +252,13 @@ func lend<Result>(
 extension MessageFacts {
     init(_ message: rtpp_message) {
         self.init()
+        // SAFETY: the glue lends the message for the call, and the enumerations are closed.
         id = unsafe message.id
         process = unsafe message.process
         isRequest = unsafe message.is_request
-        status = unsafe Int(message.status)
+        status = unsafe Int(widening: message.status)
         hasBody = unsafe message.has_body
-        contentLength = unsafe message.content_length < 0 ? nil : Int(message.content_length)
+        contentLength = unsafe message.content_length < 0 ? nil : Int(widening: message.content_length)
         hasContentType = unsafe message.content_type.isPresent
         isMadeUp = unsafe message.is_made_up
         method =
@@ -259,6 +271,7 @@ extension MessageFacts {
             case .RTPP_METHOD_PRACK: .prack
             case .RTPP_METHOD_OTHER: .other
             }
+        // SAFETY: the glue lends the message for the call, and the enumerations are closed.
         route =
             switch unsafe message.route {
             case .RTPP_ROUTE_FAILURE: .failure

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Entry points of the life cycle: create, parameters, configure, share, attach, destroy, and the module's own process.
 // What each promises stands in rtpp_abi.h; `@implementation` holds the signatures to it.
+//
+// SAFETY (13 in this file): enter() refuses NULL, a call in the middle of another, and a process that is not attached;
+// what the glue passes is looked at and lent for the call.
+//
+// SAFETY (2 in this file): module() gives nil for NULL and in the middle of a call.
 
 import Bytes
 public import RTPProxyABI
 import CallControl
 import SharedState
 
+// NO TRAP: a constant.
 @c @implementation
 public func rtpp_abi_version() -> UInt32 { UInt32(RTPP_ABI_VERSION) }
 
@@ -14,10 +20,13 @@ public func rtpp_abi_version() -> UInt32 { UInt32(RTPP_ABI_VERSION) }
 public func rtpp_create(
     _ host: UnsafePointer<rtpp_host>?, _ handle: UnsafeMutablePointer<OpaquePointer?>?
 ) -> rtpp_status {
+    // SAFETY: nil is looked at, and the glue's pointers hold what they say.
     guard let host = unsafe host, let handle = unsafe handle else { return .RTPP_BAD_ARGUMENT }
     guard unsafe host.pointee.abi_version == rtpp_abi_version() else { return .RTPP_BAD_VERSION }
     guard unsafe host.pointee.isComplete else { return .RTPP_BAD_ARGUMENT }
+    // NO TRAP: one module, initialised at once.
     let module = UnsafeMutablePointer<Module>.allocate(capacity: 1)
+    // SAFETY: one module, initialised at once.
     unsafe module.initialize(to: Module(host: host.pointee))
     unsafe handle.pointee = OpaquePointer(module)
     return .RTPP_OK
@@ -26,9 +35,11 @@ public func rtpp_create(
 extension rtpp_host {
     /// Whether every service is there.
     fileprivate var isComplete: Bool {
+        // SAFETY: the structure has been handed over for the call, and its version is the right one.
         let hasProcessServices =
             unsafe log != nil && report != nil && ticks != nil && count != nil && is_wanted != nil
             && wants_debug != nil && tuning != nil
+        // SAFETY: nil is looked at, and the glue's pointers hold what they say.
         let hasMessageServices =
             unsafe variable != nil && set_instance != nil && body_state != nil && apply_edits != nil
         let hasTransactions = unsafe transaction != nil && is_within_dialog != nil && mark_transaction != nil
@@ -46,6 +57,7 @@ extension rtpp_host {
 func withText<Result>(_ text: UnsafePointer<CChar>, _ body: (Span<UInt8>) -> Result) -> Result {
     // SAFETY: the glue passes a literal, which is terminated.
     var length = 0
+    // NO TRAP (2): up to the terminator, which a literal of the glue has.
     while unsafe text[length] != 0 { length &+= 1 }
     return unsafe text.withMemoryRebound(to: UInt8.self, capacity: length) {
         unsafe body(Span(_unsafeStart: $0, count: length))
@@ -72,7 +84,7 @@ public func rtpp_set_number(
     unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
         guard let parameter = unsafe parameter else { return .RTPP_BAD_ARGUMENT }
         return unsafe withText(parameter) { name in
-            module.settings.set(name, number: Int(value)) ? .RTPP_OK : .RTPP_NOT_FOUND
+            module.settings.set(name, number: Int(widening: value)) ? .RTPP_OK : .RTPP_NOT_FOUND
         }
     }
 }
@@ -83,7 +95,7 @@ public func rtpp_check_set(_ handle: OpaquePointer?, _ id: Int64) -> rtpp_status
         if module.settings.hasSet(id) { return .RTPP_OK }
         var line: [UInt8] = []
         line.append("set_rtp_proxy_set: there is no set ")
-        line.append(decimal: Int(id))
+        line.append(decimal: Int(widening: id))
         Host(module.host).report(.badParameter, .error, line.span)
         return .RTPP_NOT_FOUND
     }
@@ -97,7 +109,9 @@ public func rtpp_add_row(
     unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
         // SAFETY: the glue lends the row's values for the call.
         let (setID, url) = unsafe (Span(_unsafeElements: setID.buffer), Span(_unsafeElements: url.buffer))
-        let (weight, flags) = unsafe (weight.map { unsafe Int($0.pointee) }, flags.map { unsafe Int($0.pointee) })
+        let (weight, flags) = unsafe (
+            weight.map { unsafe Int(widening: $0.pointee) }, flags.map { unsafe Int(widening: $0.pointee) }
+        )
         let isTaken: Bool
         if module.reload != nil {
             isTaken = module.reload?.addRow(row, setID: setID, url: url, weight: weight, flags: flags) ?? false
@@ -110,6 +124,7 @@ public func rtpp_add_row(
 
 @c @implementation
 public func rtpp_configured_tuning(_ handle: OpaquePointer?, _ output: UnsafeMutablePointer<rtpp_tuning>?) {
+    // SAFETY: the glue hands over a handle of ours and the address of a result of its own, or NULL, which is refused.
     guard let output = unsafe output else { return }
     let tuning = unsafe enter(handle, refused: Settings().tuning) { $0.settings.tuning }
     unsafe output.pointee = rtpp_tuning(
@@ -169,6 +184,7 @@ public func rtpp_attach(_ handle: OpaquePointer?) -> rtpp_status {
 
 @c @implementation
 public func rtpp_destroy(_ handle: OpaquePointer?) {
+    // SAFETY (1): rtpp_create made it, and the glue forgets it.
     guard let module = unsafe module(handle) else { return }
     unsafe module.deinitialize(count: 1)
     unsafe module.deallocate()
@@ -181,6 +197,7 @@ public func rtpp_run_monitor(_ handle: OpaquePointer?) {
     guard let table = try? memory.nodes() else { return }
     let calls = (try? memory.calls()) ?? nil
     // A worker of its own: the routes of its events call functions, and these use the other one.
+    // SAFETY: the block is the server's, of blockSize bytes, which SharedBlock compares with what it needs.
     var worker = unsafe Worker(settings: module.pointee.settings, table: table, calls: calls)
     let host = unsafe Host(module.pointee.host)
     // By now nothing can keep the server from starting.

@@ -21,6 +21,7 @@ import SharedState
     /// What a reload is gathering.
     var reload: Reload?
     /// Memory for handing edits to the host, kept from call to call.
+    // SAFETY: an empty array.
     var edits: [rtpp_edit] = unsafe []
 
     /// The host is reading or setting a variable for a call. Were that variable one of this module, say $rtpstat, it
@@ -31,6 +32,7 @@ import SharedState
 
     /// Logs the faults of the parameters that have not been logged, and says how many.
     @discardableResult mutating func reportFaults() -> Int {
+        // NO TRAP: a count, 0 or more.
         let faults = settings.faults.dropFirst(reportedFaults)
         for fault in faults { Host(host).report(.badParameter, .error, fault.span) }
         reportedFaults = settings.faults.count
@@ -66,6 +68,7 @@ enum LifeCycle: ~Copyable {
         case .gathering: nil
         case .configured: nil
         case .shared(let memory): memory
+        // SAFETY: one value, initialised in init and deinitialised in deinit; the pointer is its own.
         case .attached(let attached): unsafe attached.pointer.pointee.memory
         }
     }
@@ -76,6 +79,7 @@ enum LifeCycle: ~Copyable {
         case .gathering: nil
         case .configured: nil
         case .shared: nil
+        // SAFETY: one value, initialised in init and deinitialised in deinit; the pointer is its own.
         case .attached(let attached): unsafe attached.pointer
         }
     }
@@ -96,12 +100,14 @@ struct Attached: ~Copyable {
 
     init(_ attached: consuming Attached) {
         // SAFETY: initialised here and deinitialised in deinit, in between it is a whole value.
+        // NO TRAP: one value, initialised in init and deinitialised in deinit; the pointer is its own.
         unsafe pointer = .allocate(capacity: 1)
         unsafe pointer.initialize(to: attached)
     }
 
     deinit {
         // SAFETY: initialised in init; all who got the pointer from it have left the module again.
+        // NO TRAP: one value, initialised in init and deinitialised in deinit; the pointer is its own.
         unsafe pointer.deinitialize(count: 1)
         unsafe pointer.deallocate()
     }
@@ -123,6 +129,7 @@ struct Reload {
 extension rtpp_bytes {
     /// The bytes; empty where the pointer or the length cannot be.
     var buffer: UnsafeBufferPointer<UInt8> {
+        // SAFETY: data is there and length is neither negative nor beyond memory; the glue's bytes hold that many.
         guard let data = unsafe data, unsafe isPossible else { return unsafe UnsafeBufferPointer(start: nil, count: 0) }
         return unsafe UnsafeBufferPointer(start: data, count: length)
     }

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Entry points of the RPC commands.
+//
+// SAFETY (16 in this file): enter() refuses NULL, a call in the middle of another, and a process that is not attached;
+// what the glue passes is looked at and lent for the call.
+//
+// SAFETY (10 in this file): module() gives nil for NULL and in the middle of a call; the glue's output is checked for
+// NULL and lent for the call.
 
 import Bytes
 public import RTPProxyABI
@@ -27,6 +33,7 @@ public func rtpp_node(
 
 @c @implementation
 public func rtpp_read_switch(_ number: rtpp_bytes, _ isOn: UnsafeMutablePointer<Bool>?) -> rtpp_status {
+    // SAFETY: the pointer is looked at first; what the glue passes is lent for the call.
     guard let isOn = unsafe isOn, unsafe number.isPossible else { return .RTPP_BAD_ARGUMENT }
     // SAFETY: the glue lends the text for the call.
     let text = unsafe Span(_unsafeElements: number.buffer)
@@ -61,6 +68,7 @@ public func rtpp_forget(
     _ handle: OpaquePointer?, _ nodes: rtpp_bytes, _ count: UnsafeMutablePointer<Int>?
 ) -> rtpp_status {
     guard let count = unsafe count else { return .RTPP_BAD_ARGUMENT }
+    // SAFETY: the glue hands over a handle of ours and the address of a result of its own, or NULL, which is refused.
     return unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NOT_FOUND) { attached, host in
         // SAFETY: the glue lends the text for the call.
         guard let forgotten = unsafe attached.worker.forgetCalls(host, Span(_unsafeElements: nodes.buffer)) else {
@@ -77,6 +85,7 @@ public func rtpp_forget(
 public func rtpp_probe(
     _ handle: OpaquePointer?, _ url: rtpp_bytes, _ count: UnsafeMutablePointer<Int>?
 ) -> rtpp_status {
+    // SAFETY: the glue hands over a handle of ours and the address of a result of its own, or NULL, which is refused.
     guard let count = unsafe count else { return .RTPP_BAD_ARGUMENT }
     return unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_BAD_ARGUMENT) { attached, host in
         // SAFETY: the glue lends the URL for the call.
@@ -95,6 +104,7 @@ public func rtpp_probed(
     guard let info = unsafe info else { return .RTPP_BAD_ARGUMENT }
     return unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NOT_FOUND) { attached, _ in
         guard attached.probed.indices.contains(index) else { return .RTPP_NOT_FOUND }
+        // NO TRAP: the indices contain it, checked by the guard above.
         let result = attached.probed[index]
         guard let node = attached.worker.listing(result.position) else { return .RTPP_NOT_FOUND }
         let url = unsafe attached.worker.urlMemory(result.position)

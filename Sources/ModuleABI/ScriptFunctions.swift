@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Entry points of the script functions: borrowed bytes in, return codes out. A NULL handle or message is -1.
+//
+// SAFETY (15 in this file): enter() refuses NULL, a call in the middle of another, and a process that is not attached;
+// what the glue passes is looked at and lent for the call.
 
 import Bytes
 public import RTPProxyABI
@@ -60,7 +63,7 @@ public func rtpp_play(
     _ toUAS: Bool
 ) -> rtpp_code {
     unsafe enter(handle, message, prompt) { attached, message, prompt in
-        attached.worker.play(message, prompt: prompt, count: Int(count), toCallee: toUAS).rawValue
+        attached.worker.play(message, prompt: prompt, count: Int(widening: count), toCallee: toUAS).rawValue
     }
 }
 
@@ -84,9 +87,10 @@ public func rtpp_statistics(
     guard let output = unsafe output, let length = unsafe length else { return .RTPP_BAD_ARGUMENT }
     return unsafe enter(handle, message, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NO_VALUE) { attached, message in
         attached.worker.statistics(message) { text -> rtpp_status in
+            // SAFETY: the output is the glue's, looked at first.
             unsafe length.pointee = text.count
             guard text.count <= capacity else { return .RTPP_TOO_SMALL }
-            // SAFETY: `output` has room for `capacity` bytes, and that is enough.
+            // SAFETY (1): `output` has room for `capacity` bytes, and that is enough.
             for index in text.indices { unsafe output[index] = text[index] }
             return .RTPP_OK
         } ?? .RTPP_NO_VALUE
@@ -109,10 +113,12 @@ public func rtpp_figure(
 ) -> rtpp_status {
     guard let value = unsafe value else { return .RTPP_BAD_ARGUMENT }
     return unsafe enter(handle, message, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NO_VALUE) { attached, message in
-        attached.worker.figure(message, Int(index)) { text, number -> rtpp_status in
+        attached.worker.figure(message, Int(widening: index)) { text, number -> rtpp_status in
             var found = rtpp_figure_value()
+            // SAFETY: the output is the glue's, looked at first.
             let isShort = unsafe withUnsafeMutableBytes(of: &found.text) { output in
                 guard text.count <= output.count else { return false }
+                // SAFETY (1): the output is at least as long as the text, checked by the guard above.
                 for index in text.indices { unsafe output[index] = text[index] }
                 return true
             }

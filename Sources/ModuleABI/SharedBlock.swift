@@ -38,7 +38,9 @@ struct SharedBlock {
         guard size >= self.size else { throw .tooSmall }
         // SAFETY: every part lies within `size`, checked above.
         unsafe try NodeTable.create(in: block, size: nodesSize, nodes, capacity: capacity, tick: tick)
+        // NO TRAP: every part lies within `size`, checked above.
         if callsSize > 0 { unsafe try CallTable.create(in: block + nodesSize, size: callsSize, entries: entries) }
+        // NO TRAP: every part lies within what create has compared with the size.
         guard let signals = unsafe JobDelivery.create(in: block + linesStart, count: processes) else { return nil }
         return unsafe SharedMemory(block: block, parts: self, signals: signals)
     }
@@ -52,6 +54,7 @@ struct SharedBlock {
     private let signals: [Int32]
 
     fileprivate init(block: UnsafeMutableRawPointer, parts: SharedBlock, signals: [Int32]) {
+        // SAFETY: every part lies within what create has compared with the size.
         unsafe self.block = block
         self.parts = parts
         self.signals = signals
@@ -66,12 +69,15 @@ struct SharedBlock {
     /// One process's view of the calls; nil where they are not remembered.
     func calls() throws(SharedStateError) -> CallTable? {
         guard parts.callsSize > 0 else { return nil }
+        // SAFETY: the parts lie within the block, which is mapped as long as the server runs.
+        // NO TRAP: the parts lie within the block, which is mapped as long as the server runs.
         return unsafe try CallTable(
             attaching: block + parts.nodesSize, size: parts.callsSize, lifetime: parts.callLifetime)
     }
 
     /// One process's end of the delivery to the asynchronous processes.
     func delivery() -> JobDelivery {
+        // SAFETY (1): every part lies within what create has compared with the size.
         unsafe JobDelivery(attaching: block + parts.linesStart, signals: signals)
     }
 }

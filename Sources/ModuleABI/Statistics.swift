@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What is counted: the entry points that show it.
+//
+// SAFETY (7 in this file): enter() refuses NULL, a call in the middle of another, and a process that is not attached;
+// what the glue passes is looked at and lent for the call.
 
 import Bytes
 public import RTPProxyABI
@@ -10,6 +13,7 @@ extension rtpp_bytes {
     /// Lends a text that is part of the library.
     init(static text: StaticString) {
         // SAFETY: a static text stays where it is while the library is loaded.
+        // NO TRAP: only where there is a pointer representation.
         unsafe self =
             text.hasPointerRepresentation
             ? rtpp_bytes(data: text.utf8Start, length: text.utf8CodeUnitCount) : rtpp_bytes(data: nil, length: 0)
@@ -35,6 +39,7 @@ public func rtpp_node_statistics(
 extension rtpp_node_figures {
     /// What has been counted of one RTPProxy; `url`: memory that stays.
     fileprivate init(_ found: NodeStatistics, url: UnsafeBufferPointer<UInt8>) {
+        // SAFETY: the structure is being made, and is nobody else's; sums and texts are copied as they are.
         unsafe self.init()
         unsafe self.url = rtpp_bytes(data: url.baseAddress, length: url.count)
         unsafe set_id = found.setID
@@ -46,6 +51,7 @@ extension rtpp_node_figures {
         unsafe restarts = found.figures.restarts
         unsafe commands = found.figures.commands
         unsafe answered = found.figures.answered
+        // SAFETY: the structure is being made, and is nobody else's; sums and texts are copied as they are.
         unsafe errors = found.figures.errors
         unsafe timeouts = found.figures.timeouts
         unsafe retransmissions = found.figures.retransmissions
@@ -54,7 +60,9 @@ extension rtpp_node_figures {
         unsafe round_trip_p90_us = found.figures.roundTrips.p90Microseconds
         unsafe round_trip_p99_us = found.figures.roundTrips.p99Microseconds
         unsafe withUnsafeMutableBytes(of: &round_trips) { output in
+            // NO TRAP (2): the header's array has as many counts as there are parts, RTPP_SPREAD.
             for part in 0..<RoundTripSpread.parts {
+                // SAFETY: the header's array has as many counts as there are parts, RTPP_SPREAD.
                 unsafe output.storeBytes(
                     of: found.spread.counts[part], toByteOffset: part &* MemoryLayout<UInt64>.stride, as: UInt64.self)
             }
@@ -62,9 +70,11 @@ extension rtpp_node_figures {
         guard let (fault, _) = found.figures.lastFault else { return }
         var text: [UInt8] = []
         fault.describe(into: &text)
+        // SAFETY: the structure is being made, and is nobody else's; sums and texts are copied as they are.
         unsafe last_error_seconds = found.lastFaultSeconds ?? 0
         unsafe last_error_length = unsafe withUnsafeMutableBytes(of: &last_error) { output in
             let length = min(text.count, output.count)
+            // SAFETY (1): length is the least of both.
             for index in 0..<length { unsafe output[index] = text[index] }
             return length
         }
@@ -91,7 +101,7 @@ public func rtpp_metrics(
     unsafe length.pointee = text.count
     unsafe pages.pointee = found
     guard found > 0, text.count <= capacity else { return .RTPP_TOO_SMALL }
-    // SAFETY: `output` has room for `capacity` bytes, and that is enough.
+    // SAFETY (1): `output` has room for `capacity` bytes, and that is enough.
     for index in text.indices { unsafe output[index] = text[index] }
     return text.isEmpty ? .RTPP_NOT_FOUND : .RTPP_OK
 }
@@ -103,11 +113,13 @@ public func rtpp_reset_statistics(_ handle: OpaquePointer?) {
 
 @c @implementation
 public func rtpp_counter_at(_ position: Int, _ output: UnsafeMutablePointer<rtpp_counter_row>?) -> Bool {
+    // SAFETY: checked for NULL, and the glue lends it for the call.
     guard let output = unsafe output else { return false }
     guard let (row, gauge) = CounterRow.at(position), row.name.hasPointerRepresentation,
         row.help.hasPointerRepresentation
     else { return false }
     // SAFETY: a static text ends in a NUL byte, and stays where it is while the library is loaded.
+    // NO TRAP (2): a static text has a pointer, checked by the guard above, and a NUL byte at its end.
     unsafe output.pointee = rtpp_counter_row(
         name: UnsafeRawPointer(row.name.utf8Start).assumingMemoryBound(to: CChar.self),
         help: UnsafeRawPointer(row.help.utf8Start).assumingMemoryBound(to: CChar.self), is_gauge: gauge != nil)

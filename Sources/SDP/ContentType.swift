@@ -30,6 +30,7 @@ struct ContentType {
         guard bytes.equalsIgnoringCase(type, "application"), bytes.hasPrefixIgnoringCase(subtype, "sdp") else {
             return false
         }
+        // NO TRAP: subtype comes from stripped(), which clamps it, and has more than the three bytes of its prefix.
         return subtype.count == 3 || !ContentType.isToken(bytes[subtype.start &+ 3])
     }
 
@@ -65,6 +66,7 @@ struct ContentType {
     /// range begins with something else.
     private static func reads(_ bytes: Span<UInt8>, _ range: ByteRange, _ text: StaticString) -> Int? {
         var index = range.start
+        // NO TRAP (2): a literal has a pointer representation, and the place is below its count.
         for place in 0..<text.utf8CodeUnitCount {
             while index < range.end, let byte = bytes.byte(at: index), byte <= 0x20 { index &+= 1 }
             // SAFETY: a literal has a pointer representation, and the place is below its count.
@@ -105,6 +107,7 @@ struct ContentType {
     /// Whether all readers read `boundary` as it is.
     private static func isClear(_ bytes: Span<UInt8>, _ boundary: ByteRange, isQuoted: Bool) -> Bool {
         guard !boundary.isEmpty, stripped(bytes, boundary) == boundary else { return false }
+        // NO TRAP (2): boundary is what stripped() makes of it, which is clamped.
         for index in boundary.start..<boundary.end {
             let byte = bytes[index]
             let isBlankInside = byte == 0x20 && isQuoted
@@ -141,6 +144,7 @@ struct ContentType {
         let inside = bytes.clamped(range)
         var start = inside.start
         var end = inside.end
+        // NO TRAP (2): inside is clamped, and start < end holds before each look.
         while start < end, isBlankOrLineEnd(bytes[start]) { start &+= 1 }
         while end > start, isBlankOrLineEnd(bytes[end &- 1]) { end &-= 1 }
         return ByteRange(from: start, to: end)

@@ -39,8 +39,10 @@ package struct EditList: ~Copyable {
         write(&text)
         let added = ByteRange(from: start, to: text.count)
         if body.equals(range, text.span, added) {
+            // NO TRAP: write only adds, so the text is at least as long as what it added.
             text.removeLast(added.count)
         } else if let last = edits.last, last.offset &+ last.removed == range.start {
+            // NO TRAP: edits.last is there.
             edits[edits.count &- 1] = Edit(
                 offset: last.offset, removed: last.removed &+ range.count,
                 text: ByteRange(from: last.text.start, to: added.end))

@@ -83,7 +83,7 @@ struct LineStart {
         var mask: UInt64 = 0
         for place in 0..<8 {
             guard let byte = marker.byte(at: place) else { break }
-            word |= UInt64(byte) &<< UInt64(truncatingIfNeeded: 8 &* place)
+            word |= UInt64(widening: byte) &<< UInt64(truncatingIfNeeded: 8 &* place)
             mask |= 0xFF &<< UInt64(truncatingIfNeeded: 8 &* place)
         }
         // For an empty one no line is worth a closer look, unless it is eight such bytes.

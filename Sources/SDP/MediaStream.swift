@@ -124,14 +124,14 @@ package struct MediaStream: Sendable {
             var index = inside.start
             let end = inside.end
             while index <= end {
-                // SAFETY: below the end the index is within `inside`, which clamped(_:) keeps within the span.
+                // SAFETY (1): below the end the index is within `inside`, which clamped(_:) keeps within the span.
                 let byte = index < end ? unsafe body[unchecked: index] : 0x20
                 index &+= 1
                 let digit = byte &- 0x30
                 if digit <= 9 {
                     hasDigits = true
                     // Once above it stays there: at most 1289 becomes of it.
-                    number = min(number &* 10 &+ UInt64(digit), 128)
+                    number = min(number &* 10 &+ UInt64(widening: digit), 128)
                 } else if !isBlank(byte) {
                     hasDigits = true
                     number = 128

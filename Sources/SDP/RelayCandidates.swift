@@ -54,7 +54,7 @@ extension EditList {
         text.append(" ")
         text.append(addresses, address)
         text.append(" ")
-        text.append(decimal: UInt64(port))
+        text.append(decimal: UInt64(widening: port))
         text.append(" typ relay")
     }
 
@@ -62,6 +62,7 @@ extension EditList {
     private static func appendFoundation(_ addresses: Span<UInt8>, _ address: ByteRange, to text: inout [UInt8]) {
         let inside = addresses.clamped(address)
         var digits = 0
+        // NO TRAP (2): inside comes from clamped(): start <= end, both within the addresses.
         for index in inside.start..<inside.end where isDigit(addresses[index]) && digits < 32 {
             text.append(addresses[index])
             digits &+= 1

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // From a parsed session description and the new addresses of its media streams to edits.
+//
+// NO TRAP (12 in this file): each is the index of a stream or of its session, and there are as many verdicts as
+// streams, compared at the beginning.
+//
+// NO TRAP (10 in this file): firstStream is the index of a stream, and the loop stops at their count, which is that of
+// the verdicts.
 
 internal import Bytes
 
@@ -39,6 +45,7 @@ extension EditList {
         removeAll()
         guard verdicts.count == description.streams.count else { throw SDPFault(.verdictsDoNotMatch) }
         for index in description.places.indices {
+            // NO TRAP: index is one of places.indices.
             switch description.places[index] {
             case .origin(let session, let field):
                 guard options.changesOrigin, let first = description.firstRelayed(session, verdicts, addresses),
@@ -79,14 +86,15 @@ extension EditList {
             case .port(let stream, let field):
                 guard !description.streams[stream].isOff else { continue }
                 switch verdicts[stream] {
-                case .relayed(let destination): replace(body, field) { $0.append(decimal: UInt64(destination.port)) }
+                case .relayed(let destination):
+                    replace(body, field) { $0.append(decimal: UInt64(widening: destination.port)) }
                 case .refused: replace(body, field) { $0.append("0") }
                 case .left: continue
                 }
 
             case .rtcp(let stream, let value):
                 guard let port = verdicts[stream].destination?.rtcpPort else { continue }
-                replace(body, value) { $0.append(decimal: UInt64(port)) }
+                replace(body, value) { $0.append(decimal: UInt64(widening: port)) }
 
             case .candidates(let stream, let offset):
                 guard description.streams[stream].candidatesPlace == index,

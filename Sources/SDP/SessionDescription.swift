@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One pass over an SDP: its media streams, and the places that a rewrite may change.
+//
+// NO TRAP (14 in this file): currentStream is the last one's index, nil where there is none.
 
 package import Bytes
 
@@ -200,6 +202,7 @@ package struct SessionDescription: ~Copyable {
     /// The index of the media stream that is being read, or nil before a session's first.
     private var currentStream: Int? {
         let last = streams.count &- 1
+        // NO TRAP: the last index of an array that is not empty, compared first.
         guard last >= 0, streams[last].session == sessions.count &- 1 else { return nil }
         return last
     }
@@ -257,6 +260,7 @@ package struct SessionDescription: ~Copyable {
             }
             try note(.streamConnection(stream: stream, field), line)
         } else {
+            // NO TRAP: currentSession() gives the last one's index and throws where there is none.
             if sessions[session].connection == nil { sessions[session].connection = field }
             try note(.sessionConnection(session: session, field), line)
         }
@@ -273,10 +277,12 @@ package struct SessionDescription: ~Copyable {
         }
         streams.append(stream)
         readsAttributes = stream.wantsRelay
+        // NO TRAP: currentSession() gives the last one's index and throws where there is none.
         if sessions[session].firstStream == nil { sessions[session].firstStream = index }
         if stream.wantsRelay {
             try note(.port(stream: index, stream.portField), line)
         } else if !stream.isOff {
+            // NO TRAP: the stream has just been added at this index.
             streams[index].connectionPlace = places.count
             try note(.newConnection(stream: index, at: line.next), line)
         }
@@ -284,6 +290,8 @@ package struct SessionDescription: ~Copyable {
 
     /// The title of a media stream stands before its `c=`.
     private mutating func readTitle(_ line: Line) {
+        // NO TRAP (2): connectionPlace is never negative and compared with the last place's index, so that there is
+        // one.
         guard let stream = currentStream, streams[stream].connectionPlace == places.count &- 1,
             case .newConnection(let index, let offset) = places[places.count &- 1], index == stream,
             offset == line.content.start
@@ -309,6 +317,7 @@ package struct SessionDescription: ~Copyable {
         if currentStream != nil, body.hasPrefix(value, "candidate:") {
             let place = Place.candidates(stream: stream, behind: line.next)
             if streams[stream].hasCandidates, streams[stream].candidatesPlace == places.count &- 1 {
+                // NO TRAP (2): the m= line of this stream has been noted, so there is a place.
                 places[places.count &- 1] = place
             } else {
                 try note(place, line)
@@ -326,6 +335,7 @@ extension Span where Element == UInt8 {
     fileprivate func firstVisible(in range: ByteRange) -> Int {
         let inside = clamped(range)
         var index = inside.start
+        // NO TRAP: inside comes from clamped(): start <= end, both within the bytes.
         while index < inside.end, self[index] <= 0x20 { index &+= 1 }
         return index
     }

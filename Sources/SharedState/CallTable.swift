@@ -6,7 +6,10 @@
 // reads takes an entry only where the key is the call's and the bits in the value are, too. So two processes that
 // write one entry at once, or one that dies between its two stores, leave an entry that belongs to nobody, and the
 // worst that a lost entry costs is that the balancing rule decides.
+//
+// SAFETY (18 in this file): entry() stays within the block, which is mapped as long as the table lives.
 
+import Bytes
 import Synchronization
 
 private struct CallEntry: ~Copyable {
@@ -49,6 +52,7 @@ package struct CallTable: ~Copyable {
         entries > 0 ? headerSize &+ buckets(entries) &* bucketSize &* MemoryLayout<CallEntry>.stride : 0
     }
 
+    // NO TRAP: constants: bucketSize is 16, tickUnit 4.
     private static func buckets(_ entries: Int) -> Int { (min(entries, 1 << 28) &+ bucketSize &- 1) / bucketSize }
 
     /// Lays a table out in `block`, which is zeroed and shared. Once, before the fork.
@@ -59,6 +63,7 @@ package struct CallTable: ~Copyable {
         guard UInt(bitPattern: block) & 63 == 0 else { throw .misaligned }
         // SAFETY: the block has room for header and entries, checked above, and nobody else sees it yet. Zero is an
         // empty entry, and the block is zeroed.
+        // NO TRAP: create() has checked that the block is large enough, and that it is aligned.
         unsafe block.bindMemory(to: CallTableHeader.self, capacity: 1).initialize(
             to: CallTableHeader(
                 magic: magic, version: version, bucketCount: UInt32(truncatingIfNeeded: buckets(entries))))
@@ -71,13 +76,15 @@ package struct CallTable: ~Copyable {
     ) throws(SharedStateError) {
         guard size >= Self.headerSize else { throw .tooSmall }
         guard UInt(bitPattern: block) & 63 == 0 else { throw .misaligned }
+        // SAFETY: the header fits the block, and its first words are those of create().
         let header = unsafe block.assumingMemoryBound(to: CallTableHeader.self)
         guard unsafe header.pointee.magic == Self.magic, unsafe header.pointee.version == Self.version,
             unsafe header.pointee.bucketCount > 0
         else { throw .foreign }
-        let buckets = unsafe Int(header.pointee.bucketCount)
+        let buckets = unsafe Int(widening: header.pointee.bucketCount)
         guard size >= Self.size(entries: buckets &* Self.bucketSize) else { throw .tooSmall }
         bucketCount = buckets
+        // NO TRAP: clamped to a range of positive numbers.
         self.lifetime = UInt32(min(max(lifetime, Self.lifetimes.lowerBound), Self.lifetimes.upperBound))
         unsafe base = block
     }
@@ -89,15 +96,18 @@ package struct CallTable: ~Copyable {
 
     // SAFETY: the bucket is taken modulo their number, and `way` is below the size of one.
     private func entry(_ key: UInt64, _ way: Int) -> UnsafeMutablePointer<CallEntry> {
+        // NO TRAP: bucketCount is above 0, checked when attaching.
         let bucket = Int(truncatingIfNeeded: key % UInt64(bucketCount))
         let index = bucket &* Self.bucketSize &+ way
+        // NO TRAP: the bucket is below their number, way below 16, and attaching has checked that all of them fit.
         return unsafe (base + Self.headerSize + index &* MemoryLayout<CallEntry>.stride)
             .assumingMemoryBound(to: CallEntry.self)
     }
 
     // MARK: Words: bits 0..15 the node, 16..39 when it expires, 40..63 the high bits of the hash.
 
-    private static func stamp(_ tick: UInt32) -> UInt64 { UInt64(tick / tickUnit) & 0xFF_FFFF }
+    // NO TRAP: constants: bucketSize is 16, tickUnit 4.
+    private static func stamp(_ tick: UInt32) -> UInt64 { UInt64(widening: tick / tickUnit) & 0xFF_FFFF }
 
     private static func word(_ key: UInt64, node: Int, expires tick: UInt32) -> UInt64 {
         UInt64(truncatingIfNeeded: node) & 0xFFFF | stamp(tick) << 16 | (key & ~0xFF_FFFF_FFFF)
@@ -117,6 +127,7 @@ package struct CallTable: ~Copyable {
     /// The node that holds the call with this hash; nil where the table knows nothing.
     package func node(for hash: UInt64, now: UInt32) -> Int? {
         let key = Self.key(hash)
+        // NO TRAP: 0 to a constant that is above it.
         for way in 0..<Self.bucketSize {
             let entry = unsafe entry(key, way)
             guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
@@ -135,6 +146,7 @@ package struct CallTable: ~Copyable {
         var victim = 0
         var victimRest = UInt64.max
         var victimKey: UInt64 = 0
+        // NO TRAP: 0 to a constant that is above it.
         for way in 0..<Self.bucketSize {
             let entry = unsafe entry(key, way)
             let present = unsafe entry.pointee.key.load(ordering: .acquiring)
@@ -164,6 +176,7 @@ package struct CallTable: ~Copyable {
         guard node >= 0, node < Self.maximumNodes else { return }
         let key = Self.key(hash)
         let value = Self.word(key, node: node, expires: now &+ lifetime)
+        // NO TRAP: 0 to a constant that is above it.
         for way in 0..<Self.bucketSize {
             let entry = unsafe entry(key, way)
             guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
@@ -175,6 +188,7 @@ package struct CallTable: ~Copyable {
     /// Forgets the call with this hash.
     package func forget(_ hash: UInt64) {
         let key = Self.key(hash)
+        // NO TRAP: 0 to a constant that is above it.
         for way in 0..<Self.bucketSize {
             unsafe remove(entry(key, way), key)
         }
@@ -184,7 +198,9 @@ package struct CallTable: ~Copyable {
     /// hands the node of each other one to `body`, which says whether the entry may stay.
     package func sweep(from start: Int, count: Int, now: UInt32, _ body: (Int) -> Bool) {
         let first = min(max(start, 0), capacity)
+        // NO TRAP: first is 0 or more and at most the capacity, the length at most what is left.
         for index in first..<(first &+ min(max(count, 0), capacity &- first)) {
+            // SAFETY (1): capacity is 16 times a number of 32 bits; index is not negative, and 16 is not 0.
             let entry = unsafe entry(UInt64(index / Self.bucketSize), index % Self.bucketSize)
             let key = unsafe entry.pointee.key.load(ordering: .acquiring)
             guard key != 0 else { continue }
@@ -203,6 +219,7 @@ package struct CallTable: ~Copyable {
     }
 
     /// Entries in use; expired ones among them until they are swept.
+    // SAFETY (1): the block is mapped as long as the table lives, and a count of 64 bits is one of an Int.
     package var count: Int { unsafe max(0, Int(header.pointee.used.load(ordering: .relaxed))) }
     /// Entries that gave way before they expired.
     package var evictions: UInt64 { unsafe header.pointee.evicted.load(ordering: .relaxed) }

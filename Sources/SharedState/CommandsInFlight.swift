@@ -9,6 +9,7 @@
 // second each: what was taken more than two slots ago is not counted any more. That is also why room for commands
 // that are never answered need not be given back: after so long no buffer holds them.
 
+import Bytes
 import Synchronization
 
 /// Room for commands to a node: to be given back when they are answered or, where it is connections, closed.
@@ -26,7 +27,7 @@ package struct CommandRoom: Sendable {
     }
 
     /// How many commands may be under way at once in it.
-    package var count: Int { Int(commands) }
+    package var count: Int { Int(widening: commands) }
     /// Whether it is room for connections, of which each has a command.
     package var isConnections: Bool { seatsUntil != 0 }
 }
@@ -59,14 +60,15 @@ struct CommandsInFlight: ~Copyable {
         change(room.slot) { word in
             guard UInt32(truncatingIfNeeded: word >> 32) == room.slot else { return nil }
             let commands = UInt32(truncatingIfNeeded: word)
-            return UInt64(room.slot) << 32 | UInt64(commands > room.commands ? commands &- room.commands : 0)
+            return UInt64(widening: room.slot) << 32
+                | UInt64(widening: commands > room.commands ? commands &- room.commands : 0)
         }
     }
 
     private func add(_ commands: UInt32, to slot: UInt32) {
         change(slot) { word in
             let present = UInt32(truncatingIfNeeded: word >> 32) == slot ? UInt32(truncatingIfNeeded: word) : 0
-            return UInt64(slot) << 32 | UInt64(present &+ commands)
+            return UInt64(widening: slot) << 32 | UInt64(widening: present &+ commands)
         }
     }
 
@@ -121,7 +123,8 @@ extension CommandsInFlight {
     /// How many may be under way to a node whose shortest round trip was `microseconds`, nil not known. What is on the
     /// way is not in the buffer.
     static func limit(shortestRoundTrip microseconds: UInt32?) -> UInt32 {
-        let way = UInt64(microseconds ?? 0) / microsecondsOfWay
+        // NO TRAP: the constant is 50.
+        let way = UInt64(widening: microseconds ?? 0) / microsecondsOfWay
         return UInt32(truncatingIfNeeded: min(commandsInBuffer &+ way, mostCommands))
     }
 }

@@ -8,6 +8,8 @@
 // connection for certain, 0 where the seat is free. A process that dies gives nothing back, and the system closes its
 // connections: its seats are free once their time is over. A time that is over is less than any that is taken later, so
 // that the holder before cannot give back a seat which another process has taken meanwhile.
+//
+// NO TRAP (4 in this file): index runs over the seats' own indices.
 
 import Synchronization
 

@@ -6,7 +6,10 @@
 // could hold: a worker that is killed has either handed its record over or not. The word on top holds the address (48
 // bits) and how many records there are (16 bits), so that the bound is exact. A process that pushes never reads a
 // record that was taken off, so that it does no harm when memory is used again at the same address.
+//
+// SAFETY (6 in this file): queue() gives nil outside.
 
+import Bytes
 import Synchronization
 
 /// What became of a job.
@@ -23,6 +26,7 @@ struct JobQueue: ~Copyable {
     let underWay = Atomic<UInt32>(0)
     let refusals = Atomic<UInt32>(0)
 
+    // NO TRAP: a constant.
     private static let addressMask: UInt64 = (1 << 48) - 1
     private static let mostQueued: UInt64 = 0xFFFF
 
@@ -30,7 +34,7 @@ struct JobQueue: ~Copyable {
 
     /// Puts a record on top.
     func push(_ record: UnsafeMutableRawPointer) -> JobPush {
-        let address = UInt64(UInt(bitPattern: record))
+        let address = UInt64(widening: UInt(bitPattern: record))
         var present = top.load(ordering: .relaxed)
         while true {
             let queued = present >> 48
@@ -46,8 +50,9 @@ struct JobQueue: ~Copyable {
 
     /// Whether fewer than `limit` are queued and under way. Where not, that counts as a refusal.
     func hasRoom(_ limit: Int) -> Bool {
+        // NO TRAP: what is shifted by 48 has 16 bits.
         let queued = Int(top.load(ordering: .relaxed) >> 48)
-        if queued &+ Int(underWay.load(ordering: .relaxed)) < limit { return true }
+        if queued &+ Int(widening: underWay.load(ordering: .relaxed)) < limit { return true }
         refusals.wrappingAdd(1, ordering: .relaxed)
         return false
     }
@@ -56,7 +61,8 @@ struct JobQueue: ~Copyable {
     func takeAll() -> UnsafeMutableRawPointer? {
         guard top.load(ordering: .relaxed) != 0 else { return nil }
         let word = top.exchange(0, ordering: .acquiringAndReleasing)
-        return unsafe UnsafeMutableRawPointer(bitPattern: UInt(word & Self.addressMask))
+        // SAFETY: push() has put the address of a record there.
+        return unsafe UnsafeMutableRawPointer(bitPattern: UInt(widening: word & Self.addressMask))
     }
 }
 
@@ -75,12 +81,15 @@ struct JobQueue: ~Copyable {
     package static func create(in block: UnsafeMutableRawPointer, count: Int) {
         for index in 0..<max(count, 0) {
             // SAFETY: the caller's block has size(count:) bytes.
+            // NO TRAP: max() keeps it from being negative; the block has room for `count` of them, of which there are
+            // at most 16.
             unsafe (block + index * stride).bindMemory(to: JobQueue.self, capacity: 1).initialize(to: JobQueue())
         }
     }
 
     /// Attaches to a block that `create` has laid out.
     package init(attaching block: UnsafeMutableRawPointer, count: Int) {
+        // SAFETY: create() has laid the block out, and it stays mapped.
         unsafe base = block
         self.count = max(count, 0)
     }
@@ -88,6 +97,7 @@ struct JobQueue: ~Copyable {
     // SAFETY: create() has initialised `count` queues; an index outside gives nil.
     private func queue(_ index: Int) -> UnsafeMutablePointer<JobQueue>? {
         guard index >= 0, index < count else { return nil }
+        // NO TRAP: 0 <= index < count, checked by the guard above.
         return unsafe (base + index * Self.stride).assumingMemoryBound(to: JobQueue.self)
     }
 
@@ -105,7 +115,7 @@ struct JobQueue: ~Copyable {
     /// The record that was queued before this one.
     package static func next(after record: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
         // SAFETY: push() has written the word.
-        unsafe UnsafeMutableRawPointer(bitPattern: UInt(record.load(as: UInt64.self)))
+        unsafe UnsafeMutableRawPointer(bitPattern: UInt(widening: record.load(as: UInt64.self)))
     }
 
     /// Process `index` says how many it has under way.
@@ -115,14 +125,14 @@ struct JobQueue: ~Copyable {
 
     /// How many process `index` has under way.
     package func underWay(_ index: Int) -> Int {
-        Int(unsafe queue(index)?.pointee.underWay.load(ordering: .relaxed) ?? 0)
+        Int(widening: unsafe queue(index)?.pointee.underWay.load(ordering: .relaxed) ?? 0)
     }
 
     /// How many were refused since start, over all processes.
     package var refusals: UInt64 {
         var sum: UInt64 = 0
         for index in 0..<count {
-            sum &+= UInt64(unsafe queue(index)?.pointee.refusals.load(ordering: .relaxed) ?? 0)
+            sum &+= UInt64(widening: unsafe queue(index)?.pointee.refusals.load(ordering: .relaxed) ?? 0)
         }
         return sum
     }

@@ -6,7 +6,10 @@
 // does no harm that a reader sees one of them a moment before another. The last error and its time, which belong
 // together, are one word. `since` is written after the change of the condition: a process that dies in between leaves
 // the time of the change before, until the next change corrects it.
+//
+// SAFETY (8 in this file): figuresMemory() gives nil outside.
 
+import Bytes
 import Synchronization
 
 /// What went wrong with a node.
@@ -29,11 +32,11 @@ package enum NodeFault: Equatable, Sendable {
     /// Bits 0..7 which, bits 8..31 the number.
     var word: UInt64 {
         switch self {
-        case .errorReply(let code): 1 | UInt64(code & 0xFF_FFFF) << 8
+        case .errorReply(let code): 1 | UInt64(widening: code & 0xFF_FFFF) << 8
         case .timeout: 2
         case .refused: 3
         case .malformed: 4
-        case .system(let code): 5 | UInt64(code & 0xFF_FFFF) << 8
+        case .system(let code): 5 | UInt64(widening: code & 0xFF_FFFF) << 8
         case .tooOld: 6
         case .unresolved: 7
         }
@@ -112,18 +115,18 @@ struct NodeFigures: ~Copyable {
     /// Counts what came of an exchange.
     func count(_ counts: ExchangeCounts) {
         // Most often two of them are 0, and adding that costs as much.
-        if counts.commands > 0 { commands.wrappingAdd(UInt64(counts.commands), ordering: .relaxed) }
-        if counts.answered > 0 { answered.wrappingAdd(UInt64(counts.answered), ordering: .relaxed) }
-        if counts.timeouts > 0 { timeouts.wrappingAdd(UInt64(counts.timeouts), ordering: .relaxed) }
+        if counts.commands > 0 { commands.wrappingAdd(UInt64(widening: counts.commands), ordering: .relaxed) }
+        if counts.answered > 0 { answered.wrappingAdd(UInt64(widening: counts.answered), ordering: .relaxed) }
+        if counts.timeouts > 0 { timeouts.wrappingAdd(UInt64(widening: counts.timeouts), ordering: .relaxed) }
         if counts.retransmissions > 0 {
-            retransmissions.wrappingAdd(UInt64(counts.retransmissions), ordering: .relaxed)
+            retransmissions.wrappingAdd(UInt64(widening: counts.retransmissions), ordering: .relaxed)
         }
     }
 
     /// Notes what went wrong; an `E` code is counted as well.
     func note(_ fault: NodeFault, tick: UInt32) {
         if case .errorReply = fault { errors.wrappingAdd(1, ordering: .relaxed) }
-        lastFault.store(fault.word | UInt64(tick) << 32, ordering: .relaxed)
+        lastFault.store(fault.word | UInt64(widening: tick) << 32, ordering: .relaxed)
     }
 
     /// Notes that it was restarted.

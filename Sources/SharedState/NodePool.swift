@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Changes of the pool, the RTPProxies that the table holds: before the fork, and later under the pool's lock.
+//
+// SAFETY (4 in this file): the header is there as long as the table lives.
+//
+// SAFETY (11 in this file): slot() gives nil outside, and the block stays mapped as long as the table lives.
 
+import Bytes
 import Synchronization
 
 extension NodeTable {
@@ -12,10 +17,10 @@ extension NodeTable {
     /// work without any I/O, and nobody waits for it.
     package func lockPool(now: UInt32, patience: UInt32) -> Bool {
         let present = unsafe header.pointee.lock.load(ordering: .acquiring)
-        let isFree = present == 0 || UInt64(now) &+ 1 > present &+ UInt64(patience)
+        let isFree = present == 0 || UInt64(widening: now) &+ 1 > present &+ UInt64(widening: patience)
         guard isFree else { return false }
         let isMine = unsafe header.pointee.lock.compareExchange(
-            expected: present, desired: UInt64(now) &+ 1, ordering: .acquiringAndReleasing
+            expected: present, desired: UInt64(widening: now) &+ 1, ordering: .acquiringAndReleasing
         ).exchanged
         // A holder that died has told nobody what it had changed by then.
         if isMine, present != 0 { notePool() }
@@ -37,9 +42,11 @@ extension NodeTable {
     /// over what is known.
     package func add(_ definition: NodeDefinition, like other: Int? = nil) -> Int? {
         for index in 0..<capacity {
+            // SAFETY: capacity is at least 0; slot() gives nil outside.
             guard life(index) == .free, let slot = unsafe slot(index) else { continue }
             let length = min(definition.url.count, NodeTableLayout.maximumURLLength)
             let start = layout.textStart &+ index &* NodeTableLayout.textStride
+            // NO TRAP (2): length is the least of url.count and 255, and each text has 256 bytes.
             for position in 0..<length {
                 // SAFETY: position < maximumURLLength <= textStride, inside the place of this slot.
                 unsafe base.storeBytes(of: definition.url[position], toByteOffset: start &+ position, as: UInt8.self)

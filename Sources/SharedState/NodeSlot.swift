@@ -16,6 +16,7 @@
 // publishes an address leaves an odd version; readers then keep the address they have, and the next publication
 // (`publish` makes the version odd whatever it was) mends it.
 
+import Bytes
 import Synchronization
 
 /// Whether a node takes commands.
@@ -94,8 +95,8 @@ struct NodeSlot: ~Copyable {
     private static func word(_ condition: NodeCondition) -> UInt64 {
         switch condition {
         case .unproven: 0
-        case .up(let recheck): 1 | UInt64(recheck) << 32
-        case .down(let recheck): 2 | UInt64(recheck) << 32
+        case .up(let recheck): 1 | UInt64(widening: recheck) << 32
+        case .down(let recheck): 2 | UInt64(widening: recheck) << 32
         case .disabled: 3
         }
     }

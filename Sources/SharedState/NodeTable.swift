@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The table of all RTPProxies in shared memory: laid out once before the fork, attached by each process.
+//
+// SAFETY (37 in this file): slot() gives nil outside, and the block stays mapped as long as the table lives.
 
+import Bytes
 import Synchronization
 
 /// Why a block of memory is not taken.
@@ -91,6 +94,8 @@ struct NodeTableHeader: ~Copyable {
         guard size >= layout.size else { throw .tooSmall }
         guard UInt(bitPattern: block) & 63 == 0 else { throw .misaligned }
         // SAFETY: the block has layout.size bytes, checked above, and nobody else sees it yet.
+        // NO TRAP (5): the block has layout.size bytes, checked above, which holds `capacity` of each; capacity is at
+        // least 0.
         unsafe block.bindMemory(to: NodeTableHeader.self, capacity: 1).initialize(
             to: NodeTableHeader(
                 magic: NodeTableLayout.magic, version: NodeTableLayout.version,
@@ -114,8 +119,9 @@ struct NodeTableHeader: ~Copyable {
     package init(attaching block: UnsafeMutableRawPointer, size: Int) throws(SharedStateError) {
         guard size >= NodeTableLayout.headerSize else { throw .tooSmall }
         guard UInt(bitPattern: block) & 63 == 0 else { throw .misaligned }
+        // SAFETY: the block holds a header, compared first.
         let header = unsafe block.assumingMemoryBound(to: NodeTableHeader.self)
-        let layout = unsafe NodeTableLayout(capacity: Int(header.pointee.capacity))
+        let layout = unsafe NodeTableLayout(capacity: Int(widening: header.pointee.capacity))
         guard unsafe header.pointee.magic == NodeTableLayout.magic,
             unsafe header.pointee.version == NodeTableLayout.version,
             unsafe header.pointee.slotStride == UInt32(truncatingIfNeeded: NodeTableLayout.slotStride),
@@ -131,7 +137,8 @@ struct NodeTableHeader: ~Copyable {
     package var capacity: Int { layout.capacity }
 
     /// Slots to look at: the nodes are among the first `count`.
-    package var count: Int { unsafe min(Int(header.pointee.used.load(ordering: .acquiring)), capacity) }
+    // SAFETY: it is there as long as the table lives.
+    package var count: Int { unsafe min(Int(widening: header.pointee.used.load(ordering: .acquiring)), capacity) }
 
     // SAFETY: create() has initialised the header, and attaching has checked it.
     var header: UnsafeMutablePointer<NodeTableHeader> {
@@ -141,6 +148,7 @@ struct NodeTableHeader: ~Copyable {
     // SAFETY: create() has initialised `capacity` slots; an index outside gives nil.
     func slot(_ index: Int) -> UnsafeMutablePointer<NodeSlot>? {
         guard index >= 0, index < capacity else { return nil }
+        // NO TRAP: 0 <= index < capacity, checked by the guard above, and attaching has checked that all of them fit.
         return unsafe (base + NodeTableLayout.headerSize + index * NodeTableLayout.slotStride)
             .assumingMemoryBound(to: NodeSlot.self)
     }
@@ -148,6 +156,7 @@ struct NodeTableHeader: ~Copyable {
     // SAFETY: as for the slots.
     func figuresMemory(_ index: Int) -> UnsafeMutablePointer<NodeFigures>? {
         guard index >= 0, index < capacity else { return nil }
+        // NO TRAP: 0 <= index < capacity, checked by the guard above, and attaching has checked that all of them fit.
         return unsafe (base + layout.figuresStart + index * NodeTableLayout.figuresStride)
             .assumingMemoryBound(to: NodeFigures.self)
     }
@@ -173,6 +182,7 @@ struct NodeTableHeader: ~Copyable {
 
     /// Lends the URL of node `index` as configured; empty where there is no such node.
     package func withURL<Result>(_ index: Int, _ body: (Span<UInt8>) -> Result) -> Result {
+        // SAFETY: urlMemory() never reaches beyond the place of the slot's text.
         let memory = unsafe urlMemory(index)
         return unsafe body(Span(_unsafeElements: memory))
     }
@@ -180,8 +190,11 @@ struct NodeTableHeader: ~Copyable {
     /// Where the URL of node `index` stands: for lending it beyond a call, it never moves while the node is one.
     package func urlMemory(_ index: Int) -> UnsafeBufferPointer<UInt8> {
         guard let slot = unsafe slot(index) else { return unsafe UnsafeBufferPointer(start: nil, count: 0) }
-        let length = unsafe min(Int(slot.pointee.urlLength.load(ordering: .relaxed)), NodeTableLayout.maximumURLLength)
+        // SAFETY: it is there as long as the table lives.
+        let length = unsafe min(
+            Int(widening: slot.pointee.urlLength.load(ordering: .relaxed)), NodeTableLayout.maximumURLLength)
         // SAFETY: the text of each slot has its place of textStride bytes in the block.
+        // NO TRAP: slot() was not nil: index < capacity.
         let start = unsafe base + layout.textStart + index * NodeTableLayout.textStride
         return unsafe UnsafeBufferPointer(start: start.assumingMemoryBound(to: UInt8.self), count: length)
     }
@@ -228,8 +241,10 @@ struct NodeTableHeader: ~Copyable {
     }
 
     /// Grows with each change of a condition.
+    // SAFETY: the header is there as long as the table lives.
     package var changes: UInt64 { unsafe header.pointee.changes.load(ordering: .acquiring) }
 
+    // SAFETY: the header is there as long as the table lives.
     func noteChange() { unsafe header.pointee.changes.wrappingAdd(1, ordering: .releasing) }
 
     // MARK: What exchanges tell

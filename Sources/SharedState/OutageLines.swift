@@ -6,6 +6,7 @@
 // since when, and how many were not. It is changed by compare-exchange, so that of all processes one at a time writes a
 // line or is counted. Nothing is decided by it but whether a line is written.
 
+import Bytes
 import Synchronization
 
 /// Why calls of a set fail while its RTPProxies fail.
@@ -52,13 +53,13 @@ struct OutageLines: ~Copyable {
     private static func mayTell(_ word: borrowing Atomic<UInt64>, _ tick: UInt32) -> UInt32? {
         var current = word.load(ordering: .relaxed)
         while true {
-            let passed = UInt64(tick &- UInt32(truncatingIfNeeded: current))
+            let passed = UInt64(widening: tick &- UInt32(truncatingIfNeeded: current))
             // A clock of another process may be ahead by one.
             let isOlder = passed < 0x8000_0000
             let left = current == 0 ? burst : min(burst, (current >> 32 & 0x7F) &+ (isOlder ? passed : 0))
             let silent = current >> 40
             let mayTell = left > 0
-            let tick = isOlder || current == 0 ? UInt64(tick) : current & 0xFFFF_FFFF
+            let tick = isOlder || current == 0 ? UInt64(widening: tick) : current & 0xFFFF_FFFF
             let next =
                 mayTell
                 ? tick | (left &- 1) << 32 | isUsed
@@ -71,11 +72,11 @@ struct OutageLines: ~Copyable {
 
     private static func takeSilent(_ word: borrowing Atomic<UInt64>, _ tick: UInt32) -> UInt32? {
         let current = word.load(ordering: .relaxed)
-        let passed = UInt64(tick &- UInt32(truncatingIfNeeded: current))
+        let passed = UInt64(widening: tick &- UInt32(truncatingIfNeeded: current))
         let silent = current >> 40
         guard silent > 0, (2..<0x8000_0000).contains(passed) else { return nil }
         let (isDone, _) = word.compareExchange(
-            expected: current, desired: UInt64(tick) | 1 << 32 | isUsed, ordering: .relaxed)
+            expected: current, desired: UInt64(widening: tick) | 1 << 32 | isUsed, ordering: .relaxed)
         return isDone ? UInt32(truncatingIfNeeded: silent) : nil
     }
 }
@@ -84,12 +85,14 @@ extension NodeTable {
     /// Whether a line about a call of the set whose first node is `index` may be written at `tick`: how many calls have
     /// had none since the last one; nil: it may not, and the call is counted. Ten at once, then one a second.
     package func mayTell(_ index: Int, _ cause: OutageCause, tick: UInt32) -> UInt32? {
+        // SAFETY: figuresMemory() gives nil outside.
         guard let figures = unsafe figuresMemory(index) else { return 0 }
         return unsafe figures.pointee.lines.mayTell(cause, tick: tick)
     }
 
     /// Calls of the set whose first node is `index` that have had no line, where none has followed for two seconds.
     package func takeSilent(_ index: Int, _ cause: OutageCause, tick: UInt32) -> UInt32? {
+        // SAFETY: figuresMemory() gives nil outside.
         unsafe figuresMemory(index)?.pointee.lines.takeSilent(cause, tick: tick)
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How long a node takes to answer, as all processes have seen it: one word of shared memory.
 
+import Bytes
 import Synchronization
 
 /// The smoothed round trip and its variation (RFC 6298 section 2, with alpha 1/8, beta 1/4 and K 4).
@@ -12,7 +13,7 @@ package struct RoundTrip: Equatable, Sendable {
 
     /// Time until a command may count as lost, in nanoseconds: the smoothed round trip and four variations.
     package var timeoutNanoseconds: UInt64 {
-        (UInt64(smoothedMicroseconds) &+ 4 &* UInt64(variationMicroseconds)) &* 1000
+        (UInt64(widening: smoothedMicroseconds) &+ 4 &* UInt64(widening: variationMicroseconds)) &* 1000
     }
 
     /// From one word: the round trip in the high half, 0 for none.
@@ -27,7 +28,7 @@ package struct RoundTrip: Equatable, Sendable {
         variationMicroseconds = UInt32(clamping: variation)
     }
 
-    var word: UInt64 { UInt64(smoothedMicroseconds) << 32 | UInt64(variationMicroseconds) }
+    var word: UInt64 { UInt64(widening: smoothedMicroseconds) << 32 | UInt64(widening: variationMicroseconds) }
 
     /// The estimate after a first sample, in nanoseconds.
     static func first(_ nanoseconds: UInt64) -> RoundTrip {
@@ -38,8 +39,9 @@ package struct RoundTrip: Equatable, Sendable {
     /// The estimate after another sample, in nanoseconds.
     func after(_ nanoseconds: UInt64) -> RoundTrip {
         let sample = Self.microseconds(nanoseconds)
-        let smoothed = Int64(smoothedMicroseconds)
-        let variation = Int64(variationMicroseconds)
+        let smoothed = Int64(widening: smoothedMicroseconds)
+        let variation = Int64(widening: variationMicroseconds)
+        // NO TRAP (2): all three are within 0...4,294,967,295, so that no sum or difference comes near 2^63.
         return RoundTrip(
             smoothed: smoothed + (sample - smoothed) / 8,
             variation: variation + (abs(smoothed - sample) - variation) / 4)

@@ -9,12 +9,14 @@ struct Allocated<Value: ~Copyable>: ~Copyable {
 
     init(_ value: consuming Value) {
         // SAFETY: initialised here and deinitialised in deinit, in between it is a whole Value.
+        // NO TRAP: one value, made in init and unmade in deinit.
         unsafe place = .allocate(capacity: 1)
         unsafe place.initialize(to: value)
     }
 
     deinit {
         // SAFETY: initialised in init, and nobody holds the pointer but this value.
+        // NO TRAP: one value, made in init and unmade in deinit.
         unsafe place.deinitialize(count: 1)
         unsafe place.deallocate()
     }

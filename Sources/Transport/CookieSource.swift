@@ -12,6 +12,7 @@ struct CookieTag: Equatable {
 
     static let maximumMembers = 1 << 17
     /// Of a command that nobody waits for: no group has so many members.
+    // NO TRAP: constants: 131,071, 21 and 2048.
     static let nobody = CookieTag(member: maximumMembers - 1, command: 0)
 }
 
@@ -23,6 +24,7 @@ struct CookieTag: Equatable {
 /// when its first command is added, so that two processes never draw the same bytes.
 package struct CookieSource: ~Copyable {
     /// Length of a cookie's text, in bytes: five bits each.
+    // NO TRAP (2): constants: 131,071, 21 and 2048.
     package static let length = randomLength + tagLength
 
     private static let randomLength = 16
@@ -53,6 +55,7 @@ package struct CookieSource: ~Copyable {
         used &+= Self.randomLength
         var rest = UInt64(truncatingIfNeeded: tag.member) &<< 8 | UInt64(truncatingIfNeeded: tag.command) & 0xFF
         var values: UInt64 = 0
+        // NO TRAP: 0 to a constant that is above it.
         for place in 0..<Self.tagLength {
             values |= (rest & 0x1F) &<< UInt64(truncatingIfNeeded: 8 &* place)
             rest &>>= 5
@@ -65,13 +68,15 @@ package struct CookieSource: ~Copyable {
     static func tag(_ bytes: Span<UInt8>, _ range: ByteRange) -> CookieTag? {
         guard range.count >= length else { return nil }
         var number: UInt32 = 0
+        // NO TRAP: 0 to a constant that is above it.
         for place in 0..<tagLength {
             guard let byte = bytes.byte(at: range.start &+ randomLength &+ place), let value = value(byte) else {
                 return nil
             }
-            number |= UInt32(value) &<< UInt32(5 &* place)
+            // NO TRAP: place is 0..<5.
+            number |= UInt32(widening: value) &<< UInt32(5 &* place)
         }
-        return CookieTag(member: Int(number >> 8), command: Int(number & 0xFF))
+        return CookieTag(member: Int(widening: number >> 8), command: Int(widening: number & 0xFF))
     }
 
     /// The digits of eight values at once, of each its lowest five bits: `0` to `9`, then `a` to `v`.
@@ -80,7 +85,7 @@ package struct CookieSource: ~Copyable {
         let values = values & (ones &* 0x1F)
         // 1 in each byte whose value is 10 or more: its high bit is set by what is missing to 128.
         let letters = (values &+ ones &* 118) &>> 7 & ones
-        return values &+ ones &* UInt64(UInt8(ascii: "0")) &+ letters &* 39
+        return values &+ ones &* UInt64(widening: UInt8(ascii: "0")) &+ letters &* 39
     }
 
     private static func value(_ digit: UInt8) -> UInt8? {

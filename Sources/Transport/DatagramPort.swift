@@ -77,6 +77,7 @@ struct DatagramPort<Calls: SystemCalls>: ~Copyable {
         var next = 0
         var hasRetried = false
         while next < batch.count {
+            // NO TRAP: next is never negative, and what is beyond the end gives an empty span.
             let attempt = socket?.send(exchange.outgoing.span, batch.ranges.span.extracting(droppingFirst: next))
             switch attempt ?? .later {
             case .done(let count) where count > 0:
@@ -85,6 +86,7 @@ struct DatagramPort<Calls: SystemCalls>: ~Copyable {
                 hasWorked = true
             case .done, .later, .failed(.noBuffers):
                 while next < batch.count {
+                    // NO TRAP: next < batch.count, checked by the loop.
                     exchange.holdBack(batch.commands[next], now: now)
                     next &+= 1
                 }

@@ -133,12 +133,14 @@ package struct Exchange: ~Copyable {
     /// What of `outgoing` to put on the wire for a command; empty where there is no such command.
     package func wire(_ index: Int) -> ByteRange {
         guard index >= 0, index < commands.count else { return .empty }
+        // NO TRAP: checked by the guard above.
         return commands[index].wire
     }
 
     /// What of `incoming` is the reply to a command, without its line end; nil while there is none.
     package func reply(_ index: Int) -> ByteRange? {
         guard index >= 0, index < commands.count else { return nil }
+        // NO TRAP: checked by the guard above.
         return commands[index].reply
     }
 }
@@ -157,11 +159,13 @@ extension Exchange {
         if unsent < commands.count, unsent &- answered < window {
             let index = unsent
             unsent &+= 1
+            // NO TRAP: unsent < commands.count, just compared.
             commands[index].sentAt = now
             schedule(index, now, interval: firstRetransmission)
             return index
         }
         guard framing == .datagram else { return nil }
+        // NO TRAP (7): unsent grows only where it is below commands.count, and begin() sets both to 0.
         for index in 0..<unsent where commands[index].reply == nil && commands[index].resendAt <= now {
             if commands[index].isHeldBack {
                 commands[index].isHeldBack = false
@@ -180,6 +184,7 @@ extension Exchange {
     /// Takes back that a command was sent: the system had no room for it. It is due again a little later, and that is
     /// no retransmission.
     mutating func holdBack(_ index: Int, now: UInt64) {
+        // NO TRAP (3): 0 <= index < unsent, compared first.
         guard index >= 0, index < unsent, commands[index].reply == nil else { return }
         sent &-= 1
         commands[index].isHeldBack = true
@@ -188,12 +193,14 @@ extension Exchange {
 
     /// Whether a command was handed out and has no reply.
     func isUnanswered(_ index: Int) -> Bool {
+        // NO TRAP: 0 <= index < unsent, compared first.
         index >= 0 && index < unsent && commands[index].reply == nil
     }
 
     /// Notes that a command is sent again over another connection.
     mutating func sentAgain(_ index: Int) {
         guard isUnanswered(index) else { return }
+        // NO TRAP: checked by the guard above.
         commands[index].wasRetransmitted = true
         retransmitted &+= 1
         sent &+= 1
@@ -201,6 +208,7 @@ extension Exchange {
 
     private mutating func schedule(_ index: Int, _ now: UInt64, interval: UInt64) {
         sent &+= 1
+        // NO TRAP (2): due() passes an index below unsent.
         commands[index].interval = interval
         commands[index].resendAt = saturating(now, interval)
     }
@@ -209,6 +217,7 @@ extension Exchange {
     package var nextDeadline: UInt64 {
         guard framing == .datagram else { return deadline }
         var next = deadline
+        // NO TRAP (2): unsent grows only where it is below commands.count, and begin() sets both to 0.
         for index in 0..<unsent where commands[index].reply == nil {
             next = min(next, commands[index].resendAt)
         }
@@ -259,14 +268,17 @@ extension Exchange {
             tag.member == member, tag.command < unsent
         else { return nil }
         let cookie = ByteRange(start: datagram.start, count: CookieSource.length)
+        // NO TRAP: tag.command is 0...255 by its mask and below unsent, just compared.
         let mine = ByteRange(start: commands[tag.command].wire.start, count: CookieSource.length)
         return bytes.equals(cookie, outgoing.span, mine) ? tag.command : nil
     }
 
     private mutating func take(_ bytes: Span<UInt8>, _ range: ByteRange, for index: Int, _ now: UInt64) -> Arrival {
+        // NO TRAP (4): both receive() pass an index below unsent.
         guard commands[index].reply == nil else { return .duplicate(index) }
         let whole = bytes.clamped(range)
         var end = whole.end
+        // NO TRAP: whole is clamped, and end > whole.start is compared first.
         while end > whole.start, bytes[end &- 1] == 0x0A || bytes[end &- 1] == 0x0D { end &-= 1 }
         let reply = ByteRange(from: whole.start, to: end)
         guard !reply.isEmpty, reply.count <= Self.maximumReplyLength else {

@@ -27,6 +27,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
     private var owner: Int64 = -1
 
     init(members: Int, nodes: Int, reserves: Bool = true) {
+        // NO TRAP: a constant above 1.
         self.members = FixedArray(count: min(members, CookieTag.maximumMembers - 1)) {
             ExchangeMember($0, reserves: reserves)
         }

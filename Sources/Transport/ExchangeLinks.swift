@@ -19,6 +19,7 @@ extension ExchangeCore {
     mutating func takeReplies(_ node: Int, _ events: Int16, _ now: UInt64) {
         if events & PollEntry.writable != 0 { flush(node, now) }
         guard events & ~PollEntry.writable != 0 else { return }
+        // NO TRAP: 0 to a constant that is above it.
         for _ in 0..<Self.mostRounds {
             let (attempt, isDrained) = nodes[at: node].link.receive()
             switch attempt {
@@ -54,6 +55,7 @@ extension ExchangeCore {
         var kept = 0
         var index = nodes[at: node].link.head
         while index < nodes[at: node].link.tickets.count {
+            // NO TRAP: the loop's condition: index < tickets.count, and head is never negative.
             let ticket = nodes[at: node].link.tickets[index]
             if members.contains(ticket.member), members[at: ticket.member].holds(ticket),
                 survives(ticket.member, isBroken: isBroken, error)

@@ -24,11 +24,13 @@ extension ExchangeCore {
         switch attempt {
         case .failed(.interrupted), .later: break
         case .failed(let error):
+            // NO TRAP (5): this only marks members, and start() is not called in a step.
             for position in running.indices { finish(running[position], .failed(error)) }
             return
         case .done(let count):
             if count > 0 {
                 for position in entries.indices where entries[position].arrived != 0 {
+                    // NO TRAP: entries and sources are added to in pairs.
                     take(sources[position], entries[position].arrived, now)
                 }
             }
@@ -47,9 +49,11 @@ extension ExchangeCore {
         sources.clear()
         var position = 0
         while position < running.count {
+            // NO TRAP (2): the loop's condition: position < count.
             let member = running[position]
             guard members[at: member].isRunning else {
                 members[at: member].isListed = false
+                // NO TRAP (4): position < count, so that there is a last one.
                 running.swapAt(position, running.count &- 1)
                 running.removeLast()
                 continue
@@ -87,6 +91,7 @@ extension ExchangeCore {
     }
 
     private mutating func listStreams(of member: Int) {
+        // NO TRAP: 0 to a constant that is above it.
         for slot in 0..<OneShotStreams<Calls>.count {
             guard let entry = members[at: member].streams.entry(slot, members[at: member].exchange) else { continue }
             entries.append(entry)
@@ -136,6 +141,7 @@ extension ExchangeCore {
     }
 
     private mutating func takeDatagrams(_ node: Int, _ now: UInt64) {
+        // NO TRAP: 0 to a constant that is above it.
         for round in 0..<Self.mostRounds {
             // No more than can have come: the kernel would look once more, in vain.
             let awaited = awaitedReplies(of: node)
@@ -144,9 +150,11 @@ extension ExchangeCore {
             switch nodes[at: node].datagrams.receive(into: &arrivals, atMost: most) {
             case .later: return
             case .failed(let error):
+                // NO TRAP: this only marks members, and start() is not called in a step.
                 for position in running.indices { fault(running[position], at: node, error) }
                 if (error != .refused && error != .tooLarge) || nodes[at: node].users == 0 { return }
             case .done(let count):
+                // NO TRAP: Attempt.done is never negative, and range() looks at the index itself.
                 for index in 0..<min(count, ArrivalBuffer.capacity) { route(arrivals.range(index), from: node, now) }
                 if count < most { return }
             }

@@ -11,12 +11,14 @@ struct FixedArray<Element: ~Copyable>: ~Copyable {
     init(count: Int, _ make: (Int) -> Element) {
         self.count = max(count, 0)
         // SAFETY: every element and the spare one are initialised here and deinitialised in deinit.
+        // NO TRAP (2): count is at least 0, and there is one element more.
         unsafe elements = .allocate(capacity: self.count &+ 1)
         for index in 0...self.count { unsafe (elements + index).initialize(to: make(index)) }
     }
 
     deinit {
         // SAFETY: initialised in init, and nobody holds the pointer but this value.
+        // NO TRAP: count is at least 0, and there is one element more.
         unsafe elements.deinitialize(count: count &+ 1)
         unsafe elements.deallocate()
     }
@@ -28,6 +30,7 @@ struct FixedArray<Element: ~Copyable>: ~Copyable {
 
     subscript(at index: Int) -> Element {
         // SAFETY: `place` is within the count + 1 elements that init has made, and the row is borrowed meanwhile.
+        // NO TRAP (2): place() gives 0...count, all of which init has made.
         unsafeAddress { unsafe UnsafePointer(elements + place(index)) }
         unsafeMutableAddress { unsafe elements + place(index) }
     }

@@ -44,6 +44,7 @@ struct ListenerPlaces {
     func place(for source: ListenerSource) -> Int {
         let mates = source.isLocal ? 0 : count(of: source)
         if mates >= Self.perSource { return leastMissed { $0 == source } }
+        // NO TRAP: index runs over the places' own indices.
         for index in places.indices where places[index].source == nil { return index }
         guard !places.allSatisfy({ $0.hasDelivered }) else {
             let largest = places.compactMap({ $0.source }).max { count(of: $0) < count(of: $1) }
@@ -63,6 +64,7 @@ struct ListenerPlaces {
         var found = 0
         var best: Place?
         for index in places.indices {
+            // NO TRAP (4): index runs over the places' own indices.
             guard let source = places[index].source, isMeant(source) else { continue }
             if let best {
                 guard
@@ -79,6 +81,7 @@ struct ListenerPlaces {
     /// Notes a connection from `source` at `index`.
     mutating func open(_ index: Int, _ source: ListenerSource) {
         guard places.indices.contains(index) else { return }
+        // NO TRAP: checked just before: it is one of the places' indices.
         places[index] = Place(source: source)
         hear(index)
     }
@@ -87,6 +90,7 @@ struct ListenerPlaces {
     mutating func hear(_ index: Int) {
         guard places.indices.contains(index) else { return }
         order &+= 1
+        // NO TRAP: checked just before: it is one of the places' indices.
         places[index].heardAs = order
     }
 

@@ -22,6 +22,7 @@ struct NameLookUp: ~Copyable {
         let kind = url.scheme.isIPv6 ? CPOSIX_IPV6 : CPOSIX_IPV4
         // SAFETY: `host` lies within `bytes`, as clamped(_:) upholds; the callee copies it.
         let started = unsafe bytes.withUnsafeBufferPointer { text in
+            // NO TRAP: 4 or 6, and a range that clamped() keeps within the text.
             unsafe cposix_lookup_start(
                 text.baseAddress.map { unsafe $0 + host.start }, host.count, url.port, Int32(kind), signal)
         }
@@ -36,6 +37,7 @@ struct NameLookUp: ~Copyable {
     var result: LookUpResult? {
         // SAFETY: `pointer` is whole until deinit, and what the thread wrote is read behind its end alone.
         guard unsafe cposix_lookup_is_over(pointer) else { return nil }
+        // NO TRAP: a small constant of the C header.
         var words = [cposix_address](repeating: cposix_address(), count: Int(CPOSIX_MOST_ADDRESSES))
         var found = 0
         // SAFETY: the array has room for as many addresses as there can be.
@@ -44,6 +46,7 @@ struct NameLookUp: ~Copyable {
         }
         guard code == 0 else { return .failed(ResolveError(code: code)) }
         var addresses: [SocketAddress] = []
+        // NO TRAP: the callee counts up from 0.
         for word in words.prefix(found) {
             if let address = SocketAddress(words: (word.words.0, word.words.1, word.words.2)) {
                 addresses.append(address)

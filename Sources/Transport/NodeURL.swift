@@ -130,6 +130,7 @@ package struct NodeURL: Equatable, Sendable {
                 Resolver.numeric(bytes, host, port: 0, scheme: scheme) != nil
             else { throw .badHost }
         } else if !bytes.equals(host, "*") {
+            // NO TRAP: split() cuts host out of url, which is clamped: start <= end, both within the bytes.
             for index in host.start..<host.end where !Self.isHostByte(bytes[index]) { throw .badHost }
         }
         var port = Self.defaultPort

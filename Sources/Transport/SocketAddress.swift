@@ -77,6 +77,7 @@ package enum Resolver {
         guard !name.isEmpty else { return nil }
         // SAFETY: `name` lies within `bytes`, as clamped(_:) upholds; the callee keeps a copy.
         let port = unsafe bytes.withUnsafeBufferPointer { text in
+            // NO TRAP: name comes from clamped() and is not empty: it lies within the text.
             unsafe cposix_service_port(
                 text.baseAddress.map { unsafe $0 + name.start }, name.count, scheme.framing == .pipeline)
         }
@@ -93,6 +94,7 @@ package enum Resolver {
         var found = cposix_address()
         // SAFETY: `host` lies within `bytes`, as clamped(_:) upholds; the callee keeps neither pointer.
         let result = unsafe bytes.withUnsafeBufferPointer { text in
+            // NO TRAP: host is clamped and not empty; 4 or 6.
             unsafe cposix_resolve(
                 text.baseAddress.map { unsafe $0 + host.start }, host.count, port, Int32(kind), numericOnly,
                 &found)

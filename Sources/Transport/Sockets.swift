@@ -13,7 +13,7 @@ enum Attempt: Equatable {
 
     init(_ result: Int64) {
         guard result < 0 else {
-            self = .done(Int(result))
+            self = .done(Int(widening: result))
             return
         }
         let error = SystemError(result: result)
@@ -61,13 +61,15 @@ struct ArrivalBuffer: ~Copyable {
     /// Bytes kept of each: the longest reply with its cookie, and so much more that a longer one is seen to be too long.
     static let slot = 1088
 
+    // NO TRAP: constants: 16 times 1088.
     var bytes = [UInt8](repeating: 0, count: capacity * slot)
     var lengths = [UInt32](repeating: 0, count: capacity)
 
     /// Where the n-th datagram of the last call stands.
     func range(_ index: Int) -> ByteRange {
         guard lengths.indices.contains(index) else { return .empty }
-        return ByteRange(start: index &* Self.slot, count: min(Int(lengths[index]), Self.slot))
+        // NO TRAP: index is one of lengths.indices.
+        return ByteRange(start: index &* Self.slot, count: min(Int(widening: lengths[index]), Self.slot))
     }
 }
 

@@ -8,6 +8,7 @@ internal import Bytes
 
 enum StreamReply {
     /// Bytes kept for one reply: the longest, and its line end.
+    // NO TRAP: a constant: 1026.
     static let space = Exchange.maximumReplyLength + 2
 }
 

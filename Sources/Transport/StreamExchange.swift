@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The exchange over unix streams: one command per connection, several connections side by side.
+//
+// NO TRAP (4 in this file): slot is one of connections.indices.
 
 internal import Bytes
 
@@ -17,6 +19,7 @@ struct OneShotStreams<Calls: SystemCalls>: ~Copyable {
         close()
         self.path.removeAll(keepingCapacity: true)
         self.path.append(bytes, path)
+        // NO TRAP: constants: 8 times 1026.
         if replies.isEmpty { replies = [UInt8](repeating: 0, count: Self.count * StreamReply.space) }
     }
 
@@ -35,6 +38,7 @@ struct OneShotStreams<Calls: SystemCalls>: ~Copyable {
         guard exchange.phase == .running else { return nil }
         let path = path
         for slot in connections.indices {
+            // NO TRAP: slot runs over the connections' own indices.
             if let outcome = connections[slot].connectIfDue(&exchange, path.span, path.span.all, now) { return outcome }
         }
         return nil
@@ -51,6 +55,7 @@ struct OneShotStreams<Calls: SystemCalls>: ~Copyable {
 
     /// What to wait for on a connection; nil where there is nothing.
     func entry(_ slot: Int, _ exchange: borrowing Exchange) -> PollEntry? {
+        // NO TRAP (2): slot is 0..<8, compared first.
         guard slot >= 0, slot < Self.count, !connections[slot].isFree else { return nil }
         let entry = connections[slot].entry(exchange)
         return entry.descriptor >= 0 ? entry : nil
@@ -58,6 +63,7 @@ struct OneShotStreams<Calls: SystemCalls>: ~Copyable {
 
     /// Goes on with a connection after an event. An outcome ends the exchange.
     mutating func advance(_ slot: Int, _ exchange: inout Exchange, now: UInt64) -> ExchangeOutcome? {
+        // NO TRAP (2): slot is 0..<8, compared first.
         guard slot >= 0, slot < Self.count, !connections[slot].isFree else { return nil }
         let space = ByteRange(start: slot &* StreamReply.space, count: StreamReply.space)
         return connections[slot].advance(&exchange, &replies, space, now)
@@ -91,6 +97,7 @@ struct UnawaitedStreams<Calls: SystemCalls>: ~Copyable {
             slots[at: next].socket = consume socket
             slots[at: next].closeAt = now &+ Self.patience
             open = min(open &+ 1, Self.count)
+            // NO TRAP: 16 is not 0.
             next = (next &+ 1) % Self.count
             return isSent
         } catch {

@@ -125,6 +125,7 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
     /// Takes the ticket at `index` into the new queue of which there are `kept` so far, and adds its command again.
     mutating func requeue(_ index: Int, kept: Int, of exchange: inout Exchange) {
         guard tickets.indices.contains(index), tickets.indices.contains(kept) else { return }
+        // NO TRAP (2): both are among tickets.indices, checked by the guard above.
         let ticket = tickets[index]
         tickets[kept] = ticket
         output.append(exchange.outgoing.span, exchange.wire(ticket.command))
@@ -134,6 +135,7 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
     /// Ends the requeueing: `kept` tickets are left.
     mutating func requeued(kept: Int) {
         head = 0
+        // NO TRAP: 0...tickets.count.
         tickets.removeLast(max(0, tickets.count &- max(0, kept)))
     }
 
@@ -151,6 +153,7 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
         }
         guard !hasOutput else {
             if written >= Self.mostOutputKept, written >= output.count / 2 {
+                // NO TRAP: hasOutput: written is below the count.
                 output.removeFirst(written)
                 written = 0
             }
@@ -193,6 +196,7 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
 
     /// Reads what has come. `isDrained` says whether that was all.
     mutating func receive() -> (attempt: Attempt, isDrained: Bool) {
+        // NO TRAP: a positive constant.
         if input.isEmpty { input = [UInt8](repeating: 0, count: Self.inputSize) }
         let space = ByteRange(from: filled, to: input.count)
         let attempt = socket?.receive(into: &input, space) ?? .later
@@ -215,6 +219,7 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
         }
         // What is left moves to the front: a part of one reply at most.
         if parsed > 0 {
+            // NO TRAP: parsed <= filled <= input.count, so that rest lies within the input and is no longer than it.
             for offset in 0..<rest.count { input[offset] = input[rest.start &+ offset] }
             filled = rest.count
             parsed = 0
@@ -230,12 +235,14 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
     /// Whose reply comes next; nil where none is waited for.
     mutating func takeTicket() -> Ticket? {
         guard head < tickets.count else { return nil }
+        // NO TRAP: head < tickets.count, checked by the guard above.
         let ticket = tickets[head]
         head &+= 1
         if head == tickets.count {
             tickets.removeAll(keepingCapacity: true)
             head = 0
         } else if head >= Self.mostTicketsKept, head >= tickets.count / 2 {
+            // NO TRAP: head is below the count, as the branch before has seen.
             tickets.removeFirst(head)
             head = 0
         }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A listening stream socket and the connections to it: as many as there is room for, and none can hold the others up.
+//
+// NO TRAP (3 in this file): inside comes from clamped(), and the callee refuses what is empty.
 
 package import Bytes
 private import CPosix
@@ -47,6 +49,7 @@ package struct StreamListener: ~Copyable {
     /// The place that is read first in the next step.
     private var firstPlace = 0
     private var acceptAt: UInt64 = 0
+    // NO TRAP (2): positive constants.
     private var entries = [PollEntry](repeating: PollEntry(), count: capacity + 1)
     private var buffer = [UInt8](repeating: 0, count: bytesPerStep)
 
@@ -136,6 +139,7 @@ package struct StreamListener: ~Copyable {
     ) {
         let start = Kernel.now()
         for place in open.numbers.indices {
+            // NO TRAP (5): place is one of the 64 numbers; entries has one more, and heardAs as many.
             entries[place] = PollEntry(descriptor: open.numbers[place], events: PollEntry.readable)
         }
         entries[Self.capacity] = PollEntry(
@@ -143,6 +147,7 @@ package struct StreamListener: ~Copyable {
         guard Kernel.wait(&entries, nanoseconds: nanoseconds) > 0 else { return }
         let now = Kernel.now()
         for step in 0..<Self.capacity {
+            // NO TRAP (2): 0 to a constant that is above it, and 64 is not 0.
             let place = (firstPlace &+ step) % Self.capacity
             guard open.numbers[place] >= 0, entries[place].arrived != 0 else { continue }
             guard !isEnough() else {
@@ -152,7 +157,7 @@ package struct StreamListener: ~Copyable {
             places.hear(place)
             let result = Kernel.receive(open.numbers[place], into: &buffer, buffer.span.all)
             if result > 0 {
-                let range = ByteRange(start: 0, count: Int(result))
+                let range = ByteRange(start: 0, count: Int(widening: result))
                 switch arrived(place, buffer.span, range) {
                 case .going: break
                 case .delivered: places.noteDelivery(place)
@@ -176,6 +181,7 @@ package struct StreamListener: ~Copyable {
             let source = ListenerSource(words: (from.words.0, from.words.1, from.words.2))
             let place = places.place(for: source)
             close(place)
+            // NO TRAP: freePlace() gives one of the 64.
             open.numbers[place] = Int32(truncatingIfNeeded: accepted)
             places.open(place, source)
             opened(place)
@@ -184,6 +190,7 @@ package struct StreamListener: ~Copyable {
 
     private mutating func close(_ place: Int) {
         guard open.numbers.indices.contains(place), open.numbers[place] >= 0 else { return }
+        // NO TRAP (2): place is among the indices, compared first.
         _ = cposix_close(open.numbers[place])
         open.numbers[place] = -1
         places.close(place)

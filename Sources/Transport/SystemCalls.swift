@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Each system call wrapped once, behind a protocol that tests can script.
+//
+// NO TRAP (3 in this file): inside comes from clamped().
 
 private import CPosix
 internal import Bytes
@@ -57,6 +59,7 @@ package enum MonotonicClock {
 enum Kernel: SystemCalls {
     static func open(_ kind: SocketKind) -> Int64 {
         switch kind {
+        // NO TRAP (5): constants of the header: 4, 6 and 1.
         case .udp: cposix_socket(Int32(CPOSIX_IPV4), false)
         case .udp6: cposix_socket(Int32(CPOSIX_IPV6), false)
         case .unix: cposix_socket(Int32(CPOSIX_UNIX), true)
@@ -112,6 +115,7 @@ enum Kernel: SystemCalls {
         _ descriptor: Int32, into buffer: inout [UInt8], slot: Int, lengths: inout [UInt32], atMost: Int
     ) -> Int64 {
         guard slot > 0 else { return 0 }
+        // NO TRAP: slot > 0, checked by the guard above.
         let count = min(lengths.count, buffer.count / slot, max(atMost, 0))
         // SAFETY: `count` slots fit the buffer, and as many lengths their array; nobody else touches them meanwhile.
         return unsafe buffer.withUnsafeMutableBufferPointer { target in
@@ -127,6 +131,7 @@ enum Kernel: SystemCalls {
         // SAFETY: PollEntry has pollfd's three fields in order (a test compares the layouts), and the kernel writes
         // only the third of each of the `count` entries.
         unsafe entries.withUnsafeMutableBytes { raw in
+            // NO TRAP: the stride of an entry is 8.
             unsafe cposix_poll(
                 raw.baseAddress?.assumingMemoryBound(to: pollfd.self),
                 raw.count / MemoryLayout<PollEntry>.stride, nanoseconds)
@@ -146,8 +151,10 @@ enum Kernel: SystemCalls {
             var interruptions = 0
             while filled < count, interruptions < 16 {
                 let step = Swift.min(256, count &- filled)
+                // NO TRAP: filled < count, checked by the loop, and the kernel gives no more than asked for, at most
+                // 256.
                 let got = unsafe cposix_random(target.baseAddress.map { unsafe $0 + filled }, step)
-                if got > 0 { filled &+= Int(got) } else { interruptions &+= 1 }
+                if got > 0 { filled &+= Int(widening: got) } else { interruptions &+= 1 }
             }
             return filled == count
         }

@@ -14,7 +14,8 @@ extension AsyncProcess {
         do throws(CallFailure) {
             let command = try prepare(&kept.call, job.record, host)
             worker.begin(&kept.call, host, command, setID: job.record.header.setID)
-            if job.record.kind == .undoOffer { worker.aim(&kept.call, at: Int(job.record.header.node)) }
+            if job.record.kind == .undoOffer { worker.aim(&kept.call, at: Int(widening: job.record.header.node)) }
+            // NO TRAP: the indices contain it, compared first, and jobs only grows.
             jobs[number]?.kept = kept
             advance(number, host, delivery)
         } catch {
@@ -39,10 +40,14 @@ extension AsyncProcess {
     mutating func leave(_ number: Int, _ job: Job) {
         let last = active.count &- 1
         if let moved = active.last, moved != number {
+            // NO TRAP (2): job.place is where active has it: take() and this function alone change active, and keep
+            // place in step.
             active[job.place] = moved
             jobs[moved]?.place = job.place
         }
+        // NO TRAP: last >= 0: there is one.
         if last >= 0 { active.removeLast() }
+        // NO TRAP: whoever calls it has found the number among the indices, and jobs only grows.
         jobs[number] = nil
         if let next = order.remove(number) { ready.append(next) }
         free.append(number)
@@ -76,10 +81,13 @@ extension AsyncProcess {
         case .editing: break
         case .waiting(let until):
             for place in 0..<AskedNodes.count {
+                // NO TRAP: there is an exchange for each place of AskedNodes, and place is one of them.
                 if let exchange = kept.call.exchanges[place], owners.indices.contains(exchange.member) {
+                    // NO TRAP (2): the indices contain it, compared first, and jobs only grows.
                     owners[exchange.member] = number
                 }
             }
+            // NO TRAP (2): whoever calls it has found the number among the indices, and jobs only grows.
             jobs[number]?.wake = until
             nextWake = min(nextWake, until)
             if let node = kept.call.run.chosen, kept.call.roomCommands > 0 {

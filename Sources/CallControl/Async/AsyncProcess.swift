@@ -56,6 +56,7 @@ package struct AsyncProcess: ~Copyable {
         let members = settings.asyncMaximum &+ settings.asyncMaximum / 8 &+ 64
         worker = Worker(settings: settings, table: table, calls: calls, members: members)
         worker.roomQueues = RoomQueues(nodes: worker.table.capacity)
+        // NO TRAP: asyncMaximum is 1...65,000.
         owners = [Int](repeating: -1, count: members)
         self.process = process
     }
@@ -97,6 +98,7 @@ package struct AsyncProcess: ~Copyable {
         nextWake = .max
         var place = 0
         while place < active.count {
+            // NO TRAP (4): active holds numbers of jobs, which only grows; place < active.count.
             let number = active[place]
             if let job = jobs[number], job.wake <= now {
                 if job.kept != nil { advance(number, host, delivery) } else { giveUp(number, job, host) }
@@ -112,9 +114,11 @@ package struct AsyncProcess: ~Copyable {
     private mutating func serveQueues<Host: JobHost>(_ now: UInt64, _ host: Host, _ delivery: JobDelivery) {
         for node in worker.roomQueues?.nodes ?? [] {
             while let first = worker.roomQueues?.first(node) {
+                // NO TRAP (2): a call that waits is a job that had this number, and jobs only grows.
                 guard let job = jobs[first.call], job.serial == first.serial, job.queue == node, let kept = job.kept,
                     kept.call.run.chosen == node
                 else {
+                    // NO TRAP (2): RoomQueues' own, which does nothing where nobody waits.
                     worker.roomQueues?.removeFirst(node)
                     continue
                 }
@@ -132,6 +136,8 @@ package struct AsyncProcess: ~Copyable {
     // MARK: - Coming and going
 
     private mutating func takeJobs<Host: JobHost>(_ host: Host, _ delivery: JobDelivery) {
+        // SAFETY: a record is in shared memory until it is released, and one that is queued begins with the word of its
+        // queue.
         guard var next = unsafe delivery.queues.takeAll(process) else { return }
         arrivals.removeAll(keepingCapacity: true)
         while true {
@@ -172,6 +178,7 @@ package struct AsyncProcess: ~Copyable {
             job.wake = record.hasContinuation && !isUndo && !end.overflow ? end.partialValue : .max
             nextWake = min(nextWake, job.wake)
         }
+        // NO TRAP: whoever calls it has found the number among the indices, and jobs only grows.
         jobs[number] = job
         active.append(number)
     }
@@ -180,6 +187,7 @@ package struct AsyncProcess: ~Copyable {
     private mutating func beginReady<Host: JobHost>(_ host: Host, _ delivery: JobDelivery) {
         var place = 0
         while place < ready.count {
+            // NO TRAP: place < ready.count, compared first; whatever begins only adds to ready.
             begin(ready[place], host, delivery)
             place &+= 1
         }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The order of a call's commands in an asynchronous process: a queue for each Call-ID, whose first job is under way.
+//
+// NO TRAP (6 in this file): a key of a dictionary.
 
 /// The queues of all Call-IDs. A job is a number, and waits in one queue; a queue is known by a hash of its Call-ID. Two
 /// Call-IDs of the same hash wait for each other, which does no harm. Each step takes the same time however many wait.
@@ -38,11 +40,14 @@ struct CallOrder {
 
     private mutating func insert(_ number: Int, _ queue: UInt64, behind previous: Int?) -> Bool {
         while places.count <= number { places.append(Place()) }
+        // NO TRAP: a key of a dictionary, and the indices are looked at.
         guard let previous, var ends = queues[queue], places.indices.contains(previous) else {
+            // NO TRAP (2): numbers count from 0, and the places have just grown beyond it.
             places[number] = Place(queue: queue)
             queues[queue] = Ends(first: number, last: number)
             return true
         }
+        // NO TRAP (2): the indices contain it, compared in the guard.
         let next = places[previous].behind
         places[number] = Place(queue: queue, before: previous, behind: next)
         places[previous].behind = number
@@ -54,7 +59,9 @@ struct CallOrder {
 
     /// Takes a job out of its queue; the one that is the first by that, nil where there is none.
     mutating func remove(_ number: Int) -> Int? {
+        // NO TRAP (3): the indices contain it, compared first.
         guard places.indices.contains(number), var ends = queues[places[number].queue] else { return nil }
+        // NO TRAP (2): the indices contain it, compared in the guard.
         let place = places[number]
         places[number] = Place()
         if places.indices.contains(place.before) { places[place.before].behind = place.behind }

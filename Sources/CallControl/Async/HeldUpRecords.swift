@@ -40,6 +40,7 @@ struct HeldUpRecords {
             return true
         }
         for place in entries.indices {
+            // NO TRAP (4): place is one of entries.indices.
             if entries[place].wake <= now {
                 entries[place].pause = min(entries[place].pause &* 2, Self.longestPause)
                 entries[place].wake = now &+ entries[place].pause

@@ -16,6 +16,7 @@ import Transport
     /// Lays the queues out in `block`, which is zeroed, aligned to 64 and shared, and makes the signals, by which
     /// forked processes find them; nil where the system has no descriptor left. Once, before the fork.
     package static func create(in block: UnsafeMutableRawPointer, count: Int) -> [Int32]? {
+        // SAFETY: the caller's block has room for `count` queues.
         unsafe JobQueues.create(in: block, count: count)
         var signals: [Int32] = []
         for _ in 0..<max(count, 0) {
@@ -27,6 +28,7 @@ import Transport
 
     /// Attaches to what `create` has made.
     package init(attaching block: UnsafeMutableRawPointer, signals: [Int32]) {
+        // SAFETY: the caller's block has room for `count` queues.
         queues = unsafe JobQueues(attaching: block, count: signals.count)
         self.signals = signals
     }
@@ -39,6 +41,7 @@ import Transport
 
     /// Hands a record to process `index`; false where that cannot be.
     func push(_ record: JobRecord, to index: Int) -> Bool {
+        // SAFETY: the record is the caller's until it is queued.
         guard case .queued(let wasEmpty) = unsafe queues.push(record.base, to: index) else { return false }
         if wasEmpty { signal(index).send() }
         return true
@@ -72,6 +75,7 @@ import Transport
         guard count > 1 else { return 0 }
         var hash = Hash64()
         hash.combine(callID, callID.all)
+        // NO TRAP: count > 1, checked by the guard above.
         return Int(truncatingIfNeeded: hash.value % UInt64(count))
     }
 }

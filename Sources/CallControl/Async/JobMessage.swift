@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A handed-over call as the use cases see it: its message is the record.
 
+import Bytes
 package import SDP
 
 /// What became of the transaction that waited for a call.
@@ -63,6 +64,7 @@ struct JobMessage<Host: ServerHost>: CallHost {
 
     func withVariable<Result>(_ variable: CallVariable, _ body: (Span<UInt8>, _ isNull: Bool) -> Result) -> Result? {
         let text = JobText(variable)
+        // NO TRAP: a text's raw value is 0...13.
         let bit: UInt16 = 1 << UInt16(text.rawValue)
         guard record.header.configured & bit != 0 else { return nil }
         return record.with(text) { body($0, record.header.unset & bit != 0) }
@@ -132,10 +134,10 @@ extension JobRecord {
         facts.process = header.process
         facts.isRequest = header.isRequest
         facts.method = SIPMethod(rawValue: header.method) ?? .other
-        facts.status = Int(header.status)
+        facts.status = Int(widening: header.status)
         facts.hasBody = header.hasBody
         facts.hasContentType = header.hasContentType
-        facts.contentLength = header.contentLength < 0 ? nil : Int(header.contentLength)
+        facts.contentLength = header.contentLength < 0 ? nil : Int(widening: header.contentLength)
         return facts
     }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A call on its way from a SIP worker to an asynchronous process: what it needs of its message, flat, in shared memory.
+//
+// NO TRAP (4 in this file): a text's raw value is 0...13, and there are 14.
 
 import Bytes
 
@@ -102,6 +104,7 @@ struct JobSpan {
     package let base: UnsafeMutableRawPointer
 
     /// A record that was handed over.
+    // SAFETY: whoever made the record has written its header first.
     package init(_ base: UnsafeMutableRawPointer) { unsafe self.base = base }
 
     var header: JobHeader {
@@ -111,7 +114,8 @@ struct JobSpan {
     }
 
     /// Where the host's own part stands: as long as the host has asked for, aligned to 8.
-    package var continuation: UnsafeMutableRawPointer { unsafe base + Int(header.continuation) }
+    // NO TRAP: draft and record are one process's work, and the continuation is behind the texts.
+    package var continuation: UnsafeMutableRawPointer { unsafe base + Int(widening: header.continuation) }
 
     /// Whether its transaction was given a changed body to go on with.
     package var isRewritten: Bool { header.isRewritten }
@@ -125,10 +129,11 @@ struct JobSpan {
     ) throws(Failure) -> Result {
         let header = header
         let span = header.texts[text.rawValue]
-        let isInside = UInt64(span.start) &+ UInt64(span.count) <= UInt64(header.size)
+        let isInside = UInt64(widening: span.start) &+ UInt64(widening: span.count) <= UInt64(widening: header.size)
         // SAFETY: the bytes lie within the record, which is `size` bytes long, and nobody writes them.
+        // NO TRAP: what is not inside the record is not looked at.
         let bytes = unsafe UnsafeRawBufferPointer(
-            start: base + (isInside ? Int(span.start) : 0), count: isInside ? Int(span.count) : 0)
+            start: base + (isInside ? Int(widening: span.start) : 0), count: isInside ? Int(widening: span.count) : 0)
         return try unsafe body(Span(_unsafeElements: bytes.assumingMemoryBound(to: UInt8.self)))
     }
 }
@@ -155,7 +160,7 @@ struct JobDraft {
         header.messageID = facts.id
         header.process = facts.process
         header.status = Int32(clamping: facts.status)
-        header.contentLength = facts.contentLength.map { Int64($0) } ?? -1
+        header.contentLength = facts.contentLength.map { Int64(widening: $0) } ?? -1
         header.setID = setID
     }
 
@@ -186,10 +191,12 @@ struct JobDraft {
         header.size = UInt32(truncatingIfNeeded: size(continuation: continuation))
         header.continuation = UInt32(truncatingIfNeeded: continuationStart)
         header.continuationSize = UInt32(truncatingIfNeeded: max(continuation, 0))
+        // SAFETY: the caller's memory has size(continuation:) bytes: texts begin behind the header.
         let record = unsafe JobRecord(memory)
         record.header = header
         unsafe texts.withUnsafeBytes {
             // SAFETY: the caller's memory is long enough for header and texts.
+            // NO TRAP (2): the caller's memory has size(continuation:) bytes: texts begin behind the header.
             unsafe (memory + Self.textStart).copyMemory(
                 from: $0.baseAddress ?? UnsafeRawPointer(memory), byteCount: $0.count)
         }

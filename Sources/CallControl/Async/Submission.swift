@@ -129,6 +129,7 @@ extension Worker {
         guard delivery.queues.hasRoom(process, limit: settings.asyncMaximum) else { throw .tooManyCalls }
         draft(kind, host, flags, address)
         let continuation = kind == .delete ? 0 : host.continuationSize
+        // SAFETY: nil is looked at.
         guard let memory = unsafe host.allocate(jobDraft.size(continuation: continuation)) else { throw .noMemory }
         // SAFETY: the memory is as long as the draft has asked for.
         let record = unsafe jobDraft.write(to: memory, continuation: continuation)

@@ -219,10 +219,11 @@ enum CallFailure: Error, Equatable {
         case .badICEPriority: line.append("ice_candidate_priority_avp is not 0, 1 or 2")
         case .noNode(let setID, let setExists):
             line.append(setExists ? "no RTPProxy available in set " : "no RTPProxy is configured in set ")
-            line.append(decimal: UInt64(setID))
+            line.append(decimal: UInt64(widening: setID))
         case .relayError(let code):
             line.append("answered with error E")
-            line.append(decimal: UInt64(code.number))
+            line.append(decimal: UInt64(widening: code.number))
+            // NO TRAP: a literal has a pointer representation.
             if code.explanation.utf8CodeUnitCount > 0 {
                 line.append(": ")
                 line.append(code.explanation)
@@ -258,6 +259,7 @@ enum CallFailure: Error, Equatable {
         case .streamsUnasked: line.append("not all of its streams could be asked for statistics")
         case .crowded:
             line.append("had no connection free in time, ")
+            // NO TRAP: a small constant.
             line.append(decimal: UInt64(NodeTable.connections))
             line.append(" commands are under way: use cunix:, which takes more")
         case .commandTooLong: line.append("the command is too long")
@@ -265,7 +267,7 @@ enum CallFailure: Error, Equatable {
         case .system(let error):
             line.append(error.text)
             line.append(" (errno ")
-            line.append(decimal: Int(error.code))
+            line.append(decimal: Int(widening: error.code))
             line.append(")")
         case .notApplied: line.append("the message could not be changed, out of memory")
         case .noAsyncProcess: line.append("there is no asynchronous process, rtpproxy_async_processes is 0")

@@ -30,6 +30,7 @@ extension Worker {
     /// How many calls of the set have failed like this without a line since the last one; nil: this one gets no line
     /// either.
     private func untold<Host: CallHost>(_ failure: CallFailure, setID: UInt32?, _ host: Host) -> UInt32? {
+        // NO TRAP: position(ofSet:) gives an index of the sets.
         guard let cause = failure.outage, let setID, let position = directory.position(ofSet: setID),
             let first = directory.sets[position].nodes.first
         else { return 0 }
@@ -39,6 +40,7 @@ extension Worker {
     private mutating func appendUntold(_ count: UInt32) {
         guard count > 0 else { return }
         line.append(" (and ")
+        // NO TRAP: a count, which is not negative.
         line.append(decimal: UInt64(count))
         line.append(" calls more since the last such line)")
     }
@@ -51,8 +53,9 @@ extension Worker {
                 guard let count = table.takeSilent(first, cause, tick: host.ticks) else { continue }
                 line.removeAll(keepingCapacity: true)
                 line.append("set ")
-                line.append(decimal: UInt64(set.id))
+                line.append(decimal: UInt64(widening: set.id))
                 line.append(": ")
+                // NO TRAP: a count, which is not negative.
                 line.append(decimal: UInt64(count))
                 line.append(" calls more ")
                 switch cause {
@@ -77,7 +80,7 @@ extension Worker {
     ) {
         let text = line
         let inside = text.span.clamped(range)
-        // SAFETY: `inside` lies within `text`, as clamped(_:) upholds.
+        // SAFETY (1): `inside` lies within `text`, as clamped(_:) upholds.
         let callID = unsafe text.span.extracting(unchecked: inside.start..<inside.end)
         guard let node else {
             let kind: ReportKind = failure.isNoNode ? .noNode : .callRefused

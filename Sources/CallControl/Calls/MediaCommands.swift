@@ -58,10 +58,11 @@ extension Worker {
         if family == .ipv6 { modifiers.append(Modifier.ipv6.letter) }
         if media.flags.repacketizationMilliseconds > 0, node.takes(.repacketization) {
             modifiers.append(Modifier.repacketization.letter)
-            modifiers.append(decimal: UInt64(media.flags.repacketizationMilliseconds))
+            modifiers.append(decimal: UInt64(widening: media.flags.repacketizationMilliseconds))
         }
         if node.takes(.codecs) {
             modifiers.append(Modifier.codecs.letter)
+            // NO TRAP: the c was just added.
             if !stream.appendPayloadTypes(in: body, to: &modifiers) { modifiers.removeLast() }
         }
         // rtpengine takes a first offer with a notice for something else: it repeats what was sent, and has no session.

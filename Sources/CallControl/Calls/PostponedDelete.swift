@@ -25,6 +25,7 @@ extension Worker {
         jobDraft.begin(.delete, host.facts, setID: selectedSetID(host))
         jobDraft.header.isHandedOver = isAsync
         draft(.delete, host, text, Span())
+        // SAFETY: nil is looked at.
         guard let memory = unsafe host.newRecord(jobDraft.size(continuation: 0)) else { return nil }
         // SAFETY: the memory is as long as the draft has asked for.
         let record = unsafe jobDraft.write(to: memory, continuation: 0)

@@ -28,7 +28,7 @@ extension Worker {
             selection = nil
             return finish(host, .badSet, node: nil, isMedia: false)
         }
-        return selectSet(host, id: Int64(number))
+        return selectSet(host, id: Int64(widening: number))
     }
 
     /// The set that was chosen for a message holds where its transaction goes on, too, in whichever process that is.

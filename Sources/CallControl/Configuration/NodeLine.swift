@@ -97,6 +97,7 @@ enum NodeLine {
     private static func separator(_ text: Span<UInt8>, _ range: ByteRange) -> Int? {
         var offset = range.start
         while offset &+ 1 < range.end {
+            // NO TRAP: offset + 1 < range.end, and the range is trimmed(), so within the text.
             if text[offset] == UInt8(ascii: "="), text[offset &+ 1] == UInt8(ascii: "=") { return offset }
             offset &+= 1
         }
@@ -106,6 +107,7 @@ enum NodeLine {
     private static func lastIndex(of byte: UInt8, _ text: Span<UInt8>, _ range: ByteRange) -> Int? {
         var offset = range.end &- 1
         while offset >= range.start {
+            // NO TRAP: range.start <= offset < range.end, and a field lies within the text.
             if text[offset] == byte { return offset }
             offset &-= 1
         }

@@ -55,6 +55,7 @@ package struct Settings {
     package private(set) var nodes: [NodeDefinition] = []
 
     /// What is wrong, a line each. Of rtpproxy_sock only where the sets do not come from a database.
+    // NO TRAP: joins two arrays.
     package var faults: [[UInt8]] { usesDatabase ? otherFaults : socketFaults + otherFaults }
     private var socketFaults: [[UInt8]] = []
     private var otherFaults: [[UInt8]] = []
@@ -79,10 +80,10 @@ package struct Settings {
                 isHedging: isHedging)
         }
         set {
-            timeoutMilliseconds = max(Int(newValue.timeoutMilliseconds), 1)
-            tries = max(Int(newValue.tries), 1)
-            disableSeconds = Int(newValue.disableSeconds)
-            pingSeconds = max(Int(newValue.pingSeconds), 0)
+            timeoutMilliseconds = max(Int(widening: newValue.timeoutMilliseconds), 1)
+            tries = max(Int(widening: newValue.tries), 1)
+            disableSeconds = Int(widening: newValue.disableSeconds)
+            pingSeconds = max(Int(widening: newValue.pingSeconds), 0)
             isHedging = newValue.isHedging
         }
     }
@@ -143,6 +144,7 @@ package struct Settings {
         if parameter.equals(parameter.all, "rtpproxy_disable_tout") {
             disableSeconds = value
         } else if parameter.equals(parameter.all, "rtpproxy_tout") {
+            // NO TRAP (3): 1 or 0 is below Int.max and below 1,000,000; a closed range is only compared with.
             let milliseconds = inRange("rtpproxy_tout", value, 1...Int.max).multipliedReportingOverflow(by: 1000)
             timeoutMilliseconds = milliseconds.overflow ? Int.max : milliseconds.partialValue
             hasTimeoutSeconds = true
@@ -163,6 +165,7 @@ package struct Settings {
         } else if parameter.equals(parameter.all, "rtpproxy_async_max") {
             asyncMaximum = inRange("rtpproxy_async_max", value, 1...65_000)
         } else if parameter.equals(parameter.all, "rtpproxy_max_streams") {
+            // NO TRAP: 1 is below the constant.
             maximumStreams = inRange("rtpproxy_max_streams", value, 1...SessionDescription.maximumStreams)
         } else if parameter.equals(parameter.all, "rtpproxy_retr") {
             tries = inRange("rtpproxy_retr", value, 1...Int.max)
@@ -179,6 +182,7 @@ package struct Settings {
         _ row: Int, setID: Span<UInt8>, url: Span<UInt8>, weight: Int?, flags: Int?
     ) -> Bool {
         let id = Decimal.parse(setID, setID.trimmed(setID.all), maximum: NodeLine.maximumSetID)
+        // NO TRAP: 1 or 0 is below Int.max and below 1,000,000; a closed range is only compared with.
         let weightFits = weight.map { 0...Int(NodeLine.maximumWeight) ~= $0 } ?? false
         // Columns of a fixed width are filled up with blanks.
         let place = url.trimmed(url.all)
@@ -213,7 +217,7 @@ package struct Settings {
     package var hasDatabase: Bool { usesDatabase }
 
     /// Whether there is a set of this id.
-    package func hasSet(_ id: Int64) -> Bool { nodes.contains { Int64($0.setID) == id } }
+    package func hasSet(_ id: Int64) -> Bool { nodes.contains { Int64(widening: $0.setID) == id } }
 
     /// The same settings without nodes, for reading the database again; nil where the sets do not come from one.
     package func emptied() -> Settings? {
@@ -235,6 +239,7 @@ package struct Settings {
         guard !usesDatabase else { return }
         // Line breaks separate entries, too: long lists are written with one in a line.
         var text: [UInt8] = []
+        // NO TRAP (2): the range is the value's own; start < text.count, compared first.
         for index in 0..<value.count { text.append(value[index] == 0x0A || value[index] == 0x0D ? 0x20 : value[index]) }
         var start = 0
         while start < text.count {
@@ -259,13 +264,16 @@ package struct Settings {
     /// Adds a node behind the last one of its set.
     private mutating func append(_ node: NodeDefinition) {
         let last = nodes.lastIndex { $0.setID == node.setID }
+        // NO TRAP: last is an index, so that the place behind it is at most the count.
         nodes.insert(node, at: last.map { $0 &+ 1 } ?? nodes.count)
     }
 
     private mutating func takeMarker(_ value: Span<UInt8>) {
         var end = value.count
+        // NO TRAP: 0 < end <= value.count, compared first.
         while end > 0, value[end &- 1] == 0x0D || value[end &- 1] == 0x0A { end &-= 1 }
         let line = ByteRange(start: 0, count: end)
+        // NO TRAP: end is at least 3 here.
         if value.firstIndex(of: 0x0A, in: line) != nil || value.firstIndex(of: 0x0D, in: line) != nil {
             fault("nortpproxy_str", value, line, "is more than one line")
         } else if end > 0, end < 3 || value[1] != UInt8(ascii: "=") {

@@ -30,6 +30,7 @@ struct AskedNodes {
     static var hedges: Int { 4 }
 
     subscript(place: Int) -> AskedNode? {
+        // NO TRAP (3): compared first: 0 <= place < count.
         get { place >= 0 && place < asked.count ? asked[place] : nil }
         set {
             guard place >= 0, place < asked.count else { return }
@@ -58,6 +59,7 @@ struct AskedNodes {
 
     private func firstOfSome(isUndo: Bool) -> Int? {
         for place in asked.indices {
+            // NO TRAP: place is one of its indices.
             if let node = asked[place], node.isUndo == isUndo { return place }
         }
         return nil
@@ -75,12 +77,14 @@ struct TriedNodes {
 
     mutating func append(_ node: Int) {
         let node = Int32(truncatingIfNeeded: node)
+        // NO TRAP: count < nodes.count, compared first; it is never negative.
         if count < nodes.count { nodes[count] = node } else { others.append(node) }
         count &+= 1
     }
 
     func contains(_ node: Int) -> Bool {
         let node = Int32(truncatingIfNeeded: node)
+        // NO TRAP: count < nodes.count, compared first; it is never negative.
         for place in 0..<min(count, nodes.count) where nodes[place] == node { return true }
         return others.contains(node)
     }

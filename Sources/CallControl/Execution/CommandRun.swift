@@ -5,6 +5,8 @@
 // of one monotonic clock. An offer that creates a session asks the next node too where the one before is silent, and
 // takes the first whole answer; all of it within one budget. Any other command asks one node after the other, each
 // within a budget of its own, and where one does not know the session, it asks the others of the set side by side.
+//
+// NO TRAP (6 in this file): the subscript of AskedNodes compares the place first.
 
 import Transport
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What a run is told: which node is chosen, whether there is room, and what the answers of a node come to.
+//
+// NO TRAP (4 in this file): the subscript of AskedNodes compares the place first.
 
 import Transport
 

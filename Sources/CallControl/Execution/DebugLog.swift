@@ -22,6 +22,7 @@ extension Worker {
     /// Logs the answers to the commands of `member`, in their order. Where the log wants to know: `isDebugging`.
     mutating func debugAnswers(_ call: inout Call, _ node: Int, _ member: Int, _ outcome: ExchangeOutcome) {
         let incoming = exchanges.incoming(member)
+        // NO TRAP: a number of commands, which is not negative.
         for index in 0..<exchanges.count(member) {
             beginLine(call)
             line.append("from ")

@@ -162,6 +162,7 @@ extension Worker {
         var left = call.run.askedNodes.count
         while left > 0, place < AskedNodes.count {
             defer { place &+= 1 }
+            // NO TRAP: the loop keeps the place from 0 to below AskedNodes.count, and there is an exchange for each.
             guard let exchange = call.exchanges[place] else { continue }
             left &-= 1
             let node = exchange.node
@@ -174,6 +175,7 @@ extension Worker {
             }
             account(exchange.member, node, outcome)
             if let sample = exchanges.roundTrip(exchange.member) { table.sampleRoundTrip(node, nanoseconds: sample) }
+            // NO TRAP: there is an exchange for each place of AskedNodes, and place is one of them.
             call.exchanges[place] = nil
             if isDebugging { debugAnswers(&call, node, exchange.member, outcome) }
             if let asked = call.run.ended(place), judge(&call, asked, exchange.member, outcome, body) { return true }
@@ -197,6 +199,7 @@ extension Worker {
 
     /// Ends an exchange whose answer is no longer waited for.
     private mutating func leave(_ call: inout Call, _ place: Int, _ node: Int) {
+        // NO TRAP (2): there is an exchange for each place of AskedNodes, and place is one of them.
         guard place < AskedNodes.count, let exchange = call.exchanges[place] else { return }
         call.exchanges[place] = nil
         account(exchange.member, node, nil)

@@ -84,7 +84,7 @@ extension Worker {
         for line in gathered.lines {
             let bytes = gathered.text.span
             let inside = bytes.clamped(line.range)
-            // SAFETY: `inside` lies within `bytes`, as clamped(_:) upholds.
+            // SAFETY (1): `inside` lies within `bytes`, as clamped(_:) upholds.
             let text = unsafe bytes.extracting(unchecked: inside.start..<inside.end)
             guard let kind = line.kind else {
                 host.log(line.level, text)

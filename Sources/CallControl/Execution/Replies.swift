@@ -95,6 +95,7 @@ extension Worker {
         _ call: inout Call, _ node: Int, _ member: Int, _ kind: SimpleCommand
     ) -> CommandRun.Finding {
         let incoming = exchanges.incoming(member)
+        // NO TRAP: a count is never negative.
         for index in 0..<exchanges.count(member) {
             guard let reply = exchanges.reply(member, index) else { return .malformed }
             switch PlainReply.parse(incoming.span, reply) {

@@ -25,9 +25,11 @@ extension Worker {
             if let room { table.giveBack(room, node) }
             return call.run.couldNotAsk(error)
         }
+        // NO TRAP: freeMembers.last was there, and nothing has taken it since.
         freeMembers.removeLast()
+        // NO TRAP: there is an exchange for each place of AskedNodes, and place is one of them.
         call.exchanges[place] = CallExchange(node: node, member: member, room: room)
-        let roundTrip = table.roundTrip(node).map { UInt64($0.smoothedMicroseconds) &* 1000 }
+        let roundTrip = table.roundTrip(node).map { UInt64(widening: $0.smoothedMicroseconds) &* 1000 }
         switch call.run.asked(node, place: place, roundTrip: roundTrip, now: now) {
         case .first, .search: break
         case .failover: outbox.count(.failovers)
@@ -47,6 +49,7 @@ extension Worker {
         switch call.command {
         case .simple(let kind, let words):
             guard capabilities(node).isSuperset(of: kind.required) else { throw kind.refusal }
+            // NO TRAP (3): 0 to a constant that is above it, at least 1.
             for part in 0..<kind.commands(words) {
                 write(call, kind, words, part: part)
                 try addCommand(&call, node, member)
@@ -113,7 +116,9 @@ extension Worker {
         startExchange(member, node)
         // An exchange that has ended already is never reported: the call must not wait for it.
         guard exchanges.isRunning(member) else { return exchanges.abandon(member) }
+        // NO TRAP: freeMembers.last was there, and nothing has taken it since.
         freeMembers.removeLast()
+        // NO TRAP: there is an exchange for each place of AskedNodes, and place is one of them.
         call.exchanges[place] = CallExchange(node: node, member: member, room: call.held)
         call.held = nil
         call.run.undoing(node, place: place, now: now)

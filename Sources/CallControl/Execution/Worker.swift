@@ -69,6 +69,7 @@ package struct Worker: ~Copyable {
         directory = NodeDirectory(table)
         exchanges = ExchangeGroup(
             members: members, nodes: table.capacity, reserves: members <= AskedNodes.count)
+        // NO TRAP: 4, or AsyncProcess's, which is above 64.
         freeMembers = Array((0..<members).reversed())
         self.table = table
         blocking = KeptCall(streamLimit: settings.maximumStreams)

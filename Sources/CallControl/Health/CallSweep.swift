@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What becomes of the calls in the call table without a message: they expire, are counted by RTPProxy, and are
 // forgotten with an RTPProxy that has lost its sessions.
+//
+// NO TRAP (3 in this file): a count of entries, which is not negative.
 
 import Bytes
 import ControlProtocol
@@ -43,6 +45,7 @@ extension Worker {
         if sweep.place == 0 {
             guard sweep.began == 0 || now &- sweep.began >= Self.sweepPause else { return }
             sweep.began = now
+            // NO TRAP: node is one of the indices of the counts.
             for node in sweep.counts.indices { sweep.counts[node] = 0 }
         }
         var counts: [UInt32] = []
@@ -57,6 +60,7 @@ extension Worker {
         sweep.place = 0
         sweep.lastBegan = sweep.began
         for node in 0..<table.count where sweep.counts.indices.contains(node) {
+            // NO TRAP: the loop lets only nodes through that are indices of the counts.
             table.setCalls(node, sweep.counts[node])
         }
     }
@@ -69,6 +73,7 @@ extension Worker {
         for node in 0..<table.count where partings.indices.contains(node) {
             let isLeaving = table.life(node) == .leaving
             guard isLeaving || (table.life(node) == .member && table.isDraining(node)) else {
+                // NO TRAP (6): the loop lets only nodes through that are indices of the partings.
                 partings[node] = Parting()
                 continue
             }
@@ -130,6 +135,7 @@ extension Worker {
     /// Forgets the calls of every node that `text` means, by `selected`; nil: there is none. Their next message goes
     /// where the balancing rule says.
     package mutating func forgetCalls<Host: ServerHost>(_ host: Host, _ text: Span<UInt8>) -> Int? {
+        // NO TRAP: selected() gives indices of the list, which nobody changes in between.
         let nodes = selected(text).map { directory.listed[$0] }
         guard !nodes.isEmpty else { return nil }
         let count = forgetCalls(of: nodes, host)

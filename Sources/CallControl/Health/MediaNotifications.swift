@@ -31,6 +31,7 @@ struct RecentTags {
         hash.combine(tag, tag.all)
         hash.combine(UInt64(truncatingIfNeeded: stream))
         let value = hash.value
+        // NO TRAP (4): index is one of the 256, times has as many, and next goes round below 256.
         for index in hashes.indices where hashes[index] == value && times[index] != 0 {
             if now &- times[index] < Self.patience { return false }
         }
@@ -90,6 +91,7 @@ package struct Notifications: ~Copyable {
         var (readers, recent) = (self.readers, self.recent)
         var isForeign = false
         var told = 0
+        // NO TRAP (2): the listener's places are 0..<64, and there are 64 readers.
         listener.step(
             nanoseconds: nanoseconds, opened: { readers[$0] = NotificationReader() },
             arrived: { place, bytes, range in
@@ -98,7 +100,7 @@ package struct Notifications: ~Copyable {
                     hasTag = true
                     let parts = host.tagIsCallID ? NotificationTag.split(tag) : (callID: tag.all, stream: nil)
                     let inside = tag.clamped(parts.callID)
-                    // SAFETY: `inside` lies within `tag`, as clamped(_:) upholds.
+                    // SAFETY (1): `inside` lies within `tag`, as clamped(_:) upholds.
                     let call = unsafe tag.extracting(unchecked: inside.start..<inside.end)
                     let stream = host.tellsStreams ? parts.stream ?? 0 : 0
                     guard recent.isNew(call, stream: stream, now: MonotonicClock.now()) else { return }

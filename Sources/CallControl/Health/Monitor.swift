@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The module's own process: it keeps asking RTPProxies whether they are there, and it alone publishes their addresses.
+//
+// NO TRAP (20 in this file): each list has the table's capacity, and node is below the table's count.
 
 import Bytes
 import ControlProtocol
@@ -80,6 +82,7 @@ extension Worker {
                 for node in 0..<table.count {
                     state.probes.exchanges.abandon(node)
                     state.lookUps.forget(node)
+                    // NO TRAP: node is below the table's count, and the arrays are of its capacity.
                     state.names[node] = NodeName()
                     state.counters[node] = nil
                 }
@@ -128,6 +131,7 @@ extension Worker {
         case .down(let recheck):
             if hasAnswered(node), recheck == NodeTable.never { return nil }
             let isBack = state.absences[node].isBack && mayComeBack(node, recheck, ticks)
+            // NO TRAP: node is below the table's count, and the arrays are of its capacity.
             if isBack || state.names[node].isPressing { return .everything }
             return state.absences[node].glanceAt <= now ? .glance : nil
         // Enabled by the operator before it has ever answered: what it can do is not known yet.
@@ -238,7 +242,7 @@ extension Worker {
         line.removeAll(keepingCapacity: true)
         appendName(of: node)
         line.append("answers again, gets calls in ")
-        line.append(decimal: UInt64(seconds))
+        line.append(decimal: UInt64(widening: seconds))
         line.append(" s, or at once with rtpproxy.enable ")
         table.withURL(node) { line.append(printable: $0, $0.all, limit: 255) }
         line.append(" 1")

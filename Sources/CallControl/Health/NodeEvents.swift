@@ -42,6 +42,7 @@ extension Worker {
     mutating func announceChanges<Host: EventHost>(_ host: Host, _ announced: inout [Announced]) {
         for node in 0..<table.count where announced.indices.contains(node) {
             guard table.life(node) != .free else {
+                // NO TRAP (5): the indices contain node, checked by the loop; NodeTable.count is never negative.
                 announced[node] = .nothing
                 continue
             }

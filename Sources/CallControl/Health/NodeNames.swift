@@ -3,6 +3,9 @@
 //
 // No process waits for the name service. While it does not answer, a node keeps the address that it had. Of a name with
 // several addresses the next is tried where one does not answer; the node is given up when all of them have been.
+//
+// NO TRAP (24 in this file): node is one of the directory's, below the table's count, and the arrays are of its
+// capacity.
 
 import Bytes
 import SharedState
@@ -65,6 +68,7 @@ extension Worker {
             state.names[node].addresses = addresses
             state.names[node].isKept = false
             if let present = table.address(node)?.words, addresses.contains(where: { $0.words == present }) { return }
+            // NO TRAP: a look-up that has found addresses has at least one.
             publish(node, addresses[0])
             if case .down(let recheck) = table.condition(node), recheck != NodeTable.never {
                 state.names[node].untried = addresses.count &- 1
@@ -127,6 +131,7 @@ extension Worker {
         state.names[node].answeredAt = 0
         let budget = settings.budgetNanoseconds
         if case .up = table.condition(node) { return budget }
+        // NO TRAP: the count is above 1.
         return count > 1 ? min(budget, max(budget / UInt64(count), Self.shortestTry)) : budget
     }
 
@@ -137,6 +142,7 @@ extension Worker {
         state.names[node].untried &-= 1
         let present = table.address(node)?.words ?? (0, 0, 0)
         let position = addresses.firstIndex { $0.words == present } ?? addresses.count &- 1
+        // NO TRAP: the remainder is below the count, which the guard has above 1.
         publish(node, addresses[(position &+ 1) % addresses.count])
         state.names[node].isPressing = true
         state.notBefore[node] = 0

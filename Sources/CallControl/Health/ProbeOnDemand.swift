@@ -42,6 +42,7 @@ extension Worker {
         var results: [ProbeResult] = []
         var open: [Int] = []
         for position in positions {
+            // NO TRAP: positions were looked up in the directory that is used here.
             let node = directory.listed[position]
             let refusal = ask(&probes, node, probeKind(node), now: start, budget: settings.budgetNanoseconds)
             if refusal == nil { open.append(results.count) }
@@ -50,6 +51,8 @@ extension Worker {
         while true {
             var waiting: [Int] = []
             for index in open {
+                // NO TRAP (2): positions are of directory.listed, and the directory is not refreshed before the end;
+                // open holds indices of results.
                 let node = directory.listed[results[index].position]
                 if let outcome = probes.exchanges.takeOutcome(node) {
                     let found = finding(probes, node, outcome)

@@ -67,6 +67,7 @@ extension Worker {
             case .everything: settings.asksFigures ? Probe.count : Probe.basicCount
             case .presence, .glance: 1
             }
+        // NO TRAP (3): the indices contain node, checked by the guard above.
         probes.kinds[node] = kind
         probes.questions[node] = questions
         probes.askedAt[node] = now
@@ -75,6 +76,7 @@ extension Worker {
             framing: url.scheme.framing,
             // Beside the connections that calls share: one.
             window: url.scheme.framing == .stream ? 1 : Exchange.maximumWindow)
+        // NO TRAP: a number of questions, which is not negative.
         for question in 0...questions {
             var text: [UInt8] = []
             if question < questions {
@@ -107,12 +109,14 @@ extension Worker {
         if let time = probes.exchanges.answeredAt(node) { table.noteAnswer(node, at: time) }
         let incoming = probes.exchanges.incoming(node)
         // It is there, whatever became of the question for its counters.
+        // NO TRAP: ask() has compared the node with the indices.
         let isPresent =
             probes.questions[node] == 1
             && probes.exchanges.reply(node, 0).map { Probe.capability(0, incoming.span, $0) == .base } ?? false
         if outcome == .timedOut, isPresent { return .present(nil, roundTrip: nil, nil) }
         guard outcome == .complete else {
             // A node that has answered other processes meanwhile is there, whatever became of this question.
+            // NO TRAP (2): only members that ask() has started end, and there are as many questions as members.
             if outcome == .timedOut, case .up = table.condition(node), table.capabilities(node) != 0,
                 table.answeredAt(node) >= probes.askedAt[node]
             {
@@ -122,6 +126,7 @@ extension Worker {
         }
         let questions = probes.questions[node]
         var found: Capabilities = []
+        // NO TRAP: 1, 6 or 8 questions, 0 before the first.
         for question in 0..<questions {
             guard let reply = probes.exchanges.reply(node, question),
                 let capability = Probe.capability(question, incoming.span, reply)

@@ -29,12 +29,15 @@ enum CallIDBalancing {
     /// The node for `hash` among `nodes`, whose weights add up to `weightSums`; nil where there is none.
     static func choose(_ nodes: [Int], weightSums: [UInt64], hash: UInt64) -> Int? {
         guard let total = weightSums.last, total > 0, nodes.count == weightSums.count else { return nil }
+        // NO TRAP: total > 0, checked by the guard above.
         let place = hash % total
         // The first node whose sum is above the place.
         var low = 0
         var high = weightSums.count &- 1
         while low < high {
             let middle = (low &+ high) / 2
+            // NO TRAP (2): 0 <= low <= middle <= high < weightSums.count, and there are as many nodes; total > 0, so
+            // there is one.
             if weightSums[middle] > place { high = middle } else { low = middle &+ 1 }
         }
         return nodes[low]

@@ -52,7 +52,7 @@ extension Worker {
         line.append("RTPProxy ")
         table.withURL(node) { line.append(printable: $0, $0.all, limit: 255) }
         line.append(" (set ")
-        line.append(decimal: UInt64(table.setID(node)))
+        line.append(decimal: UInt64(widening: table.setID(node)))
         line.append(") ")
     }
 }

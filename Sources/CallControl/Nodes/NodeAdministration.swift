@@ -40,6 +40,7 @@ extension Worker {
 
     /// The node at `position` of the list: set by set, in order of definition.
     func listedNode(_ position: Int) -> Int? {
+        // NO TRAP: 0 <= position < listed.count, compared first.
         position >= 0 && position < directory.listed.count ? directory.listed[position] : nil
     }
 
@@ -61,6 +62,7 @@ extension Worker {
 
     /// Where the URL of the node at `position` stands; it never moves while the block is mapped.
     package func urlMemory(_ position: Int) -> UnsafeBufferPointer<UInt8> {
+        // SAFETY: urlMemory() gives nothing outside.
         unsafe table.urlMemory(listedNode(position) ?? -1)
     }
 
@@ -85,6 +87,7 @@ extension Worker {
     ) -> Bool {
         let places = selected(text)
         for place in places {
+            // NO TRAP: selected() gives indices of the list, which nobody changes in between.
             let node = directory.listed[place]
             let (before, wasDraining) = (nodeState(node), table.isDraining(node))
             body(table, node)

@@ -40,6 +40,7 @@ extension Worker {
     /// The node of the set at `position` that the balancing rule gives the call, among those not tried yet.
     private mutating func choose(_ call: inout Call, _ position: Int) -> Int? {
         directory.refresh(position, table)
+        // NO TRAP: position is from position(ofSet:), and the directory is not refreshed in between.
         let set = directory.sets[position]
         let needsSeveral = needsSeveralStreams(&call)
         if call.run.tried.isEmpty {
@@ -60,7 +61,7 @@ extension Worker {
                 guard (table.weight(node) == 0) == reserves else { continue }
                 if servingSeveral, !capabilities(node).servesSeveralStreams { continue }
                 nodes.append(node)
-                weightSums.append((weightSums.last ?? 0) &+ UInt64(max(table.weight(node), 1)))
+                weightSums.append((weightSums.last ?? 0) &+ UInt64(widening: max(table.weight(node), 1)))
             }
         }
         return choose(&call, nodes, weightSums)
@@ -72,6 +73,7 @@ extension Worker {
         case .callID:
             return CallIDBalancing.choose(nodes, weightSums: weightSums, hash: CallIDBalancing.hash(text.span, callID))
         case .rendezvous:
+            // NO TRAP: the directory has a hash for each node that it lists.
             return RendezvousBalancing.choose(
                 nodes, callHash: RendezvousBalancing.callHash(text.span, callID),
                 nodeHash: { directory.nodeHashes[$0] }, weight: { table.weight($0) })
@@ -79,6 +81,7 @@ extension Worker {
     }
 
     private func hasUnproven(_ position: Int) -> Bool {
+        // NO TRAP: position is from position(ofSet:), and the directory is not refreshed in between.
         for node in directory.sets[position].nodes
         where table.condition(node) == .unproven && table.life(node) == .member {
             return true

@@ -41,7 +41,7 @@ struct NodeSet {
         var sum: UInt64 = 0
         for node in nodes where table.takesNewCalls(node) && (table.weight(node) == 0) == reserves {
             guard (table.silences(node) >= NodeTable.suspicion) == suspects else { continue }
-            sum = sum &+ (reserves ? 1 : UInt64(table.weight(node)))
+            sum = sum &+ (reserves ? 1 : UInt64(widening: table.weight(node)))
             candidates.append(node)
             weightSums.append(sum)
         }
@@ -81,6 +81,7 @@ struct NodeDirectory {
         var nodes: [Int] = []
         for node in 0..<count where table.life(node) != .free { nodes.append(node) }
         let positions = (0..<count).map { table.definitionIndex($0) }
+        // NO TRAP (2): count is 0...capacity, looked at once: nodes, positions, urls and nodeHashes go with it.
         nodes.sort { positions[$0] < positions[$1] }
         var ids: [UInt32] = []
         for node in nodes where !ids.contains(table.setID(node)) { ids.append(table.setID(node)) }
@@ -88,6 +89,7 @@ struct NodeDirectory {
             var members: [Int] = []
             for node in nodes where table.setID(node) == id { members.append(node) }
             sets.append(NodeSet(id: id, nodes: members))
+            // NO TRAP: joins two arrays.
             listed += members
         }
         for node in 0..<count {
@@ -96,6 +98,7 @@ struct NodeDirectory {
         }
         for set in sets {
             for (position, node) in set.nodes.enumerated() {
+                // NO TRAP: position is from enumerated().
                 let earlier = set.nodes[..<position]
                 nodeHashes[node] = table.withURL(node) { url in
                     var occurrence = 0
@@ -112,10 +115,12 @@ struct NodeDirectory {
     func position(ofSet id: UInt32) -> Int? { sets.firstIndex { $0.id == id } }
 
     /// Derives the set at `position` anew where the table has changed.
+    // NO TRAP: Failover passes what position(ofSet:) of this directory gave.
     mutating func refresh(_ position: Int, _ table: borrowing NodeTable) { sets[position].refresh(table) }
 
     func url(_ node: Int) -> NodeURL? {
         guard node >= 0, node < urls.count else { return nil }
+        // NO TRAP: 0 <= node < urls.count, checked by the guard above.
         return urls[node]
     }
 }

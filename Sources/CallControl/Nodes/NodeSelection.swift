@@ -12,6 +12,7 @@ extension Worker {
         guard places.isEmpty else { return places }
         if text.equals(text.all, "all") { return Array(directory.listed.indices) }
         guard let setID = Self.setID(text) else { return [] }
+        // NO TRAP: an index of the list that is filtered.
         return directory.listed.indices.filter { table.setID(directory.listed[$0]) == setID }
     }
 
@@ -23,6 +24,7 @@ extension Worker {
     /// The number behind `set:`; nil where it is something else.
     private static func setID(_ text: Span<UInt8>) -> UInt32? {
         let word: StaticString = "set:"
+        // NO TRAP: a literal has a pointer representation.
         let length = word.utf8CodeUnitCount
         guard text.count > length, text.equals(ByteRange(from: 0, to: length), word) else { return nil }
         return Decimal.parse(text, ByteRange(from: length, to: text.count), maximum: .max)

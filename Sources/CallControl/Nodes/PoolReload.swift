@@ -45,6 +45,7 @@ extension Worker {
                 newcomers.append(definition)
                 continue
             }
+            // NO TRAP (3): present() gives a node below the table's count, and so does the loop: 0...capacity.
             isTaken[node] = true
             let before = nodeState(node)
             if table.life(node) == .member { change.kept &+= 1 } else { change.added &+= 1 }
@@ -90,6 +91,7 @@ extension Worker {
 
     /// The node that `definition` is about, among those not taken yet; `inAnySet`: a member of whatever set.
     private func present(_ definition: NodeDefinition, _ isTaken: [Bool], inAnySet: Bool = false) -> Int? {
+        // NO TRAP: present() gives a node below the table's count, and so does the loop: 0...capacity.
         for node in 0..<table.count where !isTaken[node] && table.life(node) != .free {
             guard inAnySet ? table.life(node) == .member : table.setID(node) == definition.setID else { continue }
             let isSame = table.withURL(node) { url in

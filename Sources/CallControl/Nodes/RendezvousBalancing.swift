@@ -30,7 +30,7 @@ enum RendezvousBalancing {
     ) -> Int? {
         var best: (node: Int, distance: UInt64, weight: UInt64)?
         for node in nodes {
-            let share = UInt64(max(weight(node), 1))
+            let share = UInt64(widening: max(weight(node), 1))
             let distance = negativeLog2(Hash64.mixed(callHash ^ nodeHash(node)))
             // distance / share < best.distance / best.weight; below 2^33 times 2^20, it does not overflow.
             if let present = best, distance &* present.weight >= present.distance &* share { continue }
@@ -47,8 +47,9 @@ enum RendezvousBalancing {
         let fraction = (x << zeros) << 1
         let place = Int(truncatingIfNeeded: fraction >> 54)
         let rest = (fraction >> 34) & 0xF_FFFF
-        let low = UInt64(Log2Table.places[place])
-        let high = UInt64(Log2Table.places[place &+ 1])
+        // NO TRAP (2): ten bits: place is 0...1023, and there are 1025 places.
+        let low = UInt64(widening: Log2Table.places[place])
+        let high = UInt64(widening: Log2Table.places[place &+ 1])
         let log = low &+ ((high &- low) &* rest) >> 20
         return (zeros &+ 1) << 26 &- log
     }
@@ -56,6 +57,7 @@ enum RendezvousBalancing {
 
 /// `log2(1 + i / 1024)` for i of 0...1024, with 26 bits behind the point.
 enum Log2Table {
+    // NO TRAP: 1024...2048.
     static let places: [UInt32] = (0...1024).map { log2(UInt64(1024 &+ $0) << 20) }
 
     /// Of a number in 1 ..< 2 (and 2) with 30 bits behind the point, bit by bit: squaring doubles the logarithm.

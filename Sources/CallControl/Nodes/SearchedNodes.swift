@@ -11,6 +11,7 @@ import SharedState
 extension Worker {
     /// A node of the set at `position` that has not been asked for the call and can answer.
     func unaskedNode(_ call: inout Call, _ position: Int) -> Int? {
+        // NO TRAP: position is from position(ofSet:), and the directory is not refreshed in between.
         for node in directory.sets[position].nodes
         where table.takesCommands(node) && !call.run.tried.contains(node) && canServe(call.command, node) {
             return node

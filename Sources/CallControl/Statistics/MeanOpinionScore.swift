@@ -22,12 +22,14 @@ package enum MeanOpinionScore {
     /// `jitter` is milliseconds; anything below 0, or no number, counts as 0.
     package static func hundredths(lost: UInt64, received: UInt64, jitter: Double) -> Int? {
         guard received > 0 else { return nil }
+        // NO TRAP (4): floating point does not trap.
         let lossPercent = 100 * Double(lost) / (Double(lost) + Double(received))
         let delay = codecDelay + (jitter > 0 ? 2 * jitter : 0)
         var rating = bestRating - 0.024 * delay - 95 * lossPercent / (lossPercent + robustness)
         if delay > 177.3 { rating -= 0.11 * (delay - 177.3) }
         let score = score(rating: rating)
         // Within 1...4.5, so that the number fits.
+        // NO TRAP: score() is within 1...4.5, also for what is no number.
         return Int((score * 100).rounded())
     }
 
@@ -35,6 +37,7 @@ package enum MeanOpinionScore {
     static func score(rating: Double) -> Double {
         guard rating > 0 else { return 1 }
         guard rating < 100 else { return 4.5 }
+        // NO TRAP: floating point does not trap.
         let score = 1 + 0.035 * rating + rating * (rating - 60) * (100 - rating) * 7e-6
         // Just above 0 the polynomial dips below 1.
         return min(max(score, 1), 4.5)

@@ -4,6 +4,8 @@
 // A message like BYE does not say how many streams its call has, so four are asked for at once, each by one or two
 // commands, which is as much as an exchange has under way: one round trip. RTPProxy answers E50 for a stream that there
 // is not. Only where the fourth is there, the next four are asked for, by a further exchange.
+//
+// NO TRAP (11 in this file): by a figure, of which there is a value each; floating point does not trap.
 
 import Bytes
 import ControlProtocol
@@ -125,7 +127,7 @@ extension Worker {
             }
         case .meanOpinionScore:
             guard let score = figures.meanOpinionScore else { return nil }
-            line.append(fraction: UInt64(score.magnitude), of: 100)
+            line.append(fraction: UInt64(widening: score.magnitude), of: 100)
         }
         return body(line.span, number)
     }
@@ -192,10 +194,12 @@ extension Worker {
     /// Takes the answers for four streams into the call's figures.
     mutating func findFigures(_ call: inout Call, _ node: Int, _ member: Int) -> CommandRun.Finding {
         let incoming = exchanges.incoming(member)
+        // NO TRAP (2): a count is never negative, and there are 4 streams to a query.
         let parts = exchanges.count(member) / FigureQuery.streams
         let known = capabilities(node)
         var figures = call.figures
         var failure: CallFailure?
+        // NO TRAP: 0 to a constant that is above it, at least 1.
         for stream in 0..<FigureQuery.streams {
             var values = FigureValues()
             var isThere = false
@@ -225,6 +229,7 @@ extension Worker {
 extension Array where Element == UInt8 {
     /// Adds `value` divided by `scale`, a power of ten, with all its decimals.
     fileprivate mutating func append(fraction value: UInt64, of scale: UInt64) {
+        // NO TRAP (4): scale is 100 or 1,000,000, and place > 0 is the loop's condition.
         append(decimal: value / scale)
         append(UInt8(ascii: "."))
         var rest = value % scale

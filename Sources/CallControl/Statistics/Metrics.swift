@@ -69,6 +69,7 @@ extension Worker {
         writeNodes(host, 0..<0, &text)
         let heads = text.count
         var url = 0
+        // NO TRAP: a count is never negative.
         for position in 0..<nodes {
             text.clear()
             writeURL(position, &text)
@@ -77,18 +78,22 @@ extension Worker {
         text.clear()
         let lines = NodeMetric.allCases.count &+ NodeState.allCases.count &+ RoundTripSpread.parts
         let node = lines &* (url &+ longestLine)
+        // NO TRAP (2): node is lines times 110 and more, both above 0.
         let first = min(max(room &- server &- heads, 0) / node, nodes)
         let each = max(room &- writePages(0, &text) &- heads, 0) / node
         text.clear()
         guard server <= room, each > 0 || first == nodes else { return 0 }
+        // NO TRAP: the guard above leaves each above 0 where first is not nodes.
         let pages = first == nodes ? 1 : 1 &+ (nodes &- first &+ each &- 1) / each
         guard page >= 1, page <= pages else { return pages }
         if page == 1 {
             _ = writeServer(values, pages: pages, &text)
+            // NO TRAP: first is above 0, the condition says.
             if first > 0 { writeNodes(host, 0..<first, &text) }
         } else {
             _ = writePages(pages, &text)
             let start = first &+ (page &- 2) &* each
+            // NO TRAP: page is at most pages, so that start is below nodes, and each is above 0.
             writeNodes(host, start..<min(start &+ each, nodes), &text)
         }
         return pages
@@ -117,6 +122,7 @@ extension Worker {
             text.append("rtpproxy_")
             text.append(row.name)
             text.append(isCounter ? "_total " : " ")
+            // NO TRAP: position is of values.indices.
             text.append(decimal: values[position])
             text.append("\n")
             most &+= 20
@@ -143,10 +149,10 @@ extension Worker {
         let value: UInt64
         switch metric {
         case .up: value = isUp(found.state) ? 1 : 0
-        case .stateSeconds: value = UInt64(found.stateSeconds)
-        case .weight: value = UInt64(found.weight)
-        case .smoothed: value = UInt64(found.smoothedMicroseconds)
-        case .calls: value = UInt64(found.figures.calls)
+        case .stateSeconds: value = UInt64(widening: found.stateSeconds)
+        case .weight: value = UInt64(widening: found.weight)
+        case .smoothed: value = UInt64(widening: found.smoothedMicroseconds)
+        case .calls: value = UInt64(widening: found.figures.calls)
         case .commands: value = found.figures.commands
         case .answered: value = found.figures.answered
         case .errors: value = found.figures.errors
@@ -174,6 +180,7 @@ extension Worker {
 
     private func writeHistogram(_ position: Int, _ found: NodeStatistics, _ text: inout [UInt8]) {
         var total: UInt64 = 0
+        // NO TRAP (2): 0 to a constant that is above it; there are `parts` counts.
         for part in 0..<RoundTripSpread.parts {
             total &+= found.spread.counts[part]
             text.append("rtpproxy_node_round_trip_seconds_bucket")
@@ -227,15 +234,16 @@ extension Worker {
         text.append("{url=\"")
         writeURL(position, &text)
         text.append("\",set=\"")
-        text.append(decimal: UInt64(found.setID))
+        text.append(decimal: UInt64(widening: found.setID))
         text.append("\",index=\"")
-        text.append(decimal: UInt64(found.index))
+        text.append(decimal: UInt64(widening: found.index))
         text.append("\"")
     }
 
     private func writeURL(_ position: Int, _ text: inout [UInt8]) {
         table.withURL(listedNode(position) ?? -1) { url in
             for index in 0..<url.count {
+                // NO TRAP (3): index < url.count.
                 switch url[index] {
                 case UInt8(ascii: "\""), UInt8(ascii: "\\"):
                     text.append("\\")
@@ -256,6 +264,7 @@ extension Worker {
         let rest = microseconds % 1_000_000
         var place: UInt64 = 100_000
         while place > 0 {
+            // NO TRAP: place > 0 is the loop's condition.
             text.append(UInt8(truncatingIfNeeded: rest / place % 10) &+ 0x30)
             place /= 10
         }

@@ -109,7 +109,7 @@ extension NodeFault {
         switch self {
         case .errorReply(let code):
             text.append("E")
-            text.append(decimal: UInt64(code))
+            text.append(decimal: UInt64(widening: code))
         case .timeout: text.append("no answer in time")
         case .refused: text.append("connection refused or no address")
         case .malformed: text.append("answer is no reply of an RTPProxy")
@@ -118,7 +118,7 @@ extension NodeFault {
         case .system(let code):
             text.append(SystemError(code: Int32(truncatingIfNeeded: code)).text)
             text.append(" (errno ")
-            text.append(decimal: UInt64(code))
+            text.append(decimal: UInt64(widening: code))
             text.append(")")
         }
     }
