@@ -2,7 +2,7 @@
 // Numeric IP addresses as text: which family a text belongs to, and whether it is the null address.
 
 /// An address family as SDP and the control protocol tell them apart.
-package enum AddressFamily: Sendable {
+package enum AddressFamily: Sendable, BitwiseCopyable {
     case ipv4
     case ipv6
 }
@@ -37,26 +37,28 @@ package enum AddressText {
     private static func isIPv4(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
         let text = bytes.clamped(range)
         guard text.count >= 7, text.count <= 15 else { return false }
-        let end = text.end
         var index = text.start
-        var octets = 0
-        while true {
-            var value: UInt64 = 0
-            let last = Swift.min(index &+ 3, end)
-            let start = index
-            while index < last {
-                // SAFETY (1): the index is within `text`, which clamped(_:) keeps within the span.
-                let digit = unsafe UInt64(widening: bytes[unchecked: index] &- 0x30)
-                guard digit <= 9 else { break }
-                value = value &* 10 &+ digit
-                index &+= 1
-            }
-            guard index > start, value <= 255 else { return false }
-            octets &+= 1
-            guard octets < 4 else { return index == end }
-            guard index < end, bytes.byte(at: index) == UInt8(ascii: ".") else { return false }
+        let end = text.end
+        var value: UInt32 = 0
+        // Less 1, so that none at all is too many.
+        var digits = UInt32.max
+        var dots = 0
+        while index < end {
+            // SAFETY (1): the index is within `text`, which clamped(_:) keeps within the span.
+            let byte = unsafe bytes[unchecked: index]
+            let digit = UInt32(widening: byte &- 0x30)
             index &+= 1
+            if digit <= 9 {
+                value = value &* 10 &+ digit
+                digits &+= 1
+            } else {
+                guard byte == UInt8(ascii: "."), digits < 3, value <= 255 else { return false }
+                dots &+= 1
+                value = 0
+                digits = .max
+            }
         }
+        return dots == 3 && digits < 3 && value <= 255
     }
 
     private static func isIPv6(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {

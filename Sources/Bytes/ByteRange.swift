@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Ranges of bytes and checked looks at them: what the parsers hand out instead of copies.
 //
-// NO TRAP (4 in this file): a literal has a pointer representation, and the argument of every call is one.
+// NO TRAP (3 in this file): a literal has a pointer representation, and the argument of every call is one.
 
 /// A range of byte offsets. Unlike `Range<Int>` it cannot trap when it is made.
-package struct ByteRange: Equatable, Sendable {
+package struct ByteRange: Equatable, Sendable, BitwiseCopyable {
     /// Offset of the first byte.
     package let start: Int
     /// Number of bytes, never negative.
@@ -61,17 +61,11 @@ extension Span where Element == UInt8 {
 
     /// Whether the bytes of `range` begin with those of `text`.
     package func hasPrefix(_ range: ByteRange, _ text: StaticString) -> Bool {
-        let inside = clamped(range)
-        guard inside.count >= text.utf8CodeUnitCount else { return false }
-        return text.withUTF8Buffer { expected in
-            var index = 0
-            // SAFETY: `inside` lies within, as clamped(_:) upholds, and is no shorter than `expected`.
-            while index < expected.count {
-                // NO TRAP: expected is no longer than inside, which clamped() keeps within the span.
-                guard unsafe self[unchecked: inside.start &+ index] == expected[index] else { return false }
-                index &+= 1
-            }
-            return true
+        text.withUTF8Buffer { bytes in
+            // SAFETY: a literal's bytes are always there.
+            let expected = unsafe Span(_unsafeElements: bytes)
+            return range.count >= expected.count
+                && equals(ByteRange(start: range.start, count: expected.count), expected, expected.all)
         }
     }
 
@@ -123,7 +117,9 @@ extension Span where Element == UInt8 {
     @inline(never)
     package func firstIndex(of byte: UInt8, in range: ByteRange) -> Int? {
         let inside = clamped(range)
-        let found = first(from: inside.start, to: inside.end, where: { $0 == byte }, in: { $0.zeros(byte) })
+        let found = first(
+            from: inside.start, to: inside.end, where: { $0 == byte }, in: { $0.zeros(byte) },
+            among: { $0.hasByte(byte) })
         return found < inside.end ? found : nil
     }
 
@@ -144,26 +140,37 @@ extension Span where Element == UInt8 {
     /// `clamped` returns.
     @inline(__always)
     func firstControl(from start: Int, to end: Int) -> Int {
-        first(from: start, to: end, where: { $0 < 0x20 }, in: { $0.bytes(below: 0x20) })
+        first(
+            from: start, to: end, where: { $0 < 0x20 }, in: { $0.bytes(below: 0x20) },
+            among: { $0.hasByte(below: 0x20) })
     }
 
     /// As `firstControl`, a space too.
     @inline(never)
     func firstControlOrSpace(from start: Int, to end: Int) -> Int {
-        first(from: start, to: end, where: { $0 < 0x21 }, in: { $0.bytes(below: 0x21) })
+        first(
+            from: start, to: end, where: { $0 < 0x21 }, in: { $0.bytes(below: 0x21) },
+            among: { $0.hasByte(below: 0x21) })
     }
 
     /// Offset of the first byte from `start` up to `end` that fits, or `end`; `marks` has the high bit of such a byte
-    /// set in a word.
+    /// set in a word, and `some` says whether there is one among sixteen.
     @inline(__always)
     private func first(
-        from start: Int, to end: Int, where fits: (UInt8) -> Bool, in marks: (EightBytes) -> UInt64
+        from start: Int, to end: Int, where fits: (UInt8) -> Bool, in marks: (EightBytes) -> UInt64,
+        among some: (SixteenBytes) -> Bool
     ) -> Int {
         guard start >= 0, end <= count else { return end }
         var index = start
+        while end &- index >= 16 {
+            // SAFETY (here and below): `index` began at 0 or above and only grows; sixteen bytes stand behind it.
+            let next = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: SIMD16<UInt8>.self)
+            if some(SixteenBytes(bytes: next)) { break }
+            index &+= 16
+        }
         let lastWord = Swift.min(count &- 8, end &- 1)
         while index <= lastWord {
-            // SAFETY (here and below): `index` began at 0 or above and only grows; eight bytes stand behind it.
+            // Eight bytes stand behind it.
             let word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
             let found = marks(EightBytes(word: UInt64(littleEndian: word)))
             if found != 0 { return Swift.min(index &+ found.trailingZeroBitCount &>> 3, end) }
@@ -178,8 +185,8 @@ extension Span where Element == UInt8 {
         }
         while index < end {
             // It is below `end`, which is within the span.
-            // NO TRAP: the loop keeps the index between start, which the guard has compared with 0, and end, compared
-            // with count.
+            // SAFETY (1): the loop keeps the index between start, which the guard has compared with 0, and end,
+            // compared with count.
             if fits(unsafe self[unchecked: index]) { return index }
             index &+= 1
         }
@@ -237,7 +244,7 @@ extension Span where Element == UInt8 {
         let inside = clamped(range)
         let found = first(
             from: inside.start, to: inside.end, where: { $0 <= 0x20 || $0 == 0x7F },
-            in: { $0.bytes(below: 0x21) | $0.zeros(0x7F) })
+            in: { $0.bytes(below: 0x21) | $0.zeros(0x7F) }, among: { $0.hasByte(below: 0x21) || $0.hasByte(0x7F) })
         return found < inside.end ? found : nil
     }
 }
@@ -267,6 +274,19 @@ struct EightBytes {
 
     @inline(__always)
     fileprivate static var ones: UInt64 { 0x0101_0101_0101_0101 }
+}
+
+/// Sixteen bytes, looked at all at once.
+struct SixteenBytes {
+    let bytes: SIMD16<UInt8>
+
+    /// Whether one of them is `byte`.
+    @inline(__always)
+    func hasByte(_ byte: UInt8) -> Bool { any(bytes .== SIMD16<UInt8>(repeating: byte)) }
+
+    /// Whether one of them is below `limit`.
+    @inline(__always)
+    func hasByte(below limit: UInt8) -> Bool { any(bytes .< SIMD16<UInt8>(repeating: limit)) }
 }
 
 /// `byte`, an ASCII capital as its small letter.

@@ -14,48 +14,54 @@ extension Array {
     }
 }
 
-extension Array where Element == UInt8 {
-    /// Adds the bytes of a literal.
-    @inline(never)
-    package mutating func append(_ text: StaticString) {
-        // SAFETY: lends the literal's own bytes for the call.
-        text.withUTF8Buffer { unsafe self.append(all: $0) }
+/// What bytes can be added to: an array, or memory that calls use again.
+package protocol ByteWriter {
+    /// Takes everything out and keeps the memory.
+    mutating func clear()
+    /// Adds one byte.
+    mutating func append(_ byte: UInt8)
+    /// Adds the first `count` bytes of `word`, up to 8, the lowest byte first.
+    mutating func append(_ word: UInt64, count: Int)
+    /// Adds `range` of `bytes`; what lies outside is left out.
+    mutating func append(_ bytes: Span<UInt8>, _ range: ByteRange)
+}
+
+extension Array: ByteWriter where Element == UInt8 {
+    package mutating func append(_ word: UInt64, count: Int) {
+        var rest = word
+        // NO TRAP: 0 to 0...8.
+        for _ in 0..<Swift.min(Swift.max(count, 0), 8) {
+            append(UInt8(truncatingIfNeeded: rest))
+            rest &>>= 8
+        }
     }
 
-    /// Adds `range` of `bytes`; what lies outside is left out.
+    /// `append(contentsOf:)` takes twice as many instructions.
     @inline(never)
     package mutating func append(_ bytes: Span<UInt8>, _ range: ByteRange) {
         let inside = bytes.clamped(range)
-        guard !inside.isEmpty else { return }
-        // SAFETY: `inside` lies within `bytes`, as clamped(_:) upholds.
-        unsafe bytes.withUnsafeBufferPointer { source in
-            // NO TRAP: inside comes from clamped(): start <= end, both within the source.
-            unsafe self.append(all: UnsafeBufferPointer(rebasing: source[inside.start..<inside.end]))
-        }
-    }
-
-    /// Adds what a pointer leads to: `append(contentsOf:)` takes twice as many instructions.
-    @inline(never)
-    private mutating func append(all bytes: UnsafeBufferPointer<UInt8>) {
-        let count = bytes.count
-        append(addingCapacity: count) { output in
-            // SAFETY: `output` has room for `count` elements, and `bytes` holds as many.
+        append(addingCapacity: inside.count) { output in
+            // SAFETY: `output` has room for so many, and `inside` lies within `bytes`.
             unsafe output.withUnsafeMutableBufferPointer { target, filled in
-                guard let from = bytes.baseAddress, let to = target.baseAddress else { return }
-                // NO TRAP: the room asked for is count bytes, and the source has as many.
-                unsafe UnsafeMutableRawPointer(to).copyMemory(from: from, byteCount: count)
-                filled = count
+                unsafe bytes.withUnsafeBufferPointer { source in
+                    guard let from = source.baseAddress, let to = target.baseAddress else { return }
+                    // NO TRAP: the room asked for is inside.count bytes, and inside comes from clamped().
+                    unsafe UnsafeMutableRawPointer(to).copyMemory(from: from + inside.start, byteCount: inside.count)
+                    filled = inside.count
+                }
             }
         }
     }
+}
 
-    /// Adds the first `count` bytes of three words, up to 24, the lowest byte of each first.
-    package mutating func append(_ first: UInt64, _ second: UInt64, _ third: UInt64, count: Int) {
-        let words: InlineArray<3, UInt64> = [first.littleEndian, second.littleEndian, third.littleEndian]
-        // SAFETY: at most the 24 bytes of the three words.
-        unsafe words.span.withUnsafeBytes { bytes in
-            let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-            unsafe append(all: UnsafeBufferPointer(start: start, count: Swift.min(Swift.max(count, 0), 24)))
+extension ByteWriter {
+    /// Adds the bytes of a literal.
+    @inline(never)
+    package mutating func append(_ text: StaticString) {
+        text.withUTF8Buffer { bytes in
+            // SAFETY: a literal's bytes are always there.
+            let span = unsafe Span(_unsafeElements: bytes)
+            append(span, span.all)
         }
     }
 
@@ -65,8 +71,13 @@ extension Array where Element == UInt8 {
     /// Adds `value` in decimal.
     @inline(never)
     package mutating func append(decimal value: UInt64) {
-        guard value > 9 else { return append(UInt8(truncatingIfNeeded: value) &+ 0x30) }
-        append(addingCapacity: value.decimalDigits) { $0.add(decimal: value) }
+        if value < 10 { return append(UInt8(truncatingIfNeeded: value) &+ 0x30) }
+        if value < 100_000_000 {
+            let digits = EightDigits(value)
+            return append(digits.text, count: digits.count)
+        }
+        append(decimal: value / 100_000_000)
+        append(EightDigits(value % 100_000_000).withZeros, count: 8)
     }
 
     /// Adds `value` in decimal, with a minus sign where it is negative.
@@ -87,9 +98,7 @@ extension Array where Element == UInt8 {
         }
         if shown < inside.count { append("...") }
     }
-}
 
-extension Array where Element == UInt8 {
     /// Adds `range` percent-encoded: all but the unreserved characters of RFC 3986 section 2.3 become `%XX`.
     package mutating func append(urlEncoded bytes: Span<UInt8>, _ range: ByteRange) {
         let inside = bytes.clamped(range)
@@ -107,69 +116,35 @@ extension Array where Element == UInt8 {
             }
         }
     }
-
-    private func hexDigit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") &+ value : UInt8(ascii: "A") &- 10 &+ value
-    }
 }
 
-/// Writing into room that was asked for before, for texts of many parts. What does not fit is left out.
-extension OutputSpan where Element == UInt8 {
-    /// Adds one byte.
-    @inline(__always)
-    package mutating func add(_ byte: UInt8) {
-        if freeCapacity > 0 { append(byte) }
-    }
-
-    /// Adds `range` of `bytes`; what lies outside is left out.
-    @inline(__always)
-    package mutating func add(_ bytes: Span<UInt8>, _ range: ByteRange) {
-        let inside = bytes.clamped(range)
-        guard inside.count > 0, inside.count <= freeCapacity else { return }
-        // SAFETY: `inside` lies within `bytes`, as clamped(_:) upholds, and so many elements are free.
-        unsafe withUnsafeMutableBufferPointer { target, filled in
-            unsafe bytes.withUnsafeBufferPointer { source in
-                guard let from = source.baseAddress, let to = target.baseAddress else { return }
-                // NO TRAP (2): inside comes from clamped(), and no more is copied than is free.
-                unsafe UnsafeMutableRawPointer(to + filled).copyMemory(
-                    from: from + inside.start, byteCount: inside.count)
-                filled &+= inside.count
-            }
-        }
-    }
-
-    /// Adds `value` in decimal.
-    package mutating func add(decimal value: UInt64) {
-        guard value > 9 else { return add(UInt8(truncatingIfNeeded: value) &+ 0x30) }
-        let digits = value.decimalDigits
-        guard digits <= freeCapacity else { return }
-        // SAFETY: so many elements are free, and each of them is written, the last one first.
-        unsafe withUnsafeMutableBufferPointer { target, filled in
-            var rest = value
-            var place = filled &+ digits
-            while place > filled {
-                place &-= 1
-                // NO TRAP: digits are free behind filled, compared first, and place is below their end.
-                unsafe target[place] = UInt8(truncatingIfNeeded: rest % 10) &+ 0x30
-                rest /= 10
-            }
-            filled &+= digits
-        }
-    }
+private func hexDigit(_ value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") &+ value : UInt8(ascii: "A") &- 10 &+ value
 }
 
-extension UInt64 {
-    /// How many decimal digits it has.
+/// The digits of a number below 10^8, two, four and eight of them side by side in one word.
+private struct EightDigits {
+    /// All eight, as text: the first one lowest.
+    let withZeros: UInt64
+
     @inline(__always)
-    fileprivate var decimalDigits: Int {
-        var digits = 1
-        var bound: UInt64 = 10
-        while self >= bound {
-            digits &+= 1
-            // More than 19 digits are 20.
-            guard digits < 20 else { return digits }
-            bound = bound &* 10
-        }
-        return digits
+    init(_ value: UInt64) {
+        // Pairs of four digits, of two, of one; what was high comes first, which is lowest.
+        let fours = value / 10_000 | (value % 10_000) &<< 32
+        let hundreds = (fours &* 10_486) &>> 20 & 0x7F_0000_007F
+        let twos = hundreds | (fours &- hundreds &* 100) &<< 16
+        let tens = (twos &* 103) &>> 10 & 0x000F_000F_000F_000F
+        withZeros = (tens | (twos &- tens &* 10) &<< 8) | 0x3030_3030_3030_3030
     }
+
+    /// How many there are without zeros before the first one: at least one.
+    @inline(__always)
+    var count: Int { 8 &- zeros }
+
+    /// Those.
+    @inline(__always)
+    var text: UInt64 { withZeros &>> UInt64(truncatingIfNeeded: 8 &* zeros) }
+
+    @inline(__always)
+    private var zeros: Int { Swift.min((withZeros & 0x0F0F_0F0F_0F0F_0F0F).trailingZeroBitCount &>> 3, 7) }
 }

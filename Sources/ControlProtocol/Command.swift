@@ -45,32 +45,28 @@ package enum Command {
     package static func writeMedia(
         _ verb: MediaVerb, modifiers: Span<UInt8>, identity: Span<UInt8>, words: SessionWords,
         address: Span<UInt8>, addressRange: ByteRange, port: UInt16, stream: Int, notification: Span<UInt8>,
-        tagNamesStream: Bool = false, into text: inout [UInt8]
+        tagNamesStream: Bool = false, into text: inout some ByteWriter
     ) {
         let wantsNotification = verb == .update && !notification.isEmpty
-        let room =
-            modifiers.count &+ words.callID.count &+ addressRange.count &+ notification.count &+ longestNumber &+ 5
-        text.append(addingCapacity: room &+ roomOfTags(words)) { output in
-            output.add(verb == .update ? UInt8(ascii: "U") : UInt8(ascii: "L"))
-            output.add(modifiers, modifiers.all)
-            output.add(0x20)
-            output.add(identity, words.callID)
-            output.add(0x20)
-            output.add(address, addressRange)
-            output.add(0x20)
-            output.add(decimal: UInt64(widening: port))
-            writeTags(identity, words, stream: stream, into: &output)
-            if wantsNotification {
-                output.add(0x20)
-                output.add(notification, notification.all)
-            }
+        text.append(verb == .update ? UInt8(ascii: "U") : UInt8(ascii: "L"))
+        text.append(modifiers)
+        text.append(0x20)
+        text.append(identity, words.callID)
+        text.append(0x20)
+        text.append(address, addressRange)
+        text.append(0x20)
+        text.append(decimal: UInt64(widening: port))
+        writeTags(identity, words, stream: stream, into: &text)
+        if wantsNotification {
+            text.append(0x20)
+            text.append(notification)
         }
         if wantsNotification, tagNamesStream { NotificationTag.append(stream: stream, to: &text) }
     }
 
     /// `D callid tag[;n][ tag[;n]]` (control-protocol: D); without `stream` it is about all of them.
     package static func writeDelete(
-        identity: Span<UInt8>, words: SessionWords, stream: Int? = nil, into text: inout [UInt8]
+        identity: Span<UInt8>, words: SessionWords, stream: Int? = nil, into text: inout some ByteWriter
     ) {
         text.append("D ")
         text.append(identity, words.callID)
@@ -79,7 +75,7 @@ package enum Command {
 
     /// `Q callid tag;n[ tag;n]` (control-protocol: Q).
     package static func writeQuery(
-        identity: Span<UInt8>, words: SessionWords, stream: Int = 1, into text: inout [UInt8]
+        identity: Span<UInt8>, words: SessionWords, stream: Int = 1, into text: inout some ByteWriter
     ) {
         text.append("Q ")
         text.append(identity, words.callID)
@@ -89,7 +85,7 @@ package enum Command {
     /// `Qv callid tag;n tag;n name...` (control-protocol: Q), at most 11 `figures`. The second tag has to be there, as
     /// the names stand behind it.
     package static func writeQuery(
-        _ figures: FigureSet, identity: Span<UInt8>, words: SessionWords, stream: Int, into text: inout [UInt8]
+        _ figures: FigureSet, identity: Span<UInt8>, words: SessionWords, stream: Int, into text: inout some ByteWriter
     ) {
         text.append("Qv ")
         text.append(identity, words.callID)
@@ -103,7 +99,7 @@ package enum Command {
 
     /// `P<count> callid prompt session tag;1[ tag;1]` (control-protocol: P); `count` -1 plays without end.
     package static func writePlay(
-        count: Int, prompt: Span<UInt8>, identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]
+        count: Int, prompt: Span<UInt8>, identity: Span<UInt8>, words: SessionWords, into text: inout some ByteWriter
     ) {
         text.append("P")
         text.append(decimal: count)
@@ -116,50 +112,35 @@ package enum Command {
     }
 
     /// `S callid tag;1[ tag;1]` (control-protocol: S).
-    package static func writeStop(identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]) {
+    package static func writeStop(identity: Span<UInt8>, words: SessionWords, into text: inout some ByteWriter) {
         text.append("S ")
         text.append(identity, words.callID)
         writeTags(identity, words, stream: 1, into: &text)
     }
 
     /// `R callid tag[ tag]` (control-protocol: R).
-    package static func writeRecord(identity: Span<UInt8>, words: SessionWords, into text: inout [UInt8]) {
+    package static func writeRecord(identity: Span<UInt8>, words: SessionWords, into text: inout some ByteWriter) {
         text.append("R ")
         text.append(identity, words.callID)
         writeTags(identity, words, stream: nil, into: &text)
     }
 
     private static func writeTags(
-        _ identity: Span<UInt8>, _ words: SessionWords, stream: Int?, into text: inout [UInt8]
+        _ identity: Span<UInt8>, _ words: SessionWords, stream: Int?, into text: inout some ByteWriter
     ) {
-        text.append(addingCapacity: roomOfTags(words)) { writeTags(identity, words, stream: stream, into: &$0) }
-    }
-
-    /// The most bytes of a number.
-    private static var longestNumber: Int { 20 }
-
-    /// The most bytes that the tags take.
-    private static func roomOfTags(_ words: SessionWords) -> Int {
-        words.firstTag.count &+ words.secondTag.count &+ 2 &* (longestNumber &+ 2)
-    }
-
-    @inline(never)
-    private static func writeTags(
-        _ identity: Span<UInt8>, _ words: SessionWords, stream: Int?, into output: inout OutputSpan<UInt8>
-    ) {
-        writeTag(identity, words.firstTag, stream: stream, into: &output)
-        if !words.secondTag.isEmpty { writeTag(identity, words.secondTag, stream: stream, into: &output) }
+        writeTag(identity, words.firstTag, stream: stream, into: &text)
+        if !words.secondTag.isEmpty { writeTag(identity, words.secondTag, stream: stream, into: &text) }
     }
 
     private static func writeTag(
-        _ identity: Span<UInt8>, _ tag: ByteRange, stream: Int?, into output: inout OutputSpan<UInt8>
+        _ identity: Span<UInt8>, _ tag: ByteRange, stream: Int?, into text: inout some ByteWriter
     ) {
-        output.add(0x20)
-        output.add(identity, tag)
+        text.append(0x20)
+        text.append(identity, tag)
         if let stream {
-            output.add(UInt8(ascii: ";"))
+            text.append(UInt8(ascii: ";"))
             // The number of a stream, which is not negative.
-            output.add(decimal: UInt64(widening: stream.magnitude))
+            text.append(decimal: UInt64(widening: stream.magnitude))
         }
     }
 }

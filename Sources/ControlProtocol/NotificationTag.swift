@@ -6,7 +6,7 @@ package import Bytes
 /// `<Call-ID>;<stream>`, the Call-ID URL-encoded on the way to RTPProxy (control-protocol: Timeout notification).
 package enum NotificationTag {
     /// Adds the number of the stream to a Call-ID.
-    static func append(stream: Int, to text: inout [UInt8]) {
+    static func append(stream: Int, to text: inout some ByteWriter) {
         text.append(UInt8(ascii: ";"))
         text.append(decimal: stream)
     }

@@ -78,7 +78,7 @@ public func rtpp_delete_async(
 @safe private struct AsyncProcessHost: JobHost {
     let services: rtpp_host
     /// Memory for handing edits over.
-    let edits: UnsafeMutablePointer<[rtpp_edit]>
+    let edits: UnsafeMutablePointer<Scratch<rtpp_edit>>
 
     func log(_ level: LogLevel, _ line: Span<UInt8>) { Host(services).log(level, line) }
 
@@ -138,9 +138,10 @@ public func rtpp_run_async(_ handle: OpaquePointer?, _ process: Int) {
     guard let table = try? memory.nodes() else { return }
     let calls = (try? memory.calls()) ?? nil
     var running = unsafe AsyncProcess(process: process, settings: module.pointee.settings, table: table, calls: calls)
+    // SAFETY: an empty one, no memory is looked at.
+    var edits = unsafe Scratch<rtpp_edit>()
     // SAFETY: the block is the server's, of blockSize bytes, which SharedBlock compares with what it needs; edits
     // outlives the run.
-    var edits: [rtpp_edit] = unsafe []
     let services = unsafe module.pointee.host
     unsafe withUnsafeMutablePointer(to: &edits) { memory in
         let host = unsafe AsyncProcessHost(services: services, edits: memory)

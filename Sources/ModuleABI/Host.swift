@@ -229,23 +229,24 @@ extension rtpp_level {
 
 /// Lends edits as the contract has them; `memory` is used again. Nil where one does not lie within the list's text.
 func lend<Result>(
-    _ list: borrowing EditList, through memory: inout [rtpp_edit],
+    _ list: borrowing EditList, through memory: inout Scratch<rtpp_edit>,
     _ body: (UnsafePointer<rtpp_edit>?, Int) -> Result
 ) -> Result? {
-    // SAFETY: an array's own memory; the edit's text lies within it, compared first.
-    unsafe memory.removeAll(keepingCapacity: true)
+    // SAFETY: takes everything out, no memory is looked at.
+    unsafe memory.clear()
     let text = list.text
-    return unsafe text.withUnsafeBufferPointer { bytes in
+    // SAFETY: lends the list's own text for the call.
+    return unsafe text.memory.withUnsafeBufferPointer { bytes in
         for edit in list.edits {
             // SAFETY: an edit's text lies within the list's text, checked here; the host reads it at once.
-            guard edit.text.end <= bytes.count, let start = bytes.baseAddress else { return nil }
+            guard edit.text.end <= text.count, let start = bytes.baseAddress else { return nil }
             // NO TRAP: an array's own memory; the edit's text lies within it, compared first.
             unsafe memory.append(
                 rtpp_edit(
                     offset: edit.offset, removed: edit.removed,
                     text: rtpp_bytes(data: start + edit.text.start, length: edit.text.count)))
         }
-        return unsafe memory.withUnsafeBufferPointer { unsafe body($0.baseAddress, $0.count) }
+        return unsafe memory.memory.withUnsafeBufferPointer { unsafe body($0.baseAddress, memory.count) }
     }
 }
 

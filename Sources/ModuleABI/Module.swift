@@ -21,8 +21,8 @@ import SharedState
     /// What a reload is gathering.
     var reload: Reload?
     /// Memory for handing edits to the host, kept from call to call.
-    // SAFETY: an empty array.
-    var edits: [rtpp_edit] = unsafe []
+    // SAFETY: an empty one, no memory is looked at.
+    var edits = unsafe Scratch<rtpp_edit>()
 
     /// The host is reading or setting a variable for a call. Were that variable one of this module, say $rtpstat, it
     /// would change memory that the call is using: such a use is refused.

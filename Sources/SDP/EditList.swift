@@ -4,7 +4,7 @@
 package import Bytes
 
 /// Replace `removed` bytes at `offset` of the body with `text` of the list's own text.
-package struct Edit: Equatable, Sendable {
+package struct Edit: Equatable, Sendable, BitwiseCopyable {
     /// Offset in the body.
     package let offset: Int
     /// Number of bytes that go, 0 for an insertion.
@@ -17,9 +17,9 @@ package struct Edit: Equatable, Sendable {
 /// none that changes nothing. Scratch memory that is used again for each body.
 package struct EditList: ~Copyable {
     /// In the order of the body.
-    package private(set) var edits: [Edit] = []
+    package private(set) var edits = Scratch<Edit>()
     /// The bytes of all replacements, one behind the other.
-    package private(set) var text: [UInt8] = []
+    package private(set) var text = Scratch<UInt8>()
 
     /// An empty list, with room for an ordinary body's edits.
     package init() {
@@ -34,11 +34,11 @@ package struct EditList: ~Copyable {
     }
 
     /// Replaces `range` of `body`, which lies behind all edits so far, with what `write` adds to the text.
-    mutating func replace(_ body: Span<UInt8>, _ range: ByteRange, with write: (inout [UInt8]) -> Void) {
+    mutating func replace(_ body: Span<UInt8>, _ range: ByteRange, with write: (inout Scratch<UInt8>) -> Void) {
         let start = text.count
         write(&text)
         let added = ByteRange(from: start, to: text.count)
-        if body.equals(range, text.span, added) {
+        if body.equals(range, text.memory.span, added) {
             // NO TRAP: write only adds, so the text is at least as long as what it added.
             text.removeLast(added.count)
         } else if let last = edits.last, last.offset &+ last.removed == range.start {

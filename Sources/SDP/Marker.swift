@@ -79,13 +79,9 @@ struct LineStart {
 
     /// Looks for `marker`, unless it is empty.
     init(of marker: Span<UInt8>) {
-        var word: UInt64 = 0
-        var mask: UInt64 = 0
-        for place in 0..<8 {
-            guard let byte = marker.byte(at: place) else { break }
-            word |= UInt64(widening: byte) &<< UInt64(truncatingIfNeeded: 8 &* place)
-            mask |= 0xFF &<< UInt64(truncatingIfNeeded: 8 &* place)
-        }
+        let start = ByteRange(from: 0, to: min(marker.count, 8))
+        let word = marker.word(start)
+        let mask = start.isEmpty ? 0 : UInt64.max &>> UInt64(truncatingIfNeeded: 64 &- 8 &* start.count)
         // For an empty one no line is worth a closer look, unless it is eight such bytes.
         self.word = mask == 0 ? .max : word
         self.mask = mask == 0 ? .max : mask

@@ -5,7 +5,7 @@ package import Bytes
 
 /// A media stream: an `m=` line (RFC 8866 section 5.14) with its lines up to the next `m=` or `v=`.
 /// All ranges are offsets into the body that was parsed.
-package struct MediaStream: Sendable {
+package struct MediaStream: Sendable, BitwiseCopyable {
     /// From 1, over all sessions of the body.
     package let number: Int
     /// The line of the `m=`, from 1.
@@ -112,34 +112,31 @@ package struct MediaStream: Sendable {
 
     /// Adds the stream's payload types to `output`, in order, with a comma between each two: numbers from 0 to 127,
     /// each once. False, and nothing is added, where there is none or the stream is not RTP.
-    package func appendPayloadTypes(in body: Span<UInt8>, to output: inout [UInt8]) -> Bool {
+    package func appendPayloadTypes(in body: Span<UInt8>, to output: inout some ByteWriter) -> Bool {
         guard isRTP else { return false }
         var types = PayloadTypes()
         let inside = body.clamped(formats)
-        // A number takes no more than its field, and the comma as much as the blank.
-        output.append(addingCapacity: inside.count &+ 1) { output in
-            // The number that is being read; above 127: it is no payload type.
-            var number: UInt64 = 0
-            var hasDigits = false
-            var index = inside.start
-            let end = inside.end
-            while index <= end {
-                // SAFETY (1): below the end the index is within `inside`, which clamped(_:) keeps within the span.
-                let byte = index < end ? unsafe body[unchecked: index] : 0x20
-                index &+= 1
-                let digit = byte &- 0x30
-                if digit <= 9 {
-                    hasDigits = true
-                    // Once above it stays there: at most 1289 becomes of it.
-                    number = min(number &* 10 &+ UInt64(widening: digit), 128)
-                } else if !isBlank(byte) {
-                    hasDigits = true
-                    number = 128
-                } else if hasDigits {
-                    if number <= 127 { types.add(number, to: &output) }
-                    hasDigits = false
-                    number = 0
-                }
+        // The number that is being read; above 127: it is no payload type.
+        var number: UInt64 = 0
+        var hasDigits = false
+        var index = inside.start
+        let end = inside.end
+        while index <= end {
+            // SAFETY (1): below the end the index is within `inside`, which clamped(_:) keeps within the span.
+            let byte = index < end ? unsafe body[unchecked: index] : 0x20
+            index &+= 1
+            let digit = byte &- 0x30
+            if digit <= 9 {
+                hasDigits = true
+                // Once above it stays there: at most 1289 becomes of it.
+                number = min(number &* 10 &+ UInt64(widening: digit), 128)
+            } else if !isBlank(byte) {
+                hasDigits = true
+                number = 128
+            } else if hasDigits {
+                if number <= 127 { types.add(number, to: &output) }
+                hasDigits = false
+                number = 0
             }
         }
         return !types.isEmpty
@@ -155,14 +152,25 @@ private struct PayloadTypes {
     var isEmpty: Bool { low | high == 0 }
 
     /// Adds `number`, 0 to 127, unless the list has it.
-    mutating func add(_ number: UInt64, to output: inout OutputSpan<UInt8>) {
+    mutating func add(_ number: UInt64, to output: inout some ByteWriter) {
         let bit: UInt64 = 1 &<< (number & 63)
         guard (number < 64 ? low : high) & bit == 0 else { return }
-        if !isEmpty { output.add(UInt8(ascii: ",")) }
+        // A comma before all but the first, and the digits, in one go.
+        let (tens, ones) = (number / 10, number % 10)
+        var text = 0x30 | ones
+        var count = 1
+        if number >= 100 {
+            text = 0x30_3031 | (tens &- 10) &<< 8 | ones &<< 16
+            count = 3
+        } else if number >= 10 {
+            text = 0x3030 | tens | ones &<< 8
+            count = 2
+        }
+        if !isEmpty {
+            text = text &<< 8 | UInt64(widening: UInt8(ascii: ","))
+            count &+= 1
+        }
         if number < 64 { low |= bit } else { high |= bit }
-        if number >= 100 { output.add(0x31) }
-        let rest = number >= 100 ? number &- 100 : number
-        if number >= 10 { output.add(UInt8(truncatingIfNeeded: rest / 10) &+ 0x30) }
-        output.add(UInt8(truncatingIfNeeded: rest % 10) &+ 0x30)
+        output.append(text, count: count)
     }
 }

@@ -43,7 +43,7 @@ extension EditList {
 
     private static func appendCandidate(
         _ component: UInt64, _ priority: UInt64, _ address: ByteRange, _ port: UInt16, _ addresses: Span<UInt8>,
-        to text: inout [UInt8]
+        to text: inout some ByteWriter
     ) {
         text.append("a=candidate:")
         appendFoundation(addresses, address, to: &text)
@@ -59,7 +59,8 @@ extension EditList {
     }
 
     /// The foundation is the digits of the address, 32 at most (RFC 8839 section 5.1), and `0` where it has none.
-    private static func appendFoundation(_ addresses: Span<UInt8>, _ address: ByteRange, to text: inout [UInt8]) {
+    private static func appendFoundation(_ addresses: Span<UInt8>, _ address: ByteRange, to text: inout some ByteWriter)
+    {
         let inside = addresses.clamped(address)
         var digits = 0
         // NO TRAP (2): inside comes from clamped(): start <= end, both within the addresses.

@@ -142,7 +142,7 @@ extension EditList {
     /// Adds a line at `offset`, behind another one. Where that lacks its line end, as the last line of a part of a
     /// multipart body does, so does the new one.
     mutating func addLine(
-        _ body: Span<UInt8>, at offset: Int, lineEnd: StaticString, _ write: (inout [UInt8]) -> Void
+        _ body: Span<UInt8>, at offset: Int, lineEnd: StaticString, _ write: (inout Scratch<UInt8>) -> Void
     ) {
         let isOpen = needsLineEnd(body, at: offset)
         replace(body, ByteRange(start: offset, count: 0)) {

@@ -35,12 +35,12 @@ package struct SessionDescription: ~Copyable {
     package static let maximumPlaces = 1024
 
     /// The media streams of all sessions, in order; none after a fault.
-    package private(set) var streams: [MediaStream] = []
+    package private(set) var streams = Scratch<MediaStream>()
     /// Where the session description stands in the body.
     package private(set) var range = ByteRange.empty
     /// In the order of the body.
-    private(set) var places: [Place] = []
-    private(set) var sessions: [Session] = []
+    private(set) var places = Scratch<Place>()
+    private(set) var sessions = Scratch<Session>()
     /// Whether the lines end in LF alone, all of them.
     private(set) var endsLinesInLineFeedAlone = false
     /// The line of an `o=` without `IN IP4` or `IN IP6` and an address at its end, which cannot be changed, from 1;

@@ -4,7 +4,7 @@
 package import Bytes
 
 /// Where a media stream is to be sent from now on.
-package struct StreamDestination: Equatable, Sendable {
+package struct StreamDestination: Equatable, Sendable, BitwiseCopyable {
     /// The address, as a range of the addresses that are passed beside it.
     package let address: ByteRange
     /// The family of that address.
@@ -23,7 +23,7 @@ package struct StreamDestination: Equatable, Sendable {
 }
 
 /// What becomes of a media stream.
-package enum StreamVerdict: Equatable, Sendable {
+package enum StreamVerdict: Equatable, Sendable, BitwiseCopyable {
     /// A relay takes it.
     case relayed(StreamDestination)
     /// It is off: its port is 0, or becomes 0 (RFC 3264 sections 5.1 and 6).

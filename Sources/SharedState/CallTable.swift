@@ -7,7 +7,8 @@
 // write one entry at once, or one that dies between its two stores, leave an entry that belongs to nobody, and the
 // worst that a lost entry costs is that the balancing rule decides.
 //
-// SAFETY (18 in this file): entry() stays within the block, which is mapped as long as the table lives.
+// SAFETY (19 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way is below
+// 16, the size of a bucket; atomics wrap.
 
 import Bytes
 import Synchronization
@@ -94,13 +95,12 @@ package struct CallTable: ~Copyable {
         unsafe base.assumingMemoryBound(to: CallTableHeader.self)
     }
 
-    // SAFETY: the bucket is taken modulo their number, and `way` is below the size of one.
-    private func entry(_ key: UInt64, _ way: Int) -> UnsafeMutablePointer<CallEntry> {
+    // SAFETY: the bucket is taken modulo their number, and has `bucketSize` entries.
+    private func bucket(_ key: UInt64) -> UnsafeMutablePointer<CallEntry> {
         // NO TRAP: bucketCount is above 0, checked when attaching.
         let bucket = Int(truncatingIfNeeded: key % UInt64(bucketCount))
-        let index = bucket &* Self.bucketSize &+ way
-        // NO TRAP: the bucket is below their number, way below 16, and attaching has checked that all of them fit.
-        return unsafe (base + Self.headerSize + index &* MemoryLayout<CallEntry>.stride)
+        // NO TRAP: the bucket is below their number, and attaching has checked that all of them fit.
+        return unsafe (base + Self.headerSize + bucket &* Self.bucketSize &* MemoryLayout<CallEntry>.stride)
             .assumingMemoryBound(to: CallEntry.self)
     }
 
@@ -127,9 +127,11 @@ package struct CallTable: ~Copyable {
     /// The node that holds the call with this hash; nil where the table knows nothing.
     package func node(for hash: UInt64, now: UInt32) -> Int? {
         let key = Self.key(hash)
-        // NO TRAP: 0 to a constant that is above it.
-        for way in 0..<Self.bucketSize {
-            let entry = unsafe entry(key, way)
+        let bucket = unsafe bucket(key)
+        var way = 0
+        while way < Self.bucketSize {
+            let entry = unsafe bucket + way
+            way &+= 1
             guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
             let value = unsafe entry.pointee.value.load(ordering: .acquiring)
             guard value >> 40 == key >> 40, Self.rest(value, now) > 0 else { continue }
@@ -143,21 +145,35 @@ package struct CallTable: ~Copyable {
         guard node >= 0, node < Self.maximumNodes else { return }
         let key = Self.key(hash)
         let value = Self.word(key, node: node, expires: now &+ lifetime)
-        var victim = 0
-        var victimRest = UInt64.max
-        var victimKey: UInt64 = 0
-        // NO TRAP: 0 to a constant that is above it.
-        for way in 0..<Self.bucketSize {
-            let entry = unsafe entry(key, way)
+        let bucket = unsafe bucket(key)
+        // The first empty one, else the one that expires first.
+        var victim = -1
+        var way = 0
+        while way < Self.bucketSize {
+            let entry = unsafe bucket + way
             let present = unsafe entry.pointee.key.load(ordering: .acquiring)
             if present == key {
                 unsafe entry.pointee.value.store(value, ordering: .releasing)
                 return
             }
-            let rest = unsafe present == 0 ? 0 : Self.rest(entry.pointee.value.load(ordering: .acquiring), now)
-            if rest < victimRest { (victim, victimRest, victimKey) = (way, rest, present) }
+            if present == 0, victim < 0 { victim = way }
+            way &+= 1
         }
-        let entry = unsafe entry(key, victim)
+        var victimRest: UInt64 = 0
+        var victimKey: UInt64 = 0
+        if victim < 0 {
+            victimRest = .max
+            // NO TRAP: 0 to a constant that is above it.
+            for way in 0..<Self.bucketSize {
+                let entry = unsafe bucket + way
+                let present = unsafe entry.pointee.key.load(ordering: .acquiring)
+                let rest = unsafe present == 0 ? 0 : Self.rest(entry.pointee.value.load(ordering: .acquiring), now)
+                if rest < victimRest { (victim, victimRest, victimKey) = (way, rest, present) }
+            }
+        }
+        // SAFETY (1): victim is a way of the bucket: an empty one, or found in a loop over them all, whose first one is
+        // taken.
+        let entry = unsafe bucket + victim
         unsafe entry.pointee.value.store(value, ordering: .releasing)
         // Where another process was faster, its entry stands and this call has none.
         let (isOurs, _) = unsafe entry.pointee.key.compareExchange(
@@ -176,9 +192,10 @@ package struct CallTable: ~Copyable {
         guard node >= 0, node < Self.maximumNodes else { return }
         let key = Self.key(hash)
         let value = Self.word(key, node: node, expires: now &+ lifetime)
+        let bucket = unsafe bucket(key)
         // NO TRAP: 0 to a constant that is above it.
         for way in 0..<Self.bucketSize {
-            let entry = unsafe entry(key, way)
+            let entry = unsafe bucket + way
             guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
             unsafe entry.pointee.value.store(value, ordering: .releasing)
             return
@@ -188,9 +205,10 @@ package struct CallTable: ~Copyable {
     /// Forgets the call with this hash.
     package func forget(_ hash: UInt64) {
         let key = Self.key(hash)
+        let bucket = unsafe bucket(key)
         // NO TRAP: 0 to a constant that is above it.
         for way in 0..<Self.bucketSize {
-            unsafe remove(entry(key, way), key)
+            unsafe remove(bucket + way, key)
         }
     }
 
@@ -200,8 +218,8 @@ package struct CallTable: ~Copyable {
         let first = min(max(start, 0), capacity)
         // NO TRAP: first is 0 or more and at most the capacity, the length at most what is left.
         for index in first..<(first &+ min(max(count, 0), capacity &- first)) {
-            // SAFETY (1): capacity is 16 times a number of 32 bits; index is not negative, and 16 is not 0.
-            let entry = unsafe entry(UInt64(index / Self.bucketSize), index % Self.bucketSize)
+            // SAFETY (1): bucketSize is 16.
+            let entry = unsafe bucket(UInt64(index / Self.bucketSize)) + index % Self.bucketSize
             let key = unsafe entry.pointee.key.load(ordering: .acquiring)
             guard key != 0 else { continue }
             let value = unsafe entry.pointee.value.load(ordering: .acquiring)

@@ -47,7 +47,7 @@ package struct CookieSource: ~Copyable {
     var bytesLeft: Int { pool.count &- used }
 
     /// Adds a cookie's text to `text`; false where the kernel has no random bytes, and nothing is added.
-    mutating func append(to text: inout [UInt8], _ tag: CookieTag) -> Bool {
+    mutating func append(to text: inout some ByteWriter, _ tag: CookieTag) -> Bool {
         if bytesLeft < Self.randomLength {
             guard refill() else { return false }
         }
@@ -60,7 +60,9 @@ package struct CookieSource: ~Copyable {
             values |= (rest & 0x1F) &<< UInt64(truncatingIfNeeded: 8 &* place)
             rest &>>= 5
         }
-        text.append(Self.digits(random.0), Self.digits(random.1), Self.digits(values), count: Self.length)
+        text.append(Self.digits(random.0), count: 8)
+        text.append(Self.digits(random.1), count: 8)
+        text.append(Self.digits(values), count: Self.tagLength)
         return true
     }
 

@@ -5,8 +5,8 @@ internal import Bytes
 
 /// Datagrams that are due at once: which commands, and where they stand.
 struct DatagramBatch: ~Copyable {
-    private(set) var commands: [Int] = []
-    private(set) var ranges: [ByteRange] = []
+    private(set) var commands = Scratch<Int>()
+    private(set) var ranges = Scratch<ByteRange>()
 
     init() {
         commands.reserveCapacity(Exchange.maximumWindow)
@@ -77,8 +77,10 @@ struct DatagramPort<Calls: SystemCalls>: ~Copyable {
         var next = 0
         var hasRetried = false
         while next < batch.count {
-            // NO TRAP: next is never negative, and what is beyond the end gives an empty span.
-            let attempt = socket?.send(exchange.outgoing.span, batch.ranges.span.extracting(droppingFirst: next))
+            // NO TRAP: next is below batch.count, compared by the loop; counts are not negative.
+            let attempt = socket?.send(
+                exchange.outgoing.memory.span,
+                batch.ranges.memory.span.extracting(first: batch.count).extracting(droppingFirst: next))
             switch attempt ?? .later {
             case .done(let count) where count > 0:
                 next &+= count

@@ -21,9 +21,9 @@ package struct Exchange: ~Copyable {
     package static let minimumRetransmission: UInt64 = 1_000_000
 
     /// All replies' bytes; `reply(_:)` says which are whose.
-    package private(set) var incoming: [UInt8] = []
+    package private(set) var incoming = Scratch<UInt8>()
     /// All commands as they go on the wire; `wire(_:)` says which are whose.
-    package private(set) var outgoing: [UInt8] = []
+    package private(set) var outgoing = Scratch<UInt8>()
     package private(set) var framing = Framing.datagram
     package private(set) var phase = ExchangePhase.complete
     /// When the budget is over.
@@ -43,7 +43,7 @@ package struct Exchange: ~Copyable {
 
     /// The member of a group that this is, which its cookies name.
     let member: Int
-    private var commands: [Command] = []
+    private var commands = Scratch<Command>()
     private var unsent = 0
     private var firstRetransmission: UInt64 = 0
     private var window = 0
@@ -270,7 +270,7 @@ extension Exchange {
         let cookie = ByteRange(start: datagram.start, count: CookieSource.length)
         // NO TRAP: tag.command is 0...255 by its mask and below unsent, just compared.
         let mine = ByteRange(start: commands[tag.command].wire.start, count: CookieSource.length)
-        return bytes.equals(cookie, outgoing.span, mine) ? tag.command : nil
+        return bytes.equals(cookie, outgoing.memory.span, mine) ? tag.command : nil
     }
 
     private mutating func take(_ bytes: Span<UInt8>, _ range: ByteRange, for index: Int, _ now: UInt64) -> Arrival {

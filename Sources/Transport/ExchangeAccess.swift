@@ -36,7 +36,7 @@ extension ExchangeGroup {
 
     /// The bytes that the replies of `member` are ranges of.
     package func incoming(_ member: Int) -> [UInt8] {
-        core.value.members.contains(member) ? core.value.members[at: member].exchange.incoming : []
+        core.value.members.contains(member) ? core.value.members[at: member].exchange.incoming.memory : []
     }
 
     /// Where the reply to a command of `member` stands; nil while there is none.

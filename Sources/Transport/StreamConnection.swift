@@ -87,7 +87,7 @@ struct StreamConnection<Calls: SystemCalls>: ~Copyable {
     private mutating func write(_ exchange: inout Exchange, _ now: UInt64) -> ExchangeOutcome? {
         let wire = exchange.wire(command)
         let rest = ByteRange(from: wire.start &+ written, to: wire.end)
-        switch socket?.send(exchange.outgoing.span, rest) ?? .later {
+        switch socket?.send(exchange.outgoing.memory.span, rest) ?? .later {
         case .done(let count): written &+= count
         case .later: break
         case .failed(let error): return ended(error, &exchange, now)

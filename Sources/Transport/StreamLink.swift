@@ -109,7 +109,7 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
     mutating func enqueueDue(_ exchange: inout Exchange, generation: UInt32, now: UInt64) {
         while let command = exchange.due(now: now) {
             leaveIfStale()
-            output.append(exchange.outgoing.span, exchange.wire(command))
+            output.append(exchange.outgoing.memory.span, exchange.wire(command))
             tickets.append(Ticket(member: exchange.member, generation: generation, command: command))
         }
     }
@@ -128,7 +128,7 @@ struct StreamLink<Calls: SystemCalls>: ~Copyable {
         // NO TRAP (2): both are among tickets.indices, checked by the guard above.
         let ticket = tickets[index]
         tickets[kept] = ticket
-        output.append(exchange.outgoing.span, exchange.wire(ticket.command))
+        output.append(exchange.outgoing.memory.span, exchange.wire(ticket.command))
         exchange.sentAgain(ticket.command)
     }
 

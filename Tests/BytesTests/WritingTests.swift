@@ -25,7 +25,10 @@ import Testing
         for range in outsideRanges { #expect(written { $0.append(bytes.span, range) } == "") }
     }
 
-    @Test(arguments: [0, 1, 9, 10, 99, 100, 65535, 9_999_999_999_999_999_999, 10_000_000_000_000_000_000, UInt64.max])
+    @Test(arguments: [
+        0, 1, 9, 10, 99, 100, 9_999, 10_000, 65535, 10_203_040, 99_999_999, 100_000_000, 100_000_001,
+        9_999_999_999_999_999_999, 10_000_000_000_000_000_000, UInt64.max,
+    ])
     func unsignedNumbersAreDecimal(_ value: UInt64) {
         #expect(written { $0.append(decimal: value) } == String(value))
     }
@@ -35,29 +38,9 @@ import Testing
         #expect(written { $0.append(decimal: value) } == String(value))
     }
 
-    @Test func whatDoesNotFitTheRoomThatWasAskedForIsLeftOut() {
-        let bytes = Array("abcdef".utf8)
-        let text = written {
-            $0.append(addingCapacity: 8) { output in
-                output.add(bytes.span, ByteRange(start: 1, count: 3))
-                output.add(bytes.span, bytes.span.all)
-                output.add(decimal: 123_456)
-                output.add(decimal: 120)
-                output.add(0x2F)
-                output.add(decimal: 7)
-                output.add(decimal: 8)
-                output.add(0x2F)
-            }
-        }
-        #expect(text == "bcd120/7")
-    }
-
-    @Test(arguments: [-1, 0, 1, 8, 9, 21, 24, 25])
+    @Test(arguments: [-1, 0, 1, 5, 8, 9])
     func wordsAreAddedByteByByte(_ count: Int) {
-        let text = written {
-            $0.append(0x6867_6665_6463_6261, 0x3736_3534_3332_3130, 0x5857_5655_5453_5251, count: count)
-        }
-        #expect(text == String("abcdefgh01234567QRSTUVWX".prefix(max(count, 0))))
+        #expect(written { $0.append(0x6867_6665_6463_6261, count: count) } == String("abcdefgh".prefix(max(count, 0))))
     }
 
     @Test(arguments: 0...3) func clearingKeepsTheMemory(_ count: Int) {

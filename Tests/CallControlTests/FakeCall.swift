@@ -102,7 +102,7 @@ final class FakeCall: CallHost {
             // Sorted, disjoint, inside: what the host relies on.
             guard edit.offset >= offset, edit.offset + edit.removed <= body.count else { return false }
             result += body[offset..<edit.offset]
-            result.append(edits.text.span, edit.text)
+            result.append(edits.text.memory.span, edit.text)
             offset = edit.offset + edit.removed
         }
         fields[.body] = result + body[offset...]

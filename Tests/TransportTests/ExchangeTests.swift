@@ -331,10 +331,10 @@ func repliesOfOneTo1024BytesAreReplies(_ length: Int, _ isReply: Bool) throws {
     var exchange = try begin(3)
     _ = sendAll(&exchange, at: 0)
     _ = answer(&exchange, 0, "0", at: 1)
-    let capacity = exchange.outgoing.capacity
+    let capacity = exchange.outgoing.memory.capacity
     exchange.begin(now: 0, budget: 1, firstRetransmission: 1, framing: .stream)
     #expect(exchange.count == 0 && exchange.sent == 0 && exchange.answered == 0 && exchange.roundTrip == nil)
     #expect(exchange.outgoing.isEmpty && exchange.incoming.isEmpty)
-    #expect(exchange.outgoing.capacity == capacity)
+    #expect(exchange.outgoing.memory.capacity == capacity)
     #expect(exchange.reply(0) == nil)
 }

@@ -46,7 +46,7 @@ struct Call: ~Copyable {
     // What was read of the message.
     var identity = CallIdentity()
     /// The letters of the flags for the wire.
-    var flagModifiers: [UInt8] = []
+    var flagModifiers = Scratch<UInt8>()
     /// `socket tag`, where RTPProxy is to say that media have stopped.
     var notification: [UInt8] = []
     /// The name of a prompt.
@@ -99,7 +99,7 @@ struct Call: ~Copyable {
 /// The addresses that a call's commands and edits may need, checked and copied once.
 struct CallAddresses {
     /// What the ranges are of.
-    private(set) var text: [UInt8] = []
+    private(set) var text = Scratch<UInt8>()
     /// Where the message came from.
     private(set) var source = ByteRange.empty
     /// Where the host has received it.

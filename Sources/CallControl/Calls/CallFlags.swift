@@ -48,7 +48,7 @@ struct CallFlags: Equatable {
 
     /// Reads `text`; `modifiers` receives the letters for the wire. Letters are accepted in either case but for `b`.
     static func parse(
-        _ text: Span<UInt8>, for use: Use, modifiers: inout [UInt8]
+        _ text: Span<UInt8>, for use: Use, modifiers: inout some ByteWriter
     ) throws(CallFailure) -> CallFlags {
         var flags = CallFlags()
         modifiers.clear()

@@ -7,7 +7,7 @@ import ControlProtocol
 /// The words that name a call. The memory is kept from call to call.
 struct CallIdentity {
     /// What the ranges are of.
-    private(set) var text: [UInt8] = []
+    private(set) var text = Scratch<UInt8>()
     /// The Call-ID as it stands in the message.
     private(set) var bareCallID = ByteRange.empty
     /// With what the flags append to it.
@@ -33,7 +33,7 @@ struct CallIdentity {
         guard !fromTag.isEmpty else { throw .missing(.fromTag) }
         toTag = try append(host, .toTag, as: .toTag)
         var hash = Hash64()
-        hash.combineWords(text.span, callID)
+        hash.combineWords(text.memory.span, callID)
         self.hash = hash.value
     }
 

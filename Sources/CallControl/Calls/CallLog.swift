@@ -112,7 +112,7 @@ extension Worker {
     mutating func beginLine(_ call: borrowing Call) {
         line.removeAll(keepingCapacity: true)
         line.append("call ")
-        line.append(printable: call.identity.text.span, call.identity.bareCallID)
+        line.append(printable: call.identity.text.memory.span, call.identity.bareCallID)
         line.append(": ")
     }
 

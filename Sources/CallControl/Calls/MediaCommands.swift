@@ -9,11 +9,11 @@ import Transport
 /// What a node's replies to the commands of an offer or answer come to, kept until the edits of them are made.
 struct MediaAnswer: ~Copyable {
     /// What becomes of each stream of the description.
-    var verdicts: [StreamVerdict] = []
+    var verdicts = Scratch<StreamVerdict>()
     /// Which of them the node has refused, and why.
     var refusals: [StreamRefusal] = []
     /// The text that the addresses in `verdicts` are ranges of.
-    var addresses: [UInt8] = []
+    var addresses = Scratch<UInt8>()
     var edits = EditList()
 
     mutating func reserve() {
@@ -33,8 +33,10 @@ struct MediaAnswer: ~Copyable {
         _ options: RewriteOptions
     ) throws(SDPFault) {
         let (ends, texts) = (verdicts, addresses)
+        // NO TRAP: a count is not negative, and what is beyond the span is left out.
         try edits.rewrite(
-            description, body: body, verdicts: ends.span, addresses: texts.span, marker: marker, options: options)
+            description, body: body, verdicts: ends.memory.span.extracting(first: ends.count),
+            addresses: texts.memory.span, marker: marker, options: options)
     }
 }
 
@@ -54,7 +56,7 @@ extension Worker {
         _ address: Span<UInt8>, _ range: ByteRange, _ body: Span<UInt8>, _ node: Capabilities
     ) {
         modifiers.clear()
-        modifiers.append(call.flagModifiers.span)
+        modifiers.append(call.flagModifiers.memory.span, call.flagModifiers.all)
         if family == .ipv6 { modifiers.append(Modifier.ipv6.letter) }
         if media.flags.repacketizationMilliseconds > 0, node.takes(.repacketization) {
             modifiers.append(Modifier.repacketization.letter)
@@ -67,8 +69,10 @@ extension Worker {
         }
         // rtpengine takes a first offer with a notice for something else: it repeats what was sent, and has no session.
         let (letters, notice) = (modifiers, node.contains(.notices) ? call.notification : [])
+        // NO TRAP: a count is not negative, and what is beyond the span is left out.
         Command.writeMedia(
-            media.verb, modifiers: letters.span, identity: call.identity.text.span, words: media.words,
+            media.verb, modifiers: letters.memory.span.extracting(first: letters.count),
+            identity: call.identity.text.memory.span, words: media.words,
             address: address, addressRange: range, port: stream.port,
             stream: node.servesSeveralStreams ? stream.number : 1, notification: notice.span,
             tagNamesStream: media.tagNamesStream, into: &command)
@@ -168,17 +172,17 @@ extension Worker {
         let start = answer.addresses.count
         var newFamily = family
         if !given.parameter.isEmpty {
-            answer.addresses.append(given.text.span, given.parameter)
-            newFamily = AddressText.family(given.text.span, given.parameter) ?? .ipv4
+            answer.addresses.append(given.text.memory.span, given.parameter)
+            newFamily = AddressText.family(given.text.memory.span, given.parameter) ?? .ipv4
         } else if !replied.isEmpty {
             answer.addresses.append(incoming, replied)
         } else {
-            answer.addresses.append(given.text.span, given.received)
-            newFamily = AddressText.family(given.text.span, given.received) ?? .ipv4
+            answer.addresses.append(given.text.memory.span, given.received)
+            newFamily = AddressText.family(given.text.memory.span, given.received) ?? .ipv4
         }
         let range = ByteRange(from: start, to: answer.addresses.count)
         if given.parameter.isEmpty,
-            range.isEmpty || (AddressText.isNull(answer.addresses.span, range) && !stream.isOnHold)
+            range.isEmpty || (AddressText.isNull(answer.addresses.memory.span, range) && !stream.isOnHold)
         {
             throw replied.isEmpty ? .noAddress : .nullAddress
         }

@@ -37,7 +37,7 @@ struct MediaCommand {
         if !flags.trustsAddress {
             let family = sourceFamily ?? .ipv4
             if !stream.isNumeric || stream.family == family {
-                return use(addresses.text.span, addresses.source, family)
+                return use(addresses.text.memory.span, addresses.source, family)
             }
         }
         return use(body, stream.address, stream.family)
@@ -225,7 +225,7 @@ extension Worker {
                 throw .unfit(.address)
             }
         } else {
-            media.sourceFamily = AddressText.family(call.addresses.text.span, call.addresses.source)
+            media.sourceFamily = AddressText.family(call.addresses.text.memory.span, call.addresses.source)
             guard media.sourceFamily != nil else { throw .missing(.source) }
         }
         if media.flags.bridgesByFamily, let first = call.description.streams.first(where: { $0.wantsRelay }) {
@@ -274,7 +274,7 @@ extension Worker {
             guard isFit else { throw .unfit(.timeoutTag) }
         } else {
             let text = call.identity.text
-            call.notification.append(urlEncoded: text.span, call.identity.bareCallID)
+            call.notification.append(urlEncoded: text.memory.span, call.identity.bareCallID)
         }
         return isFit == nil
     }

@@ -99,6 +99,6 @@ extension Worker {
         }
         let theirs = kept.call.identity
         return record.header.setID == selectedSetID(host)
-            && call.identity.text.span.equals(call.identity.callID, theirs.text.span, theirs.callID)
+            && call.identity.text.memory.span.equals(call.identity.callID, theirs.text.memory.span, theirs.callID)
     }
 }

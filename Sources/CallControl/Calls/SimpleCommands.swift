@@ -141,8 +141,8 @@ extension Worker {
 
     /// Writes `command`, number `part` of those that `kind` takes.
     mutating func write(_ call: borrowing Call, _ kind: SimpleCommand, _ words: SessionWords, part: Int = 0) {
-        command.removeAll(keepingCapacity: true)
-        let text = call.identity.text.span
+        command.clear()
+        let text = call.identity.text.memory.span
         switch kind {
         case .delete: Command.writeDelete(identity: text, words: words, into: &command)
         case .query: Command.writeQuery(identity: text, words: words, into: &command)

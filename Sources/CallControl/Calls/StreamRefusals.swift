@@ -62,9 +62,9 @@ extension Worker {
 
     /// Writes the deletion of one stream.
     mutating func writeDelete(_ stream: MediaStream, _ call: borrowing Call, _ media: MediaCommand) {
-        command.removeAll(keepingCapacity: true)
+        command.clear()
         Command.writeDelete(
-            identity: call.identity.text.span, words: media.words, stream: stream.number, into: &command)
+            identity: call.identity.text.memory.span, words: media.words, stream: stream.number, into: &command)
     }
 
     /// Whether each stream of the message has its answer. A deletion without an answer does not matter.

@@ -15,7 +15,7 @@ extension Worker {
         line.append("to ")
         appendURL(of: node)
         let text = command
-        line.append(printable: text.span, text.span.all, limit: Self.textLimit)
+        line.append(printable: text.memory.span, text.all, limit: Self.textLimit)
         outbox.log(.debug, line)
     }
 

@@ -20,10 +20,10 @@ struct Outbox {
         let file: StaticString
     }
 
-    private(set) var counts: [(which: ServerCounter, amount: UInt32)] = []
+    private(set) var counts = Scratch<(which: ServerCounter, amount: UInt32)>()
     private(set) var lines: [Line] = []
     /// Nodes that were chosen, in order.
-    private(set) var instances: [Int] = []
+    var instances = Scratch<Int>()
     private(set) var text: [UInt8] = []
 
     var isEmpty: Bool { counts.isEmpty && lines.isEmpty && instances.isEmpty }
@@ -37,6 +37,14 @@ struct Outbox {
     }
 
     mutating func count(_ which: ServerCounter, _ amount: UInt32 = 1) { counts.append((which, amount)) }
+
+    /// Takes one of the counts out, nil where there is none left.
+    mutating func takeCount() -> (which: ServerCounter, amount: UInt32)? {
+        guard let last = counts.last else { return nil }
+        // NO TRAP: takes none out where there is none.
+        counts.removeLast()
+        return last
+    }
 
     mutating func choose(_ node: Int) { instances.append(node) }
 
@@ -58,9 +66,7 @@ struct Outbox {
     }
 
     mutating func removeAll() {
-        counts.clear()
         instances.clear()
-        guard !lines.isEmpty else { return }
         lines.removeAll(keepingCapacity: true)
         text.removeAll(keepingCapacity: true)
     }
@@ -76,11 +82,11 @@ extension Worker {
 
     /// Tells a host what has been gathered.
     mutating func tell<Host: ServerHost>(_ host: Host) {
-        if outbox.isEmpty { return }
+        while let entry = outbox.takeCount() { host.count(entry.which, entry.amount) }
+        guard !outbox.lines.isEmpty else { return outbox.instances.clear() }
         // Moved out first, because the host may call back.
         var gathered = Outbox()
         swap(&gathered, &outbox)
-        for entry in gathered.counts { host.count(entry.which, entry.amount) }
         for line in gathered.lines {
             let bytes = gathered.text.span
             let inside = bytes.clamped(line.range)

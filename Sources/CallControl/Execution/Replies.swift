@@ -119,7 +119,7 @@ extension Worker {
 
     /// What a script is told of an error reply to a recording whose Call-ID cannot be a file's name; nil for others.
     private func unrecordable(_ call: borrowing Call, _ kind: SimpleCommand, _ code: ErrorCode) -> CallFailure? {
-        let slash = call.identity.text.span.firstIndex(of: UInt8(ascii: "/"), in: call.identity.callID)
+        let slash = call.identity.text.memory.span.firstIndex(of: UInt8(ascii: "/"), in: call.identity.callID)
         guard case .record = kind, slash != nil else { return nil }
         return .unrecordable(code)
     }

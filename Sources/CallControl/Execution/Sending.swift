@@ -84,7 +84,8 @@ extension Worker {
         if isDebugging { debugCommand(&call, node) }
         let text = command
         do throws(ExchangeError) {
-            try exchanges.add(member, text.span, cookies: &cookies)
+            // NO TRAP: a count is not negative, and what is beyond the span is left out.
+            try exchanges.add(member, text.memory.span.extracting(first: text.count), cookies: &cookies)
         } catch {
             throw error == .tooLong ? .commandTooLong : .exchange(error)
         }
@@ -145,11 +146,15 @@ extension Worker {
         }
         if url.scheme.isUnix {
             isSent = table.withURL(node) {
-                exchanges.sendOnce(node, unixSocket: $0, path: url.target, framing: url.scheme.framing, text.span)
+                // NO TRAP (2): a count is not negative, and what is beyond the span is left out.
+                exchanges.sendOnce(
+                    node, unixSocket: $0, path: url.target, framing: url.scheme.framing,
+                    text.memory.span.extracting(first: text.count))
             }
         } else if let words = table.address(node)?.words, let address = SocketAddress(words: words) {
             isSent = exchanges.sendOnce(
-                node, address: address, framing: url.scheme.framing, text.span, cookies: &cookies)
+                node, address: address, framing: url.scheme.framing,
+                text.memory.span.extracting(first: text.count), cookies: &cookies)
         }
         if isSent { accountUnawaited(node) }
     }

@@ -33,8 +33,8 @@ package struct Worker: ~Copyable {
     let leftBehind: KeptCall
 
     // Memory for what is written and read at once.
-    var command: [UInt8] = []
-    var modifiers: [UInt8] = []
+    var command = Scratch<UInt8>()
+    var modifiers = Scratch<UInt8>()
     var line: [UInt8] = []
     var answer = MediaAnswer()
     var outbox = Outbox()

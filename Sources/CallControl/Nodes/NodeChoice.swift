@@ -40,15 +40,17 @@ extension Worker {
     /// The node of the set at `position` that the balancing rule gives the call, among those not tried yet.
     private mutating func choose(_ call: inout Call, _ position: Int) -> Int? {
         directory.refresh(position, table)
-        // NO TRAP: position is from position(ofSet:), and the directory is not refreshed in between.
-        let set = directory.sets[position]
         let needsSeveral = needsSeveralStreams(&call)
         if call.run.tried.isEmpty {
-            let node = choose(&call, set.candidates, set.weightSums)
+            // NO TRAP: whoever calls it has the position from position(ofSet:).
+            let (candidates, weightSums) = (directory.sets[position].candidates, directory.sets[position].weightSums)
+            let node = choose(&call, candidates, weightSums)
             guard needsSeveral, let node, !capabilities(node).servesSeveralStreams else { return node }
         }
         // After a failure, which is rare: the same rule among the rest. Before that, where several streams would come to
         // a node that serves one: the same rule among those that serve them, and where there are none among all.
+        // NO TRAP: position is from position(ofSet:), and the directory is not refreshed in between.
+        let set = directory.sets[position]
         if needsSeveral, let node = chooseAmongRest(&call, set, servingSeveral: true) { return node }
         return chooseAmongRest(&call, set, servingSeveral: false)
     }
@@ -71,11 +73,12 @@ extension Worker {
         let (callID, text) = (call.identity.bareCallID, call.identity.text)
         switch settings.balancing {
         case .callID:
-            return CallIDBalancing.choose(nodes, weightSums: weightSums, hash: CallIDBalancing.hash(text.span, callID))
+            return CallIDBalancing.choose(
+                nodes, weightSums: weightSums, hash: CallIDBalancing.hash(text.memory.span, callID))
         case .rendezvous:
             // NO TRAP: the directory has a hash for each node that it lists.
             return RendezvousBalancing.choose(
-                nodes, callHash: RendezvousBalancing.callHash(text.span, callID),
+                nodes, callHash: RendezvousBalancing.callHash(text.memory.span, callID),
                 nodeHash: { directory.nodeHashes[$0] }, weight: { table.weight($0) })
         }
     }

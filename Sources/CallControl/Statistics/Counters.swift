@@ -25,7 +25,7 @@ package struct CounterRow: Sendable {
 }
 
 /// What the host counts, over all nodes and processes, in the order in which it is listed.
-package enum ServerCounter: Int, Sendable, CaseIterable {
+package enum ServerCounter: Int, Sendable, CaseIterable, BitwiseCopyable {
     case commandsSent, commandsAnswered, commandsTimedOut, retransmissions
     case errorsOfCommand, errorsInside, errorsOfSession, errorsOfFunction
     case errorsOfPorts, errorsOfMemory, errorsOfOverload, errorsOfDraining

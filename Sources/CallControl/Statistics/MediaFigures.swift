@@ -181,8 +181,8 @@ extension Worker {
     mutating func write(
         _ call: borrowing Call, _ query: FigureQuery, stream: Int, part: Int, _ capabilities: Capabilities
     ) {
-        command.removeAll(keepingCapacity: true)
-        let text = call.identity.text.span
+        command.clear()
+        let text = call.identity.text.memory.span
         let figures = FigureSet.asked(part, of: capabilities)
         if figures.isEmpty {
             Command.writeQuery(identity: text, words: query.words, stream: stream, into: &command)

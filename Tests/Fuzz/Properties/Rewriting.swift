@@ -25,13 +25,14 @@ package struct Rewriter: ~Copyable {
         _ body: [UInt8], _ range: ByteRange? = nil, _ request: RewriteRequest, anyStreams: Bool = false
     ) throws(SDPFault) -> Rewritten {
         try description.parse(body.span, range ?? body.span.all)
-        let request = anyStreams ? request.reaching(description.streams) : request.fitting(description.streams)
+        let streams = Array(description.streams)
+        let request = anyStreams ? request.reaching(streams) : request.fitting(streams)
         try edits.rewrite(
             description, body: body.span, verdicts: request.verdicts.span, addresses: request.addresses.span,
             marker: request.marker.span, options: request.options)
         return Rewritten(
-            input: body, output: apply(edits.edits, edits.text, to: body), edits: edits.edits, text: edits.text,
-            streams: description.streams)
+            input: body, output: apply(Array(edits.edits), Array(edits.text), to: body), edits: Array(edits.edits),
+            text: Array(edits.text), streams: streams)
     }
 
     /// The body with all edits made.
