@@ -84,10 +84,13 @@ LINK := swiftc -emit-library $(if $(SANITIZE),-sanitize=$(SANITIZE)) -static-std
 	$(foreach flag,$(LINK_FLAGS),-Xlinker $(flag))
 STRIP_DEBUG := -Xlinker --strip-debug
 else
-SWIFT_OBJECTS := $(EMBEDDED_OUT)/rtpproxy.o $(EMBEDDED_OUT)/cposix.o
-# The linker of Swift's toolchain: functions that came out the same are there once, which saves 14 KB.
+SWIFT_OBJECTS := $(EMBEDDED_OUT)/rtpproxy.bc $(EMBEDDED_OUT)/cposix.o
+# The linker of Swift's toolchain: functions that came out the same are there once, which saves 14 KB. It also compiles
+# what the compiler has left as bitcode, and sees by then that nobody outside calls most functions: those called from one
+# place go there, which saves 21 KB and a twentieth of the instructions. With the usual threshold others would go, too,
+# and 80 KB more.
 LINK := $(CC) -shared -B$(dir $(shell readlink -f "$$(command -v swiftc)")) -fuse-ld=lld \
-	$(foreach flag,$(LINK_FLAGS) --icf=all,-Xlinker $(flag))
+	$(foreach flag,$(LINK_FLAGS) --icf=all -mllvm -inline-threshold=50,-Xlinker $(flag))
 STRIP_DEBUG := -Wl,--strip-debug
 endif
 LIBRARIES := $(shell pkg-config --libs libsystemd) -lm
@@ -158,10 +161,10 @@ build/valgrind/rtpproxy.so: $(MODULE)
 build/system-memory.so: Tests/Host/Programs/system_memory.c $(OUT)/kamailio.h
 	$(CC) $(GLUE_CFLAGS) -shared $< -o $@
 
-$(EMBEDDED_OUT)/rtpproxy.o: $(SWIFT_SOURCES) $(sort $(dir $(SWIFT_SOURCES))) $(EMBEDDED_MODULES) \
+$(EMBEDDED_OUT)/rtpproxy.bc: $(SWIFT_SOURCES) $(sort $(dir $(SWIFT_SOURCES))) $(EMBEDDED_MODULES) \
 		$(wildcard Include/* Sources/CPosix/include/*) Makefile
 	$(EMBEDDED_SWIFT) -O -g -file-prefix-map $(CURDIR)=. -Xfrontend -function-sections -module-name RTPProxy \
-		-I $(EMBEDDED_OUT) -I Include -I Sources/CPosix/include -c -o $@ $(SWIFT_SOURCES)
+		-I $(EMBEDDED_OUT) -I Include -I Sources/CPosix/include -lto=llvm-full -emit-bc -o $@ $(SWIFT_SOURCES)
 	@touch $@ # which the compiler leaves as it is where the code has not changed
 
 $(EMBEDDED_OUT)/%.swiftmodule:

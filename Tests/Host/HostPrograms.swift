@@ -15,7 +15,7 @@ enum Project {
     static let programs = root.appending(path: "Tests/Host/Programs")
 
     /// What the module is linked of besides the glue proper, as `make` leaves it.
-    static let objects = ["build/embedded/rtpproxy.o", "build/embedded/cposix.o", "build/glue/runtime.o"].map {
+    static let objects = ["build/embedded/rtpproxy.bc", "build/embedded/cposix.o", "build/glue/runtime.o"].map {
         root.appending(path: $0)
     }
 
@@ -92,7 +92,8 @@ struct HostProgram {
                 compiler + ["-c", Project.programs.appending(path: "\(source).c").path, "-o", object.path])
             return object.path
         }
-        try succeed(["gcc", "-o", path.path] + objects + Project.objects.map(\.path) + ["-lm"])
+        // The Swift half is bitcode, which that of the toolchain can read.
+        try succeed(["clang", "-O1", "-o", path.path] + objects + Project.objects.map(\.path) + ["-lm"])
         return HostProgram(path: path)
     }
 
