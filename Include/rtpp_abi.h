@@ -18,7 +18,7 @@
 #include "rtpp_message.h"
 #include "rtpp_rpc.h"
 
-#define RTPP_ABI_VERSION 2u
+#define RTPP_ABI_VERSION 3u
 
 /* The version this library was built with. */
 RTPP_API uint32_t rtpp_abi_version(void);

@@ -29,6 +29,20 @@ RTPP_API void rtpp_resumed(rtpp_module *module, void *record, rtpp_resumption re
 /* A record that `resume` or `resume_again` had handed over is held up where it is: its asynchronous process will try
  * again. false: it cannot be told, the record is still the host's. */
 RTPP_API bool rtpp_held_up(rtpp_module *module, void *record);
+/* Begins a dialog that the module looks after: checks what is given, and writes what its variable is to hold. Nobody is
+ * asked. */
+RTPP_API rtpp_code rtpp_engage(rtpp_module *module, const rtpp_message *message, rtpp_bytes flags, rtpp_bytes address,
+        uint8_t *text, size_t capacity, size_t *length);
+/* Reads that again; what is read is borrowed from the text. RTPP_BAD_ARGUMENT: it is no such text. */
+RTPP_API rtpp_status rtpp_read_engagement(rtpp_bytes text, rtpp_engagement *engagement);
+/* A message of such a dialog passes, with its engagement: what it asks for is done. */
+RTPP_API rtpp_code rtpp_engaged(rtpp_module *module, const rtpp_message *message);
+/* The same for the first message without waiting: 0 and its transaction is suspended, or what can be said at once. */
+RTPP_API rtpp_code rtpp_engaged_async(rtpp_module *module, const rtpp_message *message);
+/* The dialog ends: its session is deleted. */
+RTPP_API rtpp_code rtpp_end_engagement(rtpp_module *module, const rtpp_message *message);
+/* The same later, in another process: a record for rtpp_delete_postponed or `take_deletion`. NULL: logged. */
+RTPP_API void *rtpp_end_engagement_later(rtpp_module *module, const rtpp_message *message);
 /* Selects the set for the rest of this message's processing. */
 RTPP_API rtpp_code rtpp_select_set(rtpp_module *module, const rtpp_message *message, int64_t set_id);
 /* The same with the text of a variable: digits. */

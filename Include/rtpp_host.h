@@ -63,6 +63,9 @@ typedef struct rtpp_host {
             rtpp_bytes body, rtpp_bytes instance);
     /* The same for one that was held up: the host has kept what it needs. */
     rtpp_resumption (*resume_again)(void *record, void *continuation);
+    /* Asked by the module's own process: a deletion that another process has left to it; NULL: there is none. The record
+     * is no longer the host's. */
+    void *(*take_deletion)(void);
 } rtpp_host;
 
 #endif

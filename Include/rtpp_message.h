@@ -57,6 +57,18 @@ typedef enum RTPP_CLOSED rtpp_resumption {
     RTPP_HELD_UP = 3     /* another process holds the transaction: resume_again, a little later */
 } rtpp_resumption;
 
+/* What holds for a dialog that the module looks after by itself: read of the dialog's variable. */
+typedef struct rtpp_engagement {
+    uint32_t set_id;
+    rtpp_bytes flags;
+    rtpp_bytes address;  /* absent: none was given */
+    rtpp_bytes branch;   /* the Via branch that joins the Call-ID of all its messages; absent: none does */
+    rtpp_bytes extra_id; /* what extra_id_pv was at the beginning; absent: flag b has not asked for it */
+    bool from_callee;    /* this message comes from the side that was called */
+    bool awaits_prack;   /* the callee's offer came in a 1xx: the PRACK answers it. The host's to keep where it changes */
+} rtpp_engagement;
+
+
 /* What a call needs out of a SIP message. A header that is absent or unreadable is an absent field. */
 typedef struct rtpp_message {
     void *context;             /* the host's own message, handed back to the callbacks */
@@ -79,6 +91,7 @@ typedef struct rtpp_message {
     bool is_made_up;           /* nobody has sent it: it names no call */
     rtpp_bytes source;         /* address it came from, as text without brackets */
     rtpp_bytes received;       /* address it was received on, likewise */
+    rtpp_engagement *engagement; /* of its dialog; NULL: the script has called the function */
     const void *target;        /* where an asynchronous function goes on: the host's own, handed back to `suspend` */
 } rtpp_message;
 

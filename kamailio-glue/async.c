@@ -84,6 +84,8 @@ static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
 		glue_tm_reply_route_ends(transaction, msg);
 		return 0;
 	}
+	if(current.outcome.code < 0)
+		glue_engage_failed(msg);
 	run_route(msg);
 	if(glue_tm_has_stranded_branch(transaction, branches))
 		tm->t_reply(msg, 487, "Request Terminated");

@@ -133,6 +133,52 @@ MEDIA_FIXUPS(offer, RTPP_FUNCTION_OFFER)
 MEDIA_FIXUPS(answer, RTPP_FUNCTION_ANSWER)
 MEDIA_FIXUPS(manage, RTPP_FUNCTION_MANAGE)
 
+/* Whether what rtpproxy_engage stands on is there. */
+static bool has_dialogs(const char *name)
+{
+	static const char *const modules[] = {"tm", "dialog"};
+	size_t i;
+
+	glue_engage_use();
+	for(i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
+		if(!module_loaded((char *)modules[i])) {
+			LM_ERR("%s: the module %s is not loaded, nothing tells of a dialog's messages without it\n", name,
+					modules[i]);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The core asks for a function without parameters, too. */
+int glue_fixup_engage(void **param, int param_no)
+{
+	static const char name[] = "rtpproxy_engage";
+
+	if(!has_dialogs(name))
+		return E_CFG;
+	if(param == NULL || param_no == 0)
+		return 0;
+	return param_no == 1 ? fix_flags(param, RTPP_FUNCTION_OFFER, name) : fix_address(param, name);
+}
+
+int glue_fixup_engage_async(void **param, int param_no)
+{
+	static const char name[] = "rtpproxy_engage_async";
+
+	if(!has_dialogs(name))
+		return E_CFG;
+	if(param_no == 1)
+		return fix_route(param, name);
+	return param_no == 2 ? fix_flags(param, RTPP_FUNCTION_OFFER, name) : fix_address(param, name);
+}
+
+int glue_fixup_disengage(void **param, int param_no)
+{
+	(void)param, (void)param_no;
+	return has_dialogs("rtpproxy_disengage") ? 0 : E_CFG;
+}
+
 int glue_fixup_destroy(void **param, int param_no)
 {
 	(void)param_no;

@@ -41,10 +41,64 @@ void glue_message_set_instance(void *context, rtpp_bytes url);
 
 /* dialog.c: binds the module `dialog` where it is loaded, once all modules are initialised. */
 void glue_dialog_bind(void);
+/* Whether it is, and can make dialogs. */
+bool glue_dialog_is_bound(void);
 /* Gives a made-up message the Call-ID and tags of the dialog whose event route runs; NULL: it has none. What is given is
  * to be returned. */
 struct dlg_cell *glue_dialog_lend(rtpp_message *message);
 void glue_dialog_return(struct dlg_cell *dialog);
+/* The dialog of a message, to be returned; NULL: there is none. */
+struct dlg_cell *glue_dialog_of(struct sip_msg *msg);
+/* The same, made where there is none. */
+struct dlg_cell *glue_dialog_begin(struct sip_msg *msg);
+/* What holds for a dialog that is looked after, and the text that it is read of. */
+#define GLUE_ENGAGEMENT_SIZE 1024
+typedef struct glue_engagement {
+	rtpp_engagement read;
+	char text[GLUE_ENGAGEMENT_SIZE];
+} glue_engagement;
+bool glue_dialog_is_engaged(struct dlg_cell *dialog);
+bool glue_dialog_engagement(struct dlg_cell *dialog, glue_engagement *engagement);
+/* Whether a message of it comes from the side that was called. */
+bool glue_dialog_is_from_callee(const struct dlg_cell *dialog, const rtpp_message *message);
+bool glue_dialog_engage(struct dlg_cell *dialog, const char *text, size_t length);
+/* false: it was not. */
+bool glue_dialog_disengage(struct dlg_cell *dialog);
+void glue_dialog_await_prack(struct dlg_cell *dialog, bool awaits);
+/* Makes glue_engage_pass and glue_engage_end run for a dialog; false: there is no memory. */
+bool glue_dialog_watch(struct dlg_cell *dialog);
+/* The same for those that dialog reads from its database: before it is initialised. */
+void glue_dialog_watch_loaded(void);
+/* A message of which nothing is known but the dialog. */
+void glue_dialog_message(const struct dlg_cell *dialog, rtpp_message *message);
+
+/* Where a transaction goes on: a route by its number or, where there is a name, a function of KEMI. */
+typedef struct glue_target {
+	int route;
+	const str *function;
+} glue_target;
+
+/* engage.c: dialogs that the module looks after by itself. */
+/* The script calls rtpproxy_engage. */
+void glue_engage_use(void);
+int glue_engage_init(void);
+void glue_engage_bind(void);
+/* In each process, with what it is for. */
+void glue_engage_child(int rank);
+void glue_engage_destroy(void);
+/* `target`: where the transaction goes on that waits, NULL: none does. */
+int glue_engage(struct sip_msg *msg, rtpp_bytes flags, rtpp_bytes address, const glue_target *target);
+/* A request that has waited goes on, and its offer has failed: where its dialog was engaged for it, it is no more. */
+void glue_engage_failed(struct sip_msg *msg);
+int glue_disengage(struct sip_msg *msg);
+bool glue_is_engaged(struct sip_msg *msg);
+/* The same for a function that has nothing to do there then: logged. */
+bool glue_is_taken_care_of(struct sip_msg *msg);
+/* A message of such a dialog; it has no transaction. */
+void glue_engage_pass(struct dlg_cell *dialog, struct sip_msg *msg);
+/* Such a dialog ends, by the request `msg` where it is not NULL. */
+void glue_engage_end(struct dlg_cell *dialog, struct sip_msg *msg);
+void *glue_take_deletion(void);
 
 /* lumps.c: edits of the body. */
 rtpp_body_state glue_message_body_state(void *context);
@@ -57,11 +111,6 @@ void *glue_take_postponed(void *context);
 
 /* suspend.c: transactions that wait for an asynchronous process. */
 #define GLUE_CONTINUATION_SIZE 128
-/* Where a transaction goes on: a route by its number or, where there is a name, a function of KEMI. */
-typedef struct glue_target {
-	int route;
-	const str *function;
-} glue_target;
 rtpp_suspension glue_suspend(void *context, const void *target, void *continuation);
 
 /* async.c: how they go on. */
@@ -172,6 +221,9 @@ int glue_fixup_offer(void **param, int param_no);
 int glue_fixup_answer(void **param, int param_no);
 int glue_fixup_manage(void **param, int param_no);
 int glue_fixup_destroy(void **param, int param_no);
+int glue_fixup_engage(void **param, int param_no);
+int glue_fixup_engage_async(void **param, int param_no);
+int glue_fixup_disengage(void **param, int param_no);
 int glue_fixup_offer_async(void **param, int param_no);
 int glue_fixup_answer_async(void **param, int param_no);
 int glue_fixup_manage_async(void **param, int param_no);

@@ -339,4 +339,5 @@ const rtpp_host glue_host_services = {
 		.suspend = glue_suspend,
 		.resume = glue_resume,
 		.resume_again = glue_resume_again,
+		.take_deletion = glue_take_deletion,
 };

@@ -183,6 +183,7 @@ static int mod_init(void)
 	int result;
 
 	glue_check_is_over();
+	glue_dialog_watch_loaded();
 	glue_log_version();
 	result = check_together();
 	if(has_database()) {
@@ -192,7 +193,7 @@ static int mod_init(void)
 	}
 	if(configure(result) < 0)
 		return -1;
-	if(share() < 0 || glue_counters_init() < 0 || glue_postponed_init() < 0)
+	if(share() < 0 || glue_counters_init() < 0 || glue_postponed_init() < 0 || glue_engage_init() < 0)
 		return -1;
 	/* What a script of KEMI asks for is known only when it runs. */
 	if(sr_kemi_eng_get() != NULL)
@@ -279,10 +280,12 @@ static int start_notify(void)
 
 static int child_init(int rank)
 {
+	glue_engage_child(rank);
 	if(rank == PROC_INIT) {
 		if(glue_host_bind_tm() < 0)
 			return -1;
 		glue_dialog_bind();
+		glue_engage_bind();
 		/* By now the script is read. */
 		glue_check_uses(true);
 		return 0;
@@ -297,6 +300,7 @@ static void destroy(void)
 	/* A configuration that cannot be parsed ends here, too. */
 	glue_check();
 	rtpp_destroy(glue_instance);
+	glue_engage_destroy();
 	if(shared != NULL)
 		shm_free(shared);
 	shared = NULL;
@@ -325,5 +329,6 @@ int mod_register(char *path, int *dlflags, void *p1, void *p2)
 	if(sr_kemi_modules_add(glue_kemi_exports) < 0)
 		return -1;
 	glue_check_at_exit();
+	glue_dialog_watch_loaded();
 	return 0;
 }

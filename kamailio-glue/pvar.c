@@ -227,6 +227,12 @@ static int get_event_part(struct sip_msg *msg, pv_param_t *param, pv_value_t *re
 	return pv_get_strval(msg, param, result, &value);
 }
 
+/* Whether the module looks after the dialog of the message. */
+static int get_engaged(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
+{
+	return pv_get_uintval(msg, param, result, msg != NULL && glue_is_engaged(msg) ? 1 : 0);
+}
+
 pv_export_t glue_variables[] = {
 		{STR_STATIC_INIT("rtppstat"), PVT_OTHER, get_statistics, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_node"), PVT_OTHER, get_event_part, 0, parse_node_part, 0, 0, 0},
@@ -235,6 +241,7 @@ pv_export_t glue_variables[] = {
 		{STR_STATIC_INIT("rtpp_metrics_page"), PVT_OTHER, get_page, 0, parse_page, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_metrics_pages"), PVT_OTHER, get_pages, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_stat"), PVT_OTHER, get_figure, 0, parse_figure, 0, 0, 0},
+		{STR_STATIC_INIT("rtpp_engaged"), PVT_OTHER, get_engaged, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpp_rc"), PVT_OTHER, get_code, 0, 0, 0, 0, 0},
 		{STR_STATIC_INIT("rtpstat"), PVT_OTHER, get_statistics, 0, 0, 0, 0, 0},
 		{{0, 0}, 0, 0, 0, 0, 0, 0, 0},

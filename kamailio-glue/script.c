@@ -64,6 +64,8 @@ static int media(struct sip_msg *msg, char *flags, char *address, media_function
 
 	if(text_of(msg, flags, &flags_text) < 0 || text_of(msg, address, &address_text) < 0)
 		return -1;
+	if(glue_is_taken_care_of(msg))
+		return -2;
 	glue_message_init(&message, msg);
 	message.target = target;
 	return function(glue_instance, &message, flags_text, address_text);
@@ -74,6 +76,8 @@ static int ki_media(
 {
 	rtpp_message message;
 
+	if(glue_is_taken_care_of(msg))
+		return -2;
 	glue_message_init(&message, msg);
 	message.target = target;
 	return function(glue_instance, &message, glue_bytes_of(flags), glue_bytes_of(address));
@@ -160,6 +164,8 @@ static int delete_call(struct sip_msg *msg, rtpp_bytes flags, delete_function fu
 	struct dlg_cell *dialog;
 	int code;
 
+	if(glue_is_taken_care_of(msg))
+		return -2;
 	glue_message_init(&message, msg);
 	dialog = glue_dialog_lend(&message);
 	code = function(glue_instance, &message, flags);
@@ -187,6 +193,83 @@ static int delete_call(struct sip_msg *msg, rtpp_bytes flags, delete_function fu
 
 DELETE_FUNCTION(destroy, rtpp_delete)
 DELETE_FUNCTION(destroy_async, rtpp_delete_async)
+
+/* --- dialogs --- */
+
+static int w_engage(struct sip_msg *msg, char *flags, char *address)
+{
+	rtpp_bytes flags_text, address_text;
+
+	if(text_of(msg, flags, &flags_text) < 0 || text_of(msg, address, &address_text) < 0)
+		return -1;
+	return glue_engage(msg, flags_text, address_text, NULL);
+}
+
+static int ki_engage_ip(struct sip_msg *msg, str *flags, str *address)
+{
+	return glue_engage(msg, glue_bytes_of(flags), glue_bytes_of(address), NULL);
+}
+
+static int ki_engage(struct sip_msg *msg, str *flags)
+{
+	return ki_engage_ip(msg, flags, NULL);
+}
+
+static int ki_engage0(struct sip_msg *msg)
+{
+	return ki_engage_ip(msg, NULL, NULL);
+}
+
+static int w_engage_async(struct sip_msg *msg, char *route, char *flags, char *address)
+{
+	rtpp_bytes name, flags_text, address_text;
+	glue_target target = {-1, NULL};
+
+	if(text_of(msg, route, &name) < 0 || (target.route = route_of(name)) < 0)
+		return -1;
+	if(text_of(msg, flags, &flags_text) < 0 || text_of(msg, address, &address_text) < 0)
+		return -1;
+	return glue_engage(msg, flags_text, address_text, &target);
+}
+
+static int w_engage_async1(struct sip_msg *msg, char *route, char *unused)
+{
+	(void)unused;
+	return w_engage_async(msg, route, NULL, NULL);
+}
+
+static int w_engage_async2(struct sip_msg *msg, char *route, char *flags)
+{
+	return w_engage_async(msg, route, flags, NULL);
+}
+
+static int ki_engage_async_ip(struct sip_msg *msg, str *callback, str *flags, str *address)
+{
+	glue_target target = {-1, callback};
+
+	return glue_engage(msg, glue_bytes_of(flags), glue_bytes_of(address), &target);
+}
+
+static int ki_engage_async(struct sip_msg *msg, str *callback, str *flags)
+{
+	return ki_engage_async_ip(msg, callback, flags, NULL);
+}
+
+static int ki_engage_async0(struct sip_msg *msg, str *callback)
+{
+	return ki_engage_async_ip(msg, callback, NULL, NULL);
+}
+
+static int ki_disengage(struct sip_msg *msg)
+{
+	return glue_disengage(msg);
+}
+
+static int w_disengage(struct sip_msg *msg, char *unused1, char *unused2)
+{
+	(void)unused1, (void)unused2;
+	return glue_disengage(msg);
+}
 
 /* --- sets --- */
 
@@ -335,6 +418,13 @@ cmd_export_t glue_commands[] = {
 		{"rtpproxy_manage_async", (cmd_function)(void *)w_manage_async, 3, glue_fixup_manage_async, 0, WAITING_ROUTES},
 		{"rtpproxy_destroy_async", (cmd_function)w_destroy_async, 0, glue_fixup_destroy_async, 0, ANY_ROUTE},
 		{"rtpproxy_destroy_async", (cmd_function)w_destroy_async, 1, glue_fixup_destroy_async, 0, ANY_ROUTE},
+		{"rtpproxy_engage", (cmd_function)w_engage, 0, glue_fixup_engage, 0, REQUEST_ROUTE},
+		{"rtpproxy_engage", (cmd_function)w_engage, 1, glue_fixup_engage, fixup_free_spve_null, REQUEST_ROUTE},
+		{"rtpproxy_engage", (cmd_function)w_engage, 2, glue_fixup_engage, fixup_free_spve_spve, REQUEST_ROUTE},
+		{"rtpproxy_engage_async", (cmd_function)w_engage_async1, 1, glue_fixup_engage_async, 0, REQUEST_ROUTE},
+		{"rtpproxy_engage_async", (cmd_function)w_engage_async2, 2, glue_fixup_engage_async, 0, REQUEST_ROUTE},
+		{"rtpproxy_engage_async", (cmd_function)(void *)w_engage_async, 3, glue_fixup_engage_async, 0, REQUEST_ROUTE},
+		{"rtpproxy_disengage", (cmd_function)w_disengage, 0, glue_fixup_disengage, 0, ANY_ROUTE},
 		{"rtpproxy_stream2uac", (cmd_function)w_stream2uac, 2, glue_fixup_prompt, 0, ANY_ROUTE},
 		{"rtpproxy_stream2uas", (cmd_function)w_stream2uas, 2, glue_fixup_prompt, 0, ANY_ROUTE},
 		{"rtpproxy_stop_stream2uac", (cmd_function)w_stop_stream2uac, 0, 0, 0, ANY_ROUTE},
@@ -378,6 +468,13 @@ sr_kemi_t glue_kemi_exports[] = {
 	KEMI("rtpproxy_manage_async_ip", ki_manage_async_ip, TEXT, TEXT, TEXT, NONE, NONE, NONE),
 	KEMI("rtpproxy_destroy_async0", ki_destroy_async0, NONE, NONE, NONE, NONE, NONE, NONE),
 	KEMI("rtpproxy_destroy_async", ki_destroy_async, TEXT, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_engage0", ki_engage0, NONE, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_engage", ki_engage, TEXT, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_engage_ip", ki_engage_ip, TEXT, TEXT, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_engage_async0", ki_engage_async0, TEXT, NONE, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_engage_async", ki_engage_async, TEXT, TEXT, NONE, NONE, NONE, NONE),
+	KEMI("rtpproxy_engage_async_ip", ki_engage_async_ip, TEXT, TEXT, TEXT, NONE, NONE, NONE),
+	KEMI("rtpproxy_disengage", ki_disengage, NONE, NONE, NONE, NONE, NONE, NONE),
 	KEMI("set_rtpproxy_set", ki_set, NUMBER, NONE, NONE, NONE, NONE, NONE),
 	KEMI("start_recording", ki_start_recording, NONE, NONE, NONE, NONE, NONE, NONE),
 	KEMI("rtpproxy_stream2uac", ki_stream2uac, TEXT, NUMBER, NONE, NONE, NONE, NONE),

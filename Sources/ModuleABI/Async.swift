@@ -21,7 +21,7 @@ public func rtpp_async_in_workers(_ handle: OpaquePointer?) -> Bool {
 }
 
 extension SubmissionResult {
-    fileprivate var code: rtpp_code {
+    var code: rtpp_code {
         switch self {
         case .suspended: 0
         case .code(let code): code.rawValue

@@ -4,7 +4,9 @@
 // SAFETY (19 in this file): create has checked that every service is there, and none is called but by `?`; what is lent
 // lives for the call.
 //
-// SAFETY (13 in this file): what is lent lives for the call.
+// SAFETY (17 in this file): the glue lends the message for the call, and the module lives longer.
+//
+// SAFETY (14 in this file): what is lent lives for the call.
 
 import Bytes
 import RTPProxyABI
@@ -55,6 +57,12 @@ import SDP
 
     func release(_ record: JobRecord) { unsafe services.release?(record.base) }
 
+    func takeDeletion() -> JobRecord? {
+        // SAFETY: what the host gives is what rtpp_end_engagement_later has made.
+        guard let memory = services.take_deletion?() else { return nil }
+        return unsafe JobRecord(memory)
+    }
+
     /// Whether the module's own process is to go on.
     var isWanted: Bool { services.is_wanted?() ?? false }
 
@@ -96,7 +104,6 @@ extension rtpp_level {
 
     /// The message of an entry point; nil for NULL.
     init?(_ module: UnsafeMutablePointer<Module>, _ message: UnsafePointer<rtpp_message>?) {
-        // SAFETY: the glue lends the message for the call, and the module lives longer.
         guard let message = unsafe message else { return nil }
         services = unsafe module.pointee.host
         unsafe self.message = message
@@ -127,7 +134,6 @@ extension rtpp_level {
     ) throws(Failure) -> Result {
         let bytes =
             switch field {
-            // SAFETY: the glue lends the message for the call, and the module lives longer.
             case .callID: unsafe message.pointee.call_id
             case .fromTag: unsafe message.pointee.from_tag
             case .toTag: unsafe message.pointee.to_tag
@@ -150,7 +156,13 @@ extension rtpp_level {
             case .timeoutTag: .RTPP_VARIABLE_TIMEOUT_TAG
             case .icePriority: .RTPP_VARIABLE_ICE_PRIORITY
             }
-        // SAFETY: nothing is in it yet.
+        if case .extraID = variable, let engagement = unsafe message.pointee.engagement {
+            // It names the sessions of the dialog: what it was at the beginning holds to the end.
+            let kept = unsafe engagement.pointee.extra_id
+            guard unsafe kept.isPresent else { return nil }
+            // SAFETY: the glue lends the engagement with its message.
+            return unsafe body(Span(_unsafeElements: kept.buffer), false)
+        }
         var value = unsafe rtpp_bytes(data: nil, length: 0)
         var isNull = false
         // SAFETY (here and below): the module outlives the call, and no other part of it is being changed.

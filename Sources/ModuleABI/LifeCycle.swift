@@ -43,7 +43,7 @@ extension rtpp_host {
         let hasMessageServices =
             unsafe variable != nil && set_instance != nil && body_state != nil && apply_edits != nil
         let hasTransactions = unsafe transaction != nil && is_within_dialog != nil && mark_transaction != nil
-        let canPostpone = unsafe postpone != nil && take_postponed != nil
+        let canPostpone = unsafe postpone != nil && take_postponed != nil && take_deletion != nil
         let canWait = unsafe allocate != nil && release != nil && suspend != nil && resume != nil && resume_again != nil
         let canRaise = unsafe raise != nil
         // Size 0 would mean that no transaction waits for a record.
@@ -205,5 +205,5 @@ public func rtpp_run_monitor(_ handle: OpaquePointer?) {
     line.append("RTPProxies configured: ")
     line.append(decimal: unsafe module.pointee.settings.nodes.count)
     host.report(.started, .info, line.span)
-    worker.monitor(host, while: { host.isWanted })
+    worker.monitor(host, unsafe attached.pointee.delivery, while: { host.isWanted })
 }

@@ -151,6 +151,18 @@ final class SIPWorker {
     }
 
     /// The number of a figure.
+    /// What rtpproxy_engage keeps of a message; nil: nothing.
+    func beginEngagement(_ call: FakeCall, flags: String, address: String?) -> (code: ReturnCode, text: String?) {
+        let (flags, given) = (Array(flags.utf8), Array((address ?? "").utf8))
+        return relay.beginEngagement(
+            call, flags: flags.span, address: given.span, hasAddress: address != nil
+        ) { text in
+            var bytes: [UInt8] = []
+            bytes.append(text)
+            return String(decoding: bytes, as: UTF8.self)
+        }
+    }
+
     static func figureIndex(_ name: String) -> Int? {
         let name = Array(name.utf8)
         return Worker.figureIndex(of: name.span)

@@ -169,6 +169,12 @@ extension PageEntry {
         PageEntry(
             .additions,
             """
+            **`rtpproxy_engage`, `rtpproxy_engage_async`, `rtpproxy_disengage`** and **`$rtpp_engaged`** are new: one call
+            on the first INVITE, and the module does the rest of the dialog.
+            """),
+        PageEntry(
+            .additions,
+            """
             **`event_route[rtpproxy:node-down]`, `event_route[rtpproxy:node-up]`,
             `event_route[rtpproxy:node-drained]`, `event_route[rtpproxy:node-restarted]`**, `event_callback` and
             **`$rtpp_node`** are new.

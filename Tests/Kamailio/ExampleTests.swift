@@ -121,7 +121,7 @@ struct RoutedCall {
 
     @Test func eachSaysWhatItIsForWhatToChangeAndWhichModulesItNeeds() throws {
         let names = try Example.names()
-        #expect(names.count == 12)
+        #expect(names.count == 13)
         let readme = try Readme.text()
         for name in names {
             let isListed = readme.contains("`examples/\(name)`")
@@ -307,6 +307,29 @@ struct RoutedCall {
             let refused = try Call(through: kamailio.endpoint, callee: pbx)
             try refused.reply(486, to: refused.invite())
             #expect(waitUntil { relay.commands(of: refused.id).map(\.verb) == ["U", "D"] })
+        }
+    }
+
+    /// With what phones do: Route of Record-Route, Request-URI of Contact.
+    @Test func oneFunctionServesTheWholeDialog() throws {
+        let relay = try ScriptedRelay()
+        let pbx = try UserAgent("pbx")
+        try Example.run("engage.cfg", relays: [relay], [("192.0.2.20:5060", "\(pbx.endpoint)")]) { kamailio in
+            for late in [true, false] {
+                let call = try RoutedCall(Call(through: kamailio.endpoint, callee: pbx), late: late)
+                #expect(call.answer.lines.contains(Self.rewritten))
+                if late { #expect(try call.deliver("ACK", sdp: SDPText.audio()).lines.contains(Self.rewritten)) }
+                let again = try call.deliver("INVITE", sdp: SDPText.audio())
+                #expect(again.lines.contains(Self.rewritten))
+                let answer = try call.call.reply(to: again, sdp: SDPText.audio())
+                #expect(answer.lines.contains(Self.rewritten))
+                try call.hangUp()
+                #expect(relay.commands(of: call.call.id).map(\.verb) == ["U", "L", "U", "L", "D"])
+            }
+            let refused = try Call(through: kamailio.endpoint, callee: pbx)
+            try refused.reply(486, to: refused.invite())
+            #expect(waitUntil { relay.commands(of: refused.id).map(\.verb) == ["U", "D"] })
+            #expect(kamailio.logLines("ERROR").isEmpty)
         }
     }
 

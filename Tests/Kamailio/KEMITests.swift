@@ -70,6 +70,9 @@ func script(
                 "rtpproxy_destroy_async(str)", "set_rtpproxy_set(int)", "start_recording(none)",
                 "rtpproxy_stream2uac(str, int)", "rtpproxy_stream2uas(str, int)", "rtpproxy_stop_stream2uac(none)",
                 "rtpproxy_stop_stream2uas(none)",
+                "rtpproxy_engage0(none)", "rtpproxy_engage(str)", "rtpproxy_engage_ip(str, str)",
+                "rtpproxy_disengage(none)", "rtpproxy_engage_async0(str)", "rtpproxy_engage_async(str, str)",
+                "rtpproxy_engage_async_ip(str, str, str)",
             ]
             #expect(found.sorted() == (media + others.map { "int \($0)" }).sorted())
         }

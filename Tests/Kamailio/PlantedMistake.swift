@@ -161,6 +161,10 @@ struct PlantedMistake: CustomStringConvertible, Sendable {
         PlantedMistake(.script("rtpproxy_stream2uac(\"moh\", \"x\");"), .check, "is not a number of -1 or more"),
         PlantedMistake(.script("set_rtp_proxy_set(\"7\");"), .check, "there is no set 7"),
         PlantedMistake(.script("set_rtp_proxy_set(\"x\");"), .check, "is neither a number nor a variable"),
+        PlantedMistake(.script("rtpproxy_engage();"), .check, "the module dialog is not loaded"),
+        PlantedMistake(
+            .script("rtpproxy_engage(\"co\");"), .check, "rtpproxy_engage: the module tm is not loaded", needs: .noTM),
+        PlantedMistake(.script("rtpproxy_disengage();"), .check, "the module dialog is not loaded"),
         PlantedMistake(.script("rtpproxy_offer_async(\"NEXTT\");"), .check, "there is no route[NEXTT]"),
         PlantedMistake(.script("rtpproxy_offer_async(\"NEXT\", \"q\");"), .check, "unknown flag 'q'"),
         PlantedMistake(

@@ -99,6 +99,31 @@ extension MediaRelay {
         }
     }
 
+    /// By rtpproxy_engage alone: early or late, with a re-INVITE from the callee.
+    @Test(arguments: RelayKind.allCases, [false, true])
+    func anEngagedDialogHasItsAudioAndIsDeleted(_ kind: RelayKind, isLate: Bool) throws {
+        let relay = try kind.start("127.0.0.4")
+        defer { relay.stop() }
+        let configuration = try Stage.configuration(Engaged.change { $0.set("rtpproxy_sock", relay.url) })
+        try Kamailio.with(configuration) { kamailio in
+            try kamailio.find()
+            let phones = try PhoneCall(kamailio)
+            let call = phones.call
+            let own = try phones.description(of: .caller)
+            let invite = try call.invite(sdp: isLate ? nil : own)
+            let answer = try call.reply(to: invite, sdp: phones.description(of: .callee))
+            let ack = try call.ack(sdp: isLate ? own : nil)
+            try phones.take(isLate ? ack : invite, at: .callee)
+            try phones.take(answer, at: .caller)
+            #expect(try phones.audio() == Self.both)
+            try phones.connect(from: .callee, inDialog: true)
+            #expect(try phones.audio() == Self.both)
+            try call.bye()
+            #expect(relay.hasForgotten(call))
+            #expect(kamailio.logLines("ERROR").isEmpty)
+        }
+    }
+
     /// Under both its names, and with flag `t`.
     @Test(arguments: RelayKind.allCases)
     func eachDeletionDeletes(_ kind: RelayKind) throws {

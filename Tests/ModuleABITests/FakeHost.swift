@@ -157,7 +157,8 @@ func services() -> rtpp_host {
         raise: { _ in },
         allocate: { malloc($0) }, release: { free($0) }, continuation_size: 64,
         suspend: { context, _, _ in Message.of(context)?.suspension ?? .RTPP_NOT_SUSPENDED },
-        resume: { _, _, _, _, _, _, _ in .RTPP_GONE }, resume_again: { _, _ in .RTPP_GONE })
+        resume: { _, _, _, _, _, _, _ in .RTPP_GONE }, resume_again: { _, _ in .RTPP_GONE },
+        take_deletion: { nil })
 }
 
 /// A module from create to destroy.

@@ -34,6 +34,8 @@ import Transport
     }
 
     var count: Int { signals.count }
+    /// Whether there are any.
+    package var hasProcesses: Bool { !signals.isEmpty }
 
     func signal(_ index: Int) -> WakeSignal {
         WakeSignal(inherited: signals.indices.contains(index) ? signals[index] : -1)

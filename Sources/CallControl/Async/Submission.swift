@@ -82,7 +82,9 @@ extension Worker {
         }
     }
 
-    private mutating func submit<Host: SuspendableCall>(
+    /// Hands an offer or answer over. One function for all who call it: the file is small.
+    @inline(never)
+    mutating func submit<Host: SuspendableCall>(
         _ kind: JobKind, _ host: Host, _ delivery: JobDelivery, _ flags: Span<UInt8>, _ address: Span<UInt8>,
         _ hasAddress: Bool, sdp: ByteRange? = nil
     ) -> SubmissionResult {

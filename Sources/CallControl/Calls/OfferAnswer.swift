@@ -102,6 +102,8 @@ extension Worker {
         return (action, range)
     }
 
+    /// Offers or answers. One function for all who call it: the file is small.
+    @inline(never)
     mutating func media<Host: CallHost>(
         _ role: MediaRole, _ host: Host, _ flagText: Span<UInt8>, _ address: Span<UInt8>, _ hasAddress: Bool,
         sdp: ByteRange? = nil

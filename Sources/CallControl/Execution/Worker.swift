@@ -39,6 +39,8 @@ package struct Worker: ~Copyable {
     var answer = MediaAnswer()
     var outbox = Outbox()
     var jobDraft = JobDraft()
+    /// Flags of an engaged dialog, for what comes from the callee.
+    var turnedFlags: [UInt8] = []
     /// Whether the log wants each command and answer, as of when this process last looked.
     var isDebugging = false
     /// Seconds since start, as of when this process last looked.

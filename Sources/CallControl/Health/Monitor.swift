@@ -68,8 +68,14 @@ extension Worker {
     /// Time between two looks at a node that takes no commands, in nanoseconds, and how long it may take to answer one.
     private static var glancePause: UInt64 { 1_000_000_000 }
 
-    /// Looks after all nodes until `isWanted` says no. Runs in a process of its own.
-    package mutating func monitor<Host: EventHost>(_ host: Host, while isWanted: () -> Bool) {
+    /// How many deletions of other processes are carried out before the nodes are looked at again.
+    private static var deletionsAtOnce: Int { 16 }
+
+    /// Looks after all nodes until `isWanted` says no. Runs in a process of its own. `delivery`: the asynchronous
+    /// processes, where there are any.
+    package mutating func monitor<Host: EventHost>(
+        _ host: Host, _ delivery: JobDelivery? = nil, while isWanted: () -> Bool
+    ) {
         let start = MonotonicClock.now()
         var state = MonitorState(
             nodeCount: table.capacity,
@@ -108,6 +114,7 @@ extension Worker {
             sweepCalls(host, &state.sweep, now: now)
             releaseNodes(host, &state.partings, state.sweep, now: now)
             tellOfSilentCalls(host)
+            carryOutDeletions(host, delivery)
             state.probes.exchanges.step(until: MonotonicClock.now() &+ Self.longestPause)
             state.lookUps.signal.clear()
             for node in 0..<table.count {
@@ -116,6 +123,15 @@ extension Worker {
                 announceChanges(host, &state.announced)
                 judge(host, node, outcome, &state)
             }
+        }
+    }
+
+    /// Carries out what processes have left that must not wait for an answer.
+    private mutating func carryOutDeletions<Host: EventHost>(_ host: Host, _ delivery: JobDelivery?) {
+        // NO TRAP: a constant above 0.
+        for _ in 0..<Self.deletionsAtOnce {
+            guard let record = host.takeDeletion() else { return }
+            if !deletePostponed(record, host, delivery) { host.release(record) }
         }
     }
 

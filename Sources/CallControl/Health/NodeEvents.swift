@@ -25,6 +25,16 @@ package enum NodeEvent: Sendable {
 package protocol EventHost: ServerHost {
     /// Runs what the script has for a change of a node. `reason`: printable ASCII.
     func raise(_ event: NodeEvent, url: Span<UInt8>, setID: UInt32, reason: Span<UInt8>)
+    /// A deletion that another process has left to the module's own; nil: there is none.
+    func takeDeletion() -> JobRecord?
+    /// Gives the memory of a record back.
+    func release(_ record: JobRecord)
+}
+
+extension EventHost {
+    // A host without dialogs leaves nothing.
+    package func takeDeletion() -> JobRecord? { nil }
+    package func release(_ record: JobRecord) {}
 }
 
 /// What was announced of a node last.

@@ -132,6 +132,7 @@ enum CallRecorder {
                     return $0.resumption
                 }
             },
-            resume_again: { _, _ in .RTPP_TAKEN })
+            resume_again: { _, _ in .RTPP_TAKEN },
+            take_deletion: { nil })
     }
 }

@@ -91,6 +91,11 @@ static bool host_postpone(void *context, void *record)
 	return false;
 }
 
+static void *host_take_deletion(void)
+{
+	return NULL;
+}
+
 static void *host_take_postponed(void *context)
 {
 	(void)context;
@@ -165,6 +170,7 @@ const rtpp_host services = {
 		.mark_transaction = host_mark_transaction,
 		.postpone = host_postpone,
 		.take_postponed = host_take_postponed,
+		.take_deletion = host_take_deletion,
 		.is_wanted = host_is_wanted,
 		.raise = host_raise,
 		.allocate = malloc,

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Dialogs that the module looks after by itself: what holds for all messages of one, and what each of them asks for.
+//
+// What rtpproxy_engage was given is kept by the host as one text, "1 SET FLAGS ADDRESS BRANCH EXTRA": each of the last
+// four is "-" where it was not given, else "=" and what it is. None of them holds a blank, and Call-IDs have the same
+// branch or extra id behind them from the first message to the last.
+
+package import Bytes
+import ControlProtocol
+
+/// What holds for all messages of a dialog. The ranges are of the text that it was read of.
+package struct Engagement: Equatable, Sendable {
+    package private(set) var setID: UInt32 = 0
+    package private(set) var flags = ByteRange.empty
+    /// The ip_address parameter; nil: none was given.
+    package private(set) var address: ByteRange?
+    /// The Via branch that joins the Call-ID; nil: none does.
+    package private(set) var branch: ByteRange?
+    /// What extra_id_pv was at the beginning; nil: no flag has asked for it.
+    package private(set) var extraID: ByteRange?
+
+    /// Reads the text; nil: it is none.
+    package init?(_ text: Span<UInt8>) {
+        var fields = FieldCursor(in: text.all)
+        guard let version = fields.next(in: text), text.equals(version, "1"), let set = fields.next(in: text),
+            let setID = Decimal.parse(text, set, maximum: .max)
+        else { return nil }
+        self.setID = setID
+        guard let flags = Self.optional(&fields, text), let address = Self.optional(&fields, text),
+            let branch = Self.optional(&fields, text), let extraID = Self.optional(&fields, text),
+            fields.next(in: text) == nil
+        else { return nil }
+        self.flags = flags ?? .empty
+        self.address = address
+        self.branch = branch
+        self.extraID = extraID
+    }
+
+    /// One of the last four fields; nil: it is none.
+    private static func optional(_ fields: inout FieldCursor, _ text: Span<UInt8>) -> ByteRange?? {
+        guard let field = fields.next(in: text) else { return nil }
+        if text.equals(field, "-") { return .some(nil) }
+        guard text.byte(at: field.start) == UInt8(ascii: "=") else { return nil }
+        return ByteRange(from: field.start &+ 1, to: field.end)
+    }
+}
+
+extension Worker {
+    /// `rtpproxy_engage`, its first half: everything that can be refused at once. Lends the text that is to be kept;
+    /// nil, and the code, where nothing is.
+    package mutating func beginEngagement<Host: CallHost, Result>(
+        _ host: Host, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool, _ body: (Span<UInt8>) -> Result
+    ) -> (ReturnCode, Result?) {
+        do throws(CallFailure) {
+            try writeEngagement(host, flags, address, hasAddress)
+            // NO TRAP: the count is no larger than the memory's.
+            return (.done, body(command.memory.span.extracting(first: command.count)))
+        } catch {
+            return (finish(host, error, node: nil, isMedia: true), nil)
+        }
+    }
+
+    private mutating func writeEngagement<Host: CallHost>(
+        _ host: Host, _ flags: Span<UInt8>, _ address: Span<UInt8>, _ hasAddress: Bool
+    ) throws(CallFailure) {
+        let kept = blocking
+        let read = try CallFlags.parse(flags, for: .media, modifiers: &kept.call.flagModifiers)
+        // The answers of the dialog would be refused.
+        guard !read.looksUpOnly else { throw .lookupOfAnswer }
+        if hasAddress {
+            guard !address.isEmpty else { throw .emptyAddress }
+            guard Command.isWord(address, address.all) else { throw .unfit(.address) }
+        }
+        try kept.call.identity.read(host, read)
+        let identity = kept.call.identity
+        command.clear()
+        command.append("1 ")
+        command.append(decimal: UInt64(widening: selectedSetID(host)))
+        command.append(" =")
+        command.append(flags)
+        appendField(hasAddress ? address : Span(), isGiven: hasAddress)
+        // What has joined the Call-ID, without the semicolon.
+        let joined = ByteRange(from: identity.bareCallID.end &+ 1, to: identity.callID.end)
+        let hasBranch = read.branch != .none
+        let text = identity.text.memory.span
+        command.append(hasBranch ? " =" : " -")
+        if hasBranch { command.append(text, joined) }
+        let hasExtraID = !hasBranch && identity.callID.count > identity.bareCallID.count
+        command.append(hasExtraID ? " =" : " -")
+        if hasExtraID { command.append(text, joined) }
+    }
+
+    private mutating func appendField(_ text: Span<UInt8>, isGiven: Bool) {
+        command.append(isGiven ? " =" : " -")
+        if isGiven { command.append(text) }
+    }
+
+    /// A message of such a dialog: it is offered or answered where it asks for that. `flags` are those of the caller's
+    /// side; what comes from the callee has `i` and `e` the other way round. `awaitsPRACK`: the callee has made
+    /// its offer in a 1xx reply, which the PRACK answers (RFC 3262 section 5).
+    package mutating func engaged<Host: CallHost>(
+        _ host: Host, setID: UInt32, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool,
+        isFromCallee: Bool, awaitsPRACK: inout Bool
+    ) -> ReturnCode {
+        guard isFromCallee else {
+            return engaged(host, setID, flags, address, hasAddress, &awaitsPRACK)
+        }
+        // Whose interface is named first is who sends.
+        var turned = turnedFlags
+        turnedFlags = []
+        turned.removeAll(keepingCapacity: true)
+        for index in flags.indices {
+            // NO TRAP: an index of the span's own.
+            switch flags[index] {
+            case UInt8(ascii: "i"), UInt8(ascii: "I"): turned.append(UInt8(ascii: "e"))
+            case UInt8(ascii: "e"), UInt8(ascii: "E"): turned.append(UInt8(ascii: "i"))
+            case let letter: turned.append(letter)
+            }
+        }
+        let code = engaged(host, setID, turned.span, address, hasAddress, &awaitsPRACK)
+        turnedFlags = turned
+        return code
+    }
+
+    private mutating func engaged<Host: CallHost>(
+        _ host: Host, _ setID: UInt32, _ flags: Span<UInt8>, _ address: Span<UInt8>, _ hasAddress: Bool,
+        _ awaitsPRACK: inout Bool
+    ) -> ReturnCode {
+        let before = selection
+        selection = SetSelection(message: host.facts.id, process: host.facts.process, setID: setID)
+        defer { selection = before }
+        var (action, sdp) = manageAction(host)
+        let facts = host.facts
+        if action == .offer, facts.isRequest, facts.method == .prack, awaitsPRACK { action = .answer }
+        switch action {
+        // What ends a call ends its dialog, which says so.
+        case .nothing, .refuse, .delete: return .done
+        case .answer:
+            if facts.isRequest { awaitsPRACK = false }
+            return media(.answer, host, flags, address, hasAddress, sdp: sdp)
+        case .offer:
+            if facts.isRequest {
+                if facts.method == .invite { host.markTransaction() }
+            } else {
+                awaitsPRACK = facts.status < 200
+            }
+            return media(.offer, host, flags, address, hasAddress, sdp: sdp)
+        }
+    }
+
+    /// The first INVITE of such a dialog, its waiting done by another process. Without an offer nothing waits.
+    package mutating func submitEngaged<Host: SuspendableCall>(
+        _ host: Host, _ delivery: JobDelivery, setID: UInt32, flags: Span<UInt8>, address: Span<UInt8>,
+        hasAddress: Bool
+    ) -> SubmissionResult {
+        let before = selection
+        selection = SetSelection(message: host.facts.id, process: host.facts.process, setID: setID)
+        defer { selection = before }
+        let (action, sdp) = manageAction(host)
+        guard action == .offer else { return .code(.done) }
+        host.markTransaction()
+        return submit(.offer, host, delivery, flags, address, hasAddress, sdp: sdp)
+    }
+
+    /// Such a dialog has ended.
+    package mutating func endEngagement<Host: CallHost>(
+        _ host: Host, setID: UInt32, flags: Span<UInt8>
+    ) -> ReturnCode {
+        let before = selection
+        selection = SetSelection(message: host.facts.id, process: host.facts.process, setID: setID)
+        defer { selection = before }
+        return delete(host, flags: flags)
+    }
+
+    /// The same for another process, as this one must not wait: a record of it; nil: logged.
+    package mutating func endEngagementLater<Host: CallHost>(
+        _ host: Host, setID: UInt32, flags: Span<UInt8>, isAsync: Bool
+    ) -> JobRecord? {
+        let kept = blocking
+        do throws(CallFailure) {
+            _ = try prepareDelete(&kept.call, host, flags)
+            jobDraft.begin(.delete, host.facts, setID: setID)
+            jobDraft.header.isHandedOver = isAsync
+            draft(.delete, host, flags, Span())
+            // SAFETY: the host is asked for as much memory as the draft says, and nil is looked at.
+            guard let memory = unsafe host.newRecord(jobDraft.size(continuation: 0)) else { throw .noMemory }
+            // SAFETY: the memory is as long as the draft has asked for.
+            return unsafe jobDraft.write(to: memory, continuation: 0)
+        } catch {
+            _ = finish(host, error, node: nil, isMedia: false)
+            return nil
+        }
+    }
+}

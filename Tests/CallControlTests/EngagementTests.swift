@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What is kept of a dialog that the module looks after: written, read again, and refused where it is something else.
+
+import Bytes
+import CallControl
+import Testing
+
+@Suite struct EngagementTests {
+    private func read(_ text: String) -> [String?]? {
+        let bytes = Array(text.utf8)
+        guard let read = Engagement(bytes.span) else { return nil }
+        let part = { (range: ByteRange?) in range.map { String(decoding: bytes[$0.start..<$0.end], as: UTF8.self) } }
+        return [String(read.setID), part(read.flags), part(read.address), part(read.branch), part(read.extraID)]
+    }
+
+    @Test func partsAreFoundAgain() {
+        #expect(read("1 0 = - - -") == ["0", "", nil, nil, nil])
+        #expect(read("1 7 =co =203.0.113.5 =z9hG4bK=x -") == ["7", "co", "203.0.113.5", "z9hG4bK=x", nil])
+        #expect(read("1 4294967295 =b - - =-") == ["4294967295", "b", nil, nil, "-"])
+    }
+
+    @Test(arguments: [
+        "", " ", "1", "2 0 = - - -", "1 0 = - -", "1 0 = - - - -", "1 x = - - -", "1 -1 = - - -",
+        "1 4294967296 = - - -",
+        "1 0 co - - -", "1 0 = 203.0.113.5 - -", "\u{0}", "1\u{0}0 = - - -",
+    ])
+    func whatIsNoneIsRefused(text: String) { #expect(read(text) == nil) }
+
+    /// What rtpproxy_engage makes of a message.
+    private func begin(
+        _ flags: String, _ address: String? = nil, _ change: (FakeCall) -> Void = { _ in }
+    ) throws -> (code: ReturnCode, text: String?, errors: [String]) {
+        let message = FakeCall()
+        change(message)
+        let worker = try SIPWorker(["udp:127.0.0.1:9"])
+        let (code, text) = worker.beginEngagement(message, flags: flags, address: address)
+        return (code, text, message.errors)
+    }
+
+    @Test func whatIsGivenIsWritten() throws {
+        #expect(try begin("").text == "1 0 = - - -")
+        #expect(try begin("co", "203.0.113.5").text == "1 0 =co =203.0.113.5 - -")
+        #expect(try begin("1").text == "1 0 =1 - =z9hG4bK1 -")
+        #expect(try begin("2r").text == "1 0 =2r - =z9hG4bK2 -")
+        #expect(try begin("b") { $0.variables[.extraID] = Array("extra".utf8) }.text == "1 0 =b - - =extra")
+        #expect(try begin("b").text == "1 0 =b - - -")
+    }
+
+    @Test(arguments: ["q", "l", "z", "co,r"]) func flagsThatDoNotFitEngageNothing(flags: String) throws {
+        let (code, text, errors) = try begin(flags)
+        #expect(code == .error && text == nil && errors.count == 1)
+    }
+
+    @Test func wordsThatDoNotFitEngageNothing() throws {
+        #expect(try begin("", "").code == .error)
+        #expect(try begin("", "203.0.113.5 x").code == .error)
+        #expect(try begin("1") { $0[.via1Branch] = "" }.code == .error)
+        #expect(try begin("1") { $0[.via1Branch] = "a b" }.code == .error)
+        #expect(try begin("b") { $0.variables[.extraID] = Array("a b".utf8) }.code == .error)
+        #expect(try begin("") { $0[.callID] = "" }.code == .error)
+    }
+}

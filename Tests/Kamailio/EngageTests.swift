@@ -1,0 +1,547 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// rtpproxy_engage: what becomes of a dialog's messages and sessions behind that one call.
+
+import Foundation
+import TestSupport
+import Testing
+
+/// A Kamailio whose script does nothing but engage.
+enum Engaged {
+    static let routes = """
+        request_route {
+            if (has_totag()) dlg_manage(); else record_route();
+            if (is_method("INVITE") && !has_totag()) {
+                rtpproxy_engage(PARAMETERS);
+                xlog("L_NOTICE", "ran engage $rc $rtpp_engaged $ci\\n");
+            }
+            t_relay();
+        }
+        """
+
+    static func change(
+        _ parameters: String = "", _ routes: String = routes,
+        _ more: @escaping (inout KamailioConfiguration) -> Void = { _ in }
+    ) -> (inout KamailioConfiguration) -> Void {
+        { configuration in
+            configuration.routes = routes.replacingOccurrences(of: "PARAMETERS", with: parameters)
+            configuration.modules.append("dialog")
+            configuration.parameters.append(("dialog", "enable_stats", "0"))
+            more(&configuration)
+        }
+    }
+
+    /// Runs `body` with such a Kamailio and its relay.
+    static func run(
+        _ parameters: String = "", _ routes: String = routes,
+        _ more: @escaping (inout KamailioConfiguration) -> Void = { _ in },
+        _ body: (Kamailio, ScriptedRelay) throws -> Void
+    ) throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([relay], change(parameters, routes, more)) { try body($0, relay) }
+    }
+}
+
+extension Call {
+    /// INVITE, 200 and ACK, both descriptions rewritten.
+    func beginEngaged(_ kamailio: Kamailio, late: Bool = false) throws {
+        let invite = try invite(sdp: late ? nil : SDPText.audio())
+        let answer = try reply(to: invite, sdp: SDPText.audio(port: 6000))
+        let ack = try ack(sdp: late ? SDPText.audio() : nil)
+        #expect(answer.lines.last == "a=nortpproxy:yes" && (late ? ack : invite).lines.last == "a=nortpproxy:yes")
+        #expect(kamailio.ran(id) == ["engage 1 1"])
+    }
+}
+
+@Suite struct EngageTests {
+    private func expectEnd(_ call: Call, _ relay: ScriptedRelay, _ verbs: [String], _ deletion: String) {
+        #expect(waitUntil(5) { relay.commands(of: call.id).map(\.verb) == verbs + ["D"] })
+        #expect(relay.commands(of: call.id).map(\.verb) == verbs + ["D"])
+        #expect(relay.texts(of: call.id, "D") == ["D \(call.id) \(deletion)"])
+    }
+
+    @Test(arguments: [false, true]) func theSideThatHangsUpIsNamedFirst(isCallee: Bool) throws {
+        try Engaged.run { kamailio, relay in
+            let call = try kamailio.call()
+            try call.beginEngaged(kamailio)
+            let side = isCallee ? Call.Side.callee : .caller
+            let bye = try call.deliver(call.request("BYE", from: side), from: side)
+            // Gone before it is answered, and once.
+            let tags = [call.fromTag, call.toTag]
+            expectEnd(call, relay, ["U", "L"], (isCallee ? tags.reversed() : tags).joined(separator: " "))
+            try call.reply(to: bye, from: isCallee ? .caller : .callee)
+            #expect(relay.commands(of: call.id).count == 3)
+        }
+    }
+
+    @Test func theAnswerToAnOfferInAProvisionalReplyComesInThePRACK() throws {
+        try Engaged.run { kamailio, relay in
+            let call = try kamailio.call()
+            let invite = try call.invite(sdp: nil)
+            let offer = try call.reply(183, to: invite, sdp: SDPText.audio(port: 6000))
+            let prack = try call.deliver(call.request("PRACK", sdp: SDPText.audio()))
+            try call.reply(to: prack)
+            #expect(offer.lines.last == "a=nortpproxy:yes" && prack.lines.last == "a=nortpproxy:yes")
+            // What comes in another one is an offer again.
+            let another = try call.deliver(call.request("PRACK", sdp: SDPText.audio(port: 5006)))
+            let answer = try call.reply(to: another, sdp: SDPText.audio(port: 6002))
+            #expect(answer.lines.last == "a=nortpproxy:yes")
+            #expect(relay.commands(of: call.id).map(\.verb) == ["U", "L", "U", "L"])
+            #expect(
+                relay.texts(of: call.id).prefix(2) == [
+                    "Uc0,8,101 \(call.id) 127.0.0.1 6000 \(call.toTag);1 \(call.fromTag);1",
+                    "Lc0,8,101 \(call.id) 127.0.0.1 5004 \(call.toTag);1 \(call.fromTag);1",
+                ])
+        }
+    }
+
+    @Test(arguments: [486, 487]) func aCallThatNobodyTakesIsDeletedOnce(status: Int) throws {
+        try Engaged.run { kamailio, relay in
+            let call = try kamailio.call()
+            let request = call.request("INVITE", sdp: SDPText.audio())
+            let invite = try call.deliver(request)
+            try call.reply(183, to: invite, sdp: SDPText.audio(port: 6000))
+            if status == 487 {
+                var cancel = call.request("CANCEL")
+                cancel["Via"] = request["Via"]
+                try call.reply(to: call.deliver(cancel))
+                // It may cross a 200.
+                #expect(relay.texts(of: call.id, "D").isEmpty)
+            }
+            try call.reply(status, to: invite)
+            expectEnd(call, relay, ["U", "L"], call.fromTag)
+        }
+    }
+
+    /// tm's timer answers, and must not wait for anybody: a process of the module's own deletes.
+    @Test(arguments: [0, 1]) func aCallThatNobodyAnswersIsDeletedByAProcessOfTheModulesOwn(processes: Int) throws {
+        let more = { (configuration: inout KamailioConfiguration) in
+            configuration.parameters.append(("tm", "fr_timer", "1000"))
+            configuration.parameters.append(("tm", "fr_inv_timer", "1000"))
+            configuration.set("rtpproxy_async_processes", processes)
+            configuration.debug = 3
+        }
+        try Engaged.run("", Engaged.routes, more) { kamailio, relay in
+            let call = try kamailio.call()
+            _ = try call.invite()
+            expectEnd(call, relay, ["U"], call.fromTag)
+            let name = processes > 0 ? "RTPProxy async" : "RTPProxy monitor"
+            let own = try #require(try kamailio.processes().first { $0.name.contains(name) })
+            let lines = kamailio.logLines("D \(call.id)")
+            #expect(!lines.isEmpty && lines.allSatisfy { $0.contains("(\(own.pid))") }, "\(lines)")
+        }
+    }
+
+    @Test func eachForkHasTheSessionAndWhoeverAnswersIsAnswered() throws {
+        let routes = """
+            request_route {
+                if (has_totag()) dlg_manage(); else record_route();
+                if (is_method("INVITE") && !has_totag()) {
+                    append_branch("$hdr(X-Fork)");
+                    rtpproxy_engage();
+                }
+                t_relay();
+            }
+            """
+        try Engaged.run("", routes) { kamailio, relay in
+            let call = try kamailio.call()
+            let other = try UserAgent("carol")
+            var request = call.request("INVITE", sdp: SDPText.audio())
+            request["X-Fork"] = other.uri
+            let invite = try call.deliver(request)
+            let forked = try #require(other.receive { $0.method == "INVITE" })
+            #expect(forked.text == invite.text)
+            let early = try call.reply(183, to: invite, sdp: SDPText.audio(port: 6000))
+            #expect(early.lines.last == "a=nortpproxy:yes")
+            let first = call.toTag
+            // The other one takes it, and so does the first one a moment later.
+            call.toTag = "to-of-carol"
+            other.send(call.response(200, to: forked, sdp: SDPText.audio(port: 7000)), to: kamailio.endpoint(.ipv4))
+            let taken = try #require(call.caller.receive { $0.status == 200 })
+            #expect(taken.lines.last == "a=nortpproxy:yes")
+            call.toTag = first
+            let late = try call.reply(to: invite, sdp: SDPText.audio(port: 6000))
+            #expect(late.lines.last == "a=nortpproxy:yes")
+            #expect(relay.commands(of: call.id).map(\.verb) == ["U", "L", "L", "L"])
+        }
+    }
+
+    @Test func theNextDestinationHasTheLivingSession() throws {
+        let routes = """
+            request_route {
+                if (has_totag()) dlg_manage(); else record_route();
+                if (is_method("INVITE") && !has_totag()) {
+                    rtpproxy_engage();
+                    t_on_failure("NEXT");
+                }
+                t_relay();
+            }
+            failure_route[NEXT] {
+                $ru = $hdr(X-Next);
+                t_relay();
+            }
+            """
+        try Engaged.run("", routes) { kamailio, relay in
+            for isTaken in [true, false] {
+                let call = try kamailio.call()
+                let other = try UserAgent("carol")
+                var request = call.request("INVITE", sdp: SDPText.audio())
+                request["X-Next"] = other.uri
+                let invite = try call.deliver(request)
+                call.send(call.response(486, to: invite), from: .callee)
+                let next = try #require(other.receive { $0.method == "INVITE" })
+                #expect(next.text == invite.text)
+                #expect(relay.texts(of: call.id, "D").isEmpty)
+                let reply = call.response(
+                    isTaken ? 200 : 480, to: next, sdp: isTaken ? SDPText.audio(port: 7000) : nil)
+                other.send(reply, to: kamailio.endpoint(.ipv4))
+                let got = try #require(call.caller.receive { $0.status == (isTaken ? 200 : 480) })
+                if isTaken {
+                    #expect(got.lines.last == "a=nortpproxy:yes")
+                    #expect(relay.commands(of: call.id).map(\.verb) == ["U", "L"])
+                } else {
+                    expectEnd(call, relay, ["U"], call.fromTag)
+                }
+            }
+        }
+    }
+
+    @Test func theDialogsTimeoutDeletes() throws {
+        try Engaged.run("", Engaged.routes, { $0.parameters.append(("dialog", "default_timeout", "2")) }) {
+            kamailio, relay in
+            let call = try kamailio.call()
+            try call.beginEngaged(kamailio)
+            expectEnd(call, relay, ["U", "L"], "\(call.fromTag) \(call.toTag)")
+        }
+    }
+
+    @Test func whoEndsTheDialogByRPCHasItDeleted() throws {
+        try Engaged.run { kamailio, relay in
+            let call = try kamailio.call()
+            try call.beginEngaged(kamailio)
+            let list = try kamailio.kamcmd("dlg.list")
+            let numbers = ["h_entry", "h_id"].compactMap { name in
+                list.range(of: "\(name): ").map { list[$0.upperBound...].prefix { $0.isNumber } }
+            }
+            try #require(numbers.count == 2)
+            _ = try kamailio.kamcmd("dlg.end_dlg", String(numbers[0]), String(numbers[1]))
+            // Its BYE goes to both, and is answered.
+            for (agent, side) in [(call.caller, Call.Side.caller), (call.callee, .callee)] {
+                let bye = try #require(agent.receive { $0.method == "BYE" })
+                call.send(call.response(200, to: bye), from: side)
+            }
+            expectEnd(call, relay, ["U", "L"], "\(call.fromTag) \(call.toTag)")
+        }
+    }
+
+    @Test func aFirstINVITEThatComesOnceMoreIsNotOfferedAgain() throws {
+        try Engaged.run { kamailio, relay in
+            let call = try kamailio.call()
+            let request = call.request("INVITE", sdp: SDPText.audio())
+            let invite = try call.deliver(request)
+            call.send(request)
+            #expect(kamailio.ran(call.id, count: 2) == ["engage 1 1", "engage 1 1"])
+            // An answer that comes once more is the same.
+            let answers = try [0, 1].map { _ in try call.reply(to: invite, sdp: SDPText.audio(port: 6000)).text }
+            #expect(answers[0] == answers[1])
+            #expect(relay.commands(of: call.id).map(\.verb) == ["U", "L", "L"])
+        }
+    }
+
+    @Test func otherFunctionsHaveNothingToDoUntilTheDialogIsDisengaged() throws {
+        let functions = ["offer", "answer", "manage", "destroy"].map { "rtpproxy_\($0)()" } + ["unforce_rtp_proxy()"]
+        let calls = functions.map { "\($0); xlog(\"L_NOTICE\", \"ran $rc $ci\\n\");" }.joined(separator: "\n")
+        let routes = """
+            request_route {
+                rtpproxy_engage();
+                \(calls)
+                rtpproxy_disengage();
+                xlog("L_NOTICE", "ran disengage $rc $rtpp_engaged $ci\\n");
+                rtpproxy_disengage();
+                xlog("L_NOTICE", "ran disengage $rc $rtpp_engaged $ci\\n");
+                rtpproxy_destroy();
+                xlog("L_NOTICE", "ran destroy $rc $ci\\n");
+                t_relay();
+            }
+            """
+        try Engaged.run("", routes) { kamailio, relay in
+            let call = try kamailio.call()
+            let invite = try call.invite()
+            let refused = functions.map { _ in "-2" }
+            #expect(kamailio.ran(call.id, count: 8) == refused + ["disengage 1 0", "disengage -1 0", "destroy 1"])
+            #expect(kamailio.waitForLog("WARNING", "this dialog is engaged", seconds: 3) != nil)
+            // Nobody looks after it any more.
+            let answer = try call.reply(to: invite, sdp: SDPText.audio(port: 6000))
+            #expect(answer.lines.last != "a=nortpproxy:yes")
+            #expect(relay.commands(of: call.id).map(\.verb) == ["U", "D"])
+        }
+    }
+
+    @Test func anOfferThatFailsEngagesNothing() throws {
+        try Engaged.run { kamailio, relay in
+            let call = try kamailio.call()
+            relay.on(call: call.id) { $0.verb == "U" ? .reply("E98") : nil }
+            let invite = try call.invite()
+            #expect(kamailio.ran(call.id) == ["engage -1 0"])
+            #expect(invite.text == SDPText.audio())
+            let answer = try call.reply(to: invite, sdp: SDPText.audio(port: 6000))
+            #expect(answer.text == SDPText.audio(port: 6000))
+            #expect(relay.commands(of: call.id).map(\.verb) == ["U"])
+        }
+    }
+
+    /// What joins the Call-ID at the beginning does so to the end, whatever the messages say.
+    @Test(arguments: ["1", "2", "3", "b"]) func whatJoinsTheCallIDStays(flag: String) throws {
+        let routes = Engaged.routes.replacingOccurrences(
+            of: "request_route {", with: "request_route {\n    $avp(extra) = $rm;")
+        try Engaged.run("\"\(flag)\"", routes) { kamailio, relay in
+            let call = try kamailio.call()
+            var request = call.request("INVITE", sdp: SDPText.audio())
+            request.headers.insert(("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKsecond"), at: 1)
+            let branch = flag == "b" ? "INVITE" : flag == "2" ? "z9hG4bKsecond" : request.viaBranches[0]
+            let invite = try call.deliver(request)
+            try call.reply(to: invite, sdp: SDPText.audio(port: 6000))
+            try call.ack()
+            let again = try call.invite(from: .callee, inDialog: true)
+            try call.reply(to: again, sdp: SDPText.audio(), from: .caller)
+            try call.bye()
+            #expect(waitUntil(3) { relay.commands(of: call.id).count == 5 })
+            #expect(relay.commands(of: call.id).map(\.verb) == ["U", "L", "U", "L", "D"])
+            #expect(relay.commands(of: call.id).allSatisfy { $0.callID == "\(call.id);\(branch)" })
+        }
+    }
+
+    @Test func theLettersOfTheInterfacesTurnWithTheDirection() throws {
+        try Engaged.run("\"iew\"") { kamailio, relay in
+            let call = try kamailio.call()
+            try call.beginEngaged(kamailio)
+            let again = try call.invite(from: .callee, inDialog: true)
+            try call.reply(to: again, sdp: SDPText.audio(), from: .caller)
+            let late = try call.invite(sdp: nil, inDialog: true)
+            try call.reply(to: late, sdp: SDPText.audio(port: 6000))
+            try call.ack(sdp: SDPText.audio())
+            let modifiers = relay.texts(of: call.id).map { String($0.prefix { $0 != "c" }) }
+            #expect(modifiers == ["UIES", "LEIS", "UEIS", "LIES", "UEIS", "LIES"])
+        }
+    }
+
+    @Test func theSetOfTheFirstINVITEIsThatOfTheDialog() throws {
+        let (relay, other) = (try ScriptedRelay(), try ScriptedRelay())
+        let routes = Engaged.routes.replacingOccurrences(
+            of: "    rtpproxy_engage", with: "    set_rtp_proxy_set(\"3\");\n    rtpproxy_engage")
+        let change = Engaged.change("", routes) {
+            $0.set("rtpproxy_sock", "3 == \(other.url)")
+            // Whoever has it is not looked for.
+            $0.set("rtpproxy_call_table_size", 0)
+        }
+        try Stage.own([relay], settled: false, change) { kamailio in
+            kamailio.waitUntilUp([relay, other])
+            let call = try kamailio.call()
+            try call.beginEngaged(kamailio)
+            let again = try call.invite(inDialog: true)
+            try call.reply(to: again, sdp: SDPText.audio())
+            try call.bye()
+            #expect(waitUntil(3) { other.commands(of: call.id).map(\.verb) == ["U", "L", "U", "L", "D"] })
+            #expect(relay.commands(of: call.id).isEmpty)
+        }
+    }
+
+    @Test func whatIsNoFirstINVITEIsNotEngaged() throws {
+        let routes = """
+            request_route {
+                rtpproxy_engage();
+                xlog("L_NOTICE", "ran $rc $rtpp_engaged $ci\\n");
+                t_relay();
+            }
+            """
+        try Engaged.run("", routes) { kamailio, relay in
+            for (method, inDialog) in [("INVITE", true), ("OPTIONS", false), ("UPDATE", true), ("MESSAGE", false)] {
+                let call = try kamailio.call()
+                let request = call.request(method, sdp: SDPText.audio(), inDialog: inDialog)
+                #expect(try call.deliver(request).text == SDPText.audio())
+                #expect(kamailio.ran(call.id) == ["-1 0"])
+                #expect(relay.commands(of: call.id).isEmpty)
+            }
+        }
+    }
+
+    private static let waiting = """
+        request_route {
+            if (has_totag()) dlg_manage(); else record_route();
+            if (is_method("CANCEL")) {
+                if (t_check_trans()) t_relay();
+                exit;
+            }
+            if (is_method("INVITE") && !has_totag()) {
+                $var(code) = rtpproxy_engage_async("ENGAGED", "co");
+                xlog("L_NOTICE", "ran at once $var(code) $rtpp_engaged $ci\\n");
+            }
+            t_relay();
+        }
+        route[ENGAGED] {
+            xlog("L_NOTICE", "ran engaged $rtpp_rc $rtpp_engaged $ci\\n");
+            t_relay();
+        }
+        """
+
+    @Test func theFirstINVITEWaitsWithoutAWorker() throws {
+        try Engaged.run("", Self.waiting) { kamailio, relay in
+            let call = try kamailio.call()
+            let invite = try call.invite()
+            #expect(kamailio.ran(call.id) == ["engaged 1 1"])
+            let answer = try call.reply(to: invite, sdp: SDPText.audio(port: 6000))
+            try call.ack()
+            #expect([invite, answer].allSatisfy { $0.lines.last == "a=nortpproxy:yes" })
+            let again = try call.invite(from: .callee, inDialog: true)
+            #expect(again.lines.last == "a=nortpproxy:yes")
+            try call.reply(488, to: again, from: .caller)
+            try call.bye()
+            expectEnd(call, relay, ["U", "L", "U"], "\(call.fromTag) \(call.toTag)")
+            // Without an offer nothing waits.
+            let late = try kamailio.call()
+            let offer = try late.reply(to: late.invite(sdp: nil), sdp: SDPText.audio(port: 6000))
+            #expect(offer.lines.last == "a=nortpproxy:yes" && kamailio.ran(late.id) == ["at once 1 1"])
+        }
+    }
+
+    @Test func anOfferThatFailsAfterItHasWaitedEngagesNothing() throws {
+        try Engaged.run("", Self.waiting) { kamailio, relay in
+            let call = try kamailio.call()
+            relay.on(call: call.id) { $0.verb == "U" ? .reply("E98") : nil }
+            let invite = try call.invite()
+            #expect(kamailio.ran(call.id) == ["engaged -1 0"])
+            let answer = try call.reply(to: invite, sdp: SDPText.audio(port: 6000))
+            #expect([invite.text, answer.text] == [SDPText.audio(), SDPText.audio(port: 6000)])
+            #expect(relay.commands(of: call.id).map(\.verb) == ["U"])
+        }
+    }
+
+    @Test func aCallThatIsCancelledWhileItWaitsLeavesNoSession() throws {
+        try Engaged.run("", Self.waiting) { kamailio, relay in
+            let call = try kamailio.call()
+            relay.on(call: call.id) { $0.verb == "U" ? .delay(300, .normal) : nil }
+            let request = call.request("INVITE", sdp: SDPText.audio())
+            call.send(request)
+            #expect(waitUntil(3) { !relay.texts(of: call.id, "U").isEmpty })
+            var cancel = call.request("CANCEL")
+            cancel["Via"] = request["Via"]
+            call.send(cancel)
+            #expect(call.caller.receive { $0.status == 487 } != nil)
+            #expect(waitUntil(5) { relay.texts(of: call.id).last == "D \(call.id) \(call.fromTag)" })
+            #expect(kamailio.ran(call.id, count: 0).isEmpty)
+        }
+    }
+
+    @Test func scriptsOfKEMIEngage() throws {
+        let more = { (configuration: inout KamailioConfiguration) in
+            configuration.modules.append("app_jsdt")
+            let script = "\"\(PackageFolder.root)/Tests/Fixtures/kamailio/kemi-engage.js\""
+            configuration.parameters.append(("app_jsdt", "load", script))
+        }
+        try Engaged.run("", "cfgengine \"jsdt\"", more) { kamailio, relay in
+            let names = [("0", "", "192.0.2.77"), ("", "IE", "192.0.2.77"), ("_ip", "IE", "203.0.113.5")]
+            for (name, modifiers, address) in names {
+                let call = try kamailio.call()
+                let run = Run("rtpproxy_engage\(name)", "ie", ip: "203.0.113.5")
+                let invite = try call.invite(run: run)
+                let answer = try call.reply(to: invite, sdp: SDPText.audio(port: 6000))
+                try call.ack()
+                try call.bye()
+                #expect([invite, answer].allSatisfy { $0.lines.contains("c=IN IP4 \(address)") }, "\(name)")
+                #expect(kamailio.ran(call.id) == ["engage 1 1"])
+                #expect(waitUntil(3) { relay.commands(of: call.id).map(\.verb) == ["U", "L", "D"] })
+                #expect(relay.texts(of: call.id, "U").allSatisfy { $0.hasPrefix("U\(modifiers)c0,8,101 ") })
+            }
+            let call = try kamailio.call()
+            let invite = try call.invite(run: Run("rtpproxy_engage0").then("rtpproxy_disengage"))
+            #expect(try call.reply(to: invite, sdp: SDPText.audio(port: 6000)).text == SDPText.audio(port: 6000))
+        }
+    }
+
+    /// dialog gives its dialogs to the other one over DMQ, and that hears of no end of theirs.
+    @Test func anotherKamailioGoesOnWithADialogThatItWasGiven() throws {
+        let relay = try ScriptedRelay()
+        let ports = [try FreePort.next(), try FreePort.next()]
+        let routes = Engaged.routes.replacingOccurrences(
+            of: "request_route {", with: "request_route {\n    if (is_method(\"KDMQ\")) { dmq_handle_message(); exit; }"
+        )
+        let pair = try [(ports[0], ports[1]), (ports[1], ports[0])].map { own, peer in
+            let configuration = try Stage.configuration(
+                Engaged.change("", routes) {
+                    $0.set("rtpproxy_sock", relay.url)
+                    $0.listensOnIPv6 = false
+                    $0.modules.insert("dmq", at: $0.modules.count - 1)
+                    $0.parameters.append(("dmq", "server_address", "\"sip:127.0.0.1:\(own)\""))
+                    $0.parameters.append(("dmq", "notification_address", "\"sip:127.0.0.1:\(peer)\""))
+                    $0.parameters.append(("dialog", "enable_dmq", "1"))
+                })
+            return try Kamailio(launching: configuration, port: own)
+        }
+        for kamailio in pair { #expect(kamailio.waitUntilUp([relay])) }
+        let arePeers = waitUntil(30) {
+            pair.allSatisfy {
+                let nodes = (try? $0.kamcmd("dmq.list_nodes")) ?? ""
+                return nodes.components(separatedBy: "status: active").count == 3
+            }
+        }
+        try #require(arePeers)
+        let call = try pair[0].call()
+        try call.beginEngaged(pair[0])
+        #expect(waitUntil(5) { (try? pair[1].kamcmd("dlg.list"))?.contains("rtpproxy_engaged") ?? false })
+        // From here on its messages come to the other one.
+        let moved = try pair[1].call(between: call)
+        (moved.id, moved.fromTag, moved.toTag) = (call.id, call.fromTag, call.toTag)
+        let late = try moved.invite(sdp: nil, inDialog: true)
+        let offer = try moved.reply(to: late, sdp: SDPText.audio(port: 6000))
+        let ack = try moved.ack(sdp: SDPText.audio())
+        let again = try moved.invite(from: .callee, inDialog: true)
+        let answer = try moved.reply(to: again, sdp: SDPText.audio(), from: .caller)
+        #expect([offer, ack, again, answer].allSatisfy { $0.lines.last == "a=nortpproxy:yes" })
+        try moved.bye()
+        expectEnd(moved, relay, ["U", "L", "U", "L", "U", "L"], "\(call.fromTag) \(call.toTag)")
+        for kamailio in pair { try kamailio.stop() }
+    }
+
+    /// A database of the module dialog.
+    private static func database(_ folder: TemporaryFolder) throws -> String {
+        let definitions = "\(try KamailioInstallation.find().root)/usr/share/kamailio/db_sqlite"
+        let text = try ["standard", "dialog"].map {
+            try String(contentsOfFile: "\(definitions)/\($0)-create.sql", encoding: .utf8)
+        }.joined(separator: "\n")
+        let done = try ChildProcess.run("sqlite3", ["-bail", folder.file("dialogs"), text])
+        guard done.end == .exited(0) else { throw HarnessError("no database: \(done.output)") }
+        return folder.file("dialogs")
+    }
+
+    @Test(arguments: [false, true]) func aKilledKamailioFindsItsDialogsAgain(isBehind: Bool) throws {
+        let folder = try TemporaryFolder()
+        let database = try Self.database(folder)
+        let relay = try ScriptedRelay()
+        let configuration = try Stage.configuration(
+            Engaged.change { configuration in
+                configuration.set("rtpproxy_sock", relay.url)
+                configuration.modules.insert("db_sqlite", at: 0)
+                if isBehind {
+                    configuration.modules.removeAll { $0 == "dialog" }
+                    configuration.modulesBehind.append("dialog")
+                }
+                configuration.parameters.append(("dialog", "db_mode", "1"))
+                configuration.parameters.append(("dialog", "db_url", "\"sqlite://\(database)\""))
+                configuration.parameters.append(("dialog", "default_timeout", "8"))
+            })
+        let killed = try Kamailio(configuration)
+        let calls = try (0..<2).map { _ in try killed.call() }
+        for call in calls { try call.beginEngaged(killed) }
+        killed.process.terminate(within: 0)
+        // On the same port: dialog knows the sockets of its dialogs.
+        let kamailio = try Kamailio(launching: configuration, port: killed.port)
+        #expect(kamailio.waitUntilUp([relay]))
+        let again = try calls[0].invite(inDialog: true)
+        let answer = try calls[0].reply(to: again, sdp: SDPText.audio(port: 6000))
+        #expect(again.lines.last == "a=nortpproxy:yes" && answer.lines.last == "a=nortpproxy:yes")
+        try calls[0].bye()
+        expectEnd(calls[0], relay, ["U", "L", "U", "L"], "\(calls[0].fromTag) \(calls[0].toTag)")
+        #expect(waitUntil(20) { !relay.texts(of: calls[1].id, "D").isEmpty })
+        expectEnd(calls[1], relay, ["U", "L"], "\(calls[1].fromTag) \(calls[1].toTag)")
+        try kamailio.stop()
+    }
+}

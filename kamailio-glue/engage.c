@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* rtpproxy_engage: dialogs whose messages the module takes to RTPProxy by itself, by callbacks of tm and dialog.
+ *
+ * The exchange with RTPProxy is where no lock is held: for replies TMCB_RESPONSE_IN, for requests of the dialog when tm
+ * forwards them, for an ACK, which has no transaction, and for the end, when dialog tells of it. What happens in a
+ * process that must not wait for an answer, as the timer's, is left to the module's own. */
+
+#include "glue.h"
+
+#include "modules/tm/tm_load.h"
+
+/* Whether the script calls the function, or may: nobody can look into one of KEMI. */
+static bool is_used = false;
+/* Whether this process takes SIP messages: others must not be kept. */
+static bool is_worker = false;
+
+/* --- deletions that are left to the module's own process --- */
+
+/* In shared memory: those that wait, the last one first. The first word of a record is for whoever has it. */
+static void **left = NULL;
+
+static bool leave(void *record)
+{
+	void *head = __atomic_load_n(left, __ATOMIC_RELAXED);
+
+	do {
+		*(void **)record = head;
+	} while(!__atomic_compare_exchange_n(left, &head, record, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+	return true;
+}
+
+void *glue_take_deletion(void)
+{
+	/* Those that this process, the only one that takes any, has taken all together. */
+	static void *taken = NULL;
+	void *record;
+
+	if(taken == NULL && left != NULL)
+		taken = __atomic_exchange_n(left, NULL, __ATOMIC_ACQUIRE);
+	record = taken;
+	if(record != NULL) {
+		taken = *(void **)record;
+		*(void **)record = NULL;
+	}
+	return record;
+}
+
+/* --- what passes --- */
+
+/* Gives a message the engagement of its dialog. */
+static void lend(glue_engagement *engagement, rtpp_message *message)
+{
+	message->engagement = &engagement->read;
+	if(engagement->read.branch.data != NULL) {
+		message->via1_branch = engagement->read.branch;
+		message->via2_branch = engagement->read.branch;
+		message->own_branch = engagement->read.branch;
+	}
+}
+
+/* `target`: where the transaction goes on if it can wait, else NULL. */
+static int pass(struct dlg_cell *dlg, struct sip_msg *msg, glue_engagement *engagement, const glue_target *target)
+{
+	bool awaited = engagement->read.awaits_prack;
+	rtpp_message message;
+	int code;
+
+	glue_message_init(&message, msg);
+	lend(engagement, &message);
+	engagement->read.from_callee = glue_dialog_is_from_callee(dlg, &message);
+	message.target = target;
+	if(target != NULL)
+		return rtpp_engaged_async(glue_instance, &message);
+	code = rtpp_engaged(glue_instance, &message);
+	if(engagement->read.awaits_prack != awaited)
+		glue_dialog_await_prack(dlg, engagement->read.awaits_prack);
+	return code;
+}
+
+void glue_engage_pass(struct dlg_cell *dlg, struct sip_msg *msg)
+{
+	glue_engagement engagement;
+
+	if(!glue_dialog_engagement(dlg, &engagement))
+		return;
+	/* One that another host has given to dialog tells of nothing yet, an ACK say. */
+	if(!glue_dialog_watch(dlg))
+		LM_ERR("no memory to look after a dialog of another host\n");
+	pass(dlg, msg, &engagement, NULL);
+}
+
+void glue_engage_end(struct dlg_cell *dlg, struct sip_msg *msg)
+{
+	glue_engagement engagement;
+	rtpp_message message;
+	void *record;
+
+	/* Of all who come to know of the end, one deletes. */
+	if(!glue_dialog_engagement(dlg, &engagement) || !glue_dialog_disengage(dlg))
+		return;
+	if(msg != NULL)
+		glue_message_init(&message, msg);
+	else
+		glue_dialog_message(dlg, &message);
+	lend(&engagement, &message);
+	if(is_worker) {
+		rtpp_end_engagement(glue_instance, &message);
+	} else {
+		record = rtpp_end_engagement_later(glue_instance, &message);
+		if(record != NULL)
+			leave(record);
+	}
+}
+
+/* --- tm --- */
+
+static void on_reply(struct cell *transaction, int type, struct tmcb_params *params)
+{
+	/* A script may have tried more than once. */
+	static struct {
+		unsigned int id;
+		int pid;
+	} last;
+	struct sip_msg *reply = params != NULL ? params->rpl : NULL;
+	struct dlg_cell *dlg;
+
+	(void)transaction, (void)type;
+	if(reply == NULL || reply == FAKED_REPLY || reply->first_line.type != SIP_REPLY)
+		return;
+	/* Neither a refusal nor "trying" has a description that counts. */
+	if(reply->REPLY_STATUS <= 100 || reply->REPLY_STATUS >= 300)
+		return;
+	if(last.id == reply->id && last.pid == reply->pid)
+		return;
+	last.id = reply->id;
+	last.pid = reply->pid;
+	dlg = glue_dialog_of(reply);
+	if(dlg == NULL)
+		return;
+	glue_engage_pass(dlg, reply);
+	glue_dialog_return(dlg);
+}
+
+static void on_forwarding(struct cell *transaction, int type, struct tmcb_params *params)
+{
+	struct sip_msg *request = params != NULL ? params->req : NULL;
+	struct dlg_cell *dlg;
+
+	(void)transaction, (void)type;
+	if(request == NULL || request->first_line.type != SIP_REQUEST)
+		return;
+	dlg = glue_dialog_of(request);
+	if(dlg == NULL)
+		return;
+	if(request->REQ_METHOD == METHOD_BYE)
+		glue_engage_end(dlg, request);
+	else
+		glue_engage_pass(dlg, request);
+	glue_dialog_return(dlg);
+}
+
+static void on_reply_or_forwarding(struct cell *transaction, int type, struct tmcb_params *params)
+{
+	if(type & TMCB_RESPONSE_IN)
+		on_reply(transaction, type, params);
+	else
+		on_forwarding(transaction, type, params);
+}
+
+/* Under the lock of tm's table: nothing is asked here. */
+static void on_request(struct cell *transaction, int type, struct tmcb_params *params)
+{
+	struct sip_msg *request = params != NULL ? params->req : NULL;
+	int types = TMCB_REQUEST_FWDED | TMCB_RESPONSE_IN;
+	struct dlg_cell *dlg;
+
+	(void)type;
+	if(request == NULL || transaction == NULL || request->first_line.type != SIP_REQUEST)
+		return;
+	switch(request->REQ_METHOD) {
+		case METHOD_INVITE:
+		case METHOD_UPDATE:
+		case METHOD_PRACK:
+			break;
+		case METHOD_BYE:
+			/* Where dialog has told of the end, its variable is gone; of a dialog of another host it does not. */
+			types = TMCB_REQUEST_FWDED;
+			break;
+		default:
+			return;
+	}
+	if(parse_headers(request, HDR_TO_F, 0) < 0 || request->to == NULL || parse_to_header(request) != 0
+			|| get_to(request) == NULL || get_to(request)->tag_value.len <= 0)
+		return;
+	dlg = glue_dialog_of(request);
+	if(dlg == NULL)
+		return;
+	if(glue_dialog_is_engaged(dlg)
+			&& glue_tm()->register_tmcb(request, transaction, types, on_reply_or_forwarding, NULL, NULL) <= 0)
+		LM_ERR("a request of an engaged dialog cannot be looked after: its media go past RTPProxy\n");
+	glue_dialog_return(dlg);
+}
+
+/* --- the functions --- */
+
+/* INVITE without a to-tag. */
+static bool is_first_invite(struct sip_msg *msg)
+{
+	return msg->first_line.type == SIP_REQUEST && msg->REQ_METHOD == METHOD_INVITE
+		   && parse_headers(msg, HDR_TO_F, 0) >= 0 && msg->to != NULL && parse_to_header(msg) == 0
+		   && get_to(msg) != NULL && get_to(msg)->tag_value.len <= 0;
+}
+
+static bool is_engaged(struct sip_msg *msg)
+{
+	struct dlg_cell *dlg = glue_dialog_of(msg);
+	bool result = dlg != NULL && glue_dialog_is_engaged(dlg);
+
+	glue_dialog_return(dlg);
+	return result;
+}
+
+/* What `text` says holds for the dialog of `msg` from now on, and its description is offered. */
+static int begin(struct sip_msg *msg, const char *text, size_t length, const glue_target *target)
+{
+	glue_engagement engagement;
+	struct dlg_cell *dlg;
+	int code = -1;
+
+	/* Before dialog does the same: its callback, which tells which dialog a reply is of, runs first then. */
+	if(glue_tm()->register_tmcb(msg, NULL, TMCB_RESPONSE_IN, on_reply, NULL, NULL) <= 0) {
+		LM_ERR("rtpproxy_engage: tm cannot tell of the replies\n");
+		return -1;
+	}
+	dlg = glue_dialog_begin(msg);
+	if(dlg == NULL) {
+		LM_ERR("rtpproxy_engage: dialog makes no dialog of this INVITE\n");
+		return -1;
+	}
+	if(!glue_dialog_watch(dlg) || !glue_dialog_engage(dlg, text, length))
+		LM_ERR("rtpproxy_engage: no memory for the dialog\n");
+	else if(glue_dialog_engagement(dlg, &engagement))
+		code = pass(dlg, msg, &engagement, target);
+	if(code < 0)
+		glue_dialog_disengage(dlg);
+	glue_dialog_return(dlg);
+	return code;
+}
+
+int glue_engage(struct sip_msg *msg, rtpp_bytes flags, rtpp_bytes address, const glue_target *target)
+{
+	char text[GLUE_ENGAGEMENT_SIZE];
+	rtpp_message message;
+	size_t length = 0;
+	int code;
+
+	if(glue_tm() == NULL || !glue_dialog_is_bound()) {
+		LM_ERR("rtpproxy_engage: the modules tm and dialog have to be loaded\n");
+		return -1;
+	}
+	if(!is_first_invite(msg))
+		return -1;
+	/* It comes once more, or again. */
+	if(is_engaged(msg))
+		return 1;
+	glue_message_init(&message, msg);
+	code = rtpp_engage(glue_instance, &message, flags, address, (uint8_t *)text, sizeof(text), &length);
+	return code == 1 ? begin(msg, text, length, target) : code;
+}
+
+int glue_disengage(struct sip_msg *msg)
+{
+	struct dlg_cell *dlg = is_used ? glue_dialog_of(msg) : NULL;
+	bool was_engaged = dlg != NULL && glue_dialog_disengage(dlg);
+
+	glue_dialog_return(dlg);
+	return was_engaged ? 1 : -1;
+}
+
+void glue_engage_failed(struct sip_msg *msg)
+{
+	struct dlg_cell *dlg = is_used ? glue_dialog_of(msg) : NULL;
+
+	if(dlg != NULL)
+		glue_dialog_disengage(dlg);
+	glue_dialog_return(dlg);
+}
+
+bool glue_is_engaged(struct sip_msg *msg)
+{
+	return is_used && is_engaged(msg);
+}
+
+bool glue_is_taken_care_of(struct sip_msg *msg)
+{
+	if(!glue_is_engaged(msg))
+		return false;
+	LM_WARN("this dialog is engaged: rtpproxy_engage does all that its messages need, and no other function does\n");
+	return true;
+}
+
+/* --- life cycle --- */
+
+void glue_engage_use(void)
+{
+	is_used = true;
+}
+
+int glue_engage_init(void)
+{
+	/* What waits for the module's own process stays as long as the server. */
+	left = shm_malloc(sizeof(*left));
+	if(left == NULL) {
+		SHM_MEM_ERROR;
+		return -1;
+	}
+	*left = NULL;
+	return 0;
+}
+
+void glue_engage_destroy(void)
+{
+	void *record;
+
+	if(left == NULL)
+		return;
+	while((record = glue_take_deletion()) != NULL)
+		shm_free(record);
+	shm_free(left);
+	left = NULL;
+}
+
+void glue_engage_bind(void)
+{
+	if(sr_kemi_eng_get() != NULL)
+		is_used = true;
+	if(!is_used || glue_tm() == NULL || !glue_dialog_is_bound())
+		return;
+	if(glue_tm()->register_tmcb(NULL, NULL, TMCB_REQUEST_IN, on_request, NULL, NULL) <= 0)
+		LM_ERR("tm cannot tell of requests: engaged dialogs go on without RTPProxy after the first answer\n");
+}
+
+void glue_engage_child(int rank)
+{
+	is_worker = rank > 0;
+}
