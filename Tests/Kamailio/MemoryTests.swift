@@ -22,7 +22,7 @@ import Testing
         configuration.set("db_url", "sqlite:///\(folder.file("database"))")
         configuration.set("rtpproxy_notify_listen", "unix:\(folder.file("stopped"))")
         configuration.set("rtpproxy_journal", 1)
-        configuration.set("rtpproxy_tout_ms", 100)
+        configuration.set("rtpproxy_tout_ms", 500)
         configuration.set("rtpproxy_retr", 1)
         configuration.set("rtpproxy_disable_tout", 1)
     }
