@@ -32,7 +32,7 @@ enum Quantity: CaseIterable {
         switch self {
         case .anonymous: 65_536
         case .pool: 4096
-        case .descriptors: 4
+        case .descriptors: 8
         case .shared: 16_384
         }
     }
