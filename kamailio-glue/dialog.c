@@ -202,8 +202,11 @@ bool glue_dialog_watch(struct dlg_cell *dlg)
 			return true;
 	}
 	return dialog.register_dlgcb(dlg,
-				   DLGCB_CONFIRMED | DLGCB_REQ_WITHIN | DLGCB_FAILED | DLGCB_TERMINATED | DLGCB_EXPIRED, on_event, NULL,
-				   NULL)
+				   DLGCB_CONFIRMED | DLGCB_REQ_WITHIN | DLGCB_FAILED
+						   | DLGCB_TERMINATED
+						   /* Of dlg_bye() to one side nothing else tells. */
+						   | DLGCB_TERMINATED_CONFIRMED | DLGCB_EXPIRED,
+				   on_event, NULL, NULL)
 		   == 0;
 }
 

@@ -11,6 +11,8 @@
 
 /* Whether the script calls the function, or may: nobody can look into one of KEMI. */
 static bool is_used = false;
+/* Whether tm tells of requests: from before the fork on, or never. */
+static bool is_watching = false;
 /* Whether this process takes SIP messages: others must not be kept. */
 static bool is_worker = false;
 
@@ -67,6 +69,9 @@ static int pass(struct dlg_cell *dlg, struct sip_msg *msg, glue_engagement *enga
 
 	glue_message_init(&message, msg);
 	lend(engagement, &message);
+	/* Where tm tells of a reply, no route of its own runs; what is set is left from before. */
+	if(!message.is_request)
+		message.route = RTPP_ROUTE_OTHER;
 	engagement->read.from_callee = glue_dialog_is_from_callee(dlg, &message);
 	message.target = target;
 	if(target != NULL)
@@ -152,10 +157,14 @@ static void on_forwarding(struct cell *transaction, int type, struct tmcb_params
 	dlg = glue_dialog_of(request);
 	if(dlg == NULL)
 		return;
-	if(request->REQ_METHOD == METHOD_BYE)
+	if(request->REQ_METHOD == METHOD_BYE) {
 		glue_engage_end(dlg, request);
-	else
+	} else {
+		/* The reply lock is held there, or a timer runs: nobody is asked. */
+		if(get_route_type() & FAILURE_ROUTE)
+			LM_WARN("a request within an engaged dialog is sent on by a failure_route: its media go past RTPProxy\n");
 		glue_engage_pass(dlg, request);
+	}
 	glue_dialog_return(dlg);
 }
 
@@ -237,6 +246,11 @@ static int begin(struct sip_msg *msg, const char *text, size_t length, const glu
 		LM_ERR("rtpproxy_engage: dialog makes no dialog of this INVITE\n");
 		return -1;
 	}
+	/* The same INVITE, in another process at this moment. */
+	if(glue_dialog_is_engaged(dlg)) {
+		glue_dialog_return(dlg);
+		return 1;
+	}
 	if(!glue_dialog_watch(dlg) || !glue_dialog_engage(dlg, text, length))
 		LM_ERR("rtpproxy_engage: no memory for the dialog\n");
 	else if(glue_dialog_engagement(dlg, &engagement))
@@ -258,12 +272,22 @@ int glue_engage(struct sip_msg *msg, rtpp_bytes flags, rtpp_bytes address, const
 		LM_ERR("rtpproxy_engage: the modules tm and dialog have to be loaded\n");
 		return -1;
 	}
+	if(!is_watching) {
+		LM_ERR("rtpproxy_engage: call it by name in kamailio.cfg or in the script of cfgengine: no other call is known "
+			   "at start, when tm is asked to tell of the dialog's requests\n");
+		return -1;
+	}
 	if(!is_first_invite(msg))
 		return -1;
 	/* It comes once more, or again. */
 	if(is_engaged(msg))
 		return 1;
 	glue_message_init(&message, msg);
+	/* There nothing would be offered, or to one branch alone. */
+	if(message.route != RTPP_ROUTE_OTHER || (get_route_type() & BRANCH_ROUTE)) {
+		LM_ERR("rtpproxy_engage: to be called in a request route, before t_relay()\n");
+		return -1;
+	}
 	code = rtpp_engage(glue_instance, &message, flags, address, (uint8_t *)text, sizeof(text), &length);
 	return code == 1 ? begin(msg, text, length, target) : code;
 }
@@ -336,8 +360,9 @@ void glue_engage_bind(void)
 		is_used = true;
 	if(!is_used || glue_tm() == NULL || !glue_dialog_is_bound())
 		return;
-	if(glue_tm()->register_tmcb(NULL, NULL, TMCB_REQUEST_IN, on_request, NULL, NULL) <= 0)
-		LM_ERR("tm cannot tell of requests: engaged dialogs go on without RTPProxy after the first answer\n");
+	is_watching = glue_tm()->register_tmcb(NULL, NULL, TMCB_REQUEST_IN, on_request, NULL, NULL) > 0;
+	if(!is_watching)
+		LM_ERR("tm cannot tell of requests: no dialog is engaged\n");
 }
 
 void glue_engage_child(int rank)

@@ -233,6 +233,67 @@ extension Call {
         }
     }
 
+    /// Nothing is told of this but that the BYE has been answered.
+    @Test func whoHangsUpForOneSideByTheScriptHasItDeleted() throws {
+        let routes = """
+            request_route {
+                if (is_method("OPTIONS")) {
+                    if (dlg_get("$hdr(X-Call)", "$hdr(X-From)", "$hdr(X-To)")) dlg_bye("callee");
+                    sl_send_reply("200", "OK");
+                    exit;
+                }
+                if (has_totag()) dlg_manage(); else record_route();
+                if (is_method("INVITE") && !has_totag()) {
+                    rtpproxy_engage();
+                    xlog("L_NOTICE", "ran engage $rc $rtpp_engaged $ci\\n");
+                }
+                t_relay();
+            }
+            """
+        try Engaged.run("", routes) { kamailio, relay in
+            let call = try kamailio.call()
+            try call.beginEngaged(kamailio)
+            let other = try kamailio.call()
+            var options = other.request("OPTIONS")
+            (options["X-Call"], options["X-From"], options["X-To"]) = (call.id, call.fromTag, call.toTag)
+            other.send(options)
+            let bye = try #require(call.callee.receive { $0.method == "BYE" })
+            #expect(relay.texts(of: call.id, "D").isEmpty)
+            call.send(call.response(200, to: bye), from: .callee)
+            expectEnd(call, relay, ["U", "L"], "\(call.fromTag) \(call.toTag)")
+        }
+    }
+
+    /// In a failure route nothing would be offered, and in a branch route to one branch alone.
+    @Test(arguments: ["failure", "branch"]) func inOtherRoutesItFails(kind: String) throws {
+        let routes = """
+            request_route {
+                if (has_totag()) dlg_manage(); else record_route();
+                if (is_method("INVITE")) {
+                    t_on_failure("F");
+                    t_on_branch("B");
+                }
+                t_relay();
+            }
+            route[ENGAGE] {
+                rtpproxy_engage();
+                xlog("L_NOTICE", "ran engage $rc $rtpp_engaged $ci\\n");
+            }
+            failure_route[F] { FAILURE }
+            branch_route[B] { BRANCH }
+            """
+            .replacingOccurrences(of: "FAILURE", with: kind == "failure" ? "route(ENGAGE); t_relay();" : "exit;")
+            .replacingOccurrences(of: "BRANCH", with: kind == "branch" ? "route(ENGAGE);" : "exit;")
+        try Engaged.run("", routes) { kamailio, relay in
+            let call = try kamailio.call()
+            let invite = try call.deliver(call.request("INVITE", sdp: SDPText.audio()))
+            call.send(call.response(486, to: invite), from: .callee)
+            #expect(kamailio.ran(call.id) == ["engage -1 0"])
+            #expect(relay.commands(of: call.id).isEmpty)
+            #expect(kamailio.waitForLog("rtpproxy_engage: to be called in a request route") != nil)
+        }
+    }
+
     @Test func aFirstINVITEThatComesOnceMoreIsNotOfferedAgain() throws {
         try Engaged.run { kamailio, relay in
             let call = try kamailio.call()
