@@ -3,62 +3,17 @@
 # app_python3 of Kamailio 5.6.3 asks for a method ksr_onsend_route with each message that is sent. Where the script has
 # none, which no other language minds, the message is sent all the same, but the function that sends it raises: t_relay()
 # ends the route, and what stands behind it does not run.
-set -euo pipefail
-work=$(mktemp -d)
-server=
-# shellcheck disable=SC2317
-clean() {
-	[ -z "$server" ] || kill "$server" 2>/dev/null || true
-	wait 2>/dev/null || true
-	rm -rf "$work"
-}
-trap clean EXIT
-version=5.6.3-2
-cd "$work"
-apt-get -qq download "kamailio=$version" "kamailio-python3-modules=$version"
-for package in *.deb; do dpkg -x "$package" .; done
-libraries=$(dirname "$(find . -name tm.so)")/..
-export LD_LIBRARY_PATH=$work/$libraries
-echo "versions: $(./usr/sbin/kamailio -v | head -1)"
+. "$(dirname "$0")/lib/python.sh"
 
-cat >kamailio.cfg <<END
-#!KAMAILIO
-debug=0
-log_stderror=yes
-children=1
-disable_tcp=yes
-listen=udp:127.0.0.1:25070
-mpath="$work/$libraries/modules/"
-loadmodule "tm.so"
-loadmodule "app_python3.so"
-modparam("app_python3", "load", "$work/routes.py")
-cfgengine "python"
-END
-
-# Whether a request gets through Kamailio, and the route to its end, where the script has these lines more.
-relays() { # LINES
-	cat >routes.py <<-END
-		import KSR
-
-
-		def mod_init():
-		    return Routes()
-
-
-		class Routes:
-		    def child_init(self, rank):
-		        return 0
-
-		    def ksr_request_route(self, msg):
-		        KSR.tm.t_relay()
-		        KSR.err('behind t_relay')
-		        return 1
-		$1
-	END
-	./usr/sbin/kamailio -DD -Y "$work" -P "$work/pid" -f kamailio.cfg >log 2>&1 &
-	server=$!
+# Whether an OPTIONS gets through Kamailio, and the route to its end, where the script has these methods more.
+relays() { # METHODS
+	start_kamailio "    def ksr_request_route(self, msg):
+        KSR.tm.t_relay()
+        KSR.err('behind t_relay')
+        return 1
+$1"
 	python3 - <<-'END'
-		import socket, time
+		import socket
 		phone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 		phone.bind(("127.0.0.1", 25071))
 		phone.settimeout(0.5)
@@ -79,9 +34,7 @@ relays() { # LINES
 		else:
 		    print("does not arrive")
 	END
-	kill "$server"
-	wait "$server" 2>/dev/null || true
-	server=
+	stop_kamailio
 	if grep -aq 'behind t_relay' log; then echo 'and the route goes on'; else echo 'and the route ends there'; fi
 }
 

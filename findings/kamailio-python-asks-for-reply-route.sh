@@ -3,71 +3,25 @@
 # app_python3 of Kamailio 5.6.3 asks for a method ksr_reply_route with each reply. Where the script has none, the error
 # stays pending in some starts: the reply is passed on all the same, but the route that t_on_reply() has named raises in
 # its first call, and does nothing. No other language minds.
-set -euo pipefail
-work=$(mktemp -d)
-server=
-# shellcheck disable=SC2317
-clean() {
-	[ -z "$server" ] || kill "$server" 2>/dev/null || true
-	wait 2>/dev/null || true
-	rm -rf "$work"
-}
-trap clean EXIT
-version=5.6.3-2
-cd "$work"
-apt-get -qq download "kamailio=$version" "kamailio-python3-modules=$version"
-for package in *.deb; do dpkg -x "$package" .; done
-libraries=$(dirname "$(find . -name tm.so)")/..
-export LD_LIBRARY_PATH=$work/$libraries
-echo "versions: $(./usr/sbin/kamailio -v | head -1)"
+. "$(dirname "$0")/lib/python.sh"
 
-cat >kamailio.cfg <<END
-#!KAMAILIO
-debug=0
-log_stderror=yes
-children=1
-disable_tcp=yes
-listen=udp:127.0.0.1:25080
-mpath="$work/$libraries/modules/"
-loadmodule "tm.so"
-loadmodule "pv.so"
-loadmodule "app_python3.so"
-modparam("app_python3", "load", "$work/routes.py")
-cfgengine "python"
-END
+# How many of six replies pass, and for how many their route runs, where the script has these methods more.
+replies() { # METHODS
+	start_kamailio "    def ksr_request_route(self, msg):
+        KSR.tm.t_on_reply('ksr_onreply_route_SEEN')
+        KSR.tm.t_relay()
+        return 1
 
-# How many of six replies pass, and for how many their route runs, where the script has these lines more.
-replies() { # LINES
-	cat >routes.py <<-END
-		import KSR
+    def ksr_onsend_route(self, msg):
+        return 1
 
-
-		def mod_init():
-		    return Routes()
-
-
-		class Routes:
-		    def child_init(self, rank):
-		        return 0
-
-		    def ksr_request_route(self, msg):
-		        KSR.tm.t_on_reply("ksr_onreply_route_SEEN")
-		        KSR.tm.t_relay()
-		        return 1
-
-		    def ksr_onsend_route(self, msg):
-		        return 1
-
-		    def ksr_onreply_route_SEEN(self, msg):
-		        if KSR.pv.get("\$rs") == 200:
-		            KSR.err('the route has run')
-		        return 1
-		$1
-	END
-	./usr/sbin/kamailio -DD -Y "$work" -P "$work/pid" -f kamailio.cfg >log 2>&1 &
-	server=$!
+    def ksr_onreply_route_SEEN(self, msg):
+        if KSR.pv.get('\$rs') == 200:
+            KSR.err('the route has run')
+        return 1
+$1"
 	python3 - <<-'END'
-		import socket, time
+		import socket
 		callee = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 		callee.bind(("127.0.0.1", 25081))
 		callee.settimeout(0.5)
@@ -84,7 +38,7 @@ replies() { # LINES
 		passed = 0
 		for number in range(6):
 		    for attempt in range(12):
-		        caller.sendto(request.format(number).encode(), ("127.0.0.1", 25080))
+		        caller.sendto(request.format(number).encode(), ("127.0.0.1", 25070))
 		        try:
 		            lines = callee.recv(4096).decode().split("\r\n")
 		            break
@@ -94,14 +48,12 @@ replies() { # LINES
 		        break
 		    kept = [line for line in lines[1:] if line.split(":")[0] in ("Via", "From", "To", "Call-ID", "CSeq")]
 		    callee.sendto("\r\n".join(["SIP/2.0 200 OK"] + kept + ["Content-Length: 0", "", ""]).encode(),
-		        ("127.0.0.1", 25080))
+		        ("127.0.0.1", 25070))
 		    if caller.recv(4096).startswith(b"SIP/2.0 200"):
 		        passed += 1
 		print(f"{passed} of 6 replies pass,")
 	END
-	kill "$server"
-	wait "$server" 2>/dev/null || true
-	server=
+	stop_kamailio
 	echo "the route runs for $({ grep -ao 'the route has run' log || true; } | wc -l)"
 }
 
