@@ -32,14 +32,34 @@ public struct KamailioInstallation: Sendable {
     /// machine's own nothing may be missing.
     func cancelTest(lacking configuration: String) throws {
         guard !root.isEmpty, Test.current != nil else { return }
-        for line in configuration.split(separator: "\n") where line.hasPrefix("loadmodule \"") {
-            let name = line.dropFirst(12).prefix { $0 != "\"" }
-            guard !name.contains("/") else { continue }
-            let file = name.hasSuffix(".so") ? String(name) : "\(name).so"
+        for name in Self.modulesLoaded(by: configuration) where !name.contains("/") {
+            let file = name.hasSuffix(".so") ? name : "\(name).so"
             if !FileManager.default.fileExists(atPath: "\(modules)/\(file)") {
                 try Test.cancel("Kamailio in \(root) has no module \(file)")
             }
         }
+    }
+
+    /// The modules that a configuration names, but for those in parts that its `#!ifdef` leave out.
+    private static func modulesLoaded(by configuration: String) -> [String] {
+        var defined: Set<Substring> = []
+        var parts: [Bool] = []
+        var names: [String] = []
+        for line in configuration.split(separator: "\n") {
+            let words = line.split { $0 == " " || $0 == "\t" || $0 == "\"" }
+            guard let first = words.first else { continue }
+            let isRead = !parts.contains(false)
+            switch (first, words.dropFirst().first) {
+            case ("#!ifdef", let name?): parts.append(defined.contains(name))
+            case ("#!ifndef", let name?): parts.append(!defined.contains(name))
+            case ("#!else", _): if let last = parts.popLast() { parts.append(!last) }
+            case ("#!endif", _): _ = parts.popLast()
+            case ("#!define", let name?) where isRead: defined.insert(name)
+            case ("loadmodule", let name?) where isRead: names.append(String(name))
+            default: break
+            }
+        }
+        return names
     }
 
     /// The distribution's own rtpproxy.so, also where it was set aside by `dpkg-divert`.
