@@ -4,6 +4,8 @@
 
 #include "glue.h"
 
+#include <stdlib.h>
+
 #include "modules/tm/tm_load.h"
 
 #include "modules/tm/lock.h"
@@ -63,13 +65,17 @@ int glue_tm_bind(struct tm_binds *known)
 	return 1;
 }
 
-/* The branches stand behind the transaction, in the same block, and name it. */
+/* The branches name the transaction. In 5.6.3 and 6.0.1 they stand right behind it, in the same block, whose size tells
+ * its own; in a block of their own they are in shared memory all the same. */
 static bool is_as_in_headers(const struct cell *transaction)
 {
+	const size_t size = sizeof(*transaction) + MD5_LEN;
+	const long distance = (const char *)transaction->uac - (const char *)transaction;
 	unsigned int i;
 
-	if(transaction->uas.response.my_T != transaction
-			|| (const char *)transaction->uac != (const char *)transaction + sizeof(*transaction) + MD5_LEN)
+	if(transaction->uas.response.my_T != transaction || labs(distance) >= (long)shm_mem_size)
+		return false;
+	if(distance > 0 && distance < (long)(2 * size) && distance != (long)size)
 		return false;
 	for(i = 0; i < sr_dst_max_branches; i++) {
 		const struct ua_client *branch = &transaction->uac[i];
