@@ -126,12 +126,15 @@ extension Worker {
         }
     }
 
-    /// Carries out what processes have left that must not wait for an answer.
+    /// Carries out what processes have left that must not wait for an answer. Those that an RTPProxy keeps waiting leave
+    /// the others to the next time, so that nodes and signals are looked at in between.
     private mutating func carryOutDeletions<Host: EventHost>(_ host: Host, _ delivery: JobDelivery?) {
         // NO TRAP: a constant above 0.
+        let end = MonotonicClock.now() &+ Self.longestPause
         for _ in 0..<Self.deletionsAtOnce {
             guard let record = host.takeDeletion() else { return }
             if !deletePostponed(record, host, delivery) { host.release(record) }
+            if MonotonicClock.now() > end { return }
         }
     }
 
