@@ -4,7 +4,7 @@
  *
  * That a dialog is looked after is one variable of it, which says how (rtpp_engage writes it); it survives a restart and
  * dialog's replication. Who deletes it ends the dialog for this module: only one does. A second one, that an answer to an
- * offer of the callee is awaited, is there or not. */
+ * offer of the callee is awaited, is there or not. A third one is the Via branch of the INVITE that began it. */
 
 #include "glue.h"
 
@@ -28,6 +28,7 @@ static cmd_function manage = NULL;
 
 static str engagement = str_init("rtpproxy_engaged");
 static str awaiting = str_init("rtpproxy_awaits_prack");
+static str beginning = str_init("rtpproxy_begun_by");
 
 void glue_dialog_bind(void)
 {
@@ -132,11 +133,24 @@ bool glue_dialog_engagement(struct dlg_cell *dlg, glue_engagement *out)
 	return true;
 }
 
-bool glue_dialog_engage(struct dlg_cell *dlg, const char *text, size_t length)
+bool glue_dialog_engage(struct dlg_cell *dlg, const char *text, size_t length, rtpp_bytes branch)
 {
 	str value = {(char *)text, (int)length};
+	str begun_by = {(char *)branch.data, (int)branch.length};
 
+	if(branch.data != NULL && dialog.set_dlg_var(dlg, &beginning, &begun_by) != 0)
+		return false;
 	return dialog.set_dlg_var(dlg, &engagement, &value) == 0;
+}
+
+bool glue_dialog_was_begun_by(struct dlg_cell *dlg, rtpp_bytes branch)
+{
+	str value = {NULL, 0};
+
+	/* Of a branch that is not given (RFC 2543) nothing tells. */
+	if(branch.data == NULL || dialog.get_dlg_varval(dlg, &beginning, &value) != 0 || value.s == NULL)
+		return true;
+	return value.len >= 0 && (size_t)value.len == branch.length && memcmp(value.s, branch.data, branch.length) == 0;
 }
 
 bool glue_dialog_disengage(struct dlg_cell *dlg)
@@ -218,8 +232,7 @@ static void on_loaded(struct dlg_cell *dlg, int type, struct dlg_cb_params *para
 		LM_ERR("a dialog of before the restart cannot be looked after\n");
 }
 
-/* dialog reads them when it is initialised. Only before that may it be told of this: behind it 5.6.3 frees by a pointer
- * that it has not set. */
+/* dialog reads them when it is initialised: it has to be told of this before, and 5.6.3 does not bear it later. */
 void glue_dialog_watch_loaded(void)
 {
 	static bool is_done = false;

@@ -132,9 +132,6 @@ static void on_reply(struct cell *transaction, int type, struct tmcb_params *par
 	(void)transaction, (void)type;
 	if(reply == NULL || reply == FAKED_REPLY || reply->first_line.type != SIP_REPLY)
 		return;
-	/* Neither a refusal nor "trying" has a description that counts. */
-	if(reply->REPLY_STATUS <= 100 || reply->REPLY_STATUS >= 300)
-		return;
 	if(last.id == reply->id && last.pid == reply->pid)
 		return;
 	last.id = reply->id;
@@ -229,8 +226,22 @@ static bool is_engaged(struct sip_msg *msg)
 	return result;
 }
 
+/* A first INVITE whose dialog is engaged: the same once more, or another one of the call, forked before this proxy. For
+ * dialog that is no other dialog, and tm tells nothing of its replies. */
+static int again(struct dlg_cell *dlg, const rtpp_message *message)
+{
+	if(glue_dialog_was_begun_by(dlg, message->via1_branch))
+		return 1;
+	LM_ERR("rtpproxy_engage: call %.*s has been forked before this proxy, and one of its INVITEs is engaged: such "
+		   "calls "
+		   "take rtpproxy_offer and rtpproxy_answer\n",
+			(int)message->call_id.length, (const char *)message->call_id.data);
+	return -1;
+}
+
 /* What `text` says holds for the dialog of `msg` from now on, and its description is offered. */
-static int begin(struct sip_msg *msg, const char *text, size_t length, const glue_target *target)
+static int begin(
+		struct sip_msg *msg, const rtpp_message *message, const char *text, size_t length, const glue_target *target)
 {
 	glue_engagement engagement;
 	struct dlg_cell *dlg;
@@ -246,12 +257,13 @@ static int begin(struct sip_msg *msg, const char *text, size_t length, const glu
 		LM_ERR("rtpproxy_engage: dialog makes no dialog of this INVITE\n");
 		return -1;
 	}
-	/* The same INVITE, in another process at this moment. */
+	/* Another process has begun it at this moment. */
 	if(glue_dialog_is_engaged(dlg)) {
+		code = again(dlg, message);
 		glue_dialog_return(dlg);
-		return 1;
+		return code;
 	}
-	if(!glue_dialog_watch(dlg) || !glue_dialog_engage(dlg, text, length))
+	if(!glue_dialog_watch(dlg) || !glue_dialog_engage(dlg, text, length, message->via1_branch))
 		LM_ERR("rtpproxy_engage: no memory for the dialog\n");
 	else if(glue_dialog_engagement(dlg, &engagement))
 		code = pass(dlg, msg, &engagement, target);
@@ -265,6 +277,7 @@ int glue_engage(struct sip_msg *msg, rtpp_bytes flags, rtpp_bytes address, const
 {
 	char text[GLUE_ENGAGEMENT_SIZE];
 	rtpp_message message;
+	struct dlg_cell *dlg;
 	size_t length = 0;
 	int code;
 
@@ -279,17 +292,21 @@ int glue_engage(struct sip_msg *msg, rtpp_bytes flags, rtpp_bytes address, const
 	}
 	if(!is_first_invite(msg))
 		return -1;
-	/* It comes once more, or again. */
-	if(is_engaged(msg))
-		return 1;
 	glue_message_init(&message, msg);
+	dlg = glue_dialog_of(msg);
+	if(dlg != NULL && glue_dialog_is_engaged(dlg)) {
+		code = again(dlg, &message);
+		glue_dialog_return(dlg);
+		return code;
+	}
+	glue_dialog_return(dlg);
 	/* There nothing would be offered, or to one branch alone. */
 	if(message.route != RTPP_ROUTE_OTHER || (get_route_type() & BRANCH_ROUTE)) {
 		LM_ERR("rtpproxy_engage: to be called in a request route, before t_relay()\n");
 		return -1;
 	}
 	code = rtpp_engage(glue_instance, &message, flags, address, (uint8_t *)text, sizeof(text), &length);
-	return code == 1 ? begin(msg, text, length, target) : code;
+	return code == 1 ? begin(msg, &message, text, length, target) : code;
 }
 
 int glue_disengage(struct sip_msg *msg)

@@ -61,7 +61,10 @@ bool glue_dialog_is_engaged(struct dlg_cell *dialog);
 bool glue_dialog_engagement(struct dlg_cell *dialog, glue_engagement *engagement);
 /* Whether a message of it comes from the side that was called. */
 bool glue_dialog_is_from_callee(const struct dlg_cell *dialog, const rtpp_message *message);
-bool glue_dialog_engage(struct dlg_cell *dialog, const char *text, size_t length);
+/* `branch`: that of the Via of the INVITE that begins it. */
+bool glue_dialog_engage(struct dlg_cell *dialog, const char *text, size_t length, rtpp_bytes branch);
+/* Whether it is this INVITE's branch, as far as is known. */
+bool glue_dialog_was_begun_by(struct dlg_cell *dialog, rtpp_bytes branch);
 /* false: it was not. */
 bool glue_dialog_disengage(struct dlg_cell *dialog);
 void glue_dialog_await_prack(struct dlg_cell *dialog, bool awaits);

@@ -52,13 +52,14 @@ extension Call {
     }
 }
 
-@Suite struct EngageTests {
-    private func expectEnd(_ call: Call, _ relay: ScriptedRelay, _ verbs: [String], _ deletion: String) {
-        #expect(waitUntil(5) { relay.commands(of: call.id).map(\.verb) == verbs + ["D"] })
-        #expect(relay.commands(of: call.id).map(\.verb) == verbs + ["D"])
-        #expect(relay.texts(of: call.id, "D") == ["D \(call.id) \(deletion)"])
-    }
+/// These commands, and one deletion with these tags.
+func expectEnd(_ call: Call, _ relay: ScriptedRelay, _ verbs: [String], _ deletion: String) {
+    #expect(waitUntil(5) { relay.commands(of: call.id).map(\.verb) == verbs + ["D"] })
+    #expect(relay.commands(of: call.id).map(\.verb) == verbs + ["D"])
+    #expect(relay.texts(of: call.id, "D") == ["D \(call.id) \(deletion)"])
+}
 
+@Suite struct EngageTests {
     @Test(arguments: [false, true]) func theSideThatHangsUpIsNamedFirst(isCallee: Bool) throws {
         try Engaged.run { kamailio, relay in
             let call = try kamailio.call()
@@ -308,6 +309,20 @@ extension Call {
         }
     }
 
+    /// Forked before this proxy: for dialog it is the same dialog, and nothing would tell of its replies.
+    @Test func anotherINVITEOfTheCallIsRefused() throws {
+        try Engaged.run { kamailio, relay in
+            let call = try kamailio.call()
+            let first = try call.deliver(call.request("INVITE", sdp: SDPText.audio()))
+            #expect(first.lines.last == "a=nortpproxy:yes")
+            let second = try call.deliver(call.request("INVITE", sdp: SDPText.audio()))
+            #expect(second.text == SDPText.audio())
+            #expect(kamailio.ran(call.id, count: 2) == ["engage 1 1", "engage -1 1"])
+            #expect(kamailio.waitForLog("call \(call.id) has been forked before this proxy") != nil)
+            #expect(relay.commands(of: call.id).map(\.verb) == ["U"])
+        }
+    }
+
     @Test func otherFunctionsHaveNothingToDoUntilTheDialogIsDisengaged() throws {
         let functions = ["offer", "answer", "manage", "destroy"].map { "rtpproxy_\($0)()" } + ["unforce_rtp_proxy()"]
         let calls = functions.map { "\($0); xlog(\"L_NOTICE\", \"ran $rc $ci\\n\");" }.joined(separator: "\n")
@@ -425,73 +440,6 @@ extension Call {
         }
     }
 
-    private static let waiting = """
-        request_route {
-            if (has_totag()) dlg_manage(); else record_route();
-            if (is_method("CANCEL")) {
-                if (t_check_trans()) t_relay();
-                exit;
-            }
-            if (is_method("INVITE") && !has_totag()) {
-                $var(code) = rtpproxy_engage_async("ENGAGED", "co");
-                xlog("L_NOTICE", "ran at once $var(code) $rtpp_engaged $ci\\n");
-            }
-            t_relay();
-        }
-        route[ENGAGED] {
-            xlog("L_NOTICE", "ran engaged $rtpp_rc $rtpp_engaged $ci\\n");
-            t_relay();
-        }
-        """
-
-    @Test func theFirstINVITEWaitsWithoutAWorker() throws {
-        try Engaged.run("", Self.waiting) { kamailio, relay in
-            let call = try kamailio.call()
-            let invite = try call.invite()
-            #expect(kamailio.ran(call.id) == ["engaged 1 1"])
-            let answer = try call.reply(to: invite, sdp: SDPText.audio(port: 6000))
-            try call.ack()
-            #expect([invite, answer].allSatisfy { $0.lines.last == "a=nortpproxy:yes" })
-            let again = try call.invite(from: .callee, inDialog: true)
-            #expect(again.lines.last == "a=nortpproxy:yes")
-            try call.reply(488, to: again, from: .caller)
-            try call.bye()
-            expectEnd(call, relay, ["U", "L", "U"], "\(call.fromTag) \(call.toTag)")
-            // Without an offer nothing waits.
-            let late = try kamailio.call()
-            let offer = try late.reply(to: late.invite(sdp: nil), sdp: SDPText.audio(port: 6000))
-            #expect(offer.lines.last == "a=nortpproxy:yes" && kamailio.ran(late.id) == ["at once 1 1"])
-        }
-    }
-
-    @Test func anOfferThatFailsAfterItHasWaitedEngagesNothing() throws {
-        try Engaged.run("", Self.waiting) { kamailio, relay in
-            let call = try kamailio.call()
-            relay.on(call: call.id) { $0.verb == "U" ? .reply("E98") : nil }
-            let invite = try call.invite()
-            #expect(kamailio.ran(call.id) == ["engaged -1 0"])
-            let answer = try call.reply(to: invite, sdp: SDPText.audio(port: 6000))
-            #expect([invite.text, answer.text] == [SDPText.audio(), SDPText.audio(port: 6000)])
-            #expect(relay.commands(of: call.id).map(\.verb) == ["U"])
-        }
-    }
-
-    @Test func aCallThatIsCancelledWhileItWaitsLeavesNoSession() throws {
-        try Engaged.run("", Self.waiting) { kamailio, relay in
-            let call = try kamailio.call()
-            relay.on(call: call.id) { $0.verb == "U" ? .delay(300, .normal) : nil }
-            let request = call.request("INVITE", sdp: SDPText.audio())
-            call.send(request)
-            #expect(waitUntil(3) { !relay.texts(of: call.id, "U").isEmpty })
-            var cancel = call.request("CANCEL")
-            cancel["Via"] = request["Via"]
-            call.send(cancel)
-            #expect(call.caller.receive { $0.status == 487 } != nil)
-            #expect(waitUntil(5) { relay.texts(of: call.id).last == "D \(call.id) \(call.fromTag)" })
-            #expect(kamailio.ran(call.id, count: 0).isEmpty)
-        }
-    }
-
     @Test func scriptsOfKEMIEngage() throws {
         let more = { (configuration: inout KamailioConfiguration) in
             configuration.modules.append("app_jsdt")
@@ -516,93 +464,5 @@ extension Call {
             let invite = try call.invite(run: Run("rtpproxy_engage0").then("rtpproxy_disengage"))
             #expect(try call.reply(to: invite, sdp: SDPText.audio(port: 6000)).text == SDPText.audio(port: 6000))
         }
-    }
-
-    /// dialog gives its dialogs to the other one over DMQ, and that hears of no end of theirs.
-    @Test func anotherKamailioGoesOnWithADialogThatItWasGiven() throws {
-        let relay = try ScriptedRelay()
-        let ports = [try FreePort.next(), try FreePort.next()]
-        let routes = Engaged.routes.replacingOccurrences(
-            of: "request_route {", with: "request_route {\n    if (is_method(\"KDMQ\")) { dmq_handle_message(); exit; }"
-        )
-        let pair = try [(ports[0], ports[1]), (ports[1], ports[0])].map { own, peer in
-            let configuration = try Stage.configuration(
-                Engaged.change("", routes) {
-                    $0.set("rtpproxy_sock", relay.url)
-                    $0.listensOnIPv6 = false
-                    $0.modules.insert("dmq", at: $0.modules.count - 1)
-                    $0.parameters.append(("dmq", "server_address", "\"sip:127.0.0.1:\(own)\""))
-                    $0.parameters.append(("dmq", "notification_address", "\"sip:127.0.0.1:\(peer)\""))
-                    $0.parameters.append(("dialog", "enable_dmq", "1"))
-                })
-            return try Kamailio(launching: configuration, port: own)
-        }
-        for kamailio in pair { #expect(kamailio.waitUntilUp([relay])) }
-        let arePeers = waitUntil(30) {
-            pair.allSatisfy {
-                let nodes = (try? $0.kamcmd("dmq.list_nodes")) ?? ""
-                return nodes.components(separatedBy: "status: active").count == 3
-            }
-        }
-        try #require(arePeers)
-        let call = try pair[0].call()
-        try call.beginEngaged(pair[0])
-        #expect(waitUntil(5) { (try? pair[1].kamcmd("dlg.list"))?.contains("rtpproxy_engaged") ?? false })
-        // From here on its messages come to the other one.
-        let moved = try pair[1].call(between: call)
-        (moved.id, moved.fromTag, moved.toTag) = (call.id, call.fromTag, call.toTag)
-        let late = try moved.invite(sdp: nil, inDialog: true)
-        let offer = try moved.reply(to: late, sdp: SDPText.audio(port: 6000))
-        let ack = try moved.ack(sdp: SDPText.audio())
-        let again = try moved.invite(from: .callee, inDialog: true)
-        let answer = try moved.reply(to: again, sdp: SDPText.audio(), from: .caller)
-        #expect([offer, ack, again, answer].allSatisfy { $0.lines.last == "a=nortpproxy:yes" })
-        try moved.bye()
-        expectEnd(moved, relay, ["U", "L", "U", "L", "U", "L"], "\(call.fromTag) \(call.toTag)")
-        for kamailio in pair { try kamailio.stop() }
-    }
-
-    /// A database of the module dialog.
-    private static func database(_ folder: TemporaryFolder) throws -> String {
-        let definitions = "\(try KamailioInstallation.find().root)/usr/share/kamailio/db_sqlite"
-        let text = try ["standard", "dialog"].map {
-            try String(contentsOfFile: "\(definitions)/\($0)-create.sql", encoding: .utf8)
-        }.joined(separator: "\n")
-        let done = try ChildProcess.run("sqlite3", ["-bail", folder.file("dialogs"), text])
-        guard done.end == .exited(0) else { throw HarnessError("no database: \(done.output)") }
-        return folder.file("dialogs")
-    }
-
-    @Test(arguments: [false, true]) func aKilledKamailioFindsItsDialogsAgain(isBehind: Bool) throws {
-        let folder = try TemporaryFolder()
-        let database = try Self.database(folder)
-        let relay = try ScriptedRelay()
-        let configuration = try Stage.configuration(
-            Engaged.change { configuration in
-                configuration.set("rtpproxy_sock", relay.url)
-                configuration.modules.insert("db_sqlite", at: 0)
-                if isBehind {
-                    configuration.modules.removeAll { $0 == "dialog" }
-                    configuration.modulesBehind.append("dialog")
-                }
-                configuration.parameters.append(("dialog", "db_mode", "1"))
-                configuration.parameters.append(("dialog", "db_url", "\"sqlite://\(database)\""))
-                configuration.parameters.append(("dialog", "default_timeout", "8"))
-            })
-        let killed = try Kamailio(configuration)
-        let calls = try (0..<2).map { _ in try killed.call() }
-        for call in calls { try call.beginEngaged(killed) }
-        killed.process.terminate(within: 0)
-        // On the same port: dialog knows the sockets of its dialogs.
-        let kamailio = try Kamailio(launching: configuration, port: killed.port)
-        #expect(kamailio.waitUntilUp([relay]))
-        let again = try calls[0].invite(inDialog: true)
-        let answer = try calls[0].reply(to: again, sdp: SDPText.audio(port: 6000))
-        #expect(again.lines.last == "a=nortpproxy:yes" && answer.lines.last == "a=nortpproxy:yes")
-        try calls[0].bye()
-        expectEnd(calls[0], relay, ["U", "L", "U", "L"], "\(calls[0].fromTag) \(calls[0].toTag)")
-        #expect(waitUntil(20) { !relay.texts(of: calls[1].id, "D").isEmpty })
-        expectEnd(calls[1], relay, ["U", "L"], "\(calls[1].fromTag) \(calls[1].toTag)")
-        try kamailio.stop()
     }
 }
