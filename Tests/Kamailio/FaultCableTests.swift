@@ -85,7 +85,8 @@ import Testing
     /// ICMP says "host unreachable" of what a router may find again the next moment, and "prohibited" of what it will not.
     @Test(arguments: [("unreachable", false), ("prohibit", true)])
     func whatARouterSaysIsBelievedWhereItIsFinal(kind: String, isFinal: Bool) throws {
-        try acrossACable(at: Self.behind, prepare: Self.routes) { kamailio, relay, cable in
+        let configured = isFinal ? Self.patiently : briefly
+        try acrossACable(at: Self.behind, prepare: Self.routes, configured: configured) { kamailio, relay, cable in
             let lost = "ip addr del \(Self.behind)/32 dev lo; ip route add \(kind) \(Self.behind)"
             let found = "ip route del \(kind) \(Self.behind); ip addr add \(Self.behind)/32 dev lo"
             if !isFinal {
@@ -95,7 +96,8 @@ import Testing
             try cable.far.run(lost)
             let offer = try kamailio.offer()
             #expect(offer.code == -3)
-            #expect(offer.milliseconds < (isFinal ? 1900 : brieflyInMilliseconds))
+            // What is final needs none of the five seconds, however busy the machine is.
+            #expect(offer.milliseconds < brieflyInMilliseconds)
             #expect(kamailio.waitForLog("disabled for", relay.url) != nil)
             #expect(kamailio.logLines("disabled for", relay.url).count == 1)
             try cable.far.run(found)

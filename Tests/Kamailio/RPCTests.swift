@@ -150,7 +150,8 @@ import Testing
             $0.children = 4
         } _: { kamailio in
             _ = try kamailio.call().invite(run: .offer())
-            #expect(relay.log.filter { $0.verb == "V" && $0.attempt == 1 }.count == 1)
+            // A process asks from a port of its own. One that answers late is asked again.
+            #expect(Set(relay.log.filter { $0.verb == "V" }.map(\.sender)).count == 1)
         }
     }
 }
