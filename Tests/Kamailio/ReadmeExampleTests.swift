@@ -46,26 +46,45 @@ import Testing
         }
     }
 
-    /// The one of README.md itself.
-    @Test func theShortConfigurationCarriesCallsAndDeletesThem() throws {
+    /// The one of README.md itself, and the same by hand.
+    @Test(arguments: ["short.cfg", "manage.cfg"]) func theShortConfigurationsCarryCallsAndDeleteThem(name: String)
+        throws
+    {
         let relay = try ScriptedRelay()
-        try ReadmeExample.run("short.cfg", relays: [Self.first: relay]) { kamailio in
-            #expect(try Readme.blocks().contains { $0.page == "README.md" && $0.language == "kamailio" })
-            for late in [false, true] {
+        try ReadmeExample.run(name, relays: [Self.first: relay]) { kamailio in
+            let page = name == "short.cfg" ? "README.md" : "docs/operator/configuration.md"
+            let text = try PackageFolder.fixture("readme/\(name)")
+            #expect(try Readme.blocks().contains { $0.page == page && $0.text + "\n" == text })
+            for (late, isRouted) in [(false, true), (true, true), (false, false), (true, false)] {
+                // dialog knows an ACK by its route alone.
+                if late, !isRouted, name == "short.cfg" { continue }
                 let call = try kamailio.call()
                 let invite = try call.invite(sdp: late ? nil : SDPText.audio())
                 let reply = try call.reply(to: invite, sdp: SDPText.audio())
                 #expect(reply.lines.contains("c=IN IP4 192.0.2.77"))
-                let ack = try call.ack(sdp: late ? SDPText.audio() : nil)
+                // Phones send what follows along the recorded route.
+                let send = { (method: String, sdp: String?, side: Call.Side) in
+                    var request = call.request(method, from: side, sdp: sdp, inDialog: true)
+                    if isRouted { request.headers.insert(("Route", invite["Record-Route"] ?? ""), at: 1) }
+                    return try call.deliver(request, from: side)
+                }
+                let ack = try send("ACK", late ? SDPText.audio() : nil, .caller)
                 #expect((late ? ack : invite).lines.contains("c=IN IP4 192.0.2.77"))
-                try call.bye()
-                waitUntil { relay.commands(of: call.id).count == 3 }
-                #expect(relay.commands(of: call.id).map(\.verb) == ["U", "L", "D"])
+                let again = try send("INVITE", SDPText.audio(), .callee)
+                #expect(again.lines.contains("c=IN IP4 192.0.2.77"))
+                #expect(
+                    try call.reply(to: again, sdp: SDPText.audio(), from: .caller).lines.contains("c=IN IP4 192.0.2.77")
+                )
+                _ = try send("ACK", nil, .callee)
+                try call.reply(to: send("BYE", nil, .caller))
+                waitUntil { relay.commands(of: call.id).count == 5 }
+                #expect(relay.commands(of: call.id).map(\.verb) == ["U", "L", "U", "L", "D"])
             }
             let refused = try kamailio.call()
             try refused.reply(486, to: refused.invite())
             waitUntil { relay.commands(of: refused.id).count == 2 }
             #expect(relay.commands(of: refused.id).map(\.verb) == ["U", "D"])
+            #expect(kamailio.logLines("ERROR").isEmpty)
         }
     }
 
