@@ -100,7 +100,7 @@ $(shell $(SUPPORT)/moved.sh)
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
-.PHONY: module help setup ready test test-db sanitize valgrind check compare page format demo bench soak fuzz
+.PHONY: module help setup ready test test-db sanitize valgrind check compare page dashboard format demo bench soak fuzz
 .PHONY: install uninstall man package test-package clean kamailio-6.0 FORCE
 FORCE:
 
@@ -232,6 +232,10 @@ compare: ready ## the same messages through the distribution's module and this o
 
 page: ## write the list of differences in docs/operator/migration.md from Tests/Compare
 	swift run compare --page
+
+dashboard: ## write the panels of examples/prometheus/dashboard.json into the console page for Prometheus beside it
+	$(SUPPORT)/console.py >build/rtpproxy.html
+	cp build/rtpproxy.html examples/prometheus/rtpproxy.html
 
 demo: ## place a call through Kamailio and a real RTPProxy, or RELAY=rtpengine, and show it; ASYNC=1: asynchronously
 	@$(SUPPORT)/setup.sh install basics

@@ -41,10 +41,17 @@ shell_syntax() {
 licence_lines() {
 	find Makefile Package.swift .ci Sources Include Tests kamailio-glue scripts packaging examples -type f \
 		\( -name '*.swift' -o -name '*.[ch]' -o -name '*.sh' -o -name '*.map' -o -name '*.py' -o -name '*.lua' \
-		-o -name '*.sql' -o -name Makefile -o -path .ci/run -o -path 'packaging/p*' -o -path 'examples/*.cfg' -o -path 'examples/*.yml' -o -name '*.service' \) -print |
+		-o -name '*.sql' -o -name Makefile -o -path .ci/run -o -path 'packaging/p*' -o -path 'examples/*.cfg' \
+		-o -path 'examples/*.yml' -o -path 'examples/*.html' -o -name '*.service' \) -print |
 		while read -r file; do
 			head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-or-later' || echo "$file"
 		done
+}
+
+# The console page for Prometheus has the panels of the dashboard for Grafana.
+console_page() {
+	page=examples/prometheus/rtpproxy.html
+	scripts/console.py | cmp -s - "$page" || echo "$page has other panels than dashboard.json; run: make dashboard"
 }
 
 # The module loads nothing but libc and libsystemd: above all no Swift runtime, which would take signals over.
@@ -115,6 +122,7 @@ check "C is formatted" c_format
 check "shell scripts parse" shell_syntax
 check "a checkout that was moved builds" moved
 check "each source file names its licence" licence_lines
+check "the console page has the panels of the dashboard" console_page
 check "only the core library is imported" imports
 check "every line that could trap says why it cannot" scripts/traps.sh
 check "the module loads only libc and libsystemd" libraries

@@ -5,16 +5,19 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A Prometheus that reads the metrics of a Kamailio each second.
-private final class Prometheus {
+/// A Prometheus that reads the metrics of a Kamailio each second, with the pages of examples/prometheus as consoles.
+final class Prometheus {
     static let program = "\(PackageFolder.root)/.cache/prometheus/usr/bin/prometheus"
     static var isInstalled: Bool { FileManager.default.isExecutableFile(atPath: program) }
 
     private let folder: TemporaryFolder
     private let process: ChildProcess
-    private let address: String
+    let address: String
 
-    init(_ kamailio: Kamailio) throws {
+    convenience init(_ kamailio: Kamailio) throws { try self.init(reading: kamailio.endpoint().description) }
+
+    /// Reads what answers at `place`, an address and a port.
+    init(reading place: String) throws {
         folder = try TemporaryFolder()
         let rules = "\(PackageFolder.root)/examples/prometheus/alerts.yml"
         try folder.write(
@@ -22,7 +25,7 @@ private final class Prometheus {
             global: {scrape_interval: 1s, evaluation_interval: 1s}
             rule_files: ["\(rules)"]
             scrape_configs:
-              - {job_name: rtpproxy, static_configs: [{targets: ["\(kamailio.endpoint())"]}]}
+              - {job_name: rtpproxy, static_configs: [{targets: ["\(place)"]}]}
             """, to: "prometheus.yml")
         address = "127.0.0.1:\(try FreePort.next())"
         process = try ChildProcess(
@@ -30,6 +33,9 @@ private final class Prometheus {
             [
                 "--config.file=\(folder.file("prometheus.yml"))", "--storage.tsdb.path=\(folder.file("data"))",
                 "--web.listen-address=\(address)",
+                "--web.console.templates=\(PackageFolder.root)/examples/prometheus",
+                // Debian's package and ours have none.
+                "--web.console.libraries=\(folder.file("none"))",
             ], output: folder.file("log"))
     }
 
@@ -49,12 +55,17 @@ private final class Prometheus {
 }
 
 @Suite struct DashboardTests {
-    /// The expressions of all panels, for all instances.
-    private static func expressions() throws -> [String] {
+    static func panels() throws -> [[String: Any]] {
         let path = "\(PackageFolder.root)/examples/prometheus/dashboard.json"
         let dashboard = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path)))
-        let panels = try #require((dashboard as? [String: Any])?["panels"] as? [[String: Any]])
-        let found = panels.flatMap { ($0["targets"] as? [[String: Any]] ?? []).compactMap { $0["expr"] as? String } }
+        return try #require((dashboard as? [String: Any])?["panels"] as? [[String: Any]])
+    }
+
+    /// The expressions of all panels, for all instances.
+    private static func expressions() throws -> [String] {
+        let found = try panels().flatMap {
+            ($0["targets"] as? [[String: Any]] ?? []).compactMap { $0["expr"] as? String }
+        }
         return found.map { $0.replacingOccurrences(of: "$instance", with: ".*") }
     }
 
