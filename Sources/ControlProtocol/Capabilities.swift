@@ -35,6 +35,22 @@ package struct Capabilities: OptionSet, Sendable {
     /// 20141004: `G`, which answers the counters of the whole RTPProxy.
     package static let serverCounters = Capabilities(rawValue: 1 << 11)
 
+    /// 20191015: ` && ` and what it joins. To one without, the words behind it are tags.
+    package static let subCommands = Capabilities(rawValue: 1 << 12)
+    /// 20230314: `Q .. && D`.
+    package static let statisticsWithDeletion = Capabilities(rawValue: 1 << 13)
+    /// 20260308: `U .. && L ..`.
+    package static let bothLegs = Capabilities(rawValue: 1 << 14)
+    /// The module that ends DTLS-SRTP; there is no date for it (`ModuleProbe`).
+    package static let dtls = Capabilities(rawValue: 1 << 15)
+    /// The module that answers ICE.
+    package static let ice = Capabilities(rawValue: 1 << 16)
+    /// It has been asked for its modules.
+    package static let modulesKnown = Capabilities(rawValue: 1 << 17)
+
+    /// What a call with a browser on one side needs.
+    package static let webRTC: Capabilities = [.subCommands, .dtls, .ice]
+
     /// Whether each media stream of a call is a session of its own. Where it is not, `;N` means the whole call: so it
     /// is with the legacy port of rtpengine, which is known by what it says of 20060704 and 20071116.
     package var servesSeveralStreams: Bool { contains(.repacketization) || !contains(.versionArgument) }
@@ -49,10 +65,10 @@ package struct Capabilities: OptionSet, Sendable {
 /// The questions of one probe, in the order they are sent.
 package enum Probe {
     /// How many there are.
-    package static let count = 12
+    package static let count = 13
     /// How many are asked where the script reads no figures of a call's media: the first ones. 20150420 is among them:
     /// it tells which meaning `E8` has (`ErrorCode.isUnknownSession`); 20141004 lets a restart be noticed.
-    package static let basicCount = 10
+    package static let basicCount = 11
 
     /// The capability that an affirmative answer at `position` (1 ..< `count`) stands for, and its date.
     private static func subject(_ position: Int) -> (date: StaticString, capability: Capabilities) {
@@ -66,7 +82,8 @@ package enum Probe {
         case 7: ("20081102", .codecLists)
         case 8: ("20150420", .namedFigures)
         case 9: ("20141004", .serverCounters)
-        case 10: ("20230205", .lostPackets)
+        case 10: ("20191015", .subCommands)
+        case 11: ("20230205", .lostPackets)
         default: ("20230424", .jitter)
         }
     }
@@ -89,6 +106,27 @@ package enum Probe {
         if bytes.equals(word, "1") { return subject(position).capability }
         let isRefusal = bytes.equals(word, "0") || bytes.byte(at: word.start) == UInt8(ascii: "E")
         return isRefusal ? [] : nil
+    }
+}
+
+/// The questions for modules, of an RTPProxy that takes sub-commands. They are about a session that there is not, so
+/// that nothing is created.
+package enum ModuleProbe {
+    /// How many there are.
+    package static let count = 2
+
+    /// Writes the question at `position` (0 ..< `count`).
+    package static func write(_ position: Int, into text: inout [UInt8]) {
+        text.append("L nosuch 127.0.0.1 9 ft tt")
+        var joined = JoinedCommand()
+        // No word of it comes from anywhere else.
+        try? joined.append(position == 0 ? .dtlsSelf : .iceSelf, Span(), to: &text)
+    }
+
+    /// What a `reply` to it tells: an unknown module is an `E3`, and with one that is known there is no session.
+    package static func capability(_ position: Int, _ bytes: Span<UInt8>, _ reply: ByteRange) -> Capabilities {
+        guard MediaReply.parse(bytes, reply) == .noSession else { return [] }
+        return position == 0 ? .dtls : .ice
     }
 }
 

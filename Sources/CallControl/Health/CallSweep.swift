@@ -167,6 +167,9 @@ extension Worker {
         guard let before = last, counters.showsRestart(since: before) else { return }
         let count = forgetCalls(of: [node], host)
         table.noteRestart(node)
+        // It may have been started with other modules.
+        let modules: Capabilities = [.dtls, .ice, .modulesKnown]
+        table.setCapabilities(node, capabilities(node).subtracting(modules).rawValue)
         outbox.count(.nodeRestarts)
         line.removeAll(keepingCapacity: true)
         appendName(of: node)

@@ -157,9 +157,16 @@ extension Worker {
         case .up:
             guard hasAnswered(node) else { return .everything }
             let isPingDue = settings.pingSeconds > 0 && state.pingAt[node] <= now
-            return table.silences(node) > 0 || table.isLookWanted(node) || isPingDue ? .presence : nil
+            if table.silences(node) > 0 || table.isLookWanted(node) || isPingDue { return .presence }
+            return lacksModules(node) ? .modules : nil
         case .disabled: return nil
         }
+    }
+
+    /// Whether `node` is still to be asked for its modules.
+    func lacksModules(_ node: Int) -> Bool {
+        let known = capabilities(node)
+        return known.contains(.subCommands) && !known.contains(.modulesKnown)
     }
 
     /// Whether a node that is down until `recheck` gets calls where it answers: its time is over, or it has never had one.
@@ -170,7 +177,7 @@ extension Worker {
     /// How long a node has for its answers, in nanoseconds.
     private func budget(of kind: ProbeKind) -> UInt64 {
         switch kind {
-        case .everything, .presence: settings.budgetNanoseconds
+        case .everything, .modules, .presence: settings.budgetNanoseconds
         case .glance: min(settings.budgetNanoseconds, Self.glancePause)
         }
     }
@@ -210,6 +217,7 @@ extension Worker {
     ) {
         let now = MonotonicClock.now()
         state.notBefore[node] = now &+ Self.longestPause
+        if case .modules = state.probes.kinds[node] { return judgeModules(node, outcome, state) }
         state.pingAt[node] = now &+ UInt64(settings.pingSeconds) &* 1_000_000_000
         let found = finding(state.probes, node, outcome)
         if case .glance = state.probes.kinds[node] { return judgeGlance(host, node, found, &state) }
@@ -222,6 +230,7 @@ extension Worker {
         if isDoubtful(node, outcome, &state) { return table.setLookWanted(node, true) }
         conclude(host, node, found)
         guard case .present(_, _, let counters) = found else { return }
+        if lacksModules(node) { state.notBefore[node] = 0 }
         if let counters {
             compareCounters(host, node, counters, &state.counters[node])
         } else if case .everything = state.probes.kinds[node], settings.pingSeconds > 0,
@@ -229,6 +238,17 @@ extension Worker {
         {
             // What it counts from here on is compared with what it has counted now.
             table.setLookWanted(node, true)
+        }
+    }
+
+    /// What a node has said of its modules. One that takes sub-commands and does not answer this question has none; one
+    /// that is not there is asked whether it is.
+    private mutating func judgeModules(
+        _ node: Int, _ outcome: ExchangeOutcome, _ state: borrowing MonitorState
+    ) {
+        switch outcome {
+        case .complete, .timedOut: table.setCapabilities(node, modules(state.probes, node).rawValue)
+        case .refused, .malformed, .failed: table.setLookWanted(node, true)
         }
     }
 

@@ -10,6 +10,8 @@ import Transport
 enum ProbeKind {
     /// Whether it is there, and what it can do.
     case everything
+    /// Which modules it has, of one that takes sub-commands.
+    case modules
     /// Whether it is there.
     case presence
     /// The same of one that takes no commands, once: another look follows in a moment.
@@ -65,6 +67,7 @@ extension Worker {
         let questions =
             switch kind {
             case .everything: settings.asksFigures ? Probe.count : Probe.basicCount
+            case .modules: ModuleProbe.count
             case .presence, .glance: 1
             }
         // NO TRAP (3): the indices contain node, checked by the guard above.
@@ -79,9 +82,11 @@ extension Worker {
         // NO TRAP: a number of questions, which is not negative.
         for question in 0...questions {
             var text: [UInt8] = []
-            if question < questions {
+            if question < questions, kind == .modules {
+                ModuleProbe.write(question, into: &text)
+            } else if question < questions {
                 Probe.write(question, into: &text)
-            } else if withCounters, kind != .glance, capabilities(node).contains(.serverCounters) {
+            } else if withCounters, kind != .glance, kind != .modules, capabilities(node).contains(.serverCounters) {
                 RelayCounters.write(into: &text)
             } else {
                 break
@@ -140,6 +145,17 @@ extension Worker {
             return .failed("is too old: it lacks protocol 20040107 or 20050322", .tooOld)
         }
         return .present(found, roundTrip: roundTrip, counters)
+    }
+
+    /// What a node can do, with what it has just said of its modules.
+    func modules(_ probes: borrowing ProbeExchanges, _ node: Int) -> Capabilities {
+        let incoming = probes.exchanges.incoming(node)
+        var found = capabilities(node).union(.modulesKnown)
+        for question in 0..<ModuleProbe.count {
+            guard let reply = probes.exchanges.reply(node, question) else { continue }
+            found.formUnion(ModuleProbe.capability(question, incoming.span, reply))
+        }
+        return found
     }
 
     private mutating func warnOfNoNotices(_ node: Int) {

@@ -46,9 +46,44 @@ final class RepliesProperties: Properties {
         } else {
             try require(plain == .malformed, "a plain reply that is not printable")
         }
+        try checkJoined(input, range)
         for position in 0..<Probe.count {
             guard let capability = Probe.capability(position, bytes, range) else { continue }
             try require(capability.rawValue.nonzeroBitCount <= 1, "one answer, several capabilities")
+        }
+    }
+
+    /// What of an answer to sub-commands becomes a description is what may stand there, and lies within the answer.
+    private func checkJoined(_ input: [UInt8], _ range: ByteRange) throws(Broken) {
+        let bytes = input.span
+        var joined = JoinedReply(bytes, range)
+        try require(joined.head.start >= range.start && joined.head.end <= range.end, "a head outside the reply")
+        var hasFailed = false
+        for _ in 0..<JoinedCommand.maximumCount {
+            switch joined.next(in: bytes) {
+            case .success: try require(!hasFailed, "a success behind a failure")
+            case .failure: hasFailed = true
+            case .value(let value):
+                try require(!hasFailed, "a value behind a failure")
+                try require(!value.isEmpty && value.start >= range.start && value.end <= range.end, "outside the reply")
+                if let dtls = DTLSReply(bytes, value) {
+                    try require(dtls.fingerprint.count == 95, "a fingerprint of another length")
+                    for byte in input[dtls.fingerprint.start..<dtls.fingerprint.end] {
+                        try require(byte == 0x3A || isDigit(byte) || "ABCDEFabcdef".utf8.contains(byte), "no digit")
+                    }
+                }
+                if let ice = ICEReply(bytes, value) {
+                    for range in [ice.ufrag, ice.password] {
+                        try require((4...256).contains(range.count), "a length that ICE does not know")
+                        for byte in input[range.start..<range.end] {
+                            let letter = lowercased(byte)
+                            try require(
+                                isDigit(byte) || byte == 0x2B || byte == 0x2F || letter >= 0x61 && letter <= 0x7A,
+                                "a character that ICE does not know")
+                        }
+                    }
+                }
+            }
         }
     }
 

@@ -91,6 +91,9 @@ package enum Seeds {
         "35000 ::ffff:192.0.2.1", "20040107", "60 10 20 30 0", "ttl=60 npkts_ina=1 rtpa_nlost=2",
         "rtpa_jlast=8.5 rtpa_jmax=16.000001 rtpa_javg=0.1", "longest_ipi=0.02",
         "@0 1\n@1 0\r\n@2 E50\nno cookie\n@0 2\n@3 \n@3 1", "@0 35000 192.0.2.77\n@0 35001\n@1\n@2  ",
+        "35000 192.0.2.77 && 0 && passive SHA-256 " + String(repeating: "AB:", count: 31) + "CD"
+            + " && +3b/ axTYoelNYZhtkDu7TDbF+kJT c:7f000001%201%20UDP%201%20127.0.0.1%2035470%20typ%20host",
+        "35000 && 0 && -1",
     ]
 
     private static let socks = [
