@@ -43,7 +43,8 @@ let package = Package(
             name: "Fixtures", path: "Tests/Fixtures",
             exclude: ["body", "kamailio", "readme", "real", "sdp", "sipp", "torture"]),
         .target(name: "Namespaces", path: "Tests/Namespaces"),
-        .target(name: "TestSupport", dependencies: ["Namespaces"], path: "Tests/Support"),
+        .target(
+            name: "TestSupport", dependencies: ["Namespaces"], path: "Tests/Support", exclude: ["Agents"]),
         .executableTarget(name: "demo", dependencies: ["TestSupport"], path: "Tests/Demo"),
         .target(name: "BenchPrograms", path: "Tests/Bench/Programs"),
         .executableTarget(

@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # What the tests load.
 packages='kamailio kamailio-sqlite-modules kamailio-json-modules kamailio-lua-modules kamailio-python3-modules'
-packages="$packages libstdc++6"
+packages="$packages kamailio-tls-modules kamailio-websocket-modules libstdc++6"
 
 if [ "$(cat "$folder/packages" 2>/dev/null)" = "$version: $packages" ]; then
 	exit 0

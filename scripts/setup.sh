@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs what building and testing need, or looks whether it is there: Debian packages, a real RTPProxy in a Python
-# venv in .cache/venv, a real rtpengine, unpacked into .cache/rtpengine, and what more lies in .cache.
+# Installs what building and testing need, or looks whether it is there: Debian packages, a real RTPProxy and a peer of
+# WebRTC in a Python venv in .cache/venv, a real rtpengine, unpacked into .cache/rtpengine, and what more lies in .cache.
 #
 # usage: setup.sh install [basics]
 #        setup.sh look [databases|packages|memory]
@@ -15,8 +15,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 venv=$root/.cache/venv
 
 # Kamailio and what the tests drive it with; what compiles and links; what `make check` and `make man` need.
-basics='kamailio kamailio-sqlite-modules sqlite3 sip-tester iproute2 python3-venv
-	gcc g++ libc6-dev libsystemd-dev pkg-config binutils make dpkg-dev ca-certificates
+basics='kamailio kamailio-sqlite-modules kamailio-tls-modules kamailio-websocket-modules sqlite3 sip-tester iproute2
+	python3-venv openssl gcc g++ libc6-dev libsystemd-dev pkg-config binutils make dpkg-dev ca-certificates
 	clang-format curl chromium faketime gdb systemd libseccomp2 lowdown'
 # Phones that tests call with, and the languages of scripts.
 phones='baresip-core linphone-cli kamailio-lua-modules kamailio-python3-modules'
@@ -28,6 +28,11 @@ packaging='mmdebstrap lintian man-db mandoc'
 memory='valgrind'
 # RTPProxy 3.x with its control sockets, as a Python module.
 relay='rtp.io==1.1.1'
+# What WebRTC is tested with: aiortc, and what drives a browser, with all that they need.
+peers='aiortc==1.16.0 aioice==0.13.0 av==18.1.0 cffi==2.1.1 cryptography==50.0.2 dnspython==2.9.2 google-crc32c==1.9.0
+	ifaddr==0.2.0 pycparser==3.12 pyee==13.0.1 pylibsrtp==1.0.0 pyOpenSSL==26.4.0 typing_extensions==4.16.0
+	websockets==17.4'
+python_packages=$(echo $relay $peers)
 
 if ! command -v swift >/dev/null; then
 	cat >&2 <<-'END'
@@ -68,7 +73,7 @@ if [ "$action" = look ]; then
 	for folder in $unpacked rtpengine; do
 		[ -d "$root/.cache/$folder" ] || missing="$missing .cache/$folder"
 	done
-	[ "$(cat "$venv/relay" 2>/dev/null)" = "$relay" ] || missing="$missing .cache/venv"
+	[ "$(cat "$venv/packages" 2>/dev/null)" = "$python_packages" ] || missing="$missing .cache/venv"
 	if [ -n "$missing" ]; then
 		echo "error: missing:$missing; to install it, run: make setup" >&2
 		exit 1
@@ -112,29 +117,30 @@ done
 "$root/scripts/rtpengine-packages.sh" "$root/.cache/rtpengine"
 [ "$part" = basics ] || "$root/scripts/debian.sh" fetch
 
-if [ ! -x "$venv/bin/python" ] || [ "$(cat "$venv/relay" 2>/dev/null)" != "$relay" ]; then
-	echo "installing $relay into .cache/venv"
+if [ ! -x "$venv/bin/python" ] || [ "$(cat "$venv/packages" 2>/dev/null)" != "$python_packages" ]; then
+	echo "installing $relay and aiortc into .cache/venv"
 	mkdir -p "$root/.cache"
 	log=$root/.cache/venv.log
 	: >"$log"
 	# It comes compiled for some Pythons only; the first of this machine's that it comes for is taken.
-	for python in python3 /usr/bin/python3 python3.13 python3.12 python3.11 python3.10; do
+	for python in python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
 		command -v "$python" >/dev/null || continue
 		rm -rf "$venv"
+		# shellcheck disable=SC2086
 		if "$python" -m venv "$venv" >>"$log" 2>&1 &&
 			"$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check --only-binary :all: \
-				"$relay" >>"$log" 2>&1 </dev/null &&
-			"$venv/bin/python" -c 'from rtp.io import rtpproxy' >>"$log" 2>&1; then
+				$python_packages >>"$log" 2>&1 </dev/null &&
+			"$venv/bin/python" -c 'from rtp.io import rtpproxy; import aiortc, websockets' >>"$log" 2>&1; then
 			rm "$log"
-			echo "$relay" >"$venv/relay"
+			echo "$python_packages" >"$venv/packages"
 			break
 		fi
 	done
-	if [ ! -f "$venv/relay" ]; then
+	if [ ! -f "$venv/packages" ]; then
 		cat "$log" >&2
 		rm -rf "$venv"
 		trap - EXIT
-		echo "error: no Python here can have $relay (3.10 to 3.13 can). Install one, with venv, then run: make setup" >&2
+		echo "error: no Python here can have $relay and aiortc (3.11 to 3.13 can). Install one with venv, then: make setup" >&2
 		exit 1
 	fi
 fi

@@ -19,7 +19,7 @@ public final class RealRelay: MediaRelay {
     public var process: ChildProcess { current.withLock { $0 } }
 
     /// The Python of the virtual environment with the wheel: `RTPPROXY_PYTHON`, else `.cache/venv/bin/python`.
-    private static var python: String {
+    static var python: String {
         ProcessInfo.processInfo.environment["RTPPROXY_PYTHON"] ?? "\(PackageFolder.root)/.cache/venv/bin/python"
     }
 

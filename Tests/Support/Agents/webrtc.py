@@ -1,0 +1,624 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A SIP user agent with WebRTC media, or plain RTP, for tests: it sends a tone and says which tone it hears.
+#
+# usage: webrtc.py --name alice --proxy udp:127.0.0.1:5060 --console 127.0.0.1:4000 [option...]
+#
+#   --proxy P          udp:HOST:PORT, ws://HOST:PORT/ or wss://HOST:PORT/ (any certificate is taken)
+#   --address A        its own address for SIP over UDP and its only candidate; without: 127.0.0.1, and candidates of
+#                      every address of the machine but loopback
+#   --domain D         of its own URI, sip:NAME@DOMAIN; without: the proxy's host
+#   --tone HZ          what it sends; 0: silence
+#   --codecs A,B       of audio, the first preferred: PCMU, PCMA, G722, opus
+#   --auto             answers calls by itself
+#   --offers LIST      what a call offers: audio (the default) or audio,video
+#   --bundle POLICY    balanced, max-compat or max-bundle
+#   --setup ROLE       what its answers say where the offer leaves the choice: active (the default) or passive
+#   --case lower       writes fingerprints in lower case; without: in upper case, as aiortc does
+#   --candidate TEXT   says these words behind a=candidate: instead of its own candidates; may be repeated
+#
+# It prints one line of JSON for each event: {"event": "sent" or "received", "what": "INVITE" or "200 INVITE", "call": 1,
+# "sdp": ...} for each SIP message, "ice", "dtls" and "problem". Commands come as datagrams to the console, are carried
+# out, and answered with JSON: {"ok": true, ...} or {"ok": false, "error": ...}.
+#
+#   register [SECONDS]      waits for the answer; 0: takes the registration back
+#   call URI [late]         a new call, its number is "call"; late: an INVITE without an offer
+#   calls                   {"calls": [...]}, what `status` says of each
+#   status N                "state" (calling, ringing, answered, ended), "code" (of the last final answer), "ice", "dtls",
+#                           "heard" (the tone's frequency in the last half second, null where there is none),
+#                           "packets" (received until now, of all streams), "frames" (pictures decoded)
+#   answer N, reject N CODE
+#   hold N, resume N        a re-INVITE; answered before this returns
+#   tone N HZ               sends another tone from now on
+#   bye N                   BYE, or CANCEL while it is not answered
+#   quit
+#
+# aiortc does not restart ICE, and looks into no candidate's `.local` name.
+
+import argparse
+import array
+import asyncio
+import fractions
+import json
+import math
+import random
+import re
+import ssl
+import sys
+import time
+import uuid
+
+import aioice.ice
+import av
+import websockets
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack, VideoStreamTrack
+from aiortc.rtcconfiguration import RTCBundlePolicy
+
+RATE = 8000  # samples a second of the tones
+FRAME = 160  # samples of a frame: 20 ms
+
+
+def say(event, **more):
+    print(json.dumps({"event": event, **more}), flush=True)
+
+
+# --- tones ---
+
+
+class Tone(MediaStreamTrack):
+    """Sends a sine, a frame every 20 ms."""
+
+    kind = "audio"
+
+    def __init__(self, frequency):
+        super().__init__()
+        self.frequency = frequency
+        self.position = 0
+        self.begin = None
+
+    async def recv(self):
+        if self.readyState != "live":
+            raise MediaStreamError
+        if self.begin is None:
+            self.begin = time.monotonic()
+        await asyncio.sleep(max(0, self.begin + self.position / RATE - time.monotonic()))
+        step = 2 * math.pi * self.frequency / RATE
+        loudness = 8000 if self.frequency else 0
+        samples = array.array(
+            "h", (int(loudness * math.sin(step * n)) for n in range(self.position, self.position + FRAME)))
+        frame = av.AudioFrame(format="s16", layout="mono", samples=FRAME)
+        frame.planes[0].update(samples.tobytes())
+        frame.pts, frame.sample_rate, frame.time_base = self.position, RATE, fractions.Fraction(1, RATE)
+        self.position += FRAME
+        return frame
+
+
+class Ear:
+    """Says which tone a track carries."""
+
+    def __init__(self):
+        self.samples = []
+        self.rate = RATE
+        self.heard_at = 0.0
+        self.frequency = None
+        self.frames = 0
+
+    async def listen(self, track):
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+        try:
+            while True:
+                frame = await track.recv()
+                if track.kind == "video":
+                    self.frames += 1
+                    continue
+                for part in resampler.resample(frame):
+                    self.samples.extend(array.array("h", bytes(part.planes[0])[: part.samples * 2]))
+                if len(self.samples) >= RATE // 5:
+                    self.frequency = pitch(self.samples)
+                    self.heard_at = time.monotonic()
+                    self.samples = []
+        except MediaStreamError:
+            pass
+
+    def tone(self):
+        return self.frequency if time.monotonic() - self.heard_at < 0.5 else None
+
+
+def pitch(samples):
+    """The frequency of a sine with whatever noise codecs add, by its rises through zero; None where it is quiet or no
+    tone. The second half of the samples only: the first may be of another one."""
+    samples = samples[len(samples) // 2:]
+    if sum(abs(value) for value in samples) / len(samples) < 300:
+        return None
+    rises = []
+    for place in range(1, len(samples)):
+        before, after = samples[place - 1], samples[place]
+        if before < 0 <= after:
+            rises.append(place - 1 + before / (before - after))
+    if len(rises) < 4:
+        return None
+    periods = [later - earlier for earlier, later in zip(rises, rises[1:])]
+    mean = sum(periods) / len(periods)
+    if max(abs(period - mean) for period in periods) > max(1.0, mean / 5):
+        return None
+    return round(RATE / mean)
+
+
+# --- SIP ---
+
+
+class Message:
+    """A SIP message: its first line, its header fields in order, its body."""
+
+    def __init__(self, first, headers=(), body=""):
+        self.first, self.headers, self.body = first, list(headers), body
+
+    @classmethod
+    def parse(cls, text):
+        head, _, body = text.partition("\r\n\r\n")
+        lines = re.sub(r"\r\n[ \t]+", " ", head).split("\r\n")
+        headers = []
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            name = {"v": "Via", "f": "From", "t": "To", "i": "Call-ID", "m": "Contact", "l": "Content-Length",
+                    "c": "Content-Type"}.get(name.strip().lower(), name.strip())
+            headers.append((name, value.strip()))
+        return cls(lines[0], headers, body)
+
+    def all(self, name):
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+    def __getitem__(self, name):
+        return next(iter(self.all(name)), "")
+
+    @property
+    def status(self):
+        return int(self.first.split(" ")[1]) if self.first.startswith("SIP/2.0 ") else 0
+
+    @property
+    def method(self):
+        return self["CSeq"].split()[-1] if self.status else self.first.split(" ")[0]
+
+    @property
+    def what(self):
+        return f"{self.status} {self.method}" if self.status else self.method
+
+    def routes(self):
+        """Record-Route, one URI each, as they stand."""
+        return [part.strip() for value in self.all("Record-Route") for part in re.split(r",(?=\s*<)", value)]
+
+    def text(self):
+        headers = list(self.headers)
+        if self.body:
+            headers.append(("Content-Type", "application/sdp"))
+        headers.append(("Content-Length", str(len(self.body.encode()))))
+        return self.first + "\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers) + "\r\n" + self.body
+
+
+def uri_of(contact):
+    found = re.search(r"<([^>]*)>", contact)
+    return found.group(1) if found else contact.split(";")[0].strip()
+
+
+class Datagrams(asyncio.DatagramProtocol):
+    """Hands each datagram on."""
+
+    def __init__(self, take):
+        self.take = take
+
+    def datagram_received(self, data, address):
+        self.take(data, address)
+
+
+class Call:
+    """One dialog and its peer connection."""
+
+    def __init__(self, agent, number, identity, local, remote, target):
+        self.agent, self.number, self.id = agent, number, identity
+        self.local, self.remote, self.target = local, remote, target
+        self.routes, self.sequence, self.branch = [], 0, ""
+        self.invite = None  # the INVITE to answer, or the one under way
+        self.is_caller, self.is_late = False, False
+        self.state, self.code, self.is_held = "calling", 0, False
+        self.ear, self.eye = Ear(), Ear()
+        self.tone = Tone(agent.options.tone)
+        self.pc = self.make_connection()
+        self.finals = {}  # by CSeq: what waits for a final answer
+
+    def make_connection(self):
+        pc = RTCPeerConnection(RTCConfiguration(bundlePolicy=RTCBundlePolicy(self.agent.options.bundle)))
+
+        @pc.on("track")
+        def arrived(track):
+            ear = self.ear if track.kind == "audio" else self.eye
+            asyncio.ensure_future(ear.listen(track))
+
+        @pc.on("iceconnectionstatechange")
+        def ice():
+            say("ice", call=self.number, state=pc.iceConnectionState)
+
+        @pc.on("connectionstatechange")
+        def connection():
+            say("dtls", call=self.number, state=self.dtls())
+
+        return pc
+
+    def dtls(self):
+        states = {t.receiver.transport.state for t in self.pc.getTransceivers()}
+        return sorted(states)[0] if len(states) == 1 else ("none" if not states else "mixed")
+
+    def prefer(self):
+        """The codecs asked for, for all audio that there is."""
+        wanted = [name.lower() for name in self.agent.options.codecs.split(",")]
+        known = RTCRtpSender.getCapabilities("audio").codecs
+        codecs = [codec for name in wanted for codec in known if codec.mimeType.lower() == f"audio/{name}"]
+        for transceiver in self.pc.getTransceivers():
+            if transceiver.kind == "audio":
+                transceiver.setCodecPreferences(codecs)
+
+    def add_media(self, kinds):
+        for kind in kinds:
+            self.pc.addTrack(self.tone if kind == "audio" else VideoStreamTrack())
+        self.prefer()
+
+    def direct(self):
+        for transceiver in self.pc.getTransceivers():
+            transceiver.direction = "sendonly" if self.is_held else "sendrecv"
+
+    async def offer(self):
+        if not self.pc.getTransceivers():
+            self.add_media(self.agent.options.offers.split(","))
+        self.direct()
+        await self.pc.setLocalDescription(await self.pc.createOffer())
+        return self.agent.dress(self.pc.localDescription.sdp)
+
+    async def answer(self, offer):
+        await self.pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        if not any(sender.track for sender in self.pc.getSenders()):
+            kinds = re.findall(r"(?m)^m=(audio|video) (?!0 )", offer)
+            self.add_media(dict.fromkeys(kinds))
+        self.direct()
+        if self.agent.options.setup == "passive":
+            for transceiver in self.pc.getTransceivers():
+                transport = transceiver.receiver.transport
+                if transport._role == "auto":
+                    transport._set_role("server")
+        await self.pc.setLocalDescription(await self.pc.createAnswer())
+        return self.agent.dress(self.pc.localDescription.sdp)
+
+    async def take_answer(self, answer):
+        await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+
+    def request(self, method, body="", sequence=None, branch=None):
+        if sequence is None:
+            self.sequence += 1
+            sequence = self.sequence
+        self.branch = branch or f"z9hG4bK{uuid.uuid4().hex[:16]}"
+        headers = [("Via", f"SIP/2.0/{self.agent.via};branch={self.branch};rport")]
+        headers += [("Route", route) for route in self.routes]
+        headers += [("From", self.local), ("To", self.remote), ("Call-ID", self.id),
+                    ("CSeq", f"{sequence} {method}"), ("Max-Forwards", "70"),
+                    ("Contact", f"<{self.agent.contact}>")]
+        return Message(f"{method} {self.target} SIP/2.0", headers, body)
+
+    def response(self, code, to, body=""):
+        headers = [(name, value) for name, value in to.headers
+                   if name.lower() in ("via", "record-route", "from", "to", "call-id", "cseq")]
+        if not re.search(r";\s*tag=", to["To"]) and code > 100:
+            tag = re.search(r"tag=(.*)", self.local).group(1)
+            headers = [(name, f"{value};tag={tag}" if name.lower() == "to" else value) for name, value in headers]
+        headers.append(("Contact", f"<{self.agent.contact}>"))
+        return Message(f"SIP/2.0 {code} {'OK' if code < 300 else 'No'}", headers, body)
+
+    async def packets(self):
+        report = await self.pc.getStats()
+        return sum(part.packetsReceived for part in report.values() if part.type == "inbound-rtp")
+
+    async def status(self):
+        return {
+            "call": self.number, "id": self.id, "state": self.state, "code": self.code, "held": self.is_held,
+            "ice": self.pc.iceConnectionState, "dtls": self.dtls(), "heard": self.ear.tone(),
+            "packets": await self.packets(), "frames": self.eye.frames,
+        }
+
+    async def end(self, code=0):
+        if self.state == "ended":
+            return
+        self.state = "ended"
+        self.code = code or self.code
+        for final in self.finals.values():
+            if not final.done():
+                final.set_result(None)
+        await self.pc.close()
+
+
+class Agent:
+    """The user agent: its transport, its registration, its calls."""
+
+    def __init__(self, options):
+        self.options = options
+        self.calls = {}
+        self.by_id = {}
+        self.registration = None
+        self.socket = None
+        self.address = options.address or "127.0.0.1"
+
+    async def connect(self):
+        proxy = self.options.proxy
+        if proxy.startswith("udp:"):
+            host, port = proxy[4:].rsplit(":", 1)
+            self.peer = (host, int(port))
+            loop = asyncio.get_running_loop()
+            transport, _ = await loop.create_datagram_endpoint(
+                lambda: Datagrams(lambda data, _: self.take(data.decode())), local_addr=(self.address, 0))
+            own = transport.get_extra_info("sockname")
+            self.put = lambda text: transport.sendto(text.encode(), self.peer)
+            self.via = f"UDP {own[0]}:{own[1]}"
+            self.contact = f"sip:{self.options.name}@{own[0]}:{own[1]}"
+        else:
+            host = re.search(r"//([^:/]+)", proxy).group(1)
+            trust = None
+            if proxy.startswith("wss:"):
+                trust = ssl.create_default_context()
+                trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+            self.socket = await websockets.connect(proxy, subprotocols=["sip"], ssl=trust, proxy=None)
+            self.put = lambda text: asyncio.ensure_future(self.socket.send(text))
+            token = uuid.uuid4().hex[:12]
+            # RFC 7118: nobody can connect to a browser, so it has no address.
+            self.via = f"{proxy.split(':')[0].upper()} {token}.invalid"
+            self.contact = f"sip:{self.options.name}@{token}.invalid;transport=ws"
+            asyncio.ensure_future(self.read())
+        self.domain = self.options.domain or host
+        self.uri = f"sip:{self.options.name}@{self.domain}"
+
+    async def read(self):
+        try:
+            async for text in self.socket:
+                self.take(text if isinstance(text, str) else text.decode())
+        except websockets.ConnectionClosed:
+            pass
+        say("problem", text="the WebSocket was closed")
+
+    def send(self, message, call=None):
+        say("sent", what=message.what, call=call and call.number, sdp=message.body)
+        self.put(message.text())
+
+    def dress(self, sdp):
+        """A description with what the options want otherwise than aiortc writes it."""
+        if self.options.case == "lower":
+            sdp = re.sub(r"(?m)^(a=fingerprint:\S+ )(.*)$", lambda found: found.group(1) + found.group(2).lower(), sdp)
+        if self.options.candidate:
+            lines = "".join(f"a=candidate:{text}\r\n" for text in self.options.candidate)
+            sdp = re.sub(r"(?m)^a=candidate:.*\r\n", "", sdp)
+            sdp = re.sub(r"(?m)^(a=ice-ufrag:)", lambda found: lines + found.group(1), sdp)
+        return sdp
+
+    def take(self, text):
+        if not text.strip():
+            return
+        message = Message.parse(text)
+        call = self.by_id.get(message["Call-ID"])
+        say("received", what=message.what, call=call and call.number, sdp=message.body)
+        asyncio.ensure_future(self.guard(self.handle(message, call)))
+
+    async def guard(self, work):
+        try:
+            await work
+        except Exception as error:
+            say("problem", text=f"{type(error).__name__}: {error}")
+
+    async def handle(self, message, call):
+        if message.status:
+            if message.method == "REGISTER":
+                if self.registration and not self.registration.done() and message.status >= 200:
+                    self.registration.set_result(message.status)
+            elif call:
+                await self.handle_response(message, call)
+            return
+        if message.method == "OPTIONS":
+            self.send(Call.response(_Stub(self), 200, message))
+        elif message.method == "INVITE":
+            await self.handle_invite(message, call)
+        elif call is None:
+            if message.method != "ACK":
+                self.send(Call.response(_Stub(self), 481, message))
+        elif message.method == "ACK":
+            if call.is_late and message.body:
+                call.is_late = False
+                await call.take_answer(message.body)
+        elif message.method == "BYE":
+            self.send(call.response(200, message), call)
+            await call.end(200)
+        elif message.method == "CANCEL":
+            self.send(call.response(200, message), call)
+            if call.state == "ringing":
+                self.send(call.response(487, call.invite), call)
+                await call.end(487)
+        else:
+            self.send(call.response(501, message), call)
+
+    async def handle_invite(self, message, call):
+        if call:
+            self.send(call.response(100, message), call)
+            call.target = uri_of(message["Contact"])
+            body = await (call.answer(message.body) if message.body else call.offer())
+            call.is_late = not message.body
+            self.send(call.response(200, message, body), call)
+            return
+        number = len(self.calls) + 1
+        tag = uuid.uuid4().hex[:10]
+        call = Call(self, number, message["Call-ID"], f"{message['To']};tag={tag}", message["From"],
+                    uri_of(message["Contact"]))
+        call.routes = message.routes()
+        call.invite, call.state = message, "ringing"
+        self.calls[number] = self.by_id[call.id] = call
+        self.send(call.response(180, message), call)
+        if self.options.auto:
+            await self.answer(call)
+
+    async def answer(self, call):
+        offer = call.invite.body
+        body = await (call.answer(offer) if offer else call.offer())
+        call.is_late = not offer
+        call.state, call.code = "answered", 200
+        self.send(call.response(200, call.invite, body), call)
+
+    async def handle_response(self, message, call):
+        sequence = message["CSeq"].split()[0]
+        if message.method != "INVITE":
+            return
+        if message.status < 200:
+            if message.status > 100 and call.state == "calling":
+                call.state = "ringing"
+            return
+        number = int(sequence)
+        if message.status >= 300:
+            # The ACK is part of the transaction of the INVITE.
+            ack = call.request("ACK", sequence=number, branch=re.search(r"branch=([^;]+)", message["Via"]).group(1))
+            ack.headers = [(name, message["To"] if name == "To" else value) for name, value in ack.headers]
+            self.send(ack, call)
+            call.code = message.status
+            if call.state != "answered":
+                await call.end(message.status)
+        else:
+            is_first = call.state != "answered"
+            if is_first:
+                call.remote = message["To"]
+                call.routes = message.routes()[::-1]
+            call.target = uri_of(message["Contact"])
+            if number in call.finals and not call.finals[number].done():
+                body = ""
+                if call.is_late:
+                    call.is_late = False
+                    body = await call.answer(message.body)
+                elif message.body:
+                    await call.take_answer(message.body)
+                call.state, call.code = "answered", message.status
+                call.ack = call.request("ACK", body, sequence=number)
+            self.send(call.ack, call)
+        final = call.finals.get(number)
+        if final and not final.done():
+            final.set_result(message.status)
+
+    # --- commands ---
+
+    async def register(self, seconds="300"):
+        identity = uuid.uuid4().hex
+        headers = [("Via", f"SIP/2.0/{self.via};branch=z9hG4bK{uuid.uuid4().hex[:16]};rport"),
+                   ("From", f"<{self.uri}>;tag={identity[:8]}"), ("To", f"<{self.uri}>"), ("Call-ID", identity),
+                   ("CSeq", "1 REGISTER"), ("Max-Forwards", "70"), ("Contact", f"<{self.contact}>"),
+                   ("Expires", seconds)]
+        self.registration = asyncio.get_running_loop().create_future()
+        self.send(Message(f"REGISTER sip:{self.domain} SIP/2.0", headers))
+        status = await asyncio.wait_for(self.registration, 10)
+        return {"ok": status == 200, "code": status}
+
+    async def call(self, uri, late=""):
+        number = len(self.calls) + 1
+        call = Call(self, number, f"{uuid.uuid4()}", f"<{self.uri}>;tag={uuid.uuid4().hex[:10]}", f"<{uri}>", uri)
+        call.is_caller, call.is_late = True, late == "late"
+        self.calls[number] = self.by_id[call.id] = call
+        await self.invite(call)
+        return {"ok": True, "call": number, "id": call.id}
+
+    async def invite(self, call):
+        body = "" if call.is_late else await call.offer()
+        call.invite = call.request("INVITE", body)
+        final = call.finals[call.sequence] = asyncio.get_running_loop().create_future()
+        self.send(call.invite, call)
+        return final
+
+    async def change(self, call, is_held):
+        call.is_held = is_held
+        status = await asyncio.wait_for(await self.invite(call), 10)
+        return {"ok": status == 200, "code": status}
+
+    async def bye(self, call):
+        if call.state == "answered":
+            self.send(call.request("BYE"), call)
+            await call.end()
+        elif call.is_caller and call.state in ("calling", "ringing"):
+            cancel = call.request("CANCEL", sequence=call.sequence,
+                                  branch=re.search(r"branch=([^;]+)", call.invite["Via"]).group(1))
+            self.send(cancel, call)
+        return {"ok": True}
+
+    async def command(self, text):
+        name, *words = text.split()
+        if name == "register":
+            return await self.register(*words)
+        if name == "call":
+            return await self.call(*words)
+        if name == "calls":
+            return {"ok": True, "calls": [await call.status() for call in self.calls.values()]}
+        if name == "quit":
+            asyncio.get_running_loop().call_later(0.1, sys.exit)
+            return {"ok": True}
+        call = self.calls[int(words[0])]
+        if name == "status":
+            return {"ok": True, **await call.status()}
+        if name == "answer":
+            await self.answer(call)
+            return {"ok": True}
+        if name == "reject":
+            self.send(call.response(int(words[1]), call.invite), call)
+            await call.end(int(words[1]))
+            return {"ok": True}
+        if name in ("hold", "resume"):
+            return await self.change(call, name == "hold")
+        if name == "tone":
+            call.tone.frequency = float(words[1])
+            return {"ok": True}
+        if name == "bye":
+            return await self.bye(call)
+        raise ValueError(f"no command {name}")
+
+
+class _Stub:
+    """What a response outside of a call is made of."""
+
+    def __init__(self, agent):
+        self.agent, self.local = agent, f";tag={random.randrange(1 << 32):x}"
+
+
+async def main(options):
+    if options.address:
+        # Loopback addresses are none that aioice would take by itself.
+        aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [options.address]
+    agent = Agent(options)
+    await agent.connect()
+    host, port = options.console.rsplit(":", 1)
+    console = None
+
+    async def carry_out(text, address):
+        try:
+            answer = await agent.command(text)
+        except Exception as error:
+            answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+        console.sendto(json.dumps(answer).encode(), address)
+
+    def command(data, address):
+        asyncio.ensure_future(carry_out(data.decode(), address))
+
+    console, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: Datagrams(command), local_addr=(host, int(port)))
+    say("ready", uri=agent.uri, contact=agent.contact)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--proxy", required=True)
+    parser.add_argument("--console", required=True)
+    parser.add_argument("--address")
+    parser.add_argument("--domain")
+    parser.add_argument("--tone", type=float, default=440)
+    parser.add_argument("--codecs", default="PCMU,opus")
+    parser.add_argument("--auto", action="store_true")
+    parser.add_argument("--offers", default="audio")
+    parser.add_argument("--bundle", default="balanced")
+    parser.add_argument("--setup", default="active")
+    parser.add_argument("--case", default="upper")
+    parser.add_argument("--candidate", action="append", default=[])
+    asyncio.run(main(parser.parse_args()))
