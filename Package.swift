@@ -41,7 +41,7 @@ let package = Package(
         // Tests.
         .target(
             name: "Fixtures", path: "Tests/Fixtures",
-            exclude: ["body", "kamailio", "readme", "real", "sdp", "sipp", "torture"]),
+            exclude: ["body", "kamailio", "readme", "real", "sdp", "sipp", "torture", "webrtc"]),
         .target(name: "Namespaces", path: "Tests/Namespaces"),
         .target(
             name: "TestSupport", dependencies: ["Namespaces"], path: "Tests/Support", exclude: ["Agents"]),

@@ -19,6 +19,16 @@ enum Place {
     case rtcp(stream: Int, ByteRange)
     /// The offset behind an `a=candidate:` line, its line end included; the stream's last one counts.
     case candidates(stream: Int, behind: Int)
+
+    /// The offset in the body where an edit of it begins.
+    var offset: Int {
+        switch self {
+        case .origin(_, let field), .sessionConnection(_, let field), .streamConnection(_, let field):
+            field.familyToken.start
+        case .newConnection(_, let offset), .candidates(_, let offset): offset
+        case .port(_, let range), .rtcp(_, let range): range.start
+        }
+    }
 }
 
 /// What the media streams of one session share.

@@ -17,6 +17,9 @@ package struct RewriteOptions: Equatable, Sendable {
     package var changesSessionConnection = false
     /// Relay candidates for media streams that have candidates.
     package var relayCandidates = RelayCandidates.none
+    /// Whether a session of one stream that goes on as WebRTC may be a group BUNDLE of it. In an answer that is so where
+    /// the offer had the stream in such a group (RFC 9143 section 7.3).
+    package var allowsBundle = true
 
     package init() {}
 }
@@ -34,17 +37,36 @@ extension EditList {
     /// - `o=`: with the flag, to the address of the session's first relayed stream, where it ends in one.
     /// - `a=rtcp:` (RFC 3605): all but the blanks around it becomes the RTCP port; untouched where there is none.
     ///
+    /// - `forms`: none, or one for each stream. Then the description has been read with `readsWebRTC`, and `m=` gets the
+    ///   form's transport protocol where it has an RTP profile, lines go and come (`StreamForm`), an address becomes the
+    ///   relay's where a null address is no hold to the receiver, and there are no relay candidates. Lines of a session
+    ///   go where those of any of its streams do. A stream that becomes WebRTC and is relayed is RTP, its address is
+    ///   numeric and not the null address, and all that its `WebRTCEnd` names is fit for it, or it is a fault.
+    ///
     /// Where no stream of a session is relayed, its lines stay as they are, but for its `c=` among several sessions.
-    /// `description` has to be of this very `body`, read with this marker or with none. Throws `verdictsDoNotMatch`; then
-    /// there are no edits.
+    /// `description` has to be of this very `body`, read with this marker or with none. Throws `verdictsDoNotMatch` and
+    /// `unfitForWebRTC`; then there are no edits.
     package mutating func rewrite(
         _ description: borrowing SessionDescription, body: Span<UInt8>,
-        verdicts: Span<StreamVerdict>, addresses: Span<UInt8>,
+        verdicts: Span<StreamVerdict>, forms: Span<StreamForm> = Span(), addresses: Span<UInt8>,
         marker: Span<UInt8>, options: RewriteOptions
     ) throws(SDPFault) {
         removeAll()
         guard verdicts.count == description.streams.count else { throw SDPFault(.verdictsDoNotMatch) }
+        let changesForm = !forms.isEmpty
+        var progress = FormProgress()
+        if changesForm {
+            if let fault = description.fault(ofForms: forms, verdicts, addresses) { throw fault }
+            progress.keepsMids = description.hasMids(body)
+        }
         for index in description.places.indices {
+            if changesForm {
+                // NO TRAP: index is one of places.indices.
+                let offset = description.places[index].offset
+                changeForms(&progress, upTo: offset, description, body, verdicts, forms, addresses, options)
+                // It stands in a line that has gone.
+                if let last = edits.last, offset < last.offset &+ last.removed { continue }
+            }
             // NO TRAP: index is one of places.indices.
             switch description.places[index] {
             case .origin(let session, let field):
@@ -57,11 +79,14 @@ extension EditList {
                 guard let target = description.target(ofConnection: session, verdicts, addresses, options) else {
                     continue
                 }
-                move(field, to: target, body, addresses, keepingHold: true)
+                let keepsHold = !changesForm || description.keepsHold(ofSession: session, forms)
+                move(field, to: target, body, addresses, keepingHold: keepsHold)
 
             case .streamConnection(let stream, let field):
                 switch verdicts[stream] {
-                case .relayed(let destination): move(field, to: destination, body, addresses, keepingHold: true)
+                case .relayed(let destination):
+                    let keepsHold = !changesForm || description.keepsHold(ofStream: stream, forms)
+                    move(field, to: destination, body, addresses, keepingHold: keepsHold)
                 case .refused:
                     let session = description.streams[stream].session
                     guard let first = description.firstRelayed(session, verdicts, addresses) else { continue }
@@ -98,10 +123,13 @@ extension EditList {
 
             case .candidates(let stream, let offset):
                 guard description.streams[stream].candidatesPlace == index,
-                    let destination = verdicts[stream].destination
+                    let destination = verdicts[stream].destination, !changesForm || forms[stream] == .asItCame
                 else { continue }
                 addCandidates(options.relayCandidates, at: offset, description, body, destination, addresses)
             }
+        }
+        if changesForm {
+            changeForms(&progress, upTo: Int.max, description, body, verdicts, forms, addresses, options)
         }
         let isMarked = description.isMarked
         if !marker.isEmpty,
@@ -152,11 +180,13 @@ extension EditList {
         }
     }
 
-    /// Whether a new line at `offset` has to be preceded by a line end: what stands before it, in the body or as an
-    /// insertion at that very offset, does not end in one.
-    private func needsLineEnd(_ body: Span<UInt8>, at offset: Int) -> Bool {
-        if let last = edits.last, last.offset == offset, last.removed == 0 { return text.last != 0x0A }
-        return body.byte(at: offset &- 1) != 0x0A
+    /// Whether a new line at `offset` has to be preceded by a line end: what stands before it, in the body or as what
+    /// the edit that ends there adds or leaves, does not end in one.
+    func needsLineEnd(_ body: Span<UInt8>, at offset: Int) -> Bool {
+        guard let last = edits.last, last.offset &+ last.removed == offset else {
+            return body.byte(at: offset &- 1) != 0x0A
+        }
+        return last.text.isEmpty ? body.byte(at: last.offset &- 1) != 0x0A : text.last != 0x0A
     }
 }
 

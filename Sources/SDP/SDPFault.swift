@@ -34,8 +34,17 @@ package enum SDPError: Error, Equatable, Sendable, CaseIterable {
     case tooManySessions
     /// More lines that could be changed than `SessionDescription.maximumPlaces`.
     case tooManyPlaces
-    /// The caller did not bring exactly one verdict for each media stream.
+    /// A SHA-256 fingerprint is not 32 pairs of hexadecimal digits (RFC 8122 section 5).
+    case badFingerprint
+    /// A media stream has a fingerprint and ICE credentials, and no fingerprint of it is SHA-256.
+    case otherFingerprint
+    /// `a=ice-ufrag:` or `a=ice-pwd:` is too short, too long, holds other characters, or stands without the other one
+    /// (RFC 8839 section 5.4).
+    case badCredentials
+    /// The caller did not bring exactly one verdict for each media stream, and one form where there are forms.
     case verdictsDoNotMatch
+    /// What the caller brought for a WebRTC stream is no fingerprint, credential, mid, port or numeric address.
+    case unfitForWebRTC
 
     /// The reason for a log line.
     package var text: StaticString {
@@ -55,7 +64,11 @@ package enum SDPError: Error, Equatable, Sendable, CaseIterable {
         case .tooManyStreams: "too many media streams"
         case .tooManySessions: "too many sessions"
         case .tooManyPlaces: "too many lines to change"
+        case .badFingerprint: "a=fingerprint is not SHA-256 and 32 pairs of hexadecimal digits"
+        case .otherFingerprint: "no a=fingerprint is SHA-256"
+        case .badCredentials: "a=ice-ufrag or a=ice-pwd is missing or not as ICE has it"
         case .verdictsDoNotMatch: "not one verdict per media stream"
+        case .unfitForWebRTC: "no fingerprint, credentials, mid, port or address that WebRTC can have"
         }
     }
 }

@@ -35,12 +35,14 @@ package struct SessionDescription: ~Copyable {
     package static let maximumPlaces = 1024
 
     /// The media streams of all sessions, in order; none after a fault.
-    package private(set) var streams = Scratch<MediaStream>()
+    package internal(set) var streams = Scratch<MediaStream>()
     /// Where the session description stands in the body.
     package private(set) var range = ByteRange.empty
     /// In the order of the body.
     private(set) var places = Scratch<Place>()
     private(set) var sessions = Scratch<Session>()
+    /// What it says of WebRTC, where that is read.
+    package internal(set) var webRTC = WebRTCAttributes()
     /// Whether the lines end in LF alone, all of them.
     private(set) var endsLinesInLineFeedAlone = false
     /// The line of an `o=` without `IN IP4` or `IN IP6` and an address at its end, which cannot be changed, from 1;
@@ -52,6 +54,8 @@ package struct SessionDescription: ~Copyable {
     /// Whether the last media stream wants a relay: its attributes are looked at.
     private var readsAttributes = false
     private var readsOrigins = true
+    /// Whether it has been read what it says of WebRTC.
+    package private(set) var readsWebRTC = false
     private let streamLimit: Int
     /// Whether an empty line or a NUL has been seen, behind which some read no further.
     private var mayHaveEnded = false
@@ -83,12 +87,14 @@ package struct SessionDescription: ~Copyable {
     }
 
     /// As above, and looks for `marker` on the way (`carriesMarker`), unless that is empty. Without `readsOrigins` it is
-    /// not looked at what `o=` lines hold: no rewrite changes them.
+    /// not looked at what `o=` lines hold: no rewrite changes them. With `readsWebRTC` all attributes are read that
+    /// `webRTCFacts(of:)` tells, and a rewrite may change the form of the streams.
     package mutating func parse(
-        _ body: Span<UInt8>, _ range: ByteRange, marker: Span<UInt8>, readsOrigins: Bool
+        _ body: Span<UInt8>, _ range: ByteRange, marker: Span<UInt8>, readsOrigins: Bool, readsWebRTC: Bool = false
     ) throws(SDPFault) {
         forget()
         self.readsOrigins = readsOrigins
+        self.readsWebRTC = readsWebRTC
         self.range = body.clamped(range)
         do throws(SDPFault) {
             try readLines(of: body, marker)
@@ -109,6 +115,10 @@ package struct SessionDescription: ~Copyable {
         hasOrigin = false
         readsAttributes = false
         mayHaveEnded = false
+        if readsWebRTC {
+            webRTC.clear()
+            readsWebRTC = false
+        }
     }
 
     private mutating func readLines(of body: Span<UInt8>, _ marker: Span<UInt8>) throws(SDPFault) {
@@ -119,10 +129,12 @@ package struct SessionDescription: ~Copyable {
         var hasCarriageReturn = false
         var marks = LineStart(of: marker)
         while true {
-            let next = body.skippingOtherLines(
-                from: offset, to: end, marks, withAttributes: !readsAttributes, number: &number)
-            if next > offset { hasCarriageReturn = true }
-            offset = next
+            if !readsWebRTC {
+                let next = body.skippingOtherLines(
+                    from: offset, to: end, marks, withAttributes: !readsAttributes, number: &number)
+                if next > offset { hasCarriageReturn = true }
+                offset = next
+            }
             guard offset < end else { break }
             let start = offset
             let lineEnd = body.lineEnd(from: start, to: end)
@@ -140,6 +152,7 @@ package struct SessionDescription: ~Copyable {
             if lineEnd.content &- start >= 2, !LineStart.isOther(word, withAttributes: !readsAttributes) {
                 try read(Line(lineEnd, from: start, number: number), of: body)
             }
+            if readsWebRTC { try noteForWebRTC(Line(lineEnd, from: start, number: number), of: body) }
             if offset &- lineEnd.content > 2 { mayHaveEnded = true }
         }
         try endStream()
@@ -149,6 +162,7 @@ package struct SessionDescription: ~Copyable {
         if !hasOrigin { throw SDPFault(.noOrigin) }
         if streams.isEmpty { throw SDPFault(.noMedia) }
         try checkSessions()
+        if readsWebRTC { try finishForWebRTC() }
     }
 
     private mutating func read(_ line: Line, of body: Span<UInt8>) throws(SDPFault) {
@@ -332,7 +346,7 @@ package struct SessionDescription: ~Copyable {
 
 extension Span where Element == UInt8 {
     /// Offset of the first byte in `range` that is neither a blank nor a control character, or of its end.
-    fileprivate func firstVisible(in range: ByteRange) -> Int {
+    func firstVisible(in range: ByteRange) -> Int {
         let inside = clamped(range)
         var index = inside.start
         // NO TRAP: inside comes from clamped(): start <= end, both within the bytes.

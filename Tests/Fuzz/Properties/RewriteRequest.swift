@@ -5,12 +5,31 @@ import Bytes
 import SDP
 
 /// All that a rewrite needs beside the body. A line for each of: `to <address> <port>` or `refuse` per media stream in
-/// order (of one that no relay is asked for it does not count what the line says), `origin`, `session-connection`, `marker <line>`, `candidates low|high`.
+/// order (of one that no relay is asked for it does not count what the line says), `origin`, `session-connection`,
+/// `marker <line>`, `candidates low|high`; and where the form changes: `receiver plain`, or
+/// `receiver webrtc actpass|active|passive`, for whom what is not RTP is refused, `audio-alone`, which refuses all but
+/// one stream, `no-group`, `mid <mid>` per media stream in order, and `fingerprint`, `ufrag` or `password`, each with the
+/// relay's text for all streams.
 package struct RewriteRequest: Sendable {
     package var verdicts: [StreamVerdict] = []
     package var addresses: [UInt8] = []
     package var marker: [UInt8] = []
     package var options = RewriteOptions()
+    /// What the receiver has; nil: forms do not change, and nobody reads what the description says of WebRTC.
+    package var receiver: Receiver?
+    /// Whether only one stream goes on.
+    package var isAudioAlone = false
+    private var mids: [[UInt8]] = []
+    private var fingerprint = Array(
+        "12:34:56:78:9A:BC:DE:F0:12:34:56:78:9A:BC:DE:F0:12:34:56:78:9A:BC:DE:F0:12:34:56:78:9A:BC:DE:F0".utf8)
+    private var ufrag = Array("relayufrag".utf8)
+    private var password = Array("relaypasswordrelaypassword".utf8)
+
+    package enum Receiver: Equatable, Sendable {
+        case plain
+        case webRTC(SetupAttribute)
+    }
+
     /// Whether a line is none of these; it asks for nothing.
     package private(set) var hasUnknownOption = false
 
@@ -28,6 +47,16 @@ package struct RewriteRequest: Sendable {
             case "marker": marker = Array(line.dropFirst("marker ".utf8.count))
             case "candidates" where words.count == 2:
                 options.relayCandidates = words[1].elementsEqual("high".utf8) ? .high : .low
+            case "receiver" where words.count == 2 && words[1].elementsEqual("plain".utf8): receiver = .plain
+            case "receiver" where words.count == 3 && words[1].elementsEqual("webrtc".utf8):
+                let word = Array(words[2])
+                receiver = .webRTC(SetupAttribute(word.span, word.span.all) ?? .actpass)
+            case "audio-alone": isAudioAlone = true
+            case "no-group": options.allowsBundle = false
+            case "mid" where words.count == 2: mids.append(Array(words[1]))
+            case "fingerprint": fingerprint = Array(line.dropFirst("fingerprint ".utf8.count))
+            case "ufrag": ufrag = Array(line.dropFirst("ufrag ".utf8.count))
+            case "password": password = Array(line.dropFirst("password ".utf8.count))
             default: hasUnknownOption = true
             }
         }
@@ -49,6 +78,43 @@ package struct RewriteRequest: Sendable {
             request.add(Array("2001:db8::77".utf8), UInt16(30000 + verdicts.count))
         }
         return request.fitting(streams)
+    }
+
+    /// The forms of the streams of `description`: none where nobody asks for one. The texts that they name are added to
+    /// the addresses, and streams that cannot have their form are refused.
+    package mutating func makeForms(_ description: borrowing SessionDescription, _ body: [UInt8]) -> [StreamForm] {
+        guard let receiver else { return [] }
+        var forms: [StreamForm] = []
+        for (index, stream) in Array(description.streams).enumerated() where index < verdicts.count {
+            if isAudioAlone, stream.number != description.mainStream { verdicts[index] = .refused }
+            switch receiver {
+            case .plain:
+                // What was WebRTC and is off, or is no RTP, loses what it was, too.
+                let isOther = stream.wantsRelay && !description.isWebRTC(index) && stream.isRTP
+                if stream.wantsRelay, !stream.isRTP, description.isWebRTC(index) { verdicts[index] = .refused }
+                forms.append(isOther || stream.isOverTCP ? .asItCame : .plain)
+            case .webRTC(let setup):
+                if stream.isOverTCP && !stream.isOff {
+                    forms.append(.asItCame)
+                    continue
+                }
+                if !stream.isRTP { verdicts[index] = .refused }
+                var end = WebRTCEnd()
+                end.setup = setup
+                end.fingerprint = add(fingerprint)
+                end.ufrag = add(ufrag)
+                end.password = add(password)
+                if index < mids.count { end.mid = add(mids[index]) }
+                forms.append(.webRTC(end))
+            }
+        }
+        return forms
+    }
+
+    private mutating func add(_ text: [UInt8]) -> ByteRange {
+        let range = ByteRange(start: addresses.count, count: text.count)
+        addresses += text
+        return range
     }
 
     /// As it is, those of `streams` that no relay is asked for left out of it.

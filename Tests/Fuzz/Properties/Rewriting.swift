@@ -24,12 +24,15 @@ package struct Rewriter: ~Copyable {
     package mutating func rewrite(
         _ body: [UInt8], _ range: ByteRange? = nil, _ request: RewriteRequest, anyStreams: Bool = false
     ) throws(SDPFault) -> Rewritten {
-        try description.parse(body.span, range ?? body.span.all)
+        try description.parse(
+            body.span, range ?? body.span.all, marker: [UInt8]().span, readsOrigins: true,
+            readsWebRTC: request.receiver != nil)
         let streams = Array(description.streams)
-        let request = anyStreams ? request.reaching(streams) : request.fitting(streams)
+        var request = anyStreams ? request.reaching(streams) : request.fitting(streams)
+        let forms = request.makeForms(description, body)
         try edits.rewrite(
-            description, body: body.span, verdicts: request.verdicts.span, addresses: request.addresses.span,
-            marker: request.marker.span, options: request.options)
+            description, body: body.span, verdicts: request.verdicts.span, forms: forms.span,
+            addresses: request.addresses.span, marker: request.marker.span, options: request.options)
         return Rewritten(
             input: body, output: apply(Array(edits.edits), Array(edits.text), to: body), edits: Array(edits.edits),
             text: Array(edits.text), streams: streams)

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// In which form a media stream goes on: as it came, as WebRTC, as plain RTP.
+
+package import Bytes
+
+/// What a media stream becomes for its receiver.
+package enum StreamForm: Equatable, Sendable, BitwiseCopyable {
+    /// What it came as.
+    case asItCame
+    /// RTP without ICE and DTLS: `RTP/AVP`.
+    case plain
+    /// RTP with ICE and DTLS-SRTP, as browsers insist on it: `UDP/TLS/RTP/SAVPF`.
+    case webRTC(WebRTCEnd)
+}
+
+/// The relay's end of a stream that its receiver has as WebRTC. The ranges are those of the addresses that are passed
+/// beside it. Of a stream that no relay takes only `mid` counts.
+package struct WebRTCEnd: Equatable, Sendable, BitwiseCopyable {
+    /// The relay's SHA-256 fingerprint: 32 pairs of digits with colons between.
+    package var fingerprint = ByteRange.empty
+    /// The relay's user name fragment and password of ICE.
+    package var ufrag = ByteRange.empty
+    package var password = ByteRange.empty
+    /// In an answer the `a=mid:` of the offer's stream. Empty: that of the description, where each of its streams has
+    /// one and no two have the same; else the number of the stream, from 0.
+    package var mid = ByteRange.empty
+    /// `actpass` in an offer, `active` or `passive` in an answer (`DTLSRole`).
+    package var setup = SetupAttribute.actpass
+
+    package init() {}
+}
+
+extension StreamForm {
+    /// The lines that do not come along.
+    var removal: Removal {
+        switch self {
+        case .asItCame: 0
+        case .plain: Removal.plain
+        case .webRTC: Removal.webRTC
+        }
+    }
+
+    /// The relay's end, where the receiver has WebRTC.
+    var webRTCEnd: WebRTCEnd? {
+        if case .webRTC(let end) = self { return end }
+        return nil
+    }
+}
+
+extension MediaStream {
+    /// Whether the transport protocol is a profile of SRTP: `RTP/SAVP`, `RTP/SAVPF`, alone or behind `UDP/TLS/`.
+    package func isSecured(in body: Span<UInt8>) -> Bool {
+        guard isRTP else { return false }
+        let start = transport.count > 9 ? transport.start &+ 8 : transport.start
+        return body.byte(at: start &+ 4).map(lowercased) == UInt8(ascii: "s")
+    }
+}

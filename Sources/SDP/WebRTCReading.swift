@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Line by line: what the attributes of ICE, DTLS and BUNDLE say, and where lines are that may have to go.
+//
+// NO TRAP (7 in this file): each is the last one's index, where there is one.
+
+internal import Bytes
+
+extension SessionDescription {
+    /// What the stream of this index says of WebRTC, and its session where it says nothing itself (RFC 8839 section 5.4,
+    /// RFC 8122 section 5: the stream's counts). Empty where there is no such stream, or where it was not asked for.
+    package func webRTCFacts(of stream: Int) -> WebRTCFacts {
+        guard let own = webRTC.streams.memory.at(stream, below: webRTC.streams.count),
+            let ofSession = streams.memory.at(stream, below: streams.count)?.session,
+            let shared = webRTC.sessions.memory.at(ofSession, below: webRTC.sessions.count)
+        else { return WebRTCFacts() }
+        var facts = own
+        if own.fingerprint.isEmpty, !own.hasOtherFingerprint {
+            facts.fingerprint = shared.fingerprint
+            facts.hasOtherFingerprint = shared.hasOtherFingerprint
+        }
+        if own.ufrag.isEmpty, own.password.isEmpty {
+            facts.ufrag = shared.ufrag
+            facts.password = shared.password
+            facts.credentialsLine = shared.credentialsLine
+        }
+        facts.setup = own.setup ?? shared.setup
+        facts.options = own.options.isEmpty ? shared.options : own.options
+        facts.isLite = shared.isLite
+        facts.bundle = shared.bundle
+        facts.direction = own.direction ?? shared.direction
+        return facts
+    }
+
+    /// Whether who has written this sends WebRTC in the stream of this index: it is on, and has a SHA-256 fingerprint and
+    /// ICE credentials.
+    package func isWebRTC(_ stream: Int) -> Bool {
+        guard let media = streams.memory.at(stream, below: streams.count), media.wantsRelay else { return false }
+        let facts = webRTCFacts(of: stream)
+        return !facts.fingerprint.isEmpty && !facts.ufrag.isEmpty
+    }
+
+    /// Whether who has written this sends WebRTC in any stream.
+    package var isWebRTC: Bool { streams.indices.contains { isWebRTC($0) } }
+
+    /// The candidate of this index, from 0, of a stream; nil where it has no more.
+    package func candidate(_ index: Int, of stream: Int) -> ICECandidate? {
+        let facts = webRTCFacts(of: stream)
+        guard index >= 0, index < facts.candidateCount else { return nil }
+        return webRTC.candidates.memory.at(facts.firstCandidate &+ index, below: webRTC.candidates.count)
+    }
+
+    /// Notes what a line means for WebRTC, once it has been read.
+    mutating func noteForWebRTC(_ line: Line, of body: Span<UInt8>) throws(SDPFault) {
+        if webRTC.sessions.count < sessions.count { webRTC.beginSession() }
+        guard !webRTC.sessions.isEmpty else { return }
+        let session = sessions.count &- 1
+        if webRTC.streams.count < streams.count, let stream = streams.last {
+            let isFirst = sessions[session].firstStream == streams.count &- 1
+            webRTC.begin(stream, line, isFirst: isFirst)
+        } else {
+            try webRTC.take(line, of: body, streams.last.flatMap { $0.session == session ? $0 : nil })
+        }
+        guard webRTC.marks.count < SessionDescription.maximumPlaces else {
+            throw SDPFault(.tooManyPlaces, line: line.number)
+        }
+    }
+
+    /// What shows at the end alone. The null address of who sends WebRTC is no hold: the addresses are those of the
+    /// candidates (RFC 8839 section 4.2.1.2).
+    mutating func finishForWebRTC() throws(SDPFault) {
+        webRTC.endStream()
+        for index in streams.indices where streams[index].wantsRelay {
+            let facts = webRTCFacts(of: index)
+            guard facts.ufrag.isEmpty == facts.password.isEmpty else {
+                throw SDPFault(.badCredentials, line: facts.credentialsLine)
+            }
+            guard !facts.ufrag.isEmpty else { continue }
+            if !facts.fingerprint.isEmpty {
+                streams[index].isOnHold = false
+            } else if facts.hasOtherFingerprint {
+                throw SDPFault(.otherFingerprint, line: streams[index].line)
+            }
+        }
+    }
+}
+
+extension Array {
+    /// The element of this index, of the first `count` alone; nil where there is none.
+    fileprivate func at(_ index: Int, below count: Int) -> Element? {
+        guard index >= 0, index < count, index < self.count else { return nil }
+        // NO TRAP: compared with both.
+        return self[index]
+    }
+}
+
+extension WebRTCAttributes {
+    mutating func beginSession() {
+        endStream()
+        sessions.append(WebRTCFacts())
+    }
+
+    /// Takes over an `m=` line.
+    mutating func begin(_ stream: MediaStream, _ line: Line, isFirst: Bool) {
+        endStream()
+        if isFirst {
+            mark(.sessionEnd, -1, 0, ByteRange(start: line.content.start, count: 0))
+        }
+        var facts = WebRTCFacts()
+        facts.firstCandidate = candidates.count
+        streams.append(facts)
+        mark(.transport, streams.count &- 1, 0, stream.transport)
+        end = line.next
+        isEndNoted = false
+    }
+
+    /// Notes where the attributes of a stream end, once.
+    mutating func endStream() {
+        guard !isEndNoted else { return }
+        isEndNoted = true
+        mark(.streamEnd, streams.count &- 1, 0, ByteRange(start: end, count: 0))
+    }
+
+    private mutating func mark(_ kind: FormMark.Kind, _ stream: Int, _ removal: Removal, _ range: ByteRange) {
+        marks.append(
+            FormMark(kind: kind, session: sessions.count &- 1, stream: stream, removal: removal, range: range))
+    }
+
+    /// Takes over any other line, one of `stream` or, without, of the session.
+    mutating func take(_ line: Line, of body: Span<UInt8>, _ stream: MediaStream?) throws(SDPFault) {
+        if line.content.isEmpty || line.holdsNUL {
+            // Behind it some read no further.
+            endStream()
+        } else {
+            end = line.next
+        }
+        guard let attribute = Attribute(line, in: body), let name = WebRTCName(body, attribute.name) else { return }
+        let removal = name.removal(isAudio: stream?.isAudio ?? false)
+        if removal != 0 {
+            let range = ByteRange(from: line.content.start, to: line.next)
+            let level = stream == nil ? -1 : streams.count &- 1
+            if let last = marks.last, last.kind == .lines, last.stream == level, last.removal == removal,
+                last.range.end == range.start
+            {
+                marks.removeLast()
+                mark(.lines, level, removal, ByteRange(from: last.range.start, to: range.end))
+            } else {
+                mark(.lines, level, removal, range)
+            }
+        }
+        if let stream {
+            guard stream.wantsRelay || name == .mid, !streams.isEmpty else { return }
+            try streams[streams.count &- 1].take(name, attribute, body, line, ofStream: true, &candidates)
+        } else if !sessions.isEmpty {
+            try sessions[sessions.count &- 1].take(name, attribute, body, line, ofStream: false, &candidates)
+        }
+    }
+}
+
+extension WebRTCFacts {
+    /// Takes over one attribute. What is there more than once counts as it stands first.
+    fileprivate mutating func take(
+        _ name: WebRTCName, _ attribute: Attribute, _ body: Span<UInt8>, _ line: Line, ofStream: Bool,
+        _ candidates: inout Scratch<ICECandidate>
+    ) throws(SDPFault) {
+        let value = attribute.value
+        switch name {
+        case .fingerprint where fingerprint.isEmpty:
+            var fields = FieldCursor(in: value)
+            let hash = fields.next(in: body) ?? .empty
+            guard body.equalsIgnoringCase(hash, "sha-256") else {
+                hasOtherFingerprint = true
+                return
+            }
+            let digits = fields.next(in: body) ?? .empty
+            guard WebRTCText.isFingerprint(body, digits), fields.next(in: body) == nil else {
+                throw SDPFault(.badFingerprint, line: line.number)
+            }
+            fingerprint = digits
+        case .setup where setup == nil: setup = SetupAttribute(body, value)
+        case .ufrag where ufrag.isEmpty:
+            guard WebRTCText.isUfrag(body, value) else { throw SDPFault(.badCredentials, line: line.number) }
+            ufrag = value
+            credentialsLine = line.number
+        case .password where password.isEmpty:
+            guard WebRTCText.isPassword(body, value) else { throw SDPFault(.badCredentials, line: line.number) }
+            password = value
+            credentialsLine = line.number
+        case .options where options.isEmpty: options = value
+        case .lite where !ofStream: isLite = true
+        case .group where !ofStream && bundle.isEmpty:
+            var fields = FieldCursor(in: value)
+            guard let kind = fields.next(in: body), body.equalsIgnoringCase(kind, "bundle") else { return }
+            bundle = body.trimmed(ByteRange(from: kind.end, to: value.end))
+        case .mid where ofStream && mid.isEmpty:
+            if WebRTCText.isMid(body, value) { mid = value }
+        case .multiplexing where ofStream: hasMultiplexing = true
+        case .direction where direction == nil: direction = MediaDirection(body, attribute.name)
+        case .candidate where ofStream && candidateCount < WebRTCAttributes.maximumCandidates:
+            switch ICECandidate.read(body, value) {
+            case .candidate(let candidate):
+                candidates.append(candidate)
+                candidateCount &+= 1
+            case .named: namedCandidates &+= 1
+            case .other: break
+            }
+        default: break
+        }
+    }
+}
+
+/// Name and value of an `a=` line, however it is written: in either case, with blanks around the letter and the name.
+struct Attribute {
+    let name: ByteRange
+    /// Without the blanks around it; empty where there is none.
+    let value: ByteRange
+
+    /// Nil: the line is none.
+    init?(_ line: Line, in body: Span<UInt8>) {
+        let letter = body.firstVisible(in: line.content)
+        let sign = body.firstVisible(in: ByteRange(from: letter &+ 1, to: line.content.end))
+        guard sign < line.content.end, body.byte(at: sign) == UInt8(ascii: "="),
+            body.byte(at: letter).map(lowercased) == UInt8(ascii: "a")
+        else { return nil }
+        let start = body.firstVisible(in: ByteRange(from: sign &+ 1, to: line.content.end))
+        var end = start
+        while end < line.content.end, let byte = body.byte(at: end), byte > 0x20, byte != UInt8(ascii: ":") {
+            end &+= 1
+        }
+        name = ByteRange(from: start, to: end)
+        let colon = body.firstVisible(in: ByteRange(from: end, to: line.content.end))
+        let hasValue = colon < line.content.end && body.byte(at: colon) == UInt8(ascii: ":")
+        value = hasValue ? body.trimmed(ByteRange(from: colon &+ 1, to: line.content.end)) : .empty
+    }
+}
