@@ -42,10 +42,16 @@ package struct EditList: ~Copyable {
             // NO TRAP: write only adds, so the text is at least as long as what it added.
             text.removeLast(added.count)
         } else if let last = edits.last, last.offset &+ last.removed == range.start {
-            // NO TRAP: edits.last is there.
-            edits[edits.count &- 1] = Edit(
-                offset: last.offset, removed: last.removed &+ range.count,
-                text: ByteRange(from: last.text.start, to: added.end))
+            let removed = ByteRange(from: last.offset, to: range.end)
+            let both = ByteRange(from: last.text.start, to: added.end)
+            if body.equals(removed, text.memory.span, both) {
+                // NO TRAP (2): edits.last is there, and the text is at least as long as what both have added.
+                edits.removeLast()
+                text.removeLast(both.count)
+            } else {
+                // NO TRAP: edits.last is there.
+                edits[edits.count &- 1] = Edit(offset: last.offset, removed: removed.count, text: both)
+            }
         } else {
             edits.append(Edit(offset: range.start, removed: range.count, text: added))
         }

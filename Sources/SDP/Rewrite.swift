@@ -99,7 +99,9 @@ extension EditList {
                 guard verdicts[stream] == .left, !description.streams[stream].hasOwnConnection,
                     let field = description.sessions[session].connection,
                     let target = description.target(ofConnection: session, verdicts, addresses, options),
-                    moves(field, to: target, body, addresses)
+                    moves(
+                        field, to: target, body, addresses,
+                        keepingHold: !changesForm || description.keepsHold(ofSession: session, forms))
                 else { continue }
                 addLine(body, at: offset, lineEnd: description.lineEnd) {
                     $0.append("c=IN ")
@@ -158,12 +160,13 @@ extension EditList {
         }
     }
 
-    /// Whether `move` changes anything, hold kept.
+    /// Whether `move` changes anything.
     private func moves(
-        _ field: ConnectionField, to destination: StreamDestination, _ body: Span<UInt8>, _ addresses: Span<UInt8>
+        _ field: ConnectionField, to destination: StreamDestination, _ body: Span<UInt8>, _ addresses: Span<UInt8>,
+        keepingHold: Bool
     ) -> Bool {
         if field.tokenFamily != destination.family { return true }
-        if field.isNull { return field.family != destination.family }
+        if keepingHold, field.isNull { return field.family != destination.family }
         return !body.equals(field.addressField, addresses, destination.address)
     }
 

@@ -296,6 +296,7 @@ package struct SessionDescription: ~Copyable {
         if stream.wantsRelay {
             try note(.port(stream: index, stream.portField), line)
         } else if !stream.isOff {
+            if readsWebRTC { try note(.port(stream: index, stream.portField), line) }
             // NO TRAP: the stream has just been added at this index.
             streams[index].connectionPlace = places.count
             try note(.newConnection(stream: index, at: line.next), line)

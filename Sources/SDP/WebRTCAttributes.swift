@@ -37,6 +37,9 @@ package struct WebRTCFacts: Equatable, Sendable, BitwiseCopyable {
 
     /// The line of what has to do with credentials, from 1; 0: there is none.
     var credentialsLine = 0
+
+    /// Nothing.
+    package init() {}
 }
 
 /// Which way media flow, as who has written it sees it (RFC 8866 section 6.7).
@@ -131,6 +134,8 @@ package struct WebRTCAttributes {
     var end = 0
     /// Whether the end of the stream that is being read has been noted.
     var isEndNoted = true
+    /// Whether the session that is being read has had its `t=`.
+    var hasTimes = false
 
     mutating func clear() {
         sessions.clear()

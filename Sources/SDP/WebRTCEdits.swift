@@ -22,6 +22,7 @@ struct FormProgress {
 
 extension EditList {
     /// Makes the changes of form up to `offset` of the body: transport protocols, lines that go, lines that come.
+    @inline(never)
     mutating func changeForms(
         _ progress: inout FormProgress, upTo offset: Int, _ description: borrowing SessionDescription,
         _ body: Span<UInt8>, _ verdicts: Span<StreamVerdict>, _ forms: Span<StreamForm>, _ addresses: Span<UInt8>,
@@ -52,8 +53,8 @@ extension EditList {
                     progress.mark &+= 1
                 }
             }
-            let isFirst = progress.written != level
-            progress.written = level
+            let isFirst = progress.written != level && mark.removal & Removal.early == 0
+            if isFirst { progress.written = level }
             let keepsMids = progress.keepsMids
             replaceLines(body, lines, lineEnd: description.lineEnd) {
                 guard isFirst else { return }
@@ -99,6 +100,7 @@ extension SessionDescription {
     }
 
     /// Why the forms cannot be had, or nil.
+    @inline(never)
     func fault(
         ofForms forms: Span<StreamForm>, _ verdicts: Span<StreamVerdict>, _ addresses: Span<UInt8>
     ) -> SDPFault? {

@@ -20,6 +20,7 @@ enum WebRTCName {
     case browsers
 
     /// The attribute whose name `range` is, letters in either case; nil where it is another.
+    @inline(never)
     init?(_ bytes: Span<UInt8>, _ range: ByteRange) {
         func isName(_ name: StaticString) -> Bool { bytes.equalsIgnoringCase(range, name) }
         switch range.count {
@@ -76,6 +77,8 @@ extension Removal {
     static var webRTC: Removal { 2 }
     /// Where the receiver has WebRTC, and the null address has to become a direction.
     static var held: Removal { 4 }
+    /// Besides: it stands before the `t=` of its session, where no attribute belongs (RFC 8866 section 5).
+    static var early: Removal { 8 }
 }
 
 /// A place where the form of a description may change. Marks are noted in the order in which they stand in the body.

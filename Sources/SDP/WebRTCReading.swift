@@ -8,6 +8,7 @@ internal import Bytes
 extension SessionDescription {
     /// What the stream of this index says of WebRTC, and its session where it says nothing itself (RFC 8839 section 5.4,
     /// RFC 8122 section 5: the stream's counts). Empty where there is no such stream, or where it was not asked for.
+    @inline(never)
     package func webRTCFacts(of stream: Int) -> WebRTCFacts {
         guard let own = webRTC.streams.memory.at(stream, below: webRTC.streams.count),
             let ofSession = streams.memory.at(stream, below: streams.count)?.session,
@@ -50,6 +51,7 @@ extension SessionDescription {
     }
 
     /// Notes what a line means for WebRTC, once it has been read.
+    @inline(never)
     mutating func noteForWebRTC(_ line: Line, of body: Span<UInt8>) throws(SDPFault) {
         if webRTC.sessions.count < sessions.count { webRTC.beginSession() }
         guard !webRTC.sessions.isEmpty else { return }
@@ -67,6 +69,7 @@ extension SessionDescription {
 
     /// What shows at the end alone. The null address of who sends WebRTC is no hold: the addresses are those of the
     /// candidates (RFC 8839 section 4.2.1.2).
+    @inline(never)
     mutating func finishForWebRTC() throws(SDPFault) {
         webRTC.endStream()
         for index in streams.indices where streams[index].wantsRelay {
@@ -97,6 +100,7 @@ extension WebRTCAttributes {
     mutating func beginSession() {
         endStream()
         sessions.append(WebRTCFacts())
+        hasTimes = false
     }
 
     /// Takes over an `m=` line.
@@ -133,9 +137,11 @@ extension WebRTCAttributes {
         } else {
             end = line.next
         }
+        if body.hasPrefix(line.content, "t=") { hasTimes = true }
         guard let attribute = Attribute(line, in: body), let name = WebRTCName(body, attribute.name) else { return }
-        let removal = name.removal(isAudio: stream?.isAudio ?? false)
+        var removal = name.removal(isAudio: stream?.isAudio ?? false)
         if removal != 0 {
+            if stream == nil, !hasTimes { removal |= Removal.early }
             let range = ByteRange(from: line.content.start, to: line.next)
             let level = stream == nil ? -1 : streams.count &- 1
             if let last = marks.last, last.kind == .lines, last.stream == level, last.removal == removal,

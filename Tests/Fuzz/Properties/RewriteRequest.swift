@@ -89,15 +89,11 @@ package struct RewriteRequest: Sendable {
             if isAudioAlone, stream.number != description.mainStream { verdicts[index] = .refused }
             switch receiver {
             case .plain:
-                // What was WebRTC and is off, or is no RTP, loses what it was, too.
-                let isOther = stream.wantsRelay && !description.isWebRTC(index) && stream.isRTP
-                if stream.wantsRelay, !stream.isRTP, description.isWebRTC(index) { verdicts[index] = .refused }
-                forms.append(isOther || stream.isOverTCP ? .asItCame : .plain)
+                // Of who sends WebRTC, what is off loses what it was, too, and what is no RTP is refused.
+                let isWebRTC = description.isWebRTC(index) || (stream.isOff && description.isWebRTC)
+                if description.isWebRTC(index), !stream.isRTP { verdicts[index] = .refused }
+                forms.append(isWebRTC && !stream.isOverTCP ? .plain : .asItCame)
             case .webRTC(let setup):
-                if stream.isOverTCP && !stream.isOff {
-                    forms.append(.asItCame)
-                    continue
-                }
                 if !stream.isRTP { verdicts[index] = .refused }
                 var end = WebRTCEnd()
                 end.setup = setup

@@ -11,6 +11,10 @@ package struct Rewritten {
     package var edits: [Edit]
     package var text: [UInt8]
     package var streams: [MediaStream]
+    /// What was done, with the verdicts that it came to.
+    package var request: RewriteRequest
+    /// What became of each stream; none where no form was to change.
+    package var forms: [StreamForm]
 }
 
 /// The scratch memory of one test, used for body after body as the module does.
@@ -35,7 +39,7 @@ package struct Rewriter: ~Copyable {
             addresses: request.addresses.span, marker: request.marker.span, options: request.options)
         return Rewritten(
             input: body, output: apply(Array(edits.edits), Array(edits.text), to: body), edits: Array(edits.edits),
-            text: Array(edits.text), streams: streams)
+            text: Array(edits.text), streams: streams, request: request, forms: forms)
     }
 
     /// The body with all edits made.
@@ -76,7 +80,7 @@ package func brokenRule(_ rewritten: Rewritten, _ body: [UInt8], _ range: ByteRa
 package func brokenPromise(
     _ rewritten: Rewritten, _ request: RewriteRequest, _ rewriter: inout Rewriter, in range: ByteRange? = nil
 ) -> String? {
-    var again = request.reaching(rewritten.streams)
+    var again = request.receiver == nil ? request.reaching(rewritten.streams) : rewritten.request
     again.options.relayCandidates = .none
     let second: Rewritten
     do throws(SDPFault) {
@@ -95,7 +99,11 @@ package func brokenPromise(
             case .left: before.port
             }
         guard stream.port == port else { return "stream \(stream.number) has port \(stream.port)" }
-        guard stream.isOnHold == before.isOnHold else { return "stream \(stream.number): hold changed" }
+        let form = rewritten.forms.isEmpty ? .asItCame : rewritten.forms[stream.number - 1]
+        let keepsHold = before.isOnHold && (form == .asItCame || form == .plain)
+        guard stream.isOnHold == keepsHold || (form != .asItCame && verdict == .refused) else {
+            return "stream \(stream.number): hold changed"
+        }
         let isUnchanged = text(rewritten.output, stream.address) == text(rewritten.input, before.address)
         // A session's connection goes to one of the media streams that share it, that of a refused one to any of them.
         let isShared = stream.address.start < stream.portText.start || verdict == .refused

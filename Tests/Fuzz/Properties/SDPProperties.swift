@@ -31,8 +31,10 @@ final class SDPProperties: Properties {
         try requireSoundEdits(rewritten, body, range)
         let whole = ByteRange(start: range.start, count: range.count + rewritten.output.count - body.count)
         if let broken = brokenPromise(rewritten, request, &rewriter, in: whole) { throw Broken(broken) }
-        let relayed = Relayed(request.reaching(rewritten.streams))
-        if let left = relayed.stray(in: rewritten.output[whole.start..<whole.end]) { throw Broken(left) }
+        let output = rewritten.output[whole.start..<whole.end]
+        let relayed = Relayed(request.receiver == nil ? request.reaching(rewritten.streams) : rewritten.request)
+        if let left = relayed.stray(in: output) { throw Broken(left) }
+        if let broken = brokenForm(of: rewritten, in: output) { throw Broken(broken) }
     }
 }
 
@@ -40,6 +42,7 @@ final class SDPProperties: Properties {
 func requireSoundEdits(_ rewritten: Rewritten, _ body: [UInt8], _ range: ByteRange) throws(Broken) {
     if let broken = brokenRule(rewritten, body, range) { throw Broken(broken) }
     for edit in rewritten.edits {
+        if !rewritten.forms.isEmpty, removesFormLines(edit.offset, edit.removed, body, range) { continue }
         if let broken = strayEdit(edit.offset, edit.removed, body, range) { throw Broken(broken) }
     }
 }
@@ -78,6 +81,7 @@ extension RewriteRequest {
             else { continue }
             request.add(Array(addresses[destination.address.start..<destination.address.end]), destination.port)
         }
+        if receiver != nil, !marker.starts(with: "a=nortpproxy".utf8) { request.marker = [] }
         if !marker.starts(with: "a=".utf8) || marker.contains(0x0D) || marker.count < 3
             || ["a=rtcp", "a=candidate:"].contains(where: {
                 String(decoding: marker, as: UTF8.self).lowercased().hasPrefix($0)

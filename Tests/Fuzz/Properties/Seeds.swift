@@ -23,7 +23,9 @@ package enum Seeds {
     /// Inputs that make the target do what it is there for.
     package static func of(_ target: FuzzTarget) -> [Seed] {
         switch target {
-        case .sdp: fixtures("sdp") { [$0["options"] ?? [], divider, $0["input"]] }
+        case .sdp:
+            fixtures("sdp") { [$0["options"] ?? [], divider, $0["input"]] }
+                + fixtures("webrtc") { [$0["options"] ?? [], divider, $0["input"]] }
         case .multipart: fixtures("body", bodyInput)
         case .calls: callSeeds + fixtures("sdp") { [divider, $0["input"]] } + fixtures("body", bodyCall)
         case .flags: numbered(["", "rfo", "z20", "1b", "2", "3", "iet", "eix", "AwLc", "z", "z1000", "raz999b"])
