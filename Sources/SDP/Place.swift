@@ -20,13 +20,15 @@ enum Place {
     /// The offset behind an `a=candidate:` line, its line end included; the stream's last one counts.
     case candidates(stream: Int, behind: Int)
 
-    /// The offset in the body where an edit of it begins.
+    /// An offset in the body, in the line of what is changed or before the one that is added.
     var offset: Int {
         switch self {
         case .origin(_, let field), .sessionConnection(_, let field), .streamConnection(_, let field):
             field.familyToken.start
         case .newConnection(_, let offset), .candidates(_, let offset): offset
-        case .port(_, let range), .rtcp(_, let range): range.start
+        case .port(_, let range): range.start
+        // An empty one may stand at the very end.
+        case .rtcp(_, let range): range.start &- 1
         }
     }
 }

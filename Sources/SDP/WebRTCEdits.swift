@@ -36,9 +36,9 @@ extension EditList {
             case .transport:
                 guard description.streams[mark.stream].isRTP else { continue }
                 switch forms[mark.stream] {
-                case .asItCame: continue
-                case .plain: replace(body, lines) { $0.append("RTP/AVP") }
-                case .webRTC: replace(body, lines) { $0.append("UDP/TLS/RTP/SAVPF") }
+                case .asItCame: break
+                case .plain: changeTransport(body, lines, to: "RTP/AVP")
+                case .webRTC: changeTransport(body, lines, to: "UDP/TLS/RTP/SAVPF")
                 }
                 continue
             case .sessionEnd, .streamEnd:
@@ -67,6 +67,17 @@ extension EditList {
                         allowsBundle: options.allowsBundle, to: &$0)
                 }
             }
+        }
+    }
+
+    /// Replaces the transport protocol of an `m=` line, in one edit with its port where only a blank stands between.
+    private mutating func changeTransport(_ body: Span<UInt8>, _ transport: ByteRange, to name: StaticString) {
+        guard !body.equals(transport, name) else { return }
+        let blank = ByteRange(start: transport.start &- 1, count: 1)
+        let isBehindPort = edits.last.map { $0.offset &+ $0.removed == blank.start } ?? false
+        replace(body, ByteRange(from: isBehindPort ? blank.start : transport.start, to: transport.end)) {
+            if isBehindPort { $0.append(body, blank) }
+            $0.append(name)
         }
     }
 

@@ -118,12 +118,14 @@ extension WebRTCAttributes {
     }
 
     /// Notes where the attributes of a stream end, once.
+    @inline(never)
     mutating func endStream() {
         guard !isEndNoted else { return }
         isEndNoted = true
         mark(.streamEnd, streams.count &- 1, 0, ByteRange(start: end, count: 0))
     }
 
+    @inline(never)
     private mutating func mark(_ kind: FormMark.Kind, _ stream: Int, _ removal: Removal, _ range: ByteRange) {
         marks.append(
             FormMark(kind: kind, session: sessions.count &- 1, stream: stream, removal: removal, range: range))
@@ -164,6 +166,7 @@ extension WebRTCAttributes {
 
 extension WebRTCFacts {
     /// Takes over one attribute. What is there more than once counts as it stands first.
+    @inline(never)
     fileprivate mutating func take(
         _ name: WebRTCName, _ attribute: Attribute, _ body: Span<UInt8>, _ line: Line, ofStream: Bool,
         _ candidates: inout Scratch<ICECandidate>

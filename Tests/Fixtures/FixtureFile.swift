@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Fixtures as files: the parts of one in one file, byte for byte.
 
-/// A file of `Tests/Fixtures/sdp`, `body`, `real` or `torture`.
+/// A file of `Tests/Fixtures/sdp`, `webrtc`, `body`, `real` or `torture`.
 ///
 ///     %% options
 ///     to 192.0.2.99 40000

@@ -6,7 +6,7 @@ import FuzzProperties
 import SDP
 import Testing
 
-/// One file of `Tests/Fixtures/sdp`: `options`, `input`, and `expected` or `fault`.
+/// One file of `Tests/Fixtures/sdp` or `webrtc`: `options`, `input`, and `expected` or `fault`.
 ///
 /// `options` has a line for each of: `to <address> <port>` per media stream in order, `origin`, `session-connection`,
 /// `marker <line>`, `candidates low|high`.
