@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs what building and testing need, or looks whether it is there: Debian packages, a real RTPProxy and a peer of
-# WebRTC in a Python venv in .cache/venv, a real rtpengine, unpacked into .cache/rtpengine, and what more lies in .cache.
+# Installs what building and testing need, or looks whether it is there: Debian packages, a real RTPProxy and a peer
+# for WebRTC in a Python venv in .cache/venv, a real rtpengine, unpacked into .cache/rtpengine, and what more lies in
+# .cache.
 #
 # usage: setup.sh install [basics]
 #        setup.sh look [databases|packages|memory]
@@ -140,7 +141,7 @@ if [ ! -x "$venv/bin/python" ] || [ "$(cat "$venv/packages" 2>/dev/null)" != "$p
 		cat "$log" >&2
 		rm -rf "$venv"
 		trap - EXIT
-		echo "error: no Python here can have $relay and aiortc (3.11 to 3.13 can). Install one with venv, then: make setup" >&2
+		echo "error: no Python here can have $relay and aiortc. Install one of 3.11 to 3.13, with venv, then: make setup" >&2
 		exit 1
 	fi
 fi

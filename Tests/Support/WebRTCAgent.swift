@@ -51,8 +51,8 @@ public final class WebRTCAgent {
         (try? ChildProcess.run(RealRelay.python, ["-c", "import aiortc, websockets"], within: 60).end) == .exited(0)
     public static let need = "there is no aiortc: make setup"
 
-    /// Starts it. `proxy`: `udp:HOST:PORT`, `ws://HOST:PORT/` or `wss://HOST:PORT/`. `address`: its only candidate, which
-    /// may be a loopback address. `options`: further ones of the program.
+    /// Starts it. `proxy`: `udp:HOST:PORT`, `ws://HOST:PORT/` or `wss://HOST:PORT/`. `address`: its only candidate,
+    /// which may be a loopback address. `options`: further ones of the program.
     public init(
         _ name: String, proxy: String, address: String, domain: String = "127.0.0.1", tone: Int = 440,
         options: [String] = []

@@ -16,15 +16,15 @@
 #   --case lower       writes fingerprints in lower case; without: in upper case, as aiortc does
 #   --candidate TEXT   says these words behind a=candidate: instead of its own candidates; may be repeated
 #
-# It prints one line of JSON for each event: {"event": "sent" or "received", "what": "INVITE" or "200 INVITE", "call": 1,
-# "sdp": ...} for each SIP message, "ice", "dtls" and "problem". Commands come as datagrams to the console, are carried
-# out, and answered with JSON: {"ok": true, ...} or {"ok": false, "error": ...}.
+# It prints one line of JSON for each event: {"event": "sent" or "received", "what": "INVITE" or "200 INVITE", "call":
+# 1, "sdp": ...} for each SIP message, "ice", "dtls" and "problem". Commands come as datagrams to the console, are
+# carried out, and answered with JSON: {"ok": true, ...} or {"ok": false, "error": ...}.
 #
 #   register [SECONDS]      waits for the answer; 0: takes the registration back
 #   call URI [late]         a new call, its number is "call"; late: an INVITE without an offer
 #   calls                   {"calls": [...]}, what `status` says of each
-#   status N                "state" (calling, ringing, answered, ended), "code" (of the last final answer), "ice", "dtls",
-#                           "heard" (the tone's frequency in the last half second, null where there is none),
+#   status N                "state" (calling, ringing, answered, ended), "code" (of the last final answer), "ice",
+#                           "dtls", "heard" (the tone's frequency in the last half second, null where there is none),
 #                           "packets" (received until now, of all streams), "frames" (pictures decoded)
 #   answer N, reject N CODE
 #   hold N, resume N        a re-INVITE; answered before this returns
@@ -269,14 +269,18 @@ class Call:
         if not self.pc.getTransceivers():
             self.add_media(self.agent.options.offers.split(","))
         self.direct()
+        is_first = self.pc.remoteDescription is None
         await self.pc.setLocalDescription(await self.pc.createOffer())
-        return self.agent.dress(self.pc.localDescription.sdp)
+        sdp = self.agent.dress(self.pc.localDescription.sdp)
+        # aiortc numbers its header extensions anew in an offer that comes after one of the other side, which Chromium
+        # refuses: "RTP extension ID reassignment not supported".
+        return sdp if is_first else re.sub(r"(?m)^a=extmap:.*\r\n", "", sdp)
 
     async def answer(self, offer):
+        if not self.pc.getTransceivers():
+            # Before the offer is looked at: the codecs that it wants apply to what is there by then.
+            self.add_media(dict.fromkeys(re.findall(r"(?m)^m=(audio|video) (?!0 )", offer)))
         await self.pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-        if not any(sender.track for sender in self.pc.getSenders()):
-            kinds = re.findall(r"(?m)^m=(audio|video) (?!0 )", offer)
-            self.add_media(dict.fromkeys(kinds))
         self.direct()
         if self.agent.options.setup == "passive":
             for transceiver in self.pc.getTransceivers():
