@@ -38,6 +38,9 @@ typedef struct rtpp_host {
     rtpp_transaction (*transaction)(void *context);
     /* Whether the request that a reply belongs to had a to-tag; false where there is no transaction. */
     bool (*is_within_dialog)(void *context);
+    /* Whether the message goes to a client by WebSocket: a request by its URIs and its socket as they are now, a reply by
+     * the Via that it goes to. */
+    bool (*goes_to_websocket)(void *context);
     /* Marks the transaction of an INVITE with SDP; nothing without tm. */
     void (*mark_transaction)(void *context);
     /* Keeps the record of a deletion with the transaction of an INVITE that has failed, the only one; false: it cannot.

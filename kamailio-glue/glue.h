@@ -37,6 +37,7 @@ int glue_log_level(void);
 
 /* message.c: borrows what a call needs out of a SIP message. */
 void glue_message_init(rtpp_message *out, struct sip_msg *msg);
+bool glue_message_goes_to_websocket(void *context);
 void glue_message_set_instance(void *context, rtpp_bytes url);
 
 /* dialog.c: binds the module `dialog` where it is loaded, once all modules are initialised. */

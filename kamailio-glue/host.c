@@ -328,6 +328,7 @@ const rtpp_host glue_host_services = {
 		.apply_edits = glue_message_apply,
 		.transaction = host_transaction,
 		.is_within_dialog = host_is_within_dialog,
+		.goes_to_websocket = glue_message_goes_to_websocket,
 		.mark_transaction = host_mark_transaction,
 		.postpone = glue_postpone,
 		.take_postponed = glue_take_postponed,

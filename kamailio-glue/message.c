@@ -100,6 +100,30 @@ static rtpp_bytes own_branch_of(struct sip_msg *msg)
 	return branch_of_sent(transaction->uac[branch].request.buffer, transaction->uac[branch].request.buffer_len);
 }
 
+static bool is_websocket(int protocol)
+{
+	return protocol == PROTO_WS || protocol == PROTO_WSS;
+}
+
+/* Whether a URI names WebSocket as its transport, as those do that such clients register (RFC 7118 section 5.2). */
+static bool names_websocket(const str *text)
+{
+	struct sip_uri uri;
+
+	return text->len > 0 && parse_uri(text->s, text->len, &uri) == 0 && is_websocket(uri.proto);
+}
+
+bool glue_message_goes_to_websocket(void *context)
+{
+	struct sip_msg *msg = context;
+
+	if(msg->first_line.type != SIP_REQUEST)
+		return msg->via2 != NULL && is_websocket(msg->via2->proto);
+	if(msg->force_send_socket != NULL && is_websocket(msg->force_send_socket->proto))
+		return true;
+	return names_websocket(GET_RURI(msg)) || names_websocket(&msg->dst_uri);
+}
+
 void glue_message_init(rtpp_message *out, struct sip_msg *msg)
 {
 	static char source[IP_ADDR_MAX_STR_SIZE];

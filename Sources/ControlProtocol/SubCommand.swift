@@ -16,20 +16,31 @@ package enum SubCommandFault: Error, Equatable, Sendable {
     case candidate
     /// More than one command can have.
     case tooMany
+
+    /// The reason for a log line.
+    package var text: StaticString {
+        switch self {
+        case .fingerprint: "SDP: a=fingerprint is not SHA-256 and 32 pairs of hexadecimal digits"
+        case .ufrag: "SDP: a=ice-ufrag is not as ICE has it"
+        case .password: "SDP: a=ice-pwd is not as ICE has it"
+        case .candidate: "SDP: an a=candidate cannot be sent to an RTPProxy"
+        case .tooMany: "more sub-commands than an RTPProxy takes"
+        }
+    }
 }
 
 /// A candidate of ICE over UDP, of the component RTP (RFC 8839 section 5.1): ranges of the bytes it was read of.
 package struct PeerCandidate: Equatable, Sendable, BitwiseCopyable {
     package var foundation: ByteRange
-    /// 1 ... 2^31 - 1.
-    package var priority: UInt32
+    /// Digits: 1 to 2^31 - 1.
+    package var priority: ByteRange
     /// Numeric, of either family.
     package var address: ByteRange
     package var port: UInt16
     /// `host`, `srflx`, `prflx` or `relay`.
     package var type: ByteRange
 
-    package init(foundation: ByteRange, priority: UInt32, address: ByteRange, port: UInt16, type: ByteRange) {
+    package init(foundation: ByteRange, priority: ByteRange, address: ByteRange, port: UInt16, type: ByteRange) {
         self.foundation = foundation
         self.priority = priority
         self.address = address
@@ -81,8 +92,8 @@ package struct JoinedCommand: Sendable {
         case .dtlsPeer(let isPassive, let fingerprint):
             text.append(isPassive ? "M4:1 P sha-256 " : "M4:1 A sha-256 ")
             let inside = bytes.clamped(fingerprint)
-            // NO TRAP (2): inside comes from clamped(): start <= end, both within the bytes.
             // RTPProxy takes small letters, too, and then never finds the peer's certificate to be the right one.
+            // NO TRAP: inside comes from clamped(): start <= end, both within the bytes.
             for index in inside.start..<inside.end { text.append(uppercased(bytes[index])) }
         case .dtlsEnd: text.append("M4:1 D")
         case .iceSelf: text.append("M5:1 S")
@@ -95,7 +106,7 @@ package struct JoinedCommand: Sendable {
             text.append("M5:1 C ")
             text.append(bytes, candidate.foundation)
             text.append(" 1 UDP ")
-            text.append(decimal: UInt64(widening: candidate.priority))
+            text.append(bytes, candidate.priority)
             text.append(0x20)
             text.append(bytes, candidate.address)
             text.append(0x20)
@@ -126,16 +137,15 @@ extension SubCommand {
 }
 
 extension PeerCandidate {
-    private func isFit(of bytes: Span<UInt8>) -> Bool {
-        Security.isICEText(bytes, foundation, lengths: 1...32) && AddressText.family(bytes, address) != nil
-            && !AddressText.isNull(bytes, address)
-            && (bytes.equals(type, "host") || bytes.equals(type, "srflx") || bytes.equals(type, "prflx")
-                || bytes.equals(type, "relay"))
-    }
-
     /// Whether a relay takes it: its address is one, its numbers are within their limits.
     package func isFit(_ bytes: Span<UInt8>) -> Bool {
-        priority > 0 && priority < 1 << 31 && port > 0 && isFit(of: bytes)
+        guard port > 0, priority.count <= 10, let rank = Decimal.parse(bytes, priority, maximum: 2_147_483_647),
+            rank > 0,
+            Security.isICEText(bytes, foundation, lengths: 1...32), AddressText.family(bytes, address) != nil,
+            !AddressText.isNull(bytes, address)
+        else { return false }
+        return bytes.equals(type, "host") || bytes.equals(type, "srflx") || bytes.equals(type, "prflx")
+            || bytes.equals(type, "relay")
     }
 }
 
@@ -148,7 +158,6 @@ package enum Security {
         var place = 0
         while place < 95 {
             guard let byte = bytes.byte(at: inside.start &+ place) else { return false }
-            // NO TRAP: 3 is not 0.
             guard place % 3 == 2 ? byte == UInt8(ascii: ":") : isHexDigit(byte) else { return false }
             place &+= 1
         }

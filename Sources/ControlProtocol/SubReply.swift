@@ -57,14 +57,14 @@ package struct JoinedReply: Sendable {
 }
 
 /// Which side begins the handshake of DTLS (RFC 4145 section 4, RFC 8842).
-package enum DTLSRole: Equatable, Sendable {
+package enum RelaySetup: Equatable, Sendable {
     case actpass, active, passive
 }
 
 /// The answer to `M4:1 S`: `actpass|active|passive SHA-256 FINGERPRINT`.
 package struct DTLSReply: Equatable, Sendable {
     /// What the relay does.
-    package let role: DTLSRole
+    package let setup: RelaySetup
     /// The pairs of digits alone.
     package let fingerprint: ByteRange
 
@@ -76,11 +76,11 @@ package struct DTLSReply: Equatable, Sendable {
             bytes.equalsIgnoringCase(method, "SHA-256"), Security.isFingerprint(bytes, fingerprint)
         else { return nil }
         if bytes.equals(word, "actpass") {
-            role = .actpass
+            setup = .actpass
         } else if bytes.equals(word, "active") {
-            role = .active
+            setup = .active
         } else if bytes.equals(word, "passive") {
-            role = .passive
+            setup = .passive
         } else {
             return nil
         }

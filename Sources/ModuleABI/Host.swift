@@ -4,7 +4,7 @@
 // SAFETY (19 in this file): create has checked that every service is there, and none is called but by `?`; what is lent
 // lives for the call.
 //
-// SAFETY (17 in this file): the glue lends the message for the call, and the module lives longer.
+// SAFETY (18 in this file): the glue lends the message for the call, and the module lives longer.
 //
 // SAFETY (14 in this file): what is lent lives for the call.
 
@@ -206,6 +206,8 @@ extension rtpp_level {
         guard facts.isRequest else { return unsafe services.is_within_dialog?(message.pointee.context) ?? false }
         return with(.toTag) { !$0.isEmpty }
     }
+
+    var goesToWebSocket: Bool { unsafe services.goes_to_websocket?(message.pointee.context) ?? false }
 
     var continuationSize: Int { services.continuation_size }
 

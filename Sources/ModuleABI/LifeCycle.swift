@@ -42,7 +42,9 @@ extension rtpp_host {
         // SAFETY: nil is looked at, and the glue's pointers hold what they say.
         let hasMessageServices =
             unsafe variable != nil && set_instance != nil && body_state != nil && apply_edits != nil
-        let hasTransactions = unsafe transaction != nil && is_within_dialog != nil && mark_transaction != nil
+        let hasTransactions =
+            unsafe transaction != nil && is_within_dialog != nil && mark_transaction != nil
+            && goes_to_websocket != nil
         let canPostpone = unsafe postpone != nil && take_postponed != nil && take_deletion != nil
         let canWait = unsafe allocate != nil && release != nil && suspend != nil && resume != nil && resume_again != nil
         let canRaise = unsafe raise != nil
@@ -172,7 +174,9 @@ public func rtpp_attach(_ handle: OpaquePointer?) -> rtpp_status {
     unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
         guard let memory = module.lifeCycle.memory else { return .RTPP_BAD_ARGUMENT }
         do throws(SharedStateError) {
-            let worker = Worker(settings: module.settings, table: try memory.nodes(), calls: try memory.calls())
+            let worker = Worker(
+                settings: module.settings, table: try memory.nodes(), calls: try memory.calls(),
+                legs: try memory.legs())
             let attached = Attached(memory: memory, worker: worker, delivery: memory.delivery())
             module.lifeCycle = .attached(AttachedPlace(attached))
             return .RTPP_OK

@@ -10,6 +10,7 @@ struct SharedBlock {
     fileprivate let nodesSize: Int
     fileprivate let callsSize: Int
     private let entries: Int
+    fileprivate let legsSize: Int
     /// Seconds that a call is remembered.
     fileprivate let callLifetime: Int
     private let capacity: Int
@@ -21,14 +22,19 @@ struct SharedBlock {
         nodesSize = (NodeTableLayout(capacity: capacity).size &+ 63) & ~63
         entries = settings.callTableSize
         callsSize = (CallTable.size(entries: entries) &+ 63) & ~63
+        legsSize = (CallTable.size(entries: Self.legs) &+ 63) & ~63
         callLifetime = settings.callLifetime
         processes = settings.asyncProcesses
     }
 
-    /// Bytes of all.
-    var size: Int { nodesSize &+ callsSize &+ JobDelivery.size(processes) }
+    /// Entries of the table of legs that are WebRTC: two or four for each media stream of one.
+    private static var legs: Int { 8192 }
 
-    fileprivate var linesStart: Int { nodesSize &+ callsSize }
+    /// Bytes of all.
+    var size: Int { linesStart &+ JobDelivery.size(processes) }
+
+    fileprivate var legsStart: Int { nodesSize &+ callsSize }
+    fileprivate var linesStart: Int { legsStart &+ legsSize }
 
     /// Lays all out in `block`, which is zeroed and shared, at `tick`. Once, before the fork. nil where the system has
     /// no descriptors left.
@@ -40,6 +46,8 @@ struct SharedBlock {
         unsafe try NodeTable.create(in: block, size: nodesSize, nodes, capacity: capacity, tick: tick)
         // NO TRAP: every part lies within `size`, checked above.
         if callsSize > 0 { unsafe try CallTable.create(in: block + nodesSize, size: callsSize, entries: entries) }
+        // NO TRAP: every part lies within `size`, checked above.
+        unsafe try CallTable.create(in: block + legsStart, size: legsSize, entries: Self.legs)
         // NO TRAP: every part lies within what create has compared with the size.
         guard let signals = unsafe JobDelivery.create(in: block + linesStart, count: processes) else { return nil }
         return unsafe SharedMemory(block: block, parts: self, signals: signals)
@@ -73,6 +81,14 @@ struct SharedBlock {
         // NO TRAP: the parts lie within the block, which is mapped as long as the server runs.
         return unsafe try CallTable(
             attaching: block + parts.nodesSize, size: parts.callsSize, lifetime: parts.callLifetime)
+    }
+
+    /// One process's view of the legs that are WebRTC.
+    func legs() throws(SharedStateError) -> CallTable {
+        // SAFETY: the parts lie within the block, which is mapped as long as the server runs.
+        // NO TRAP: the parts lie within the block, which is mapped as long as the server runs.
+        unsafe try CallTable(
+            attaching: block + parts.legsStart, size: parts.legsSize, lifetime: parts.callLifetime)
     }
 
     /// One process's end of the delivery to the asynchronous processes.

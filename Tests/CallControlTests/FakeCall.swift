@@ -15,6 +15,7 @@ final class FakeCall: CallHost {
     var bodyState = BodyState.asItCame
     var acceptsEdits = true
     var transaction = TransactionState.none
+    var goesToWebSocket = false
     var ticks: UInt32 = 1000
 
     private(set) var lines: [(level: LogLevel, text: String)] = []

@@ -15,6 +15,8 @@ final class SIPWorker {
     /// The table of calls, of `callsSize` bytes; 0: there is none.
     private let calls: UnsafeMutableRawPointer
     private let callsSize: Int
+    /// The table of legs, as large.
+    private let legs: UnsafeMutableRawPointer
     let settings: Settings
     private var relay: Worker
     /// Whose memory it is.
@@ -46,10 +48,16 @@ final class SIPWorker {
         callsSize = remembers ? CallTable.size(entries: 4096) : 0
         calls = .allocate(byteCount: max(callsSize, 64), alignment: 64)
         calls.initializeMemory(as: UInt8.self, repeating: 0, count: max(callsSize, 64))
-        if remembers { try CallTable.create(in: calls, size: callsSize, entries: 4096) }
+        legs = .allocate(byteCount: max(callsSize, 64), alignment: 64)
+        legs.initializeMemory(as: UInt8.self, repeating: 0, count: max(callsSize, 64))
+        if remembers {
+            try CallTable.create(in: calls, size: callsSize, entries: 4096)
+            try CallTable.create(in: legs, size: callsSize, entries: 4096)
+        }
         relay = Worker(
             settings: settings, table: try NodeTable(attaching: block, size: size),
-            calls: remembers ? try CallTable(attaching: calls, size: callsSize) : nil)
+            calls: remembers ? try CallTable(attaching: calls, size: callsSize) : nil,
+            legs: remembers ? try CallTable(attaching: legs, size: callsSize) : nil)
         let table = try table()
         for node in 0..<table.count {
             let url = settings.nodes[node].url
@@ -74,15 +82,18 @@ final class SIPWorker {
         size = other.size
         calls = other.calls
         callsSize = other.callsSize
+        legs = other.legs
         relay = Worker(
             settings: settings, table: try NodeTable(attaching: block, size: size),
-            calls: callsSize > 0 ? try CallTable(attaching: calls, size: callsSize) : nil)
+            calls: callsSize > 0 ? try CallTable(attaching: calls, size: callsSize) : nil,
+            legs: callsSize > 0 ? try CallTable(attaching: legs, size: callsSize) : nil)
     }
 
     deinit {
         guard owner == nil else { return }
         block.deallocate()
         calls.deallocate()
+        legs.deallocate()
     }
 
     /// Another process's view of the same shared memory.
@@ -100,6 +111,8 @@ final class SIPWorker {
         case lostPackets = 64
         case jitter = 128
         case versionArgument = 256
+        /// Sub-commands, and the modules for DTLS and ICE.
+        case webRTC = 0x39000
     }
 
     func condition(_ node: Int) -> NodeCondition? { try? table().condition(node) }

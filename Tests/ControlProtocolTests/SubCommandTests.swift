@@ -46,7 +46,8 @@ private struct Words {
             written {
                 .iceCandidate(
                     PeerCandidate(
-                        foundation: $0.add("1"), priority: 2_130_706_431, address: $0.add("2001:db8::1"), port: 5004,
+                        foundation: $0.add("1"), priority: $0.add("2130706431"), address: $0.add("2001:db8::1"),
+                        port: 5004,
                         type: $0.add("host")))
             } == .success(" && M5:1 C 1 1 UDP 2130706431 2001:db8::1 5004 typ host"))
     }
@@ -82,13 +83,13 @@ private struct Words {
     }
 
     private func candidate(
-        _ foundation: String = "1", _ priority: UInt32 = 1, _ address: String = "192.0.2.1", _ port: UInt16 = 9,
+        _ foundation: String = "1", _ priority: String = "1", _ address: String = "192.0.2.1", _ port: UInt16 = 9,
         _ type: String = "srflx"
     ) -> Bool {
         written {
             .iceCandidate(
                 PeerCandidate(
-                    foundation: $0.add(foundation), priority: priority, address: $0.add(address), port: port,
+                    foundation: $0.add(foundation), priority: $0.add(priority), address: $0.add(address), port: port,
                     type: $0.add(type)))
         } != .failure(.candidate)
     }
@@ -97,16 +98,19 @@ private struct Words {
     @Test func onlyCandidatesThatARelayTakesAreSent() {
         #expect(candidate())
         #expect(candidate("+/az09"))
-        for type in ["host", "prflx", "relay"] { #expect(candidate("1", 1, "::1", 65535, type)) }
+        for type in ["host", "prflx", "relay"] { #expect(candidate("1", "1", "::1", 65535, type)) }
         for address in ["", "browser.local", "192.0.2", "0.0.0.0", "::", "[::1]", "192.0.2.1 x"] {
-            #expect(!candidate("1", 1, address), "\(address)")
+            #expect(!candidate("1", "1", address), "\(address)")
         }
         for foundation in ["", "1 2", "1;2", "&&", String(repeating: "1", count: 33)] {
             #expect(!candidate(foundation), "\(foundation)")
         }
-        #expect(!candidate("1", 0) && !candidate("1", 1 << 31) && candidate("1", 1 << 31 - 1))
-        #expect(!candidate("1", 1, "192.0.2.1", 0))
-        for type in ["", "HOST", "host typ", "tcp", "&&"] { #expect(!candidate("1", 1, "::1", 9, type), "\(type)") }
+        #expect(candidate("1", "2147483647"))
+        for priority in ["", "0", "2147483648", "-1", "1 2", "00000000001", "&&"] {
+            #expect(!candidate("1", priority), "\(priority)")
+        }
+        #expect(!candidate("1", "1", "192.0.2.1", 0))
+        for type in ["", "HOST", "host typ", "tcp", "&&"] { #expect(!candidate("1", "1", "::1", 9, type), "\(type)") }
     }
 
     @Test func oneCommandHasFifteenAtMost() throws {
@@ -174,7 +178,7 @@ private struct Words {
     private func dtls(_ text: String) -> String? {
         let bytes = Array(text.utf8)
         guard let reply = DTLSReply(bytes.span, bytes.span.all) else { return nil }
-        return "\(reply.role) "
+        return "\(reply.setup) "
             + String(decoding: bytes[reply.fingerprint.start..<reply.fingerprint.end], as: UTF8.self)
     }
 

@@ -81,6 +81,7 @@ struct JobMessage<Host: ServerHost>: CallHost {
 
     /// The worker has decided what to do, and marked what is to be marked.
     var transaction: TransactionState { .none }
+    var goesToWebSocket: Bool { false }
     func markTransaction() {}
 }
 

@@ -103,7 +103,20 @@ extension Worker {
             jobDraft.begin(kind, host.facts, setID: selectedSetID(host))
             jobDraft.header.hasAddress = hasAddress
             jobDraft.header.createsSession = media.createsSession && !isKept
-            try enqueue(kind, host, delivery, flags, address)
+            if media.flags.bridging == .byTarget {
+                // The other process cannot see where the message goes.
+                var letters = turnedFlags
+                turnedFlags = []
+                letters.removeAll(keepingCapacity: true)
+                Bridging.decide(flags, isToWebRTC: media.isToWebRTC, into: &letters)
+                let result = Result { () throws(CallFailure) in
+                    try enqueue(kind, host, delivery, letters.span, address)
+                }
+                turnedFlags = letters
+                try result.get()
+            } else {
+                try enqueue(kind, host, delivery, flags, address)
+            }
             return .suspended
         } catch {
             return .code(finish(host, error, node: nil, isMedia: true))

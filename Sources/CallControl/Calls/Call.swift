@@ -55,6 +55,11 @@ struct Call: ~Copyable {
     /// The source, the address on which the host has received the message, and the ip_address parameter.
     var addresses = CallAddresses()
 
+    /// What each stream needs besides a port; none where no flag asks for WebRTC.
+    var securities = Scratch<StreamSecurity>()
+    /// Whether a relay is told or asked anything of them.
+    var isBridged = false
+
     // What is asked, and how that stands.
     var command = CallCommand.simple(.delete, SessionWords())
     var run = CommandRun(RunTerms(setID: 0, budget: 0))

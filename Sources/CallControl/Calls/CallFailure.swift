@@ -42,6 +42,8 @@ enum CallFailure: Error, Equatable {
     case unknownFlag(UInt8)
     case flagsTooLong
     case badRepacketization
+    /// More than one of `d`, `p` and `g`.
+    case severalBridges
     /// `l` given to an answer.
     case lookupOfAnswer
     /// An answer in a request other than ACK and PRACK.
@@ -60,6 +62,20 @@ enum CallFailure: Error, Equatable {
     case badICEPriority
     /// No node of this set is up; false: there is no such set.
     case noNode(setID: UInt32, setExists: Bool)
+    /// No node of this set that is up can serve a browser.
+    case noWebRTC(setID: UInt32)
+    /// The node that has the call cannot.
+    case nodeWithoutWebRTC
+    /// The peer is an agent of ICE that waits, as the relay does.
+    case peerIsLite
+    /// A stream is encrypted and has no ICE: it cannot become WebRTC.
+    case isSecured(line: Int)
+    /// What the description says of DTLS or ICE cannot be sent.
+    case security(SubCommandFault)
+    /// One of the node's modules has refused what it was told.
+    case moduleRefused
+    /// A module's answer is not what may stand in a description.
+    case badModuleReply
     case relayError(ErrorCode)
     /// `0`, or a port that is none.
     case noPort
@@ -138,7 +154,7 @@ enum CallFailure: Error, Equatable {
     var isAboutANode: Bool {
         switch self {
         case .relayError, .noPort, .noAddress, .nullAddress, .echo, .streamRefused, .unsupported, .unrecordable,
-            .noRecording, .unknownCall, .unanswered, .crowded:
+            .noRecording, .unknownCall, .unanswered, .crowded, .nodeWithoutWebRTC, .moduleRefused, .badModuleReply:
             true
         default: false
         }
@@ -196,6 +212,7 @@ enum CallFailure: Error, Equatable {
             line.append("'")
         case .flagsTooLong: line.append("more than 255 flags")
         case .badRepacketization: line.append("flag 'z' needs a number of 1..999 milliseconds behind it")
+        case .severalBridges: line.append("flags 'd', 'g' and 'p' exclude each other, and each is given once")
         case .lookupOfAnswer: line.append("flag 'l' means nothing to an answer")
         case .answerInRequest: line.append("an answer comes in a reply, an ACK or a PRACK, not in another request")
         case .emptyAddress: line.append("the ip_address parameter is empty")
@@ -220,6 +237,20 @@ enum CallFailure: Error, Equatable {
         case .noNode(let setID, let setExists):
             line.append(setExists ? "no RTPProxy available in set " : "no RTPProxy is configured in set ")
             line.append(decimal: UInt64(widening: setID))
+        case .noWebRTC(let setID):
+            line.append("no RTPProxy of set ")
+            line.append(decimal: UInt64(widening: setID))
+            line.append(" that is up can serve WebRTC: start RTPProxy 3 with its modules dtls_gw and ice_lite")
+        case .nodeWithoutWebRTC:
+            line.append("has the call and cannot serve WebRTC: start RTPProxy 3 with its modules dtls_gw and ice_lite")
+        case .peerIsLite: line.append("SDP: a=ice-lite, and RTPProxy is an agent of that kind itself: one has to begin")
+        case .isSecured(let number):
+            line.append("SDP: media are encrypted without ICE, which cannot become WebRTC")
+            Self.append(lineNumber: number, to: &line)
+        case .security(let fault): line.append(fault.text)
+        case .moduleRefused:
+            line.append("refused what the description says of DTLS or ICE, the session is deleted")
+        case .badModuleReply: line.append("answered with DTLS or ICE words that cannot stand in a description")
         case .relayError(let code):
             line.append("answered with error E")
             line.append(decimal: UInt64(widening: code.number))

@@ -13,6 +13,33 @@ enum BranchChoice: Equatable {
     case byDirection
 }
 
+/// What goes out where a browser may be on either side (flags `d`, `p`, `g`).
+enum Bridging: Equatable {
+    /// `d`: WebRTC, DTLS-SRTP and ICE.
+    case toWebRTC
+    /// `p`: plain RTP.
+    case toPlain
+    /// `g`: what the receiver takes, WebRTC where the message goes to a client by WebSocket.
+    case byTarget
+}
+
+extension Bridging {
+    /// Copies flags whose `g` has been decided on: `d` or `p` stands in its place.
+    static func decide(_ flags: Span<UInt8>, isToWebRTC: Bool, into letters: inout [UInt8]) {
+        for index in flags.indices {
+            // NO TRAP: an index of the span's own.
+            let letter = flags[index]
+            letters.append(
+                lowercased(letter) == UInt8(ascii: "g") ? (isToWebRTC ? UInt8(ascii: "d") : UInt8(ascii: "p")) : letter)
+        }
+    }
+
+    /// What this letter, a small one, asks for.
+    fileprivate init(_ letter: UInt8) {
+        self = letter == UInt8(ascii: "d") ? .toWebRTC : letter == UInt8(ascii: "p") ? .toPlain : .byTarget
+    }
+}
+
 /// Flags that were read. The letters for the wire stand apart, in the order given.
 struct CallFlags: Equatable {
     var branch = BranchChoice.none
@@ -32,6 +59,8 @@ struct CallFlags: Equatable {
     var changesSessionConnection = false
     /// `zNN`: packet time in milliseconds, 1..999; 0 not asked for.
     var repacketizationMilliseconds: UInt32 = 0
+    /// `d`, `p`, `g`; nil: the description is as it came, but for addresses and ports.
+    var bridging: Bridging?
     /// `t`: leave the to-tag out of a delete.
     var deletesWholeCall = false
 
@@ -53,6 +82,7 @@ struct CallFlags: Equatable {
         var flags = CallFlags()
         modifiers.clear()
         guard text.count <= maximumLength else { throw .flagsTooLong }
+        var bridges = 0
         var offset = 0
         while let letter = text.byte(at: offset) {
             offset &+= 1
@@ -76,6 +106,9 @@ struct CallFlags: Equatable {
                 case UInt8(ascii: "o"): flags.changesOrigin = true
                 case UInt8(ascii: "c"): flags.changesSessionConnection = true
                 case UInt8(ascii: "t"): flags.deletesWholeCall = true
+                case UInt8(ascii: "d"), UInt8(ascii: "p"), UInt8(ascii: "g"):
+                    flags.bridging = Bridging(lowercased(letter))
+                    bridges &+= 1
                 case UInt8(ascii: "z"):
                     var end = offset
                     while let digit = text.byte(at: end), isDigit(digit) { end &+= 1 }
@@ -91,6 +124,7 @@ struct CallFlags: Equatable {
                 }
             }
         }
+        guard bridges < 2 || use == .delete else { throw .severalBridges }
         return flags
     }
 }

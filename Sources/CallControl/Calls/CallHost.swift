@@ -115,6 +115,8 @@ package protocol CallHost: ServerHost {
     var transaction: TransactionState { get }
     /// Whether the request, or the one that a reply belongs to, has a to-tag. Of a reply without a transaction: false.
     var isWithinDialog: Bool { get }
+    /// Whether the message goes to a client by WebSocket.
+    var goesToWebSocket: Bool { get }
     /// Marks the transaction of an INVITE with SDP.
     func markTransaction()
     /// Memory for a record that is to be postponed, aligned to 8; nil where there is none.

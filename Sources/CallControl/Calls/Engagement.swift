@@ -114,6 +114,9 @@ extension Worker {
             switch flags[index] {
             case UInt8(ascii: "i"), UInt8(ascii: "I"): turned.append(UInt8(ascii: "e"))
             case UInt8(ascii: "e"), UInt8(ascii: "E"): turned.append(UInt8(ascii: "i"))
+            // They are about what goes to the callee. What goes to the caller is what that takes.
+            case UInt8(ascii: "d"), UInt8(ascii: "D"), UInt8(ascii: "p"), UInt8(ascii: "P"):
+                turned.append(UInt8(ascii: "g"))
             case let letter: turned.append(letter)
             }
         }

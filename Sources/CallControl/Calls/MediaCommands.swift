@@ -10,6 +10,8 @@ import Transport
 struct MediaAnswer: ~Copyable {
     /// What becomes of each stream of the description.
     var verdicts = Scratch<StreamVerdict>()
+    /// In which form each stream goes on, where the message is bridged; else none.
+    var forms = Scratch<StreamForm>()
     /// Which of them the node has refused, and why.
     var refusals: [StreamRefusal] = []
     /// The text that the addresses in `verdicts` are ranges of.
@@ -24,6 +26,7 @@ struct MediaAnswer: ~Copyable {
 
     mutating func begin() {
         verdicts.clear()
+        forms.clear()
         refusals.clear()
         addresses.clear()
     }
@@ -32,11 +35,12 @@ struct MediaAnswer: ~Copyable {
         _ description: borrowing SessionDescription, _ body: Span<UInt8>, marker: Span<UInt8>,
         _ options: RewriteOptions
     ) throws(SDPFault) {
-        let (ends, texts) = (verdicts, addresses)
-        // NO TRAP: a count is not negative, and what is beyond the span is left out.
+        let (ends, texts, forms) = (verdicts, addresses, forms)
+        // NO TRAP (2): a count is not negative, and what is beyond the span is left out.
         try edits.rewrite(
             description, body: body, verdicts: ends.memory.span.extracting(first: ends.count),
-            addresses: texts.memory.span, marker: marker, options: options)
+            forms: forms.memory.span.extracting(first: forms.count), addresses: texts.memory.span, marker: marker,
+            options: options)
     }
 }
 
@@ -45,10 +49,11 @@ extension Worker {
     mutating func write(
         _ stream: MediaStream, _ call: inout Call, _ media: MediaCommand, _ body: Span<UInt8>,
         _ node: Capabilities
-    ) {
+    ) throws(CallFailure) {
         command.clear()
         let addresses = call.addresses
         media.withAddress(of: stream, addresses, body) { write(stream, &call, media, $2, $0, $1, body, node) }
+        if media.isBridged { try joinSecurity(stream, &call, body) }
     }
 
     private mutating func write(
@@ -104,15 +109,17 @@ extension Worker {
         for stream in call.description.streams {
             if let verdict = StreamVerdict(withoutRelay: stream) {
                 answer.verdicts.append(verdict)
+                addForm(stream, media)
                 continue
             }
             guard asks(known, for: stream, of: &call) else {
-                refuse(stream, .oneStreamRelay)
+                refuse(stream, stream.isRTP || !media.isBridged ? .oneStreamRelay : .noRTP, media)
                 continue
             }
             guard let range = exchanges.reply(member, index) else { return .malformed }
             index &+= 1
-            var reply = MediaReply.parse(incoming.span, range)
+            let joined = media.isBridged ? JoinedReply(incoming.span, range) : nil
+            var reply = MediaReply.parse(incoming.span, joined?.head ?? range)
             if case .error(let code) = reply {
                 account(node, code)
                 if media.verb == .lookup, code.isUnknownSession(known) { reply = .noSession }
@@ -128,18 +135,23 @@ extension Worker {
                     let place = try place(stream, incoming.span, replied, family, call.addresses)
                     answer.verdicts.append(
                         .relayed(StreamDestination(address: place.address, family: place.family, port: port)))
+                    if let joined {
+                        answer.forms.append(try readSecurity(joined, incoming.span, stream, &call, media))
+                    }
                 } catch {
                     failure = failure ?? error
                 }
-            case .noSession where media.isAnswer: refuse(stream, .sessionUnknown)
+            case .noSession where media.isAnswer: refuse(stream, .sessionUnknown, media)
             case .noSession: failure = failure ?? (media.verb == .lookup ? .unknownSession : .noPort)
-            case .error(let code) where media.verb == .update && code.isAboutAddress: refuse(stream, .error(code))
+            case .error(let code) where media.verb == .update && code.isAboutAddress:
+                refuse(stream, .error(code), media)
             case .error(let code): failure = failure ?? .relayError(code)
             case .badPort: failure = failure ?? .noPort
             case .malformed: return .malformed
             }
         }
-        if !hasPort, let refusal = answer.refusals.first(where: { $0.reason != .oneStreamRelay }) {
+        if !hasPort, let refusal = answer.refusals.first(where: { $0.reason != .oneStreamRelay && $0.reason != .noRTP })
+        {
             failure = failure ?? .streamRefused(refusal)
         }
         guard let failure else { return .success }
@@ -158,8 +170,11 @@ extension Worker {
         }
     }
 
-    private mutating func refuse(_ stream: MediaStream, _ reason: StreamRefusal.Reason) {
+    private mutating func refuse(
+        _ stream: MediaStream, _ reason: StreamRefusal.Reason, _ media: MediaCommand
+    ) {
         answer.verdicts.append(.refused)
+        addForm(stream, media)
         answer.refusals.append(StreamRefusal(number: stream.number, line: stream.line, reason: reason))
     }
 

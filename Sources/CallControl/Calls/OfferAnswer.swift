@@ -21,6 +21,11 @@ struct MediaCommand {
     var options = RewriteOptions()
     /// The family of the address that the message came from, where that is looked at.
     var sourceFamily: AddressFamily?
+    /// Whether who has written the description sends WebRTC in any stream, and whether the receiver is to get it.
+    var isFromWebRTC = false
+    var isToWebRTC = false
+    /// Whether a relay is told or asked anything of DTLS and ICE, or the description changes its form.
+    var isBridged = false
     /// Whether notifications come back to the module itself, with a tag that is its own.
     var tagNamesStream = false
 
@@ -34,9 +39,10 @@ struct MediaCommand {
         of stream: MediaStream, _ addresses: CallAddresses, _ body: Span<UInt8>,
         _ use: (Span<UInt8>, ByteRange, AddressFamily) -> Result
     ) -> Result {
-        if !flags.trustsAddress {
+        if !flags.trustsAddress || isFromWebRTC {
             let family = sourceFamily ?? .ipv4
-            if !stream.isNumeric || stream.family == family {
+            // What stands in a browser's description may be no address of its own, but for its candidates.
+            if !stream.isNumeric || stream.family == family || isFromWebRTC {
                 return use(addresses.text.memory.span, addresses.source, family)
             }
         }
@@ -207,7 +213,8 @@ extension Worker {
         do throws(SDPFault) {
             try call.description.parse(
                 body, range, marker: marker.span,
-                readsOrigins: media.flags.changesOrigin || settings.rewritesOrigin)
+                readsOrigins: media.flags.changesOrigin || settings.rewritesOrigin,
+                readsWebRTC: media.flags.bridging != nil)
         } catch {
             // The marker may stand behind the fault: another proxy has made this body.
             if !media.flags.ignoresMarker, SessionDescription.carriesMarker(body, range, marker: marker.span) {
@@ -222,7 +229,14 @@ extension Worker {
         if media.options.changesOrigin, call.description.lineOfOtherOrigin > 0 {
             warnOfOrigin(&call, host, line: call.description.lineOfOtherOrigin)
         }
-        if media.flags.trustsAddress {
+        call.securities.clear()
+        call.isBridged = false
+        if let bridging = media.flags.bridging {
+            media.isToWebRTC = bridging == .toWebRTC || (bridging == .byTarget && host.goesToWebSocket)
+            ticks = host.ticks
+            try readSecurity(&call, &media, body)
+        }
+        if media.flags.trustsAddress, !media.isFromWebRTC {
             for stream in call.description.streams where stream.wantsRelay && !Command.isWord(body, stream.address) {
                 throw .unfit(.address)
             }

@@ -15,6 +15,8 @@ struct StreamRefusal: Equatable {
         case error(ErrorCode)
         /// The relay serves one stream of a call, and that is another one.
         case oneStreamRelay
+        /// It is no RTP, and one of the sides is WebRTC: a data channel.
+        case noRTP
     }
 
     /// The stream's number, from 1, and the line of its `m=`.
@@ -40,7 +42,8 @@ extension Worker {
     /// Whether `node` is asked for a stream. One that serves one stream of a call is asked for the first audio alone: a
     /// second one would take the place of the first.
     func asks(_ node: Capabilities, for stream: MediaStream, of call: inout Call) -> Bool {
-        stream.wantsRelay && (node.servesSeveralStreams || stream.number == call.description.mainStream)
+        stream.wantsRelay && (stream.isRTP || !call.isBridged)
+            && (node.servesSeveralStreams || stream.number == call.description.mainStream)
     }
 
     /// Whether a call had better begin at a node that serves several streams.
@@ -82,6 +85,7 @@ extension Worker {
         answer.begin()
         for stream in call.description.streams {
             answer.verdicts.append(StreamVerdict(withoutRelay: stream) ?? .refused)
+            addForm(stream, media)
         }
         do throws(CallFailure) {
             try makeEdits(&call, body, media.options)
@@ -133,6 +137,7 @@ extension StreamRefusal {
         case .sessionUnknown: line.append("session unknown at the relay")
         case .error(let code): CallFailure.relayError(code).describe(into: &line)
         case .oneStreamRelay: line.append("this relay serves one stream of a call")
+        case .noRTP: line.append("with WebRTC on one side only RTP is relayed, no data channel")
         }
     }
 }

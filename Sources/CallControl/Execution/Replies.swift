@@ -59,6 +59,7 @@ extension Worker {
         if editing.isDone {
             if call.run.latest != asked.node { outbox.choose(asked.node) }
             remember(&call, asked.node)
+            if media.isBridged { rememberLegs(&call, media) }
             if media.createsSession { outbox.count(.sessionsCreated) }
             outbox.count(.streams, UInt32(clamping: answer.verdicts.count { $0.destination != nil }))
             warnOfRefusals(&call)

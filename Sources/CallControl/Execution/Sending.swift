@@ -64,11 +64,12 @@ extension Worker {
                 }
             }
         case .media(let media):
+            guard capabilities(node).isSuperset(of: media.needs) else { throw .nodeWithoutWebRTC }
             if media.flags.repacketizationMilliseconds > 0, !capabilities(node).takes(.repacketization) {
                 warn(call, "is too old for flag 'z', which is left out")
             }
             for stream in call.description.streams where asks(capabilities(node), for: stream, of: &call) {
-                write(stream, &call, media, body, capabilities(node))
+                try write(stream, &call, media, body, capabilities(node))
                 try addCommand(&call, node, member)
             }
             for stream in call.description.streams where media.deletes(stream, at: capabilities(node)) {

@@ -16,6 +16,8 @@ package struct Worker: ~Copyable {
     let table: NodeTable
     /// Which node holds a call; nil where that is not remembered.
     let calls: CallTable?
+    /// What is remembered of legs that are WebRTC; nil: nothing is.
+    let legs: CallTable?
     /// Whether an offer asks the next node, too, where one is slow.
     private(set) var hedges: Bool
     var directory: NodeDirectory
@@ -56,18 +58,25 @@ package struct Worker: ~Copyable {
     var nextRefusalLine: UInt32 = 0
 
     /// Attaches a process to the table. Opens nothing.
-    package init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable? = nil) {
-        self.init(settings: settings, table: table, calls: calls, members: AskedNodes.count)
+    package init(
+        settings: Settings, table: consuming NodeTable, calls: consuming CallTable? = nil,
+        legs: consuming CallTable? = nil
+    ) {
+        self.init(settings: settings, table: table, calls: calls, legs: legs, members: AskedNodes.count)
     }
 
     /// `members`: exchanges that may be under way at once. A call needs one at a time, or a few where a node is slow.
-    init(settings: Settings, table: consuming NodeTable, calls: consuming CallTable?, members: Int) {
+    init(
+        settings: Settings, table: consuming NodeTable, calls: consuming CallTable?, legs: consuming CallTable?,
+        members: Int
+    ) {
         self.settings = settings
         switch calls {
         case .some: hedges = settings.isHedging
         case nil: hedges = false
         }
         self.calls = calls
+        self.legs = legs
         directory = NodeDirectory(table)
         exchanges = ExchangeGroup(
             members: members, nodes: table.capacity, reserves: members <= AskedNodes.count)
@@ -105,6 +114,7 @@ package struct Worker: ~Copyable {
         terms.isHedged = terms.createsSession && hedges
         terms.isDelete = command.isDelete
         call.command = command
+        if case .media = command {} else { call.isBridged = false }
         call.run = CommandRun(terms)
         call.roomCommands = 0
     }

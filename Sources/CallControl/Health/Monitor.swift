@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The module's own process: it keeps asking RTPProxies whether they are there, and it alone publishes their addresses.
 //
-// NO TRAP (20 in this file): each list has the table's capacity, and node is below the table's count.
+// NO TRAP (22 in this file): each list has the table's capacity, and node is below the table's count.
 
 import Bytes
 import ControlProtocol

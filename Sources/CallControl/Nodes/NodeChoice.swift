@@ -28,13 +28,21 @@ extension Worker {
             outbox.choose(node)
             return node
         }
-        guard hasUnproven(set) else { throw .noNode(setID) }
+        guard hasUnproven(set, isBridged: call.isBridged) else {
+            throw call.isBridged && call.run.tried.isEmpty && hasAny(set) ? .noWebRTC(setID: setID) : .noNode(setID)
+        }
         return nil
+    }
+
+    /// Whether a node of the set at `position` takes new calls, whatever it can do.
+    private func hasAny(_ position: Int) -> Bool {
+        // NO TRAP: position is from position(ofSet:), and the directory is not refreshed in between.
+        directory.sets[position].nodes.contains { table.takesNewCalls($0) }
     }
 
     /// Whether there is a node to ask, now or after it has answered for the first time.
     mutating func hasNode(_ call: inout Call, _ set: Int) -> Bool {
-        remembered(&call) != nil || choose(&call, set) != nil || hasUnproven(set)
+        remembered(&call) != nil || choose(&call, set) != nil || hasUnproven(set, isBridged: call.isBridged)
     }
 
     /// The node of the set at `position` that the balancing rule gives the call, among those not tried yet.
@@ -45,7 +53,11 @@ extension Worker {
             // NO TRAP: whoever calls it has the position from position(ofSet:).
             let (candidates, weightSums) = (directory.sets[position].candidates, directory.sets[position].weightSums)
             let node = choose(&call, candidates, weightSums)
-            guard needsSeveral, let node, !capabilities(node).servesSeveralStreams else { return node }
+            guard needsSeveral || call.isBridged, let node else { return node }
+            let known = capabilities(node)
+            if !needsSeveral || known.servesSeveralStreams, !call.isBridged || known.isSuperset(of: .webRTC) {
+                return node
+            }
         }
         // After a failure, which is rare: the same rule among the rest. Before that, where several streams would come to
         // a node that serves one: the same rule among those that serve them, and where there are none among all.
@@ -61,6 +73,7 @@ extension Worker {
         for reserves in [false, true] where nodes.isEmpty {
             for node in set.nodes where table.takesNewCalls(node) && !call.run.tried.contains(node) {
                 guard (table.weight(node) == 0) == reserves else { continue }
+                if call.isBridged, !capabilities(node).isSuperset(of: .webRTC) { continue }
                 if servingSeveral, !capabilities(node).servesSeveralStreams { continue }
                 nodes.append(node)
                 weightSums.append((weightSums.last ?? 0) &+ UInt64(widening: max(table.weight(node), 1)))
@@ -83,11 +96,14 @@ extension Worker {
         }
     }
 
-    private func hasUnproven(_ position: Int) -> Bool {
+    /// Whether a node of the set at `position` has still to say what it can do.
+    private func hasUnproven(_ position: Int, isBridged: Bool) -> Bool {
         // NO TRAP: position is from position(ofSet:), and the directory is not refreshed in between.
         for node in directory.sets[position].nodes
-        where table.condition(node) == .unproven && table.life(node) == .member {
-            return true
+        where table.life(node) == .member {
+            if table.condition(node) == .unproven || (isBridged && table.takesNewCalls(node) && lacksModules(node)) {
+                return true
+            }
         }
         return false
     }

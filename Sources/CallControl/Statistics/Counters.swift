@@ -128,21 +128,22 @@ extension CallFailure {
             case .lengthDoesNotFit, .noBoundary, .secondSDPPart, .badDelimiter, .badPartHeaders, .nestedTooDeep:
                 .refusedMalformed
             }
-        case .sdp: .refusedMalformed
+        case .sdp, .security, .peerIsLite, .isSecured: .refusedMalformed
         case .alreadyMarked: .refusedMarked
         case .alreadyRewritten, .editedBody: .refusedRewritten
-        case .unknownFlag, .flagsTooLong, .badRepacketization, .lookupOfAnswer, .answerInRequest, .emptyAddress,
+        case .unknownFlag, .flagsTooLong, .severalBridges, .badRepacketization, .lookupOfAnswer, .answerInRequest,
+            .emptyAddress,
             .badICEPriority, .unknownSet, .badSet:
             .refusedParameters
         case .missing, .unfit: .refusedHeaders
-        case .noNode, .crowded: .withoutNode
+        case .noNode, .noWebRTC, .crowded: .withoutNode
         // Counted where the answer was read, or a matter of this machine that the log tells of.
         case .relayError, .noPort, .noAddress, .nullAddress, .echo, .unknownSession, .streamRefused, .unknownCall,
             .unanswered,
             .unsupported, .noStatistics, .noRecording, .unrecordable, .streamsUnasked, .commandTooLong,
             .exchange, .system, .notApplied,
             .tooManyCalls, .noAsyncProcess, .earlierCommandsWait, .noMemory, .notSuspended, .refusalCannotWait,
-            .madeUpMessage, .nothingToManage:
+            .madeUpMessage, .nothingToManage, .nodeWithoutWebRTC, .moduleRefused, .badModuleReply:
             nil
         }
     }

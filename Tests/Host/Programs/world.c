@@ -118,6 +118,12 @@ static bool host_is_within_dialog(void *context)
 	return false;
 }
 
+static bool host_goes_to_websocket(void *context)
+{
+	(void)context;
+	return false;
+}
+
 static void host_mark_transaction(void *context)
 {
 	(void)context;
@@ -167,6 +173,7 @@ const rtpp_host services = {
 		.apply_edits = host_apply_edits,
 		.transaction = host_transaction,
 		.is_within_dialog = host_is_within_dialog,
+		.goes_to_websocket = host_goes_to_websocket,
 		.mark_transaction = host_mark_transaction,
 		.postpone = host_postpone,
 		.take_postponed = host_take_postponed,

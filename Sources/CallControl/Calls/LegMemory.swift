@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What is remembered of each leg that is or may be WebRTC: which ICE credentials and which certificate the relay was
+// told of it last.
+//
+// RTPProxy answers with its old ufrag as long as it is not told to forget the peer's, and a browser that restarts ICE, or
+// another device that answers, needs a new one (RFC 8839 section 4.4.1.1.1). A description does not say that it differs
+// from the one before. So two numbers of 16 bits a leg and stream are kept, in a table like that of the calls, whose
+// oldest entries give way. An entry that is lost, after a restart or where it has given way, costs no more than that one
+// restart of ICE goes unseen.
+//
+// A leg has two names: by the tag of who is on it, and by the tag of who is on the other side. The first offer of a call
+// has one tag only, and devices that answer it in turn are on one leg, whatever their tags.
+
+import Bytes
+import ControlProtocol
+import SDP
+import SharedState
+
+/// What is remembered of the sender's leg: 0 plain RTP or nothing, 1 that it was offered WebRTC and nothing of a peer,
+/// else a hash.
+struct LegMemory: BitwiseCopyable {
+    var ice: UInt16 = 0
+    var dtls: UInt16 = 0
+    /// Whether anything was remembered of it, or is to be.
+    var isKept = false
+
+    /// What a peer's words come to.
+    static func number(_ body: Span<UInt8>, _ word: ByteRange, _ further: ByteRange = .empty) -> UInt16 {
+        var hash = Hash64()
+        hash.combineWords(body, word)
+        hash.combineWords(body, further)
+        return UInt16(truncatingIfNeeded: hash.value % 65_534 &+ 2)
+    }
+}
+
+extension Worker {
+    /// The names of a leg.
+    private enum LegName: UInt64 {
+        case own = 0
+        case opposite = 2
+    }
+
+    /// What the table knows one of a leg's two numbers by.
+    private func legKey(_ call: inout Call, _ tag: ByteRange, _ name: LegName, _ stream: MediaStream, dtls: Bool)
+        -> UInt64
+    {
+        var hash = Hash64()
+        hash.combineWords(call.identity.text.memory.span, tag)
+        let part = name.rawValue &+ (dtls ? 1 : 0) &+ UInt64(widening: stream.number.magnitude) &* 4
+        return Hash64.mixed(call.identity.hash ^ Hash64.mixed(hash.value &+ part))
+    }
+
+    /// The tag of who has sent the description, and that of the other side.
+    private func tags(_ media: MediaCommand) -> (own: ByteRange, other: ByteRange) {
+        media.verb == .update
+            ? (media.words.firstTag, media.words.secondTag) : (media.words.secondTag, media.words.firstTag)
+    }
+
+    /// What is remembered of one number of the sender's leg; nil: nothing.
+    private func remembered(_ call: inout Call, _ media: MediaCommand, _ stream: MediaStream, dtls: Bool) -> Int? {
+        let (own, other) = tags(media)
+        if !other.isEmpty,
+            let number = legs?.node(for: legKey(&call, other, .opposite, stream, dtls: dtls), now: ticks)
+        {
+            return number
+        }
+        guard !own.isEmpty else { return nil }
+        return legs?.node(for: legKey(&call, own, .own, stream, dtls: dtls), now: ticks)
+    }
+
+    /// Compares what a description says of its sender's leg with what is remembered of it.
+    mutating func compareLeg(
+        _ call: inout Call, _ media: MediaCommand, _ stream: MediaStream, _ index: Int,
+        _ security: inout StreamSecurity,
+        _ body: Span<UInt8>
+    ) {
+        let (ice, dtls) = (
+            remembered(&call, media, stream, dtls: false), remembered(&call, media, stream, dtls: true)
+        )
+        security.leg.isKept = security.isFromWebRTC || ice != nil || dtls != nil
+        guard security.isFromWebRTC else {
+            security.endsICE = (ice ?? 0) > 0
+            security.endsDTLS = (dtls ?? 0) > 0
+            return
+        }
+        let facts = call.description.webRTCFacts(of: index)
+        security.leg.ice = LegMemory.number(body, facts.ufrag, facts.password)
+        security.leg.dtls = LegMemory.number(body, facts.fingerprint)
+        if let ice, ice > 1, ice != Int(widening: security.leg.ice) { security.endsICE = true }
+        if let dtls, dtls > 1, dtls != Int(widening: security.leg.dtls) { security.endsDTLS = true }
+    }
+
+    /// Remembers what the relay has been told, once the message is on its way.
+    mutating func rememberLegs(_ call: inout Call, _ media: MediaCommand) {
+        guard media.flags.bridging != nil, !call.securities.isEmpty else { return }
+        let (own, other) = tags(media)
+        for stream in call.description.streams {
+            let index = stream.number &- 1
+            // NO TRAP: as many as there are streams, whose numbers begin at 1; compared first.
+            guard index >= 0, index < call.securities.count else { continue }
+            let security = call.securities[index]
+            if security.leg.isKept {
+                for (dtls, number) in [(false, security.leg.ice), (true, security.leg.dtls)] {
+                    let number = Int(widening: number)
+                    if !own.isEmpty {
+                        legs?.remember(legKey(&call, own, .own, stream, dtls: dtls), node: number, now: ticks)
+                    }
+                    if !other.isEmpty {
+                        legs?.remember(legKey(&call, other, .opposite, stream, dtls: dtls), node: number, now: ticks)
+                    }
+                }
+            }
+            // The receiver's leg, of which the relay has been asked for its own half. Who answers may have plain RTP.
+            guard security.isToWebRTC, !own.isEmpty else { continue }
+            for dtls in [false, true] {
+                let key = legKey(&call, own, .opposite, stream, dtls: dtls)
+                if (legs?.node(for: key, now: ticks) ?? 0) == 0 { legs?.remember(key, node: 1, now: ticks) }
+            }
+        }
+    }
+}

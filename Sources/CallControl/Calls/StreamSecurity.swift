@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a media stream needs besides a port where a browser is on one of its sides (flags `d`, `p`, `g`): RTPProxy's
+// modules for DTLS-SRTP and ICE are told of the sender, and asked what the receiver is to be told of the relay.
+
+import Bytes
+import ControlProtocol
+import SDP
+
+/// The sub-commands of one stream, and what its two legs become.
+struct StreamSecurity: BitwiseCopyable {
+    /// Whether who has written the description sends WebRTC in this stream.
+    var isFromWebRTC = false
+    /// Whether the receiver is to get WebRTC.
+    var isToWebRTC = false
+    /// Whether what the relay was told of the sender's leg before no longer holds: the sender has restarted ICE, or
+    /// another device is on the leg.
+    var endsICE = false
+    /// The same of the certificate.
+    var endsDTLS = false
+    /// What is remembered of the sender's leg.
+    var leg = LegMemory()
+
+    /// Whether the relay is told or asked anything.
+    var isNeeded: Bool { isFromWebRTC || isToWebRTC || endsICE || endsDTLS }
+}
+
+/// The sub-commands of one stream in their order, as many as a command can have.
+struct SubCommandList {
+    private var commands: InlineArray<15, SubCommand?> = .init(repeating: nil)
+    private(set) var count = 0
+
+    /// How many more there can be.
+    var room: Int { commands.count &- count }
+
+    mutating func append(_ command: SubCommand) {
+        guard count < commands.count else { return }
+        // NO TRAP: compared with the count of the array, and never negative.
+        commands[count] = command
+        count &+= 1
+    }
+
+    subscript(place: Int) -> SubCommand? {
+        // NO TRAP: compared first: 0 <= place < count, which is at most 15.
+        place >= 0 && place < count ? commands[place] : nil
+    }
+
+    /// Those of the stream at `index` of `description`.
+    init(_ security: StreamSecurity, _ description: borrowing SessionDescription, _ index: Int) {
+        if security.isFromWebRTC {
+            let facts = description.webRTCFacts(of: index)
+            // Of an answer `active` begins, and of an offer `actpass` may: only where the peer waits does the relay begin.
+            let peer = SubCommand.dtlsPeer(isPassive: facts.setup == .passive, fingerprint: facts.fingerprint)
+            let agent = SubCommand.icePeer(ufrag: facts.ufrag, password: facts.password)
+            // A leg that has nothing refuses to have it taken away. A relay that was restarted has nothing: so it is told
+            // first, which it takes as often as one likes.
+            if security.endsDTLS {
+                append(peer)
+                append(.dtlsEnd)
+            }
+            append(peer)
+            if security.endsICE {
+                append(agent)
+                append(.iceEnd)
+            }
+            append(agent)
+            let left = room &- (security.isToWebRTC ? 2 : 0)
+            var number = 0
+            while number < left, let candidate = description.candidate(number, of: index) {
+                append(
+                    .iceCandidate(
+                        PeerCandidate(
+                            foundation: candidate.foundation, priority: candidate.priority, address: candidate.address,
+                            port: candidate.port, type: candidate.type)))
+                number &+= 1
+            }
+        }
+        if security.isToWebRTC {
+            append(.dtlsSelf)
+            append(.iceSelf)
+        }
+        guard !security.isFromWebRTC else { return }
+        // The last ones, because they may fail: then there is nothing to end.
+        if security.endsDTLS { append(.dtlsEnd) }
+        if security.endsICE { append(.iceEnd) }
+    }
+}
+
+extension MediaCommand {
+    /// What a relay has to be able to do.
+    var needs: Capabilities { isBridged ? .webRTC : [] }
+}
+
+extension Worker {
+    /// Reads what a message's flags and its description ask for, stream by stream. Where the message goes is known.
+    @inline(never)
+    mutating func readSecurity(
+        _ call: inout Call, _ media: inout MediaCommand, _ body: Span<UInt8>
+    ) throws(CallFailure) {
+        for index in call.description.streams.indices {
+            // NO TRAP: an index of its own.
+            let stream = call.description.streams[index]
+            var security = StreamSecurity()
+            if stream.wantsRelay, stream.isRTP {
+                security.isFromWebRTC = call.description.isWebRTC(index)
+                security.isToWebRTC = media.isToWebRTC
+                if security.isFromWebRTC, call.description.webRTCFacts(of: index).isLite { throw .peerIsLite }
+                if security.isToWebRTC, !security.isFromWebRTC, stream.isSecured(in: body) {
+                    throw .isSecured(line: stream.line)
+                }
+                compareLeg(&call, media, stream, index, &security, body)
+            }
+            if security.isNeeded { media.isBridged = true }
+            call.securities.append(security)
+        }
+        if call.description.isWebRTC { media.isFromWebRTC = true }
+        if media.isFromWebRTC || media.isToWebRTC { media.isBridged = true }
+        call.isBridged = media.isBridged
+    }
+
+    /// Joins to the command that was written what the stream needs besides.
+    @inline(never)
+    mutating func joinSecurity(
+        _ stream: MediaStream, _ call: inout Call, _ body: Span<UInt8>
+    ) throws(CallFailure) {
+        let index = stream.number &- 1
+        guard index >= 0, index < call.securities.count else { return }
+        // NO TRAP (2): compared first; the list's subscript compares.
+        let commands = SubCommandList(call.securities[index], call.description, index)
+        var joined = JoinedCommand()
+        var place = 0
+        while let next = commands[place] {
+            do throws(SubCommandFault) {
+                try joined.append(next, body, to: &command)
+            } catch {
+                throw .security(error)
+            }
+            place &+= 1
+        }
+    }
+
+    /// What the sub-commands of a stream were answered: the form that the stream gets, or why the function fails.
+    mutating func readSecurity(
+        _ joined: JoinedReply, _ incoming: Span<UInt8>, _ stream: MediaStream, _ call: inout Call, _ media: MediaCommand
+    ) throws(CallFailure) -> StreamForm {
+        let index = stream.number &- 1
+        // NO TRAP (2): as many as there are streams, whose numbers begin at 1; compared first.
+        guard index >= 0, index < call.securities.count else { return .asItCame }
+        let security = call.securities[index]
+        let commands = SubCommandList(security, call.description, index)
+        var (replies, end) = (joined, WebRTCEnd())
+        var place = 0
+        while let command = commands[place] {
+            place &+= 1
+            let reply = replies.next(in: incoming)
+            switch (command, reply) {
+            case (.dtlsSelf, .value(let value)):
+                guard let dtls = DTLSReply(incoming, value) else { throw .badModuleReply }
+                end.fingerprint = keep(incoming, dtls.fingerprint)
+                end.setup = setup(dtls.setup, media)
+            case (.iceSelf, .value(let value)):
+                guard let ice = ICEReply(incoming, value) else { throw .badModuleReply }
+                end.ufrag = keep(incoming, ice.ufrag)
+                end.password = keep(incoming, ice.password)
+            case (.dtlsSelf, .success), (.iceSelf, .success), (_, .value): throw .badModuleReply
+            case (.dtlsEnd, .failure) where !security.isFromWebRTC, (.iceEnd, .failure) where !security.isFromWebRTC:
+                break
+            case (_, .failure): throw .moduleRefused
+            case (_, .success): break
+            }
+        }
+        return form(security, media, end)
+    }
+
+    /// The form of a stream for its receiver. A live one that is plain RTP already stays as it came.
+    private func form(_ security: StreamSecurity, _ media: MediaCommand, _ end: WebRTCEnd) -> StreamForm {
+        if media.isToWebRTC { return .webRTC(end) }
+        return security.isFromWebRTC ? .plain : .asItCame
+    }
+
+    /// Adds the form of a stream that no relay takes.
+    mutating func addForm(_ stream: MediaStream, _ media: MediaCommand) {
+        guard media.isBridged else { return }
+        guard !stream.isOverTCP else { return answer.forms.append(.asItCame) }
+        answer.forms.append(media.isToWebRTC ? .webRTC(WebRTCEnd()) : media.isFromWebRTC ? .plain : .asItCame)
+    }
+
+    /// What `a=setup:` says of the relay: an offer leaves the choice to who answers, an answer has chosen (RFC 5763
+    /// section 5, RFC 8842 section 5.3).
+    private func setup(_ relay: RelaySetup, _ media: MediaCommand) -> SetupAttribute {
+        guard media.isAnswer else { return .actpass }
+        return relay == .active ? .active : .passive
+    }
+
+    /// Copies what goes into the description.
+    private mutating func keep(_ bytes: Span<UInt8>, _ range: ByteRange) -> ByteRange {
+        let start = answer.addresses.count
+        answer.addresses.append(bytes, range)
+        return ByteRange(from: start, to: answer.addresses.count)
+    }
+}

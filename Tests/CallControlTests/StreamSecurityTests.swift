@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a relay is told and asked where one of the sides is a browser, and what the description becomes.
+
+import Foundation
+import TestSupport
+import Testing
+
+@testable import CallControl
+
+/// Descriptions of browsers.
+enum Browser {
+    static let fingerprint = String(repeating: "AB:", count: 31) + "CD"
+    static let otherFingerprint = String(repeating: "AB:", count: 31) + "EF"
+    static let password = String(repeating: "p", count: 22)
+
+    static func audio(
+        ufrag: String = "abcd", fingerprint: String = fingerprint, setup: String = "actpass", candidates: Int = 1,
+        lines: [String] = []
+    ) -> String {
+        SDPText.text(
+            [
+                "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=group:BUNDLE 0", "m=audio 9 UDP/TLS/RTP/SAVPF 0",
+                "c=IN IP4 0.0.0.0", "a=mid:0", "a=rtcp-mux", "a=ice-ufrag:\(ufrag)", "a=ice-pwd:\(password)",
+                "a=fingerprint:sha-256 \(fingerprint.lowercased())", "a=setup:\(setup)",
+                "a=candidate:2 1 udp 2113937151 browser.local 5555 typ host",
+            ] + (0..<candidates).map { "a=candidate:1 1 udp 2113937151 192.0.2.\($0) 5555 typ host generation 0" }
+                + lines + ["a=rtpmap:0 PCMU/8000"])
+    }
+}
+
+/// A relay with both modules, as RTPProxy answers.
+private enum ModuleRelay {
+    static let ice = "relay pppppppppppppppppppppppp c:7f000001%201%20UDP%201%20127.0.0.1%2035470%20typ%20host"
+    static let fingerprint = String(repeating: "12:", count: 31) + "34"
+
+    @Sendable static func answer(_ command: String) -> String? { answer(command, setup: nil) }
+
+    static func answer(_ command: String, setup: String?) -> String? {
+        let parts = command.components(separatedBy: " && ")
+        var replies = parts.dropFirst().map { part in
+            if part == "M4:1 S" {
+                let role = setup ?? (command.hasPrefix("U") ? "actpass" : "passive")
+                return "\(role) SHA-256 \(fingerprint)"
+            }
+            return part == "M5:1 S" ? ice : "0"
+        }
+        while replies.last == "0" { replies.removeLast() }
+        guard let first = Responder.usual(parts[0]) else { return nil }
+        return ([first] + replies).joined(separator: " && ")
+    }
+}
+
+@Suite struct StreamSecurityTests {
+    private static let cid = "call-1@example.org"
+    private static let peer =
+        " && M4:1 A sha-256 \(Browser.fingerprint) && M5:1 A abcd \(Browser.password)"
+        + " && M5:1 C 1 1 UDP 2113937151 192.0.2.0 5555 typ host"
+
+    private func stage(
+        _ script: @escaping Responder.Script = ModuleRelay.answer
+    ) throws -> (Responder, SIPWorker) {
+        let responder = try Responder(script)
+        return (responder, try SIPWorker([responder.url], features: [.webRTC], remembers: true))
+    }
+
+    private func answerer(_ body: String, _ tag: String = "tt") -> FakeCall {
+        FakeCall(.invite, status: 200, toTag: tag, body: body)
+    }
+
+    @Test func whatABrowserSaysIsToldToTheRelayAndLeftOutForAPhone() throws {
+        let (responder, worker) = try stage()
+        for flags in ["p", "P", "g"] {
+            let call = FakeCall(body: Browser.audio())
+            #expect(worker.offer(call, flags) == .done, "\(call.errors)")
+            #expect(responder.commands.last == "U \(Self.cid) 198.51.100.5 9 ft;1" + Self.peer)
+            #expect(call.body.contains("m=audio 35002 RTP/AVP 0\r\nc=IN IP4 192.0.2.77\r\n"))
+            for word in ["ice-", "candidate", "fingerprint", "setup", "mid", "group", "rtcp-mux"] {
+                #expect(!call.body.contains(word), "\(word)")
+            }
+        }
+    }
+
+    @Test func aBrowserGetsTheRelaysHalf() throws {
+        let (responder, worker) = try stage()
+        for flags in ["d", "g"] {
+            let call = FakeCall()
+            call.goesToWebSocket = flags == "g"
+            #expect(worker.offer(call, flags) == .done, "\(call.errors)")
+            #expect(responder.commands.last == "U \(Self.cid) 198.51.100.5 5004 ft;1 && M4:1 S && M5:1 S")
+            for line in [
+                "a=setup:actpass", "a=ice-ufrag:relay", "a=ice-pwd:pppppppppppppppppppppppp", "a=rtcp-mux",
+                "a=ice-lite",
+            ] {
+                #expect(call.body.contains("\(line)\r\n"), "\(line) \(call.body)")
+            }
+            #expect(call.body.contains("\(ModuleRelay.fingerprint)\r\n"))
+            // Of the address and port that go into the SDP, whatever the module says of itself.
+            #expect(call.body.contains(" 192.0.2.77 35002 typ host"))
+            #expect(call.body.contains("m=audio 35002 UDP/TLS/RTP/SAVPF "))
+        }
+    }
+
+    @Test func betweenTwoBrowsersTheRelayIsToldAndAsked() throws {
+        let (responder, worker) = try stage()
+        let call = FakeCall(body: Browser.audio())
+        #expect(worker.offer(call, "d") == .done)
+        #expect(responder.commands == ["U \(Self.cid) 198.51.100.5 9 ft;1\(Self.peer) && M4:1 S && M5:1 S"])
+        #expect(call.body.contains("a=ice-ufrag:relay\r\n") && !call.body.contains("abcd"))
+    }
+
+    @Test func betweenTwoPhonesNothingChanges() throws {
+        let (responder, worker) = try stage()
+        let plain = FakeCall()
+        #expect(worker.offer(plain) == .done)
+        for flags in ["g", "p"] {
+            let flagged = FakeCall()
+            #expect(worker.offer(flagged, flags) == .done)
+            #expect(responder.commands.first == responder.commands.last && plain.body == flagged.body)
+        }
+    }
+
+    @Test func anAnswerSaysWhichSideBegins() throws {
+        for (role, expected) in [("passive", "passive"), ("active", "active"), ("actpass", "passive")] {
+            let (responder, worker) = try stage { ModuleRelay.answer($0, setup: role) }
+            let call = answerer(Body.audio)
+            #expect(worker.answer(call, "d") == .done, "\(call.errors)")
+            #expect(call.body.contains("a=setup:\(expected)\r\n") && responder.commands.count == 1)
+        }
+    }
+
+    @Test func aPeerThatWaitsIsCalled() throws {
+        let (responder, worker) = try stage()
+        #expect(worker.answer(answerer(Browser.audio(setup: "passive")), "p") == .done)
+        #expect(responder.commands[0].contains(" && M4:1 P sha-256 "))
+        #expect(worker.answer(answerer(Browser.audio(setup: "active")), "p") == .done)
+        #expect(responder.commands[1].contains(" && M4:1 A sha-256 "))
+    }
+
+    @Test func eightCandidatesAreEnough() throws {
+        let (responder, worker) = try stage()
+        #expect(worker.offer(FakeCall(body: Browser.audio(candidates: 20)), "d") == .done)
+        #expect(responder.commands[0].components(separatedBy: "M5:1 C").count == 9)
+        #expect(responder.commands[0].components(separatedBy: " && ").count == 13)
+    }
+
+    /// The session is there, and nobody wants it.
+    @Test(arguments: ["M4:1 A", "M5:1 A", "M5:1 C"])
+    func whatAModuleRefusesFailsTheMessageAndIsDeleted(_ refused: String) throws {
+        let (responder, worker) = try stage { command in
+            let parts = command.components(separatedBy: " && ")
+            guard let place = parts.firstIndex(where: { $0.hasPrefix(refused) }) else {
+                return Responder.usual(command)
+            }
+            return (["35002 192.0.2.77"] + Array(repeating: "0", count: place - 1) + ["-1"]).joined(separator: " && ")
+        }
+        let call = FakeCall(body: Browser.audio())
+        let before = call.body
+        #expect(worker.offer(call, "p") == .error)
+        #expect(call.body == before)
+        #expect(responder.commands.count == 2 && responder.commands.last == "D \(Self.cid) ft")
+        #expect(call.errors.count == 1 && call.errors[0].contains("refused what the description says of DTLS or ICE"))
+    }
+
+    @Test(arguments: [
+        "35002 192.0.2.77", "35002 192.0.2.77 && 0", "35002 192.0.2.77 && passive SHA-256 AB && \(ModuleRelay.ice)",
+        "35002 192.0.2.77 && passive SHA-256 \(ModuleRelay.fingerprint)",
+        "35002 192.0.2.77 && passive SHA-1 \(ModuleRelay.fingerprint) && \(ModuleRelay.ice)",
+        "35002 192.0.2.77 && passive SHA-256 \(ModuleRelay.fingerprint) && u p",
+        "35002 192.0.2.77 && passive SHA-256 \(ModuleRelay.fingerprint)\ra=x && \(ModuleRelay.ice)",
+    ])
+    func whatIsNoAnswerOfAModuleIsNoDescription(_ answer: String) throws {
+        let (responder, worker) = try stage { $0.hasPrefix("U") ? answer : Responder.usual($0) }
+        let call = FakeCall()
+        let before = call.body
+        #expect(worker.offer(call, "d") == .error)
+        #expect(call.body == before && responder.commands.last == "D \(Self.cid) ft")
+    }
+
+    @Test func aNodeWithTheModulesIsChosen() throws {
+        let (plain, both) = (try Responder(ModuleRelay.answer), try Responder(ModuleRelay.answer))
+        let worker = try SIPWorker([plain.url, both.url].map { "\($0)" }, remembers: true)
+        worker.prove(1, [.webRTC])
+        for id in 0..<20 {
+            let call = FakeCall(body: Browser.audio())
+            call[.callID] = "call-\(id)"
+            #expect(worker.offer(call, "p") == .done)
+        }
+        #expect(plain.commands.isEmpty && both.commands.count == 20)
+    }
+
+    @Test func whereNoNodeHasTheModulesTheLogSaysWhatIsMissing() throws {
+        let responder = try Responder()
+        let worker = try SIPWorker([responder.url])
+        let call = FakeCall(body: Browser.audio())
+        #expect(worker.offer(call, "p") == .error)
+        #expect(responder.commands.isEmpty)
+        #expect(
+            call.errors.count == 1 && call.errors[0].contains("start RTPProxy 3 with its modules dtls_gw and ice_lite"))
+    }
+
+    @Test func whatIsSaidAgainIsToldAgain() throws {
+        let (responder, worker) = try stage()
+        #expect(worker.offer(FakeCall(body: Browser.audio()), "p") == .done)
+        #expect(worker.offer(FakeCall(toTag: "tt", body: Browser.audio()), "p") == .done)
+        #expect(responder.commands[1] == "U \(Self.cid) 198.51.100.5 9 ft;1 tt;1" + Self.peer)
+    }
+
+    /// The relay's ufrag has to change, too; the certificate stays, and so does what was negotiated with it.
+    @Test func aRestartOfICEEndsWhatTheLegHad() throws {
+        let (responder, worker) = try stage()
+        #expect(worker.offer(FakeCall(body: Browser.audio()), "p") == .done)
+        #expect(worker.offer(FakeCall(toTag: "tt", body: Browser.audio(ufrag: "other")), "p") == .done)
+        let agent = " && M5:1 A other \(Browser.password)"
+        #expect(responder.commands[1].contains("\(agent) && M5:1 D\(agent) && M5:1 C"))
+        #expect(!responder.commands[1].contains("M4:1 D"))
+        #expect(worker.offer(FakeCall(toTag: "tt", body: Browser.audio(ufrag: "other")), "p") == .done)
+        #expect(!responder.commands[2].contains("M5:1 D"))
+    }
+
+    @Test func anotherDeviceOnTheLegEndsBoth() throws {
+        let (responder, worker) = try stage()
+        #expect(worker.offer(FakeCall(), "d") == .done)
+        #expect(worker.answer(answerer(Browser.audio()), "p") == .done)
+        #expect(!responder.commands[1].contains(":1 D"))
+        let second = Browser.audio(ufrag: "second", fingerprint: Browser.otherFingerprint)
+        #expect(worker.answer(answerer(second, "uu"), "p") == .done)
+        #expect(responder.commands[2].contains("M4:1 D") && responder.commands[2].contains("M5:1 D"))
+    }
+
+    /// It was offered WebRTC, or has had it.
+    @Test func aPhoneOnABrowsersLegEndsBoth() throws {
+        let (responder, worker) = try stage()
+        #expect(worker.offer(FakeCall(), "d") == .done)
+        #expect(worker.answer(answerer(Body.audio), "p") == .done)
+        #expect(responder.commands[1].hasSuffix(" && M4:1 D && M5:1 D"))
+        #expect(worker.answer(answerer(Body.audio), "p") == .done)
+        #expect(!responder.commands[2].contains("&&"))
+    }
+
+    /// A relay that was restarted has nothing that could be ended.
+    @Test func thatThereIsNothingToEndForAPhoneIsNoFailure() throws {
+        let (responder, worker) = try stage {
+            $0.contains("M4:1 D") ? "36002 192.0.2.77 && -1" : ModuleRelay.answer($0)
+        }
+        #expect(worker.offer(FakeCall(), "d") == .done)
+        #expect(worker.answer(answerer(Body.audio), "p") == .done)
+        #expect(responder.commands.count == 2)
+    }
+
+    @Test(arguments: ["dp", "gd", "pg", "dd"])
+    func theFlagsExcludeEachOther(_ flags: String) throws {
+        let (responder, worker) = try stage()
+        #expect(worker.offer(FakeCall(), flags) == .error && responder.commands.isEmpty)
+        #expect(worker.delete(FakeCall(.bye, toTag: "tt", body: nil), flags) == .done)
+    }
+
+    @Test func whatNobodyCouldServeIsRefused() throws {
+        let (responder, worker) = try stage()
+        for (body, flags) in [
+            (
+                Browser.audio().replacing("v=0\r\n", with: "v=0\r\n").replacing("t=0 0", with: "t=0 0\r\na=ice-lite"),
+                "p"
+            ),
+            (Browser.audio(fingerprint: "AB:CD"), "p"), (Browser.audio(ufrag: "a b"), "p"),
+            (Body.audio.replacing("RTP/AVP", with: "RTP/SAVP"), "d"),
+        ] {
+            let call = FakeCall(body: body)
+            #expect(worker.offer(call, flags) == .error, "\(body)")
+            #expect(call.errors.count == 1 && call.body == body)
+        }
+        #expect(responder.commands.isEmpty)
+    }
+
+    @Test func aDataChannelIsRefusedAlone() throws {
+        let (responder, worker) = try stage()
+        let call = FakeCall(
+            body: Browser.audio()
+                + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=sctp-port:5000\r\n"
+        )
+        #expect(worker.offer(call, "p") == .done, "\(call.errors)")
+        #expect(responder.commands.count == 1 && call.body.contains("m=application 0 "))
+        #expect(call.errors.count == 1 && call.errors[0].contains("no data channel"))
+    }
+
+    @Test func anotherProcessGetsTheLetterThatWasDecidedOn() {
+        func decided(_ flags: String, _ isToWebRTC: Bool) -> String {
+            var letters: [UInt8] = []
+            Bridging.decide(Array(flags.utf8).span, isToWebRTC: isToWebRTC, into: &letters)
+            return String(decoding: letters, as: UTF8.self)
+        }
+        #expect(decided("rgo", true) == "rdo" && decided("G", false) == "p" && decided("zr", true) == "zr")
+    }
+}

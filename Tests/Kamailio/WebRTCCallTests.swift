@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// WebRTC meets plain RTP: aiortc and a phone call each other through a real Kamailio and a real RTPProxy, and each hears
+// the other's tone.
+
+import Foundation
+import TestSupport
+import Testing
+
+/// How a script has the module look after its calls.
+enum WebRTCWay: String, CaseIterable, CustomStringConvertible, Sendable {
+    case managed = "MANAGED"
+    case waiting = "WAITING"
+    case engaged = "ENGAGED"
+
+    var description: String { rawValue.lowercased() }
+}
+
+/// A Kamailio that phones and browsers register with, and the RTPProxy behind it.
+final class WebRTCStage {
+    let kamailio: Kamailio
+    let relay: RealRelay
+    /// Where browsers connect to.
+    var webSocket: String { "ws://127.0.0.1:\(kamailio.port)/" }
+    var registrar: Endpoint { kamailio.endpoint() }
+
+    init(_ way: WebRTCWay = .managed, flags: String = "g") throws {
+        relay = try RealRelay("127.0.0.9")
+        let routes = try PackageFolder.fixture("kamailio/webrtc.cfg").replacingOccurrences(of: "FLAGS", with: flags)
+        let url = relay.url
+        var configuration = KamailioConfiguration()
+        configuration.written = { port, control, module in
+            var modules = [
+                "kex", "tm", "tmx", "sl", "rr", "pv", "textops", "siputils", "maxfwd", "xlog", "corex", "ctl",
+            ]
+            if way == .engaged { modules.append("dialog") }
+            return
+                ([
+                    "#!KAMAILIO", "#!define \(way.rawValue)", "debug=2", "log_stderror=yes", "children=2",
+                    "tcp_children=2", "dns=no", "rev_dns=no", "auto_aliases=no", "tcp_accept_no_cl=yes",
+                    "listen=udp:127.0.0.1:\(port)", "listen=tcp:127.0.0.1:\(port)",
+                ] + modules.map { "loadmodule \"\($0).so\"" } + [
+                    "loadmodule \"\(module)\"", "modparam(\"ctl\", \"binrpc\", \"unix:\(control)\")",
+                    "modparam(\"rtpproxy\", \"rtpproxy_sock\", \"\(url)\")",
+                ] + (way == .waiting ? ["modparam(\"rtpproxy\", \"rtpproxy_async_processes\", 1)"] : []) + [routes])
+                .joined(separator: "\n")
+        }
+        kamailio = try Kamailio(configuration)
+    }
+
+    deinit {
+        _ = try? kamailio.stop()
+        relay.stop()
+    }
+
+    /// A browser that has registered.
+    func browser(_ name: String = "carol", tone: Int = 440, options: [String] = []) throws -> WebRTCAgent {
+        let agent = try WebRTCAgent(name, proxy: webSocket, address: "127.0.0.2", tone: tone, options: options)
+        try agent.command("register")
+        return agent
+    }
+
+    /// A phone that has registered, with a tone of its own.
+    func phone(_ name: String = "dave", tone: Int = 700) throws -> TonePhone {
+        let phone = try TonePhone(name, at: "127.0.0.3", registrar: registrar, tone: tone)
+        try phone.phone.register()
+        return phone
+    }
+}
+
+/// A phone with plain RTP. One thread at a time makes it do something.
+final class TonePhone: @unchecked Sendable {
+    let phone: Phone
+    let media: ToneEndpoint
+    private(set) var dialog: Phone.Dialog?
+    /// Descriptions that it has got.
+    private(set) var got: [SIPMessage] = []
+
+    init(_ name: String, at place: String, registrar: Endpoint, tone: Int) throws {
+        phone = try Phone(name, at: place, registrar: registrar)
+        media = try ToneEndpoint(place, tone: tone)
+    }
+
+    /// What it offers or answers.
+    func description(_ direction: String = "sendrecv") -> String {
+        SDPText.text(
+            [
+                "v=0", "o=- 1 1 IN IP4 \(media.socket.endpoint.host)", "s=-", "c=IN IP4 \(media.socket.endpoint.host)",
+                "t=0 0", "m=audio \(media.socket.endpoint.port) RTP/AVP 0", "a=rtpmap:0 PCMU/8000", "a=\(direction)",
+            ])
+    }
+
+    /// Takes a description and sends its tone there.
+    func take(_ message: SIPMessage) throws {
+        got.append(message)
+        media.send(to: try SDPText.mediaAddress(of: message.text))
+    }
+
+    /// Answers the next INVITE with 200 and a description, and takes the ACK.
+    func answer(_ direction: String = "sendrecv", late: Bool = false) throws {
+        guard let invite = phone.agent.receive(10_000, where: { $0.isRequest && $0.method == "INVITE" }) else {
+            throw HarnessError("no INVITE came to \(phone.address)")
+        }
+        if !late { try take(invite) }
+        let response = phone.response(200, to: invite, sdp: description(direction))
+        try phone.send(response, to: invite)
+        let ack = try phone.expect("ACK", of: invite.callID)
+        if late { try take(ack) }
+        if dialog == nil { dialog = Phone.Dialog(answering: invite, with: response) }
+    }
+
+    /// Calls, or within its call changes what it has offered; waits for the answer.
+    func call(_ uri: String? = nil, registrar: Endpoint? = nil, direction: String = "sendrecv") throws {
+        if let uri {
+            dialog = Phone.Dialog(from: phone.address, to: uri, target: uri)
+        }
+        guard let invite = dialog?.request("INVITE", of: phone, sdp: description(direction)) else {
+            throw HarnessError("no dialog")
+        }
+        if let registrar { phone.agent.send(invite, to: registrar) } else { try phone.send(invite) }
+        let answer = try phone.expectFinal("INVITE", of: invite.callID)
+        guard answer.status == 200 else { throw HarnessError("\(phone.address) got \(answer.text)") }
+        if uri != nil { dialog?.take(answer) }
+        try take(answer)
+        guard let ack = dialog?.request("ACK", of: phone) else { throw HarnessError("no dialog") }
+        try phone.send(ack)
+    }
+
+    func hangUp() throws {
+        guard let bye = dialog?.request("BYE", of: phone) else { throw HarnessError("no dialog") }
+        try phone.send(bye)
+        _ = try phone.expectFinal("BYE", of: bye.callID)
+    }
+}
+
+/// A browser and a phone that register and call each other.
+struct MixedCall {
+    let stage: WebRTCStage
+    let browser: WebRTCAgent
+    let phone: TonePhone
+
+    init(_ way: WebRTCWay = .managed, browserAnswers: Bool = false, options: [String] = []) throws {
+        stage = try WebRTCStage(way)
+        browser = try stage.browser(options: options + (browserAnswers ? ["--auto"] : []))
+        phone = try stage.phone()
+    }
+
+    /// The browser calls; `late`: without an offer.
+    func browserCalls(late: Bool = false) throws {
+        try browser.command("call sip:dave@127.0.0.1:\(stage.kamailio.port)\(late ? " late" : "")")
+        try phone.answer(late: late)
+    }
+
+    func phoneCalls() throws {
+        try phone.call("sip:carol@127.0.0.1:\(stage.kamailio.port)", registrar: stage.registrar)
+    }
+
+    /// Whether each hears the other's tone.
+    func expectTones(_ location: SourceLocation = #_sourceLocation) {
+        #expect(
+            phone.media.hears(440), "\(stage.kamailio.log.suffix(2000)) \(phone.got.map(\.text))",
+            sourceLocation: location)
+        #expect(
+            browser.hears(700), "\(stage.kamailio.log.suffix(2000)) \(browser.events())", sourceLocation: location)
+    }
+
+    /// Whether the session is gone from the relay in the end.
+    func expectEnd(_ location: SourceLocation = #_sourceLocation) throws {
+        let id = try browser.status().id
+        let tag = "any"
+        #expect(
+            waitUntil(5) { (try? stage.relay.command("I")).map { !$0.contains(id) } ?? false },
+            "\(tag) \((try? stage.relay.command("I")) ?? "")", sourceLocation: location)
+    }
+}
+
+@Suite(.serialized, .enabled(if: WebRTCAgent.isInstalled, "\(WebRTCAgent.need)")) struct WebRTCCallTests {
+    @Test(arguments: WebRTCWay.allCases)
+    func aBrowserCallsAPhone(_ way: WebRTCWay) throws {
+        let call = try MixedCall(way)
+        try call.browserCalls()
+        call.expectTones()
+        try call.phone.hangUp()
+        try call.expectEnd()
+    }
+
+    @Test(arguments: WebRTCWay.allCases)
+    func aPhoneCallsABrowser(_ way: WebRTCWay) throws {
+        let call = try MixedCall(way, browserAnswers: true)
+        try call.phoneCalls()
+        call.expectTones()
+        try call.browser.command("bye 1")
+        try call.expectEnd()
+    }
+
+    /// Each holds the other and takes it back; ports, credentials and the DTLS association stay.
+    @Test(arguments: [WebRTCWay.managed, .engaged])
+    func eitherSideHoldsAndTakesBack(_ way: WebRTCWay) throws {
+        let call = try MixedCall(way)
+        try call.browserCalls()
+        call.expectTones()
+        let phone = call.phone
+        for (direction, answer, command) in [("sendonly", "recvonly", "hold 1"), ("sendrecv", "sendrecv", "resume 1")] {
+            let answering = Thread { try? phone.answer(answer) }
+            answering.start()
+            try call.browser.command(command)
+            #expect(phone.got.last?.text.contains("a=\(direction)\r\n") ?? false)
+        }
+        call.expectTones()
+        try phone.call(direction: "sendonly")
+        try phone.call(direction: "sendrecv")
+        call.expectTones()
+        let ufrags = Set(
+            call.browser.descriptions(sent: false).map { $0.split(separator: "ice-ufrag:").last?.prefix(4) })
+        #expect(ufrags.count == 1)
+    }
+
+    @Test func theOfferMayComeInTheReply() throws {
+        let call = try MixedCall()
+        try call.browserCalls(late: true)
+        call.expectTones()
+    }
+
+    @Test func aBrowserThatWaitsIsCalledByTheRelay() throws {
+        let call = try MixedCall(browserAnswers: true, options: ["--setup", "passive", "--case", "lower"])
+        try call.phoneCalls()
+        call.expectTones()
+    }
+
+    /// The same script: WebRTC to WebRTC, and plain RTP past the modules.
+    @Test func browsersCallBrowsersAndPhonesCallPhones() throws {
+        let stage = try WebRTCStage()
+        let (carol, erin) = (try stage.browser(), try stage.browser("erin", tone: 600, options: ["--auto"]))
+        try carol.command("call sip:erin@127.0.0.1:\(stage.kamailio.port)")
+        #expect(carol.hears(600) && erin.hears(440), "\(stage.kamailio.log.suffix(2000)) \(carol.events())")
+        let (dave, frank) = (try stage.phone(), try stage.phone("frank", tone: 900))
+        let answering = Thread { try? frank.answer() }
+        answering.start()
+        try dave.call("sip:frank@127.0.0.1:\(stage.kamailio.port)", registrar: stage.registrar)
+        #expect(dave.media.hears(900) && frank.media.hears(700))
+        #expect(!(frank.got.first?.text.contains("a=ice-lite") ?? true))
+    }
+}
