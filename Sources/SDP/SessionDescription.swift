@@ -128,13 +128,14 @@ package struct SessionDescription: ~Copyable {
         var hasLineFeedAlone = false
         var hasCarriageReturn = false
         var marks = LineStart(of: marker)
+        // For WebRTC nothing is walked over.
+        let notesAll = readsWebRTC
+        let skipEnd = notesAll ? 0 : end
         while true {
-            if !readsWebRTC {
-                let next = body.skippingOtherLines(
-                    from: offset, to: end, marks, withAttributes: !readsAttributes, number: &number)
-                if next > offset { hasCarriageReturn = true }
-                offset = next
-            }
+            let next = body.skippingOtherLines(
+                from: offset, to: skipEnd, marks, withAttributes: !readsAttributes, number: &number)
+            if next > offset { hasCarriageReturn = true }
+            offset = next
             guard offset < end else { break }
             let start = offset
             let lineEnd = body.lineEnd(from: start, to: end)
@@ -152,7 +153,7 @@ package struct SessionDescription: ~Copyable {
             if lineEnd.content &- start >= 2, !LineStart.isOther(word, withAttributes: !readsAttributes) {
                 try read(Line(lineEnd, from: start, number: number), of: body)
             }
-            if readsWebRTC { try noteForWebRTC(Line(lineEnd, from: start, number: number), of: body) }
+            if notesAll { try noteForWebRTC(Line(lineEnd, from: start, number: number), of: body) }
             if offset &- lineEnd.content > 2 { mayHaveEnded = true }
         }
         try endStream()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Line by line: what the attributes of ICE, DTLS and BUNDLE say, and where lines are that may have to go.
 //
-// NO TRAP (7 in this file): each is the last one's index, where there is one.
+// NO TRAP (9 in this file): each is the index of a stream or session that there is: one of its indices, or the last.
 
 internal import Bytes
 
@@ -67,22 +67,25 @@ extension SessionDescription {
         }
     }
 
-    /// What shows at the end alone. The null address of who sends WebRTC is no hold: the addresses are those of the
-    /// candidates (RFC 8839 section 4.2.1.2).
+    /// What shows at the end alone. The null address is no hold where who has written it sends WebRTC in any stream of the
+    /// session: the addresses are those of the candidates (RFC 8839 section 4.2.1.2), and browsers say hold by direction.
     @inline(never)
     mutating func finishForWebRTC() throws(SDPFault) {
         webRTC.endStream()
+        var session = -1
         for index in streams.indices where streams[index].wantsRelay {
             let facts = webRTCFacts(of: index)
             guard facts.ufrag.isEmpty == facts.password.isEmpty else {
                 throw SDPFault(.badCredentials, line: facts.credentialsLine)
             }
             guard !facts.ufrag.isEmpty else { continue }
-            if !facts.fingerprint.isEmpty {
-                streams[index].isOnHold = false
-            } else if facts.hasOtherFingerprint {
-                throw SDPFault(.otherFingerprint, line: streams[index].line)
+            guard !facts.fingerprint.isEmpty else {
+                if facts.hasOtherFingerprint { throw SDPFault(.otherFingerprint, line: streams[index].line) }
+                continue
             }
+            guard streams[index].session > session else { continue }
+            session = streams[index].session
+            for other in streams.indices where streams[other].session == session { streams[other].isOnHold = false }
         }
     }
 }

@@ -127,8 +127,9 @@ import Testing
 
     @Test func theNullAddressOfABrowserIsNoHold() throws {
         let null = "c=IN IP4 0.0.0.0\r\n"
-        try read(Self.media + null + Self.stream + "m=audio 9 RTP/AVP 0\r\n" + null) { description, _ in
-            #expect(description.streams.map(\.isOnHold) == [false, true])
+        let phone = "m=audio 9 RTP/AVP 0\r\n" + null
+        try read(phone + Self.media + null + Self.stream + phone + Self.head + phone) { description, _ in
+            #expect(description.streams.map(\.isOnHold) == [false, false, false, true])
         }
     }
 
