@@ -83,14 +83,14 @@ extension EditList {
                 move(field, to: target, body, addresses, keepingHold: keepsHold)
 
             case .streamConnection(let stream, let field):
+                let keepsHold = !changesForm || description.keepsHold(ofStream: stream, forms)
                 switch verdicts[stream] {
                 case .relayed(let destination):
-                    let keepsHold = !changesForm || description.keepsHold(ofStream: stream, forms)
                     move(field, to: destination, body, addresses, keepingHold: keepsHold)
                 case .refused:
                     let session = description.streams[stream].session
                     guard let first = description.firstRelayed(session, verdicts, addresses) else { continue }
-                    move(field, to: first, body, addresses, keepingHold: true)
+                    move(field, to: first, body, addresses, keepingHold: keepsHold)
                 case .left: continue
                 }
 
