@@ -101,7 +101,7 @@ $(shell $(SUPPORT)/moved.sh)
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := module
 .PHONY: module help setup ready test test-db sanitize valgrind check compare page dashboard format demo bench soak fuzz
-.PHONY: install uninstall man package test-package clean kamailio-6.0 FORCE
+.PHONY: install uninstall man package test-package containers test-containers clean kamailio-6.0 FORCE
 FORCE:
 
 module: $(MODULE) .build/contract ## build build/rtpproxy.so (the default)
@@ -287,6 +287,20 @@ test-package: ## install, upgrade, remove and purge the package in a Debian of i
 	@$(SUPPORT)/setup.sh look packages
 	@$(MAKE) --no-print-directory module
 	@$(SUPPORT)/test-package.sh $(MODULE)
+
+# What is built is taken as it is, as by `make install`. Where no image can be built, the folder to build in is there.
+containers: $(if $(wildcard $(MODULE)),,module) ## images of Kamailio with the module and of RTPProxy, for docker and podman
+	@if reason=$$($(SUPPORT)/containers.sh possible); then \
+		$(SUPPORT)/containers.sh archive $(MODULE) $(OUT)/containers; \
+	else \
+		$(SUPPORT)/containers.sh prepare $(MODULE) $(OUT)/containers && \
+		echo "prepared $(OUT)/containers, and built no image: $$reason"; \
+	fi
+
+test-containers: ## build these images, start one of each in a network of its own, and make a call through both (as root)
+	@$(SUPPORT)/setup.sh look containers
+	@$(MAKE) --no-print-directory module
+	@$(SUPPORT)/test-containers.sh $(MODULE)
 
 clean: ## remove what was built; .cache stays
 	rm -rf build .build

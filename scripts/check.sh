@@ -41,8 +41,9 @@ shell_syntax() {
 licence_lines() {
 	find Makefile Package.swift .ci Sources Include Tests kamailio-glue scripts packaging examples -type f \
 		\( -name '*.swift' -o -name '*.[ch]' -o -name '*.sh' -o -name '*.map' -o -name '*.py' -o -name '*.lua' \
-		-o -name '*.sql' -o -name Makefile -o -path .ci/run -o -path 'packaging/p*' -o -path 'examples/*.cfg' \
-		-o -path 'examples/*.yml' -o -path 'examples/*.html' -o -name '*.service' \) -print |
+		-o -name '*.sql' -o -name Makefile -o -path .ci/run -o -path 'packaging/p*' \
+		-o -path 'packaging/containers/*' -o -path 'examples/*.cfg' -o -path 'examples/*.yml' \
+		-o -path 'examples/*.html' -o -name '*.service' \) -print |
 		while read -r file; do
 			head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-or-later' || echo "$file"
 		done

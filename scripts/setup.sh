@@ -5,10 +5,11 @@
 # .cache.
 #
 # usage: setup.sh install [basics]
-#        setup.sh look [databases|packages|memory]
+#        setup.sh look [databases|packages|containers|memory]
 # install: all of it; basics: what the module and its demo need. Asks nothing. Run again it finds everything there, and
 # says nothing. look: installs nothing, and fails with one line where something is missing of the basics and of what
-# `make test` needs besides, or of what `make test-db`, `make test-package` or `make valgrind` need.
+# `make test` needs besides, or of what `make test-db`, `make test-package`, `make test-containers` or `make valgrind`
+# need.
 set -eu
 action=${1:?install or look}
 part=${2:-}
@@ -25,6 +26,8 @@ phones='baresip-core linphone-cli kamailio-lua-modules kamailio-python3-modules'
 databases='kamailio-mysql-modules kamailio-postgres-modules mariadb-server-core mariadb-client postgresql util-linux'
 # A Debian to install a package in, what looks at packages, and at manual pages.
 packaging='mmdebstrap lintian man-db mandoc'
+# What makes images for containers.
+containers='buildah'
 # What watches memory.
 memory='valgrind'
 # RTPProxy 3.x with its control sockets, as a Python module.
@@ -46,9 +49,10 @@ fi
 case $action:$part in
 	install:basics) packages=$basics ;;
 	look:) packages="$basics $phones" ;;
-	install:) packages="$basics $phones $databases $packaging $memory" ;;
+	install:) packages="$basics $phones $databases $packaging $containers $memory" ;;
 	look:databases) packages="$basics $databases" ;;
 	look:packages) packages="$basics $packaging" ;;
+	look:containers) packages="$basics $containers" ;;
 	look:memory) packages="$basics $memory" ;;
 	*) echo "error: setup.sh knows no $action $part" >&2 && exit 2 ;;
 esac
@@ -145,3 +149,5 @@ if [ ! -x "$venv/bin/python" ] || [ "$(cat "$venv/packages" 2>/dev/null)" != "$p
 		exit 1
 	fi
 fi
+
+[ "$part" = basics ] || "$root/scripts/containers.sh" fetch
