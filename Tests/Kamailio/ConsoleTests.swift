@@ -118,6 +118,63 @@ struct ConsoleTests {
         }
     }
 
+    /// The page in a frame of that width, with a script in the place of Prometheus: `data` of an answer by the `query`
+    /// that it is asked; where that throws, the reason why it refuses. What `measure`, JavaScript, gives.
+    private func measured(_ measure: String, width: Int, isDark: Bool = false, data: String) throws -> String {
+        let mock = """
+            <script>window.fetch = async function (address) {
+                const asked = new URLSearchParams(address.split("?")[1]);
+                const query = asked.get("query"), time = asked.get("end");
+                const metric = { url: "udp:relay-1.fra.example.net:22222", set: "0", instance: "sip-1:8080" };
+                let said = { status: "success", data: ["sip-1.example.net:8080"] };
+                try {
+                    if (query) said.data = { result: \(data) };
+                } catch (refusal) {
+                    said = { status: "error", error: refusal };
+                }
+                return { json: async () => said };
+            };</script><script>\n"use strict"
+            """
+        var page = try String(contentsOfFile: Self.file, encoding: .utf8)
+        page = page.replacingOccurrences(of: "<script>\n\"use strict\"", with: mock)
+        page +=
+            "<script>setTimeout(function () { parent.document.body.dataset.measured = \(measure); }, 4000);</script>"
+        let quoted = page.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "\"", with: "&quot;")
+        let folder = try TemporaryFolder()
+        try folder.write(
+            "<!DOCTYPE html><body><iframe style=\"border: 0\" width=\(width) height=900 srcdoc=\"\(quoted)\"></iframe>",
+            to: "page.html")
+        let (end, shown) = try ChildProcess.run(
+            Console.browser,
+            [
+                "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=2000,1300",
+                "--blink-settings=preferredColorScheme=\(isDark ? 0 : 1)", "--virtual-time-budget=5000", "--dump-dom",
+                "file://\(folder.file("page.html"))",
+            ], within: 60)
+        #expect(end == .exited(0))
+        return try Readme.matches(#"data-measured="([^"]*)""#, in: shown).first ?? "nothing"
+    }
+
+    @Test(arguments: [(400, false), (400, true), (1600, false)])
+    func pageFitsAPhoneAndADesk(width: Int, isDark: Bool) throws {
+        let measure =
+            "[document.documentElement.scrollWidth, document.querySelectorAll('section svg').length, "
+            + "getComputedStyle(document.body).backgroundColor].join(' ')"
+        let shown = try measured(
+            measure, width: width, isDark: isDark, data: "[{ metric: metric, values: [[time, \"1234567\"]] }]")
+        // Two figures in the first panel, one in each of three, a state, and eight charts.
+        #expect(shown == "\(width) 14 " + (isDark ? "rgb(12, 15, 19)" : "rgb(238, 240, 243)"))
+    }
+
+    @Test func whatPrometheusRefusesStandsInThePanel() throws {
+        let refused = "(function () { if (query.includes('hedges')) throw 'no such <b>function</b>'; return []; })()"
+        let measure =
+            "document.querySelectorAll('p.fault').length + ' ' + document.querySelector('p.fault').textContent"
+            + " + ' ' + document.querySelectorAll('section p').length + document.body.className"
+        let shown = try measured(measure, width: 1600, data: refused)
+        #expect(shown == "1 no such &lt;b&gt;function&lt;/b&gt; 13")
+    }
+
     @Test func pageIsSelfContained() throws {
         let page = try String(contentsOfFile: Self.file, encoding: .utf8)
         #expect(page.hasPrefix("<!DOCTYPE html>") && page.hasSuffix("</html>\n"))
