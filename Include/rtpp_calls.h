@@ -30,9 +30,10 @@ RTPP_API void rtpp_resumed(rtpp_module *module, void *record, rtpp_resumption re
  * again. false: it cannot be told, the record is still the host's. */
 RTPP_API bool rtpp_held_up(rtpp_module *module, void *record);
 /* Begins a dialog that the module looks after: checks what is given, and writes what its variable is to hold. Nobody is
- * asked. */
+ * asked. `of_branch`: of a branch alone, whose session has a name of its own. A blank, "=" and the URL of the node that
+ * has the call may stand behind it. */
 RTPP_API rtpp_code rtpp_engage(rtpp_module *module, const rtpp_message *message, rtpp_bytes flags, rtpp_bytes address,
-        uint8_t *text, size_t capacity, size_t *length);
+        bool of_branch, uint8_t *text, size_t capacity, size_t *length);
 /* Reads that again; what is read is borrowed from the text. RTPP_BAD_ARGUMENT: it is no such text. */
 RTPP_API rtpp_status rtpp_read_engagement(rtpp_bytes text, rtpp_engagement *engagement);
 /* A message of such a dialog passes, with its engagement: what it asks for is done. */

@@ -64,6 +64,8 @@ typedef struct rtpp_engagement {
     rtpp_bytes address;  /* absent: none was given */
     rtpp_bytes branch;   /* the Via branch that joins the Call-ID of all its messages; absent: none does */
     rtpp_bytes extra_id; /* what extra_id_pv was at the beginning; absent: flag b has not asked for it */
+    rtpp_bytes node;     /* the URL of the one that has the call; absent: not known */
+    size_t length;       /* of the text without the node */
     bool from_callee;    /* this message comes from the side that was called */
     bool awaits_prack;   /* the callee's offer came in a 1xx: the PRACK answers it. The host's to keep where it changes */
 } rtpp_engagement;

@@ -86,6 +86,8 @@ static int go_on(struct sip_msg *msg, char *unused1, char *unused2)
 	}
 	if(current.outcome.code < 0)
 		glue_engage_failed(msg);
+	else
+		glue_engage_served(msg, current.outcome.instance);
 	run_route(msg);
 	if(glue_tm_has_stranded_branch(transaction, branches))
 		tm->t_reply(msg, 487, "Request Terminated");

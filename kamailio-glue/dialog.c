@@ -4,7 +4,8 @@
  *
  * That a dialog is looked after is one variable of it, which says how (rtpp_engage writes it); it survives a restart and
  * dialog's replication. Who deletes it ends the dialog for this module: only one does. A second one, that an answer to an
- * offer of the callee is awaited, is there or not. A third one is the Via branch of the INVITE that began it. */
+ * offer of the callee is awaited, is there or not. A third one is the Via branch of the INVITE that began it. Those of
+ * forks are in forks.c. */
 
 #include "glue.h"
 
@@ -114,33 +115,67 @@ bool glue_dialog_is_engaged(struct dlg_cell *dlg)
 	return dialog.get_dlg_varstatus(dlg, &engagement) == 1;
 }
 
-bool glue_dialog_engagement(struct dlg_cell *dlg, glue_engagement *out)
+size_t glue_dialog_value(struct dlg_cell *dlg, const str *name, char *out, size_t capacity)
 {
 	str value = {NULL, 0};
-	rtpp_bytes text = {(const uint8_t *)out->text, 0};
 
 	/* Borrowed for a moment only. */
-	if(dialog.get_dlg_varval(dlg, &engagement, &value) != 0 || value.s == NULL || value.len <= 0
-			|| value.len > (int)sizeof(out->text))
+	if(dialog.get_dlg_varval(dlg, (str *)name, &value) != 0 || value.s == NULL || value.len <= 0
+			|| (size_t)value.len > capacity)
+		return 0;
+	memcpy(out, value.s, (size_t)value.len);
+	return (size_t)value.len;
+}
+
+bool glue_dialog_set(struct dlg_cell *dlg, const str *name, const char *text, size_t length)
+{
+	str value = {(char *)text, (int)length};
+
+	return dialog.set_dlg_var(dlg, (str *)name, &value) == 0;
+}
+
+bool glue_dialog_unset(struct dlg_cell *dlg, const str *name)
+{
+	return dialog.set_dlg_var(dlg, (str *)name, NULL) == 0;
+}
+
+bool glue_dialog_read(struct dlg_cell *dlg, const str *name, glue_engagement *out)
+{
+	rtpp_bytes text = {(const uint8_t *)out->text, glue_dialog_value(dlg, name, out->text, sizeof(out->text))};
+
+	if(text.length == 0)
 		return false;
-	memcpy(out->text, value.s, (size_t)value.len);
-	text.length = (size_t)value.len;
 	if(rtpp_read_engagement(text, &out->read) != RTPP_OK) {
-		LM_ERR("the dialog variable %.*s is none of this module's\n", engagement.len, engagement.s);
+		LM_ERR("the dialog variable %.*s is none of this module's\n", name->len, name->s);
 		return false;
 	}
 	out->read.awaits_prack = dialog.get_dlg_varstatus(dlg, &awaiting) == 1;
+	out->length = text.length;
+	out->fork = -1;
 	return true;
+}
+
+bool glue_dialog_engagement(struct dlg_cell *dlg, glue_engagement *out)
+{
+	return glue_dialog_read(dlg, &engagement, out);
 }
 
 bool glue_dialog_engage(struct dlg_cell *dlg, const char *text, size_t length, rtpp_bytes branch)
 {
-	str value = {(char *)text, (int)length};
-	str begun_by = {(char *)branch.data, (int)branch.length};
-
-	if(branch.data != NULL && dialog.set_dlg_var(dlg, &beginning, &begun_by) != 0)
+	if(branch.data != NULL && !glue_dialog_set(dlg, &beginning, (const char *)branch.data, branch.length))
 		return false;
-	return dialog.set_dlg_var(dlg, &engagement, &value) == 0;
+	return glue_dialog_set(dlg, &engagement, text, length);
+}
+
+bool glue_dialog_change(struct dlg_cell *dlg, const char *text, size_t length)
+{
+	/* Somebody may have ended it meanwhile: then it stays so. */
+	return glue_dialog_is_engaged(dlg) && glue_dialog_set(dlg, &engagement, text, length);
+}
+
+bool glue_dialog_is_early(const struct dlg_cell *dlg)
+{
+	return dlg->state < DLG_STATE_CONFIRMED_NA;
 }
 
 bool glue_dialog_was_begun_by(struct dlg_cell *dlg, rtpp_bytes branch)
@@ -195,10 +230,15 @@ static void on_event(struct dlg_cell *dlg, int type, struct dlg_cb_params *param
 
 	if(dlg == NULL)
 		return;
-	if(type & (DLGCB_CONFIRMED | DLGCB_REQ_WITHIN)) {
+	if(type & DLGCB_CONFIRMED_NA) {
+		/* Who has taken it: under the reply lock, and once. */
+		glue_fork_taken(dlg, params != NULL ? params->rpl : NULL);
+	} else if(type & (DLGCB_CONFIRMED | DLGCB_REQ_WITHIN)) {
 		/* What has no transaction, and shows here alone. */
 		if(request != NULL && request->first_line.type == SIP_REQUEST && request->REQ_METHOD == METHOD_ACK)
 			glue_engage_pass(dlg, request);
+		if(type & DLGCB_CONFIRMED)
+			glue_engage_settle(dlg);
 	} else if(type & DLGCB_TERMINATED) {
 		glue_engage_end(dlg, request);
 	} else {
@@ -216,7 +256,7 @@ bool glue_dialog_watch(struct dlg_cell *dlg)
 			return true;
 	}
 	return dialog.register_dlgcb(dlg,
-				   DLGCB_CONFIRMED | DLGCB_REQ_WITHIN | DLGCB_FAILED
+				   DLGCB_CONFIRMED_NA | DLGCB_CONFIRMED | DLGCB_REQ_WITHIN | DLGCB_FAILED
 						   | DLGCB_TERMINATED
 						   /* Of dlg_bye() to one side nothing else tells. */
 						   | DLGCB_TERMINATED_CONFIRMED | DLGCB_EXPIRED,

@@ -60,66 +60,146 @@ static void lend(glue_engagement *engagement, rtpp_message *message)
 	}
 }
 
+/* Writes down who has the call, as far as that is another one than is known. */
+static void keep_node(struct dlg_cell *dlg, glue_engagement *engagement, rtpp_bytes node)
+{
+	size_t length = engagement->read.length;
+	const char *url = (const char *)node.data;
+
+	if(node.length == 0 || length + 2 + node.length > sizeof(engagement->text) || memchr(url, ' ', node.length) != NULL)
+		return;
+	if(engagement->read.node.data != NULL && engagement->read.node.length == node.length
+			&& memcmp(engagement->read.node.data, url, node.length) == 0)
+		return;
+	memcpy(engagement->text + length, " =", 2);
+	memcpy(engagement->text + length + 2, url, node.length);
+	length += 2 + node.length;
+	if(!(engagement->fork < 0 ? glue_dialog_change(dlg, engagement->text, length)
+							  : glue_fork_change(dlg, engagement, engagement->text, length)))
+		LM_DBG("the RTPProxy of an engaged dialog is not written down\n");
+}
+
 /* `target`: where the transaction goes on if it can wait, else NULL. */
-static int pass(struct dlg_cell *dlg, struct sip_msg *msg, glue_engagement *engagement, const glue_target *target)
+static int pass(struct dlg_cell *dlg, rtpp_message *message, glue_engagement *engagement, const glue_target *target)
 {
 	bool awaited = engagement->read.awaits_prack;
-	rtpp_message message;
 	int code;
 
-	glue_message_init(&message, msg);
-	lend(engagement, &message);
-	/* Where tm tells of a reply, no route of its own runs; what is set is left from before. */
-	if(!message.is_request)
-		message.route = RTPP_ROUTE_OTHER;
-	engagement->read.from_callee = glue_dialog_is_from_callee(dlg, &message);
-	message.target = target;
+	lend(engagement, message);
+	engagement->read.from_callee = glue_dialog_is_from_callee(dlg, message);
+	message->target = target;
 	if(target != NULL)
-		return rtpp_engaged_async(glue_instance, &message);
-	code = rtpp_engaged(glue_instance, &message);
+		return rtpp_engaged_async(glue_instance, message);
+	glue_chosen.length = 0;
+	code = rtpp_engaged(glue_instance, message);
 	if(engagement->read.awaits_prack != awaited)
 		glue_dialog_await_prack(dlg, engagement->read.awaits_prack);
+	if(code > 0)
+		keep_node(dlg, engagement, glue_chosen);
 	return code;
 }
 
-void glue_engage_pass(struct dlg_cell *dlg, struct sip_msg *msg)
+/* `is_of_first`: a reply to the INVITE that has begun the dialog. */
+static void pass_on(struct dlg_cell *dlg, struct sip_msg *msg, bool is_of_first)
 {
 	glue_engagement engagement;
+	rtpp_message message;
 
 	if(!glue_dialog_engagement(dlg, &engagement))
 		return;
 	/* One that another host has given to dialog tells of nothing yet, an ACK say. */
 	if(!glue_dialog_watch(dlg))
 		LM_ERR("no memory to look after a dialog of another host\n");
-	pass(dlg, msg, &engagement, NULL);
+	glue_message_init(&message, msg);
+	/* Where tm tells of a reply, no route of its own runs; what is set is left from before. */
+	if(!message.is_request)
+		message.route = RTPP_ROUTE_OTHER;
+	engagement.read.from_callee = glue_dialog_is_from_callee(dlg, &message);
+	if(!is_of_first)
+		glue_fork_of_message(dlg, &message, &engagement);
+	else if(!glue_fork_of_reply(dlg, &message, &engagement))
+		return;
+	pass(dlg, &message, &engagement, NULL);
 }
 
-void glue_engage_end(struct dlg_cell *dlg, struct sip_msg *msg)
+void glue_engage_pass(struct dlg_cell *dlg, struct sip_msg *msg)
 {
-	glue_engagement engagement;
-	rtpp_message message;
+	pass_on(dlg, msg, false);
+}
+
+/* Deletes one session, or leaves that to the module's own process. */
+static void end_one(rtpp_message *message, glue_engagement *engagement)
+{
 	void *record;
 
-	/* Of all who come to know of the end, one deletes. */
-	if(!glue_dialog_engagement(dlg, &engagement) || !glue_dialog_disengage(dlg))
-		return;
-	if(msg != NULL)
-		glue_message_init(&message, msg);
-	else
-		glue_dialog_message(dlg, &message);
-	lend(&engagement, &message);
+	lend(engagement, message);
 	if(is_worker) {
-		rtpp_end_engagement(glue_instance, &message);
+		rtpp_end_engagement(glue_instance, message);
 	} else {
-		record = rtpp_end_engagement_later(glue_instance, &message);
+		record = rtpp_end_engagement_later(glue_instance, message);
 		if(record != NULL)
 			leave(record);
 	}
 }
 
+/* Deletes the sessions of forks that are over, but for that of `kept`. */
+static void end_forks(struct dlg_cell *dlg, const glue_engagement *kept)
+{
+	glue_engagement other;
+	rtpp_message message;
+	int place = 0;
+
+	while(glue_fork_next(dlg, kept, &place, &other)) {
+		glue_dialog_message(dlg, &message);
+		/* It is that of one branch alone. */
+		message.to_tag.data = NULL;
+		message.to_tag.length = 0;
+		end_one(&message, &other);
+	}
+}
+
+void glue_engage_end(struct dlg_cell *dlg, struct sip_msg *msg)
+{
+	glue_engagement engagement, unused;
+	rtpp_message message;
+
+	/* Of all who come to know of the end, one deletes. */
+	if(!glue_dialog_engagement(dlg, &engagement) || !glue_dialog_disengage(dlg))
+		return;
+	if(glue_fork_close(dlg, &unused))
+		end_forks(dlg, &engagement);
+	if(msg != NULL)
+		glue_message_init(&message, msg);
+	else
+		glue_dialog_message(dlg, &message);
+	end_one(&message, &engagement);
+}
+
+void glue_engage_settle(struct dlg_cell *dlg)
+{
+	glue_engagement engagement, kept;
+	rtpp_message message;
+
+	if(!glue_dialog_engagement(dlg, &engagement) || !glue_dialog_engagement(dlg, &kept) || !glue_fork_close(dlg, &kept))
+		return;
+	/* The dialog's own session was that of other branches, and where it has ended meanwhile nobody deletes the one. */
+	if(kept.fork >= 0) {
+		bool goes_on = glue_dialog_change(dlg, kept.text, kept.length);
+
+		glue_fork_forget(dlg, &kept);
+		if(!goes_on || !glue_fork_is_same(&engagement, &kept)) {
+			glue_dialog_message(dlg, &message);
+			message.to_tag.data = NULL;
+			message.to_tag.length = 0;
+			end_one(&message, goes_on ? &engagement : &kept);
+		}
+	}
+	end_forks(dlg, &kept);
+}
+
 /* --- tm --- */
 
-static void on_reply(struct cell *transaction, int type, struct tmcb_params *params)
+static void on_reply(struct tmcb_params *params, bool is_of_first)
 {
 	/* A script may have tried more than once. */
 	static struct {
@@ -129,7 +209,6 @@ static void on_reply(struct cell *transaction, int type, struct tmcb_params *par
 	struct sip_msg *reply = params != NULL ? params->rpl : NULL;
 	struct dlg_cell *dlg;
 
-	(void)transaction, (void)type;
 	if(reply == NULL || reply == FAKED_REPLY || reply->first_line.type != SIP_REPLY)
 		return;
 	if(last.id == reply->id && last.pid == reply->pid)
@@ -139,8 +218,15 @@ static void on_reply(struct cell *transaction, int type, struct tmcb_params *par
 	dlg = glue_dialog_of(reply);
 	if(dlg == NULL)
 		return;
-	glue_engage_pass(dlg, reply);
+	pass_on(dlg, reply, is_of_first);
 	glue_dialog_return(dlg);
+}
+
+/* Of the INVITE that has begun the dialog. */
+static void on_first_reply(struct cell *transaction, int type, struct tmcb_params *params)
+{
+	(void)transaction, (void)type;
+	on_reply(params, true);
 }
 
 static void on_forwarding(struct cell *transaction, int type, struct tmcb_params *params)
@@ -155,7 +241,9 @@ static void on_forwarding(struct cell *transaction, int type, struct tmcb_params
 	if(dlg == NULL)
 		return;
 	if(request->REQ_METHOD == METHOD_BYE) {
-		glue_engage_end(dlg, request);
+		/* That of one fork: the INVITE's end tells what becomes of the call. */
+		if(!glue_dialog_is_early(dlg))
+			glue_engage_end(dlg, request);
 	} else {
 		/* The reply lock is held there, or a timer runs: nobody is asked. */
 		if(get_route_type() & FAILURE_ROUTE)
@@ -168,7 +256,7 @@ static void on_forwarding(struct cell *transaction, int type, struct tmcb_params
 static void on_reply_or_forwarding(struct cell *transaction, int type, struct tmcb_params *params)
 {
 	if(type & TMCB_RESPONSE_IN)
-		on_reply(transaction, type, params);
+		on_reply(params, false);
 	else
 		on_forwarding(transaction, type, params);
 }
@@ -240,15 +328,14 @@ static int again(struct dlg_cell *dlg, const rtpp_message *message)
 }
 
 /* What `text` says holds for the dialog of `msg` from now on, and its description is offered. */
-static int begin(
-		struct sip_msg *msg, const rtpp_message *message, const char *text, size_t length, const glue_target *target)
+static int begin(struct sip_msg *msg, rtpp_message *message, const char *text, size_t length, const glue_target *target)
 {
 	glue_engagement engagement;
 	struct dlg_cell *dlg;
 	int code = -1;
 
 	/* Before dialog does the same: its callback, which tells which dialog a reply is of, runs first then. */
-	if(glue_tm()->register_tmcb(msg, NULL, TMCB_RESPONSE_IN, on_reply, NULL, NULL) <= 0) {
+	if(glue_tm()->register_tmcb(msg, NULL, TMCB_RESPONSE_IN, on_first_reply, NULL, NULL) <= 0) {
 		LM_ERR("rtpproxy_engage: tm cannot tell of the replies\n");
 		return -1;
 	}
@@ -266,10 +353,65 @@ static int begin(
 	if(!glue_dialog_watch(dlg) || !glue_dialog_engage(dlg, text, length, message->via1_branch))
 		LM_ERR("rtpproxy_engage: no memory for the dialog\n");
 	else if(glue_dialog_engagement(dlg, &engagement))
-		code = pass(dlg, msg, &engagement, target);
+		code = pass(dlg, message, &engagement, target);
 	if(code < 0)
 		glue_dialog_disengage(dlg);
 	glue_dialog_return(dlg);
+	return code;
+}
+
+/* The same for one branch, as in a branch route, or for those that a failure route adds: they get a session of their own
+ * where the dialog's is another one. */
+static int begin_fork(struct dlg_cell *dlg, rtpp_message *message, rtpp_bytes flags, rtpp_bytes address)
+{
+	struct cell *transaction = glue_current_transaction();
+	bool is_of_later = !(get_route_type() & BRANCH_ROUTE);
+	glue_engagement engagement, own;
+	char text[GLUE_ENGAGEMENT_SIZE], branch[128];
+	size_t length = 0;
+	int code;
+
+	if(!glue_dialog_engagement(dlg, &engagement))
+		return -1;
+	own.is_of_later = is_of_later;
+	own.fork = is_of_later ? transaction != NULL ? transaction->nr_of_outgoings : -1
+						   : glue_fork_number(message->own_branch);
+	if(own.fork < 0) {
+		LM_ERR("rtpproxy_engage: tm does not say which branch this is\n");
+		return -1;
+	}
+	/* The branches that come have no name yet. */
+	if(is_of_later) {
+		int count = snprintf(branch, sizeof(branch), "%.*s.%d", (int)message->via1_branch.length,
+				message->via1_branch.data != NULL ? (const char *)message->via1_branch.data : "", own.fork);
+
+		if(count < 0 || (size_t)count >= sizeof(branch))
+			return -1;
+		message->own_branch.data = (const uint8_t *)branch;
+		message->own_branch.length = (size_t)count;
+	}
+	message->route = RTPP_ROUTE_OTHER;
+	code = rtpp_engage(glue_instance, message, flags, address, false, (uint8_t *)text, sizeof(text), &length);
+	if(code != 1)
+		return code;
+	/* That is the dialog's. */
+	if(length == engagement.read.length && memcmp(text, engagement.text, length) == 0)
+		return 1;
+	if(glue_fork_read(dlg, &own))
+		return 1;
+	code = rtpp_engage(glue_instance, message, flags, address, true, (uint8_t *)text, sizeof(text), &length);
+	if(code != 1)
+		return code;
+	if(!glue_fork_begin(dlg, &own, text, length) || !glue_fork_read(dlg, &own)) {
+		LM_ERR("rtpproxy_engage: no memory for the dialog\n");
+		return -1;
+	}
+	glue_message_replace(true);
+	code = pass(dlg, message, &own, NULL);
+	glue_message_replace(false);
+	/* Then the branch has what the dialog has. */
+	if(code < 0)
+		glue_fork_forget(dlg, &own);
 	return code;
 }
 
@@ -279,6 +421,7 @@ int glue_engage(struct sip_msg *msg, rtpp_bytes flags, rtpp_bytes address, const
 	rtpp_message message;
 	struct dlg_cell *dlg;
 	size_t length = 0;
+	bool is_of_fork;
 	int code;
 
 	if(glue_tm() == NULL || !glue_dialog_is_bound()) {
@@ -294,18 +437,20 @@ int glue_engage(struct sip_msg *msg, rtpp_bytes flags, rtpp_bytes address, const
 		return -1;
 	glue_message_init(&message, msg);
 	dlg = glue_dialog_of(msg);
-	if(dlg != NULL && glue_dialog_is_engaged(dlg)) {
-		code = again(dlg, &message);
+	is_of_fork = message.route != RTPP_ROUTE_OTHER || (get_route_type() & BRANCH_ROUTE);
+	if(dlg != NULL && glue_dialog_is_engaged(dlg) && (!is_of_fork || target == NULL)) {
+		code = is_of_fork ? begin_fork(dlg, &message, flags, address) : again(dlg, &message);
 		glue_dialog_return(dlg);
 		return code;
 	}
 	glue_dialog_return(dlg);
-	/* There nothing would be offered, or to one branch alone. */
-	if(message.route != RTPP_ROUTE_OTHER || (get_route_type() & BRANCH_ROUTE)) {
-		LM_ERR("rtpproxy_engage: to be called in a request route, before t_relay()\n");
+	/* There it would be known of one branch alone; and what such a route does cannot wait. */
+	if(is_of_fork) {
+		LM_ERR("rtpproxy_engage: to be called in a request route%s, before t_relay()\n",
+				target == NULL ? " first" : " where the transaction is to wait");
 		return -1;
 	}
-	code = rtpp_engage(glue_instance, &message, flags, address, (uint8_t *)text, sizeof(text), &length);
+	code = rtpp_engage(glue_instance, &message, flags, address, false, (uint8_t *)text, sizeof(text), &length);
 	return code == 1 ? begin(msg, &message, text, length, target) : code;
 }
 
@@ -316,6 +461,16 @@ int glue_disengage(struct sip_msg *msg)
 
 	glue_dialog_return(dlg);
 	return was_engaged ? 1 : -1;
+}
+
+void glue_engage_served(struct sip_msg *msg, rtpp_bytes node)
+{
+	struct dlg_cell *dlg = is_used ? glue_dialog_of(msg) : NULL;
+	glue_engagement engagement;
+
+	if(dlg != NULL && glue_dialog_engagement(dlg, &engagement))
+		keep_node(dlg, &engagement, node);
+	glue_dialog_return(dlg);
 }
 
 void glue_engage_failed(struct sip_msg *msg)

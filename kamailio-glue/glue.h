@@ -57,13 +57,28 @@ struct dlg_cell *glue_dialog_begin(struct sip_msg *msg);
 typedef struct glue_engagement {
 	rtpp_engagement read;
 	char text[GLUE_ENGAGEMENT_SIZE];
+	/* How much of it there is. */
+	size_t length;
+	/* The branch whose own it is, or from which on it is that of branches; -1: the dialog's. */
+	int fork;
+	bool is_of_later;
 } glue_engagement;
+/* A dialog's variables: how long one is, 0 where it is not there or does not fit; set_ and unset tell whether they could,
+ * and only one of those who unset is told so. */
+size_t glue_dialog_value(struct dlg_cell *dialog, const str *name, char *out, size_t capacity);
+bool glue_dialog_set(struct dlg_cell *dialog, const str *name, const char *text, size_t length);
+bool glue_dialog_unset(struct dlg_cell *dialog, const str *name);
+bool glue_dialog_read(struct dlg_cell *dialog, const str *name, glue_engagement *out);
 bool glue_dialog_is_engaged(struct dlg_cell *dialog);
 bool glue_dialog_engagement(struct dlg_cell *dialog, glue_engagement *engagement);
 /* Whether a message of it comes from the side that was called. */
 bool glue_dialog_is_from_callee(const struct dlg_cell *dialog, const rtpp_message *message);
 /* `branch`: that of the Via of the INVITE that begins it. */
 bool glue_dialog_engage(struct dlg_cell *dialog, const char *text, size_t length, rtpp_bytes branch);
+/* Another text for one that is engaged. */
+bool glue_dialog_change(struct dlg_cell *dialog, const char *text, size_t length);
+/* Whether nobody has taken the call yet. */
+bool glue_dialog_is_early(const struct dlg_cell *dialog);
 /* Whether it is this INVITE's branch, as far as is known. */
 bool glue_dialog_was_begun_by(struct dlg_cell *dialog, rtpp_bytes branch);
 /* false: it was not. */
@@ -94,6 +109,10 @@ void glue_engage_destroy(void);
 int glue_engage(struct sip_msg *msg, rtpp_bytes flags, rtpp_bytes address, const glue_target *target);
 /* A request that has waited goes on, and its offer has failed: where its dialog was engaged for it, it is no more. */
 void glue_engage_failed(struct sip_msg *msg);
+/* The same where it has been served, by the RTPProxy `node`. */
+void glue_engage_served(struct sip_msg *msg, rtpp_bytes node);
+/* The RTPProxy that was chosen last in this process, for a message. */
+extern rtpp_bytes glue_chosen;
 int glue_disengage(struct sip_msg *msg);
 bool glue_is_engaged(struct sip_msg *msg);
 /* The same for a function that has nothing to do there then: logged. */
@@ -103,10 +122,37 @@ void glue_engage_pass(struct dlg_cell *dialog, struct sip_msg *msg);
 /* Such a dialog ends, by the request `msg` where it is not NULL. */
 void glue_engage_end(struct dlg_cell *dialog, struct sip_msg *msg);
 void *glue_take_deletion(void);
+/* The caller has acknowledged: of several sessions of the dialog's forks one stays. */
+void glue_engage_settle(struct dlg_cell *dialog);
+
+/* forks.c: branches of the first INVITE that have a session of their own. */
+bool glue_fork_begin(struct dlg_cell *dialog, const glue_engagement *engagement, const char *text, size_t length);
+bool glue_fork_change(struct dlg_cell *dialog, const glue_engagement *engagement, const char *text, size_t length);
+void glue_fork_forget(struct dlg_cell *dialog, const glue_engagement *engagement);
+/* Reads what holds for the branch that `engagement` names; false: nothing of its own. */
+bool glue_fork_read(struct dlg_cell *dialog, glue_engagement *engagement);
+/* Whether both name the same session. */
+bool glue_fork_is_same(const glue_engagement *one, const glue_engagement *other);
+/* What holds for a reply to the first INVITE, and for another message of the dialog, where it is not the dialog's.
+ * false: another one has taken the call, and the branch has no session any more. */
+bool glue_fork_of_reply(struct dlg_cell *dialog, const rtpp_message *reply, glue_engagement *engagement);
+void glue_fork_of_message(struct dlg_cell *dialog, const rtpp_message *message, glue_engagement *engagement);
+/* The number of the branch that a Via branch of tm names, -1: none. */
+int glue_fork_number(rtpp_bytes branch);
+/* The reply `reply` has been taken as that which makes the call. */
+void glue_fork_taken(struct dlg_cell *dialog, struct sip_msg *reply);
+/* The forks are over; false: there were none, or another one has been told so. `kept`: the dialog's from now on, of the
+ * one that has taken the call. */
+bool glue_fork_close(struct dlg_cell *dialog, glue_engagement *kept);
+/* The next session of a fork that is over and is not that of `kept`, forgotten with that; false: there is none. `place`
+ * begins with 0. */
+bool glue_fork_next(struct dlg_cell *dialog, const glue_engagement *kept, int *place, glue_engagement *out);
 
 /* lumps.c: edits of the body. */
 rtpp_body_state glue_message_body_state(void *context);
 bool glue_message_apply(void *context, const rtpp_edit *edits, size_t count);
+/* Whether edits of this module that are there are to be replaced, as by those of one branch. */
+void glue_message_replace(bool replaces);
 
 /* postponed.c: deletions kept until it is known whether a call goes on. */
 int glue_postponed_init(void);

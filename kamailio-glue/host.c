@@ -172,10 +172,13 @@ static bool host_variable(void *context, rtpp_variable which, rtpp_bytes *value,
 	return true;
 }
 
+rtpp_bytes glue_chosen;
+
 void glue_message_set_instance(void *context, rtpp_bytes url)
 {
 	pv_value_t value;
 
+	glue_chosen = url;
 	if(instance.spec == NULL)
 		return;
 	memset(&value, 0, sizeof(value));

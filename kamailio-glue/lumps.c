@@ -37,11 +37,20 @@ static int generation_of(const struct sip_msg *msg)
 	return transaction->nr_of_outgoings < GENERATIONS ? transaction->nr_of_outgoings : GENERATIONS;
 }
 
+static bool is_replacing = false;
+
+void glue_message_replace(bool replaces)
+{
+	is_replacing = replaces;
+}
+
 /* Whether what a lump of ours was made for has been sent, and its destination has failed. */
 static bool is_over(const struct lump *lump, const struct cell *transaction)
 {
 	int branch;
 
+	if(is_replacing)
+		return true;
 	if(transaction == NULL)
 		return false;
 	/* A failure route that nobody has suspended begins with what came before it, in shared memory. */

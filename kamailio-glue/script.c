@@ -391,6 +391,7 @@ static int w_start_recording(struct sip_msg *msg, char *unused1, char *unused2)
 
 /* Routes whose message tm can make wait. */
 #define WAITING_ROUTES (REQUEST_ROUTE | FAILURE_ROUTE | TM_ONREPLY_ROUTE)
+#define ENGAGING_ROUTES (REQUEST_ROUTE | FAILURE_ROUTE | BRANCH_ROUTE)
 
 cmd_export_t glue_commands[] = {
 		{"set_rtp_proxy_set", (cmd_function)w_set, 1, glue_fixup_set, 0, ANY_ROUTE},
@@ -418,9 +419,9 @@ cmd_export_t glue_commands[] = {
 		{"rtpproxy_manage_async", (cmd_function)(void *)w_manage_async, 3, glue_fixup_manage_async, 0, WAITING_ROUTES},
 		{"rtpproxy_destroy_async", (cmd_function)w_destroy_async, 0, glue_fixup_destroy_async, 0, ANY_ROUTE},
 		{"rtpproxy_destroy_async", (cmd_function)w_destroy_async, 1, glue_fixup_destroy_async, 0, ANY_ROUTE},
-		{"rtpproxy_engage", (cmd_function)w_engage, 0, glue_fixup_engage, 0, REQUEST_ROUTE},
-		{"rtpproxy_engage", (cmd_function)w_engage, 1, glue_fixup_engage, fixup_free_spve_null, REQUEST_ROUTE},
-		{"rtpproxy_engage", (cmd_function)w_engage, 2, glue_fixup_engage, fixup_free_spve_spve, REQUEST_ROUTE},
+		{"rtpproxy_engage", (cmd_function)w_engage, 0, glue_fixup_engage, 0, ENGAGING_ROUTES},
+		{"rtpproxy_engage", (cmd_function)w_engage, 1, glue_fixup_engage, fixup_free_spve_null, ENGAGING_ROUTES},
+		{"rtpproxy_engage", (cmd_function)w_engage, 2, glue_fixup_engage, fixup_free_spve_spve, ENGAGING_ROUTES},
 		{"rtpproxy_engage_async", (cmd_function)w_engage_async1, 1, glue_fixup_engage_async, 0, REQUEST_ROUTE},
 		{"rtpproxy_engage_async", (cmd_function)w_engage_async2, 2, glue_fixup_engage_async, 0, REQUEST_ROUTE},
 		{"rtpproxy_engage_async", (cmd_function)(void *)w_engage_async, 3, glue_fixup_engage_async, 0, REQUEST_ROUTE},

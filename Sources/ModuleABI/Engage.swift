@@ -11,13 +11,13 @@ import CallControl
 @c @implementation
 public func rtpp_engage(
     _ handle: OpaquePointer?, _ message: UnsafePointer<rtpp_message>?, _ flags: rtpp_bytes, _ address: rtpp_bytes,
-    _ output: UnsafeMutablePointer<UInt8>?, _ capacity: Int, _ length: UnsafeMutablePointer<Int>?
+    _ ofBranch: Bool, _ output: UnsafeMutablePointer<UInt8>?, _ capacity: Int, _ length: UnsafeMutablePointer<Int>?
 ) -> rtpp_code {
     guard let output = unsafe output, let length = unsafe length else { return noCall }
     unsafe length.pointee = 0
     return unsafe enter(handle, message, flags, address) { attached, call, flags, address, hasAddress in
         let (code, isWritten) = attached.worker.beginEngagement(
-            call, flags: flags, address: address, hasAddress: hasAddress
+            call, flags: flags, address: address, hasAddress: hasAddress, ofBranch: ofBranch
         ) { text in
             guard text.count <= capacity else { return false }
             // SAFETY (1): `output` has room for `capacity` bytes, and that is enough.
@@ -46,6 +46,8 @@ public func rtpp_read_engagement(_ text: rtpp_bytes, _ output: UnsafeMutablePoin
     unsafe read.address = text.part(engagement.address)
     unsafe read.branch = text.part(engagement.branch)
     unsafe read.extra_id = text.part(engagement.extraID)
+    unsafe read.node = text.part(engagement.node)
+    unsafe read.length = engagement.end
     unsafe output.pointee = read
     return .RTPP_OK
 }
@@ -69,7 +71,8 @@ public func rtpp_engaged(_ handle: OpaquePointer?, _ message: UnsafePointer<rtpp
         return unsafe attached.worker.engaged(
             call, setID: engagement.pointee.set_id, flags: Span(_unsafeElements: flags),
             address: Span(_unsafeElements: address), hasAddress: engagement.pointee.address.isPresent,
-            isFromCallee: engagement.pointee.from_callee, awaitsPRACK: &engagement.pointee.awaits_prack
+            node: Span(_unsafeElements: engagement.pointee.node.buffer), isFromCallee: engagement.pointee.from_callee,
+            awaitsPRACK: &engagement.pointee.awaits_prack
         ).rawValue
     }
 }
@@ -91,7 +94,8 @@ public func rtpp_end_engagement(_ handle: OpaquePointer?, _ message: UnsafePoint
     unsafe engagement(of: handle, message, refused: noCall) { attached, call, engagement in
         // SAFETY: as above.
         unsafe attached.worker.endEngagement(
-            call, setID: engagement.pointee.set_id, flags: Span(_unsafeElements: engagement.pointee.flags.buffer)
+            call, setID: engagement.pointee.set_id, flags: Span(_unsafeElements: engagement.pointee.flags.buffer),
+            node: Span(_unsafeElements: engagement.pointee.node.buffer)
         ).rawValue
     }
 }
@@ -104,7 +108,7 @@ public func rtpp_end_engagement_later(
         // SAFETY: as above.
         unsafe attached.worker.endEngagementLater(
             call, setID: engagement.pointee.set_id, flags: Span(_unsafeElements: engagement.pointee.flags.buffer),
-            isAsync: attached.delivery.hasProcesses)?.base
+            node: Span(_unsafeElements: engagement.pointee.node.buffer), isAsync: attached.delivery.hasProcesses)?.base
     }
 }
 

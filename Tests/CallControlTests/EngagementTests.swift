@@ -13,6 +13,20 @@ import Testing
         return [String(read.setID), part(read.flags), part(read.address), part(read.branch), part(read.extraID)]
     }
 
+    /// The node, and what stands before it.
+    private func node(_ text: String) -> [String]? {
+        let bytes = Array(text.utf8)
+        guard let read = Engagement(bytes.span), let node = read.node else { return nil }
+        return [bytes[..<read.end], bytes[node.start..<node.end]].map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    @Test func theNodeStandsBehindTheRestAndMayBeMissing() {
+        #expect(node("1 0 = - - - =udp:127.0.0.1:22222") == ["1 0 = - - -", "udp:127.0.0.1:22222"])
+        #expect(node("1 3 =1 =203.0.113.5 =x =y =tcp:[::1]:2") == ["1 3 =1 =203.0.113.5 =x =y", "tcp:[::1]:2"])
+        #expect(node("1 0 = - - -") == nil && read("1 0 = - - - =udp:1") != nil)
+        #expect(read("1 0 = - - - udp:1") == nil && read("1 0 = - - - =udp:1 =x") == nil)
+    }
+
     @Test func partsAreFoundAgain() {
         #expect(read("1 0 = - - -") == ["0", "", nil, nil, nil])
         #expect(read("1 7 =co =203.0.113.5 =z9hG4bK=x -") == ["7", "co", "203.0.113.5", "z9hG4bK=x", nil])
@@ -28,12 +42,12 @@ import Testing
 
     /// What rtpproxy_engage makes of a message.
     private func begin(
-        _ flags: String, _ address: String? = nil, _ change: (FakeCall) -> Void = { _ in }
+        _ flags: String, _ address: String? = nil, ofBranch: Bool = false, _ change: (FakeCall) -> Void = { _ in }
     ) throws -> (code: ReturnCode, text: String?, errors: [String]) {
         let message = FakeCall()
         change(message)
         let worker = try SIPWorker(["udp:127.0.0.1:9"])
-        let (code, text) = worker.beginEngagement(message, flags: flags, address: address)
+        let (code, text) = worker.beginEngagement(message, flags: flags, address: address, ofBranch: ofBranch)
         return (code, text, message.errors)
     }
 
@@ -44,6 +58,16 @@ import Testing
         #expect(try begin("2r").text == "1 0 =2r - =z9hG4bK2 -")
         #expect(try begin("b") { $0.variables[.extraID] = Array("extra".utf8) }.text == "1 0 =b - - =extra")
         #expect(try begin("b").text == "1 0 =b - - -")
+    }
+
+    /// What the flags join is that of the branch; where they join nothing, the branch does all the same.
+    @Test func aBranchHasANameOfItsOwn() throws {
+        let change = { (call: FakeCall) in call[.ownBranch] = "z9hG4bK.1" }
+        #expect(try begin("co", ofBranch: true, change).text == "1 0 =co1 - =z9hG4bK.1 -")
+        #expect(try begin("1", ofBranch: true, change).text == "1 0 =1 - =z9hG4bK.1 -")
+        #expect(try begin("2", ofBranch: true, change).text == "1 0 =2 - =z9hG4bK2 -")
+        let extra = { (call: FakeCall) in call.variables[.extraID] = Array("two".utf8) }
+        #expect(try begin("b", ofBranch: true, extra).text == "1 0 =b - - =two")
     }
 
     @Test(arguments: ["q", "l", "z", "co,r"]) func flagsThatDoNotFitEngageNothing(flags: String) throws {

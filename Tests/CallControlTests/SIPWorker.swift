@@ -165,10 +165,12 @@ final class SIPWorker {
 
     /// The number of a figure.
     /// What rtpproxy_engage keeps of a message; nil: nothing.
-    func beginEngagement(_ call: FakeCall, flags: String, address: String?) -> (code: ReturnCode, text: String?) {
+    func beginEngagement(
+        _ call: FakeCall, flags: String, address: String?, ofBranch: Bool = false
+    ) -> (code: ReturnCode, text: String?) {
         let (flags, given) = (Array(flags.utf8), Array((address ?? "").utf8))
         return relay.beginEngagement(
-            call, flags: flags.span, address: given.span, hasAddress: address != nil
+            call, flags: flags.span, address: given.span, hasAddress: address != nil, ofBranch: ofBranch
         ) { text in
             var bytes: [UInt8] = []
             bytes.append(text)

@@ -93,4 +93,46 @@ import Testing
         expectEnd(calls[1], relay, ["U", "L"], "\(calls[1].fromTag) \(calls[1].toTag)")
         try kamailio.stop()
     }
+
+    /// Two RTPProxies, and the one that has the call is not the one that is chosen for it: what is known of that is in
+    /// the dialog's variable, and nobody is asked in vain. `isAsynchronous`: the first INVITE has waited.
+    @Test(arguments: [false, true]) func aKilledKamailioKnowsWhoHasTheCall(isAsynchronous: Bool) throws {
+        let folder = try TemporaryFolder()
+        let database = try Self.database(folder)
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        let routes = Engaged.routes.replacingOccurrences(
+            of: "rtpproxy_engage(PARAMETERS);",
+            with: isAsynchronous ? "if (rtpproxy_engage_async(\"GO\")) route(GO); exit;" : "rtpproxy_engage();")
+        let configuration = try Stage.configuration(
+            Engaged.change("", routes + "\nroute[GO] { t_relay(); exit; }") { configuration in
+                configuration.set("rtpproxy_sock", relays.map(\.url).joined(separator: " "))
+                configuration.modules.insert("db_sqlite", at: 0)
+                configuration.parameters.append(("dialog", "db_mode", "1"))
+                configuration.parameters.append(("dialog", "db_url", "\"sqlite://\(database)\""))
+                configuration.parameters.append(("dialog", "default_timeout", "8"))
+            })
+        let killed = try Kamailio(configuration)
+        #expect(killed.waitUntilUp(relays))
+        let calls = try (0..<2).map { _ in try killed.call() }
+        for call in calls {
+            call.choose(0, of: [1, 1])
+            // The first one refuses, the second one has it.
+            relays[0].on(call: call.id) { _ in .reply("E98") }
+            let invite = try call.invite()
+            try call.reply(to: invite, sdp: SDPText.audio(port: 6000))
+            try call.ack()
+            #expect(relays[1].commands(of: call.id).map(\.verb) == ["U", "L"])
+        }
+        killed.process.terminate(within: 0)
+        let kamailio = try Kamailio(launching: configuration, port: killed.port)
+        #expect(kamailio.waitUntilUp(relays))
+        let asked = calls.map { relays[0].commands(of: $0.id).count }
+        try calls[0].reply(to: calls[0].invite(inDialog: true), sdp: SDPText.audio(port: 6000))
+        try calls[0].bye()
+        expectEnd(calls[0], relays[1], ["U", "L", "U", "L"], "\(calls[0].fromTag) \(calls[0].toTag)")
+        // Its time is up, and the module's own process deletes.
+        #expect(waitUntil(20) { !relays[1].texts(of: calls[1].id, "D").isEmpty })
+        #expect(calls.map { relays[0].commands(of: $0.id).count } == asked)
+        try kamailio.stop()
+    }
 }

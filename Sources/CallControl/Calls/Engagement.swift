@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Dialogs that the module looks after by itself: what holds for all messages of one, and what each of them asks for.
 //
-// What rtpproxy_engage was given is kept by the host as one text, "1 SET FLAGS ADDRESS BRANCH EXTRA": each of the last
-// four is "-" where it was not given, else "=" and what it is. None of them holds a blank, and Call-IDs have the same
-// branch or extra id behind them from the first message to the last.
+// What rtpproxy_engage was given is kept by the host as one text, "1 SET FLAGS ADDRESS BRANCH EXTRA", and "=NODE" behind
+// it once a node has the call: each of the four before that is "-" where it was not given, else "=" and what it is. None
+// of them holds a blank, and Call-IDs have the same branch or extra id behind them from the first message to the last.
 
 package import Bytes
 import ControlProtocol
@@ -18,6 +18,10 @@ package struct Engagement: Equatable, Sendable {
     package private(set) var branch: ByteRange?
     /// What extra_id_pv was at the beginning; nil: no flag has asked for it.
     package private(set) var extraID: ByteRange?
+    /// Where all of that ends.
+    package private(set) var end = 0
+    /// The URL of the node that has the call; nil: not known.
+    package private(set) var node: ByteRange?
 
     /// Reads the text; nil: it is none.
     package init?(_ text: Span<UInt8>) {
@@ -27,9 +31,14 @@ package struct Engagement: Equatable, Sendable {
         else { return nil }
         self.setID = setID
         guard let flags = Self.optional(&fields, text), let address = Self.optional(&fields, text),
-            let branch = Self.optional(&fields, text), let extraID = Self.optional(&fields, text),
-            fields.next(in: text) == nil
+            let branch = Self.optional(&fields, text), let extra = fields.next(in: text),
+            let extraID = Self.optional(extra, text)
         else { return nil }
+        end = extra.end
+        if let last = fields.next(in: text) {
+            guard let node = Self.optional(last, text), node != nil, fields.next(in: text) == nil else { return nil }
+            self.node = node
+        }
         self.flags = flags ?? .empty
         self.address = address
         self.branch = branch
@@ -38,7 +47,10 @@ package struct Engagement: Equatable, Sendable {
 
     /// One of the last four fields; nil: it is none.
     private static func optional(_ fields: inout FieldCursor, _ text: Span<UInt8>) -> ByteRange?? {
-        guard let field = fields.next(in: text) else { return nil }
+        fields.next(in: text).flatMap { optional($0, text) }
+    }
+
+    private static func optional(_ field: ByteRange, _ text: Span<UInt8>) -> ByteRange?? {
         if text.equals(field, "-") { return .some(nil) }
         guard text.byte(at: field.start) == UInt8(ascii: "=") else { return nil }
         return ByteRange(from: field.start &+ 1, to: field.end)
@@ -47,12 +59,13 @@ package struct Engagement: Equatable, Sendable {
 
 extension Worker {
     /// `rtpproxy_engage`, its first half: everything that can be refused at once. Lends the text that is to be kept;
-    /// nil, and the code, where nothing is.
+    /// nil, and the code, where nothing is. `ofBranch`: of a branch alone, whose session has a name of its own.
     package mutating func beginEngagement<Host: CallHost, Result>(
-        _ host: Host, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool, _ body: (Span<UInt8>) -> Result
+        _ host: Host, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool, ofBranch: Bool = false,
+        _ body: (Span<UInt8>) -> Result
     ) -> (ReturnCode, Result?) {
         do throws(CallFailure) {
-            try writeEngagement(host, flags, address, hasAddress)
+            try writeEngagement(host, flags, address, hasAddress, ofBranch)
             // NO TRAP: the count is no larger than the memory's.
             return (.done, body(command.memory.span.extracting(first: command.count)))
         } catch {
@@ -61,10 +74,14 @@ extension Worker {
     }
 
     private mutating func writeEngagement<Host: CallHost>(
-        _ host: Host, _ flags: Span<UInt8>, _ address: Span<UInt8>, _ hasAddress: Bool
+        _ host: Host, _ flags: Span<UInt8>, _ address: Span<UInt8>, _ hasAddress: Bool, _ ofBranch: Bool
     ) throws(CallFailure) {
         let kept = blocking
-        let read = try CallFlags.parse(flags, for: .media, modifiers: &kept.call.flagModifiers)
+        var read = try CallFlags.parse(flags, for: .media, modifiers: &kept.call.flagModifiers)
+        // Where the flags join nothing, the session would be the one that the dialog has: flag 1 joins what tells the
+        // branch from the others.
+        let joinsBranch = ofBranch && read.branch == .none && !read.usesExtraID
+        if joinsBranch { read.branch = .first }
         // The answers of the dialog would be refused.
         guard !read.looksUpOnly else { throw .lookupOfAnswer }
         if hasAddress {
@@ -78,6 +95,7 @@ extension Worker {
         command.append(decimal: UInt64(widening: selectedSetID(host)))
         command.append(" =")
         command.append(flags)
+        if joinsBranch { command.append("1") }
         appendField(hasAddress ? address : Span(), isGiven: hasAddress)
         // What has joined the Call-ID, without the semicolon.
         let joined = ByteRange(from: identity.bareCallID.end &+ 1, to: identity.callID.end)
@@ -97,11 +115,14 @@ extension Worker {
 
     /// A message of such a dialog: it is offered or answered where it asks for that. `flags` are those of the caller's
     /// side; what comes from the callee has `i` and `e` the other way round. `awaitsPRACK`: the callee has made
-    /// its offer in a 1xx reply, which the PRACK answers (RFC 3262 section 5).
+    /// its offer in a 1xx reply, which the PRACK answers (RFC 3262 section 5). `node`: the URL of the node that has the
+    /// call, for a call table that does not know; empty where nobody does.
     package mutating func engaged<Host: CallHost>(
         _ host: Host, setID: UInt32, flags: Span<UInt8>, address: Span<UInt8>, hasAddress: Bool,
-        isFromCallee: Bool, awaitsPRACK: inout Bool
+        node: Span<UInt8> = Span(), isFromCallee: Bool, awaitsPRACK: inout Bool
     ) -> ReturnCode {
+        engagedNode.append(node)
+        defer { engagedNode.removeAll(keepingCapacity: true) }
         guard isFromCallee else {
             return engaged(host, setID, flags, address, hasAddress, &awaitsPRACK)
         }
@@ -167,8 +188,10 @@ extension Worker {
 
     /// Such a dialog has ended.
     package mutating func endEngagement<Host: CallHost>(
-        _ host: Host, setID: UInt32, flags: Span<UInt8>
+        _ host: Host, setID: UInt32, flags: Span<UInt8>, node: Span<UInt8> = Span()
     ) -> ReturnCode {
+        engagedNode.append(node)
+        defer { engagedNode.removeAll(keepingCapacity: true) }
         let before = selection
         selection = SetSelection(message: host.facts.id, process: host.facts.process, setID: setID)
         defer { selection = before }
@@ -177,11 +200,15 @@ extension Worker {
 
     /// The same for another process, as this one must not wait: a record of it; nil: logged.
     package mutating func endEngagementLater<Host: CallHost>(
-        _ host: Host, setID: UInt32, flags: Span<UInt8>, isAsync: Bool
+        _ host: Host, setID: UInt32, flags: Span<UInt8>, node: Span<UInt8> = Span(), isAsync: Bool
     ) -> JobRecord? {
+        engagedNode.append(node)
+        defer { engagedNode.removeAll(keepingCapacity: true) }
         let kept = blocking
         do throws(CallFailure) {
             _ = try prepareDelete(&kept.call, host, flags)
+            ticks = host.ticks
+            tellTable(kept.call, setID)
             jobDraft.begin(.delete, host.facts, setID: setID)
             jobDraft.header.isHandedOver = isAsync
             draft(.delete, host, flags, Span())

@@ -43,6 +43,8 @@ package struct Worker: ~Copyable {
     var jobDraft = JobDraft()
     /// Flags of an engaged dialog, for what comes from the callee.
     var turnedFlags: [UInt8] = []
+    /// The URL of the node that has the call of such a dialog, while a message of it is served; empty: nobody knows.
+    var engagedNode: [UInt8] = []
     /// Whether the log wants each command and answer, as of when this process last looked.
     var isDebugging = false
     /// Seconds since start, as of when this process last looked.

@@ -111,15 +111,16 @@ extension Worker {
     // MARK: - The call's node
 
     /// What the call table knows a call by: the set, and the Call-ID with what the flags append.
-    private static func key(_ callHash: UInt64, _ setID: UInt32) -> UInt64 {
+    static func key(_ callHash: UInt64, _ setID: UInt32) -> UInt64 {
         Hash64.mixed(callHash &+ UInt64(truncatingIfNeeded: setID))
     }
 
     /// The node that holds the call, if it takes commands and has not been tried.
     private mutating func remembered(_ call: inout Call) -> Int? {
         let key = Self.key(call.identity.hash, call.run.terms.setID)
-        guard let node = calls?.node(for: key, now: ticks) else { return nil }
-        call.run.isInTable = true
+        let listed = calls?.node(for: key, now: ticks)
+        if listed != nil { call.run.isInTable = true }
+        guard let node = listed ?? nodeOfEngagement(call.run.terms.setID) else { return nil }
         guard table.setID(node) == call.run.terms.setID, table.takesCommands(node), !call.run.tried.contains(node)
         else { return nil }
         return node
