@@ -255,6 +255,9 @@ enum CallScenario: String, CaseIterable, Sendable {
         if self == .nextCancelled {
             try party.answer(next[0], 180, second, tag: "second-tag")
             call.send(party.cancel(sent))
+            let id = call.id
+            let cancel = try #require(next[0].receive { $0.method == "CANCEL" && $0.callID == id })
+            next[0].send(call.response(200, to: cancel), to: party.kamailio.endpoint(next[0].endpoint.family))
             try party.answer(next[0], 487, second, tag: "second-tag")
             return false
         }
