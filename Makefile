@@ -13,6 +13,7 @@
 #   SANITIZE      address: the module with AddressSanitizer, in folders of its own
 #   SECONDS, TARGET, CORPUS    for `make fuzz`: how long each target, only which, a folder of further seeds
 #   ASYNC         1: `make demo` places its call with the asynchronous functions
+#   WEBRTC        1: `make demo` has a browser call a phone, and the phone the browser
 #   RELAY         rtpengine: `make demo` places its call through that one, not through RTPProxy; rtpproxy, rtpengine: `make
 #                 soak` carries its calls through a real one
 #   STRICT        0: warnings of this compiler do not stop the build
@@ -32,6 +33,7 @@ AGAINST ?=
 CALLS ?=
 MINUTES ?=
 ASYNC ?=
+WEBRTC ?=
 RELAY ?=
 SANITIZE ?=
 SECONDS ?= 60
@@ -237,10 +239,11 @@ dashboard: ## write the panels of examples/prometheus/dashboard.json into the co
 	$(SUPPORT)/console.py >build/rtpproxy.html
 	cp build/rtpproxy.html examples/prometheus/rtpproxy.html
 
-demo: ## place a call through Kamailio and a real RTPProxy, or RELAY=rtpengine, and show it; ASYNC=1: asynchronously
+demo: ## place a call through Kamailio and a real RTPProxy, or RELAY=rtpengine, and show it; ASYNC=1: asynchronously; WEBRTC=1: with a browser
 	@$(SUPPORT)/setup.sh install basics
 	@$(MAKE) --no-print-directory module
-	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' swift run demo $(if $(filter-out 0,$(ASYNC)),async) $(RELAY)
+	RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' swift run demo \
+		$(if $(filter-out 0,$(WEBRTC)),webrtc,$(if $(filter-out 0,$(ASYNC)),async) $(RELAY))
 
 bench: ready ## measure the packaged module and this one in turn; `make bench FIGURES=help` says more
 	@$(MAKE) --no-print-directory module

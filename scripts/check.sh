@@ -43,7 +43,7 @@ licence_lines() {
 		\( -name '*.swift' -o -name '*.[ch]' -o -name '*.sh' -o -name '*.map' -o -name '*.py' -o -name '*.lua' \
 		-o -name '*.sql' -o -name Makefile -o -path .ci/run -o -path 'packaging/p*' \
 		-o -path 'packaging/containers/*' -o -path 'examples/*.cfg' -o -path 'examples/*.yml' \
-		-o -path 'examples/*.html' -o -name '*.service' \) -print |
+		-o -name '*.html' -o -name '*.service' \) -print |
 		while read -r file; do
 			head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-or-later' || echo "$file"
 		done

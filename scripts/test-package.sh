@@ -122,6 +122,8 @@ ends_well "it installs" dpkg_inside -i /packages/first.deb /packages/first-dbgsy
 ends_well "installed: the module is ours, Kamailio loads it" ours
 for example in "$tree"/usr/share/doc/$package/examples/*.cfg; do
 	name=${example##*/}
+	# Modules of further packages, which this Debian does not have.
+	[ "$name" != webrtc.cfg ] || continue
 	ends_well "installed: Kamailio reads examples/$name" chroot "$tree" kamailio -c -f "${example#"$tree"}"
 done
 ends_well "Kamailio's own package installs over it" dpkg_inside -i /packages/kamailio.deb

@@ -27,7 +27,7 @@ enum Example {
             guard text.contains(old) else { throw HarnessError("\(name) has no \(old)") }
             text = text.replacingOccurrences(of: old, with: new)
         }
-        return KamailioConfiguration(complete: text)
+        return KamailioConfiguration(complete: try Certificate.inserted(into: text))
     }
 
     /// Runs the file once `relays` were found.
@@ -121,7 +121,7 @@ struct RoutedCall {
 
     @Test func eachSaysWhatItIsForWhatToChangeAndWhichModulesItNeeds() throws {
         let names = try Example.names()
-        #expect(names.count == 13)
+        #expect(names.count == 14)
         let readme = try Readme.text()
         for name in names {
             let isListed = readme.contains("`examples/\(name)`")

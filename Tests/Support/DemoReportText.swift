@@ -22,18 +22,18 @@ extension DemoReport {
         parts += ["  before BYE: \(answerBefore)", "  after BYE:  \(answerAfter) (no such session)", ""]
         return parts.joined(separator: "\n")
     }
+}
 
-    /// Two texts line by line; lines that differ are marked.
-    private func sideBySide(_ left: String, _ right: String) -> [String] {
-        let rows = [left, right].map {
-            $0.replacingOccurrences(of: "\r\n", with: "\n").split(separator: "\n").map(String.init)
-        }
-        let width = (rows[0].map(\.count).max() ?? 0) + 3
-        return (0..<max(rows[0].count, rows[1].count)).map { index in
-            let before = index < rows[0].count ? rows[0][index] : ""
-            let after = index < rows[1].count ? rows[1][index] : ""
-            let mark = before == after ? " " : "*"
-            return "  " + before.padding(toLength: width, withPad: " ", startingAt: 0) + "\(mark) \(after)"
-        }
+/// Two texts line by line; lines that differ are marked.
+func sideBySide(_ left: String, _ right: String) -> [String] {
+    let rows = [left, right].map {
+        $0.replacingOccurrences(of: "\r\n", with: "\n").split(separator: "\n").map(String.init)
+    }
+    let width = (rows[0].map(\.count).max() ?? 0) + 3
+    return (0..<max(rows[0].count, rows[1].count)).map { index in
+        let before = index < rows[0].count ? rows[0][index] : ""
+        let after = index < rows[1].count ? rows[1][index] : ""
+        let mark = before == after ? " " : "*"
+        return "  " + before.padding(toLength: width, withPad: " ", startingAt: 0) + "\(mark) \(after)"
     }
 }

@@ -103,7 +103,8 @@ public struct KamailioConfiguration: Sendable {
             let start = line.drop { $0 == " " || $0 == "\t" }
             if start.hasPrefix("listen"), !listensAsWritten {
                 let host = Self.loopback(ofListenLine: String(line))
-                let listener = "\(line.contains("tcp:") ? "tcp" : "udp"):\(host):\(port)"
+                let transport = ["tcp", "tls"].first { line.contains("\($0):") } ?? "udp"
+                let listener = "\(transport):\(host):\(port)"
                 if listeners.contains(listener) { return [] }
                 listeners.append(listener)
                 return ["listen=\(listener)"] + (listeners.count == 1 ? ["log_stderror=yes"] : [])

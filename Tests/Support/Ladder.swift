@@ -20,11 +20,11 @@ public final class Ladder: Sendable {
         self.columns = columns
     }
 
-    /// Adds an arrow that is drawn now, from one column to another.
-    public func add(_ from: String, _ to: String, _ label: String) {
+    /// Adds an arrow from one column to another. `time`: when it was, in nanoseconds of the machine's uptime; nil: now.
+    public func add(_ from: String, _ to: String, _ label: String, at time: UInt64? = nil) {
         guard let from = columns.firstIndex(of: from), let to = columns.firstIndex(of: to), from != to else { return }
-        let now = DispatchTime.now().uptimeNanoseconds
-        arrows.withLock { $0.append(Arrow(time: now, from: from, to: to, label: label)) }
+        let time = time ?? DispatchTime.now().uptimeNanoseconds
+        arrows.withLock { $0.append(Arrow(time: time, from: from, to: to, label: label)) }
     }
 
     /// The labels in the order of their time.

@@ -16,9 +16,13 @@ public final class Phone {
     private let kind: GRUU
     private let registrar: Endpoint
 
-    /// At `place`, registering with `registrar`, whose host is the domain of its address.
-    public init(_ name: String, at place: String, registrar: Endpoint, gruu: GRUU = .none) throws {
-        agent = try UserAgent(name, address: place)
+    /// At `place`, registering with `registrar`, whose host is the domain of its address. `listener` is told of each
+    /// message sent and received.
+    public init(
+        _ name: String, at place: String, registrar: Endpoint, gruu: GRUU = .none,
+        listener: (@Sendable (SIPMessage, _ sent: Bool) -> Void)? = nil
+    ) throws {
+        agent = try UserAgent(name, address: place, listener: listener)
         address = "sip:\(name)@\(registrar.uriHost)"
         contact = agent.uri
         kind = gruu

@@ -89,7 +89,8 @@ class Browser:
             case "Page.loadEventFired":
                 self.loaded.set()
             case "Runtime.consoleAPICalled":
-                say("console", text=" ".join(str(one.get("value", one.get("description"))) for one in parameters["args"]))
+                words = (str(one.get("value", one.get("description"))) for one in parameters["args"])
+                say("console", text=" ".join(words))
             case "Runtime.exceptionThrown":
                 details = parameters["exceptionDetails"]
                 say("problem", text=details.get("exception", {}).get("description", details["text"]))

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The page of examples/webrtc in a real browser calls a desk phone through examples/webrtc.cfg and a real RTPProxy, and is
+// called by it.
+
+import Foundation
+import TestSupport
+import Testing
+
+@Suite(.enabled(if: BrowserPhone.isInstalled, "\(BrowserPhone.need)"), .serialized) struct BrowserPhoneTests {
+    /// Runs the example with a relay, a browser of alice and a phone of bob.
+    private func run(
+        takesVideo: Bool = false, settings: [String: String] = [:],
+        body: (_ browser: BrowserPhone, _ phone: DeskPhone, _ kamailio: Kamailio) throws -> Void
+    ) throws {
+        let relay = try RealRelay(WebRTCDemo.relayAddress)
+        try Example.run("webrtc.cfg", real: relay) { kamailio in
+            let phone = try DeskPhone(
+                "bob", at: WebRTCDemo.phoneAddress, proxy: kamailio.endpoint(), takesVideo: takesVideo)
+            let browser = try BrowserPhone(
+                "alice", server: "wss://127.0.0.1:\(kamailio.port)", trusting: Certificate.shared.get(),
+                settings: settings)
+            defer { browser.stop() }
+            try browser.register()
+            try body(browser, phone, kamailio)
+            #expect(browser.problems() == [])
+            let isOver = waitUntil(5) { (try? relay.sessions())?.hasSuffix(" 0") ?? false }
+            #expect(isOver, "RTPProxy has a session")
+        }
+    }
+
+    /// A call, whoever begins it, until both hear each other.
+    private func connect(_ browser: BrowserPhone, _ phone: DeskPhone, browserCalls: Bool) throws {
+        if browserCalls {
+            try browser.call("bob")
+            try phone.expectCall()
+            try phone.answer()
+        } else {
+            try phone.call("alice")
+            try browser.expect("state", "bob@127.0.0.1 calls")
+            try browser.click("answer")
+            #expect(try phone.expectAnswer() == 200)
+        }
+        try browser.expect("state", "Talking to bob@127.0.0.1")
+        try expectTones(browser, phone)
+    }
+
+    private func expectTones(_ browser: BrowserPhone, _ phone: DeskPhone) throws {
+        #expect(phone.audio.hears(BrowserPhone.tone), "the phone hears \(phone.audio.tone ?? 0) Hz")
+        #expect(browser.hears(DeskPhone.tone), "\(browser.describe())")
+    }
+
+    @Test func theDemoGoesWellInBothDirections() throws {
+        let reports = try WebRTCDemo.run()
+        #expect(reports.count == 2)
+        for report in reports {
+            #expect(report.problems == [], "\(report.text())")
+            let labels = report.ladder.labels
+            for label in ["INVITE + SDP", "200 INVITE + SDP", "ACK", "DTLS: connected", "BYE"] {
+                #expect(labels.contains(label), "\(report.ladder.text)")
+            }
+            // The commands make one leg WebRTC.
+            for label in ["&& M4:1 S", "&& M5:1 S"] { #expect(labels.count { $0 == label } == 1) }
+            for label in ["&& M4:1 A", "&& M5:1 A"] { #expect(labels.count { $0.hasPrefix(label) } == 1) }
+        }
+    }
+
+    @Test(arguments: [true, false]) func eitherSideHoldsAndComesBack(browserCalls: Bool) throws {
+        try run { browser, phone, _ in
+            try connect(browser, phone, browserCalls: browserCalls)
+            try browser.click("hold")
+            #expect(try phone.expectHold() == "a=sendonly")
+            try browser.expect("direction", "audio: you hold the other side")
+            try browser.expect("heard", "nothing")
+            #expect(phone.audio.hears(BrowserPhone.tone), "music on hold")
+            try browser.click("hold")
+            #expect(try phone.expectHold() != "a=sendonly")
+            try browser.expect("direction", "audio: both ways")
+            try expectTones(browser, phone)
+
+            try phone.hold(true)
+            try browser.expect("direction", "audio: the other side holds you")
+            #expect(phone.audio.fallsSilent())
+            #expect(browser.hears(DeskPhone.tone), "\(browser.describe())")
+            try phone.hold(false)
+            try browser.expect("direction", "audio: both ways")
+            try expectTones(browser, phone)
+            try phone.hangUp()
+            try browser.expect("state", "the other side has hung up")
+        }
+    }
+
+    @Test func anotherCallFindsTheBrowserAsItWas() throws {
+        try run { browser, phone, _ in
+            for browserCalls in [true, false, true] {
+                try connect(browser, phone, browserCalls: browserCalls)
+                try browser.click("hangup")
+                try phone.expectEnd()
+                try browser.expect("state", "No call")
+            }
+        }
+    }
+
+    @Test func aNewICEChangesNothingForThePhone() throws {
+        try run { browser, phone, _ in
+            try connect(browser, phone, browserCalls: true)
+            let before = try browser.evaluate("call.pc.localDescription.sdp.match(/ice-ufrag:(\\S+)/)[1]")
+            try browser.evaluate("void call.restart()")
+            _ = try phone.expectHold()
+            let after = try browser.evaluate("call.pc.localDescription.sdp.match(/ice-ufrag:(\\S+)/)[1]")
+            #expect(before != after)
+            try browser.expect("ice", "connected")
+            try expectTones(browser, phone)
+            try browser.click("hangup")
+            try phone.expectEnd()
+        }
+    }
+
+    @Test(arguments: [true, false]) func videoIsOfferedAndTakenOrNot(takesVideo: Bool) throws {
+        try run(takesVideo: takesVideo, settings: ["video": "1"]) { browser, phone, _ in
+            try connect(browser, phone, browserCalls: true)
+            let offered = phone.received[0]
+            #expect(offered.contains("m=video ") && !offered.contains("SAVPF"))
+            guard let video = phone.video else {
+                #expect(try browser.text("direction").hasPrefix("audio: both ways"))
+                try browser.click("hangup")
+                return try phone.expectEnd()
+            }
+            try browser.expect("direction", "video: both ways")
+            // What it shows comes back to it, and is a picture.
+            let seen = waitUntil(20, every: 100) {
+                let pictures = (try? browser.text("packets"))?.firstMatch(of: #/(\d+) pictures/#)
+                return pictures.flatMap { Int($0.1) } ?? 0 > 10
+            }
+            #expect(seen, "\(video.packets) packets came: \(browser.describe())")
+            try browser.click("hangup")
+            try phone.expectEnd()
+        }
+    }
+
+    @Test func anInviteWithoutAnOfferIsAnsweredWithOne() throws {
+        try run { browser, phone, _ in
+            try phone.call("alice", isLate: true)
+            try browser.expect("state", "bob@127.0.0.1 calls")
+            try browser.click("answer")
+            #expect(try phone.expectAnswer() == 200)
+            try expectTones(browser, phone)
+            try phone.hangUp()
+            try browser.expect("state", "the other side has hung up")
+        }
+    }
+
+    @Test func callsAreRefusedAndTakenBackFromEitherSide() throws {
+        try run { browser, phone, _ in
+            try browser.call("bob")
+            try phone.expectCall()
+            try browser.expect("state", "Ringing: bob@127.0.0.1")
+            try phone.refuse(486)
+            try browser.expect("state", "No call: 486")
+            try browser.call("bob")
+            try phone.expectCall()
+            try browser.click("hangup")
+            try phone.expectCancel()
+            try browser.expect("state", "No call")
+            try browser.call("nobody")
+            try browser.expect("state", "No call: 404")
+
+            try phone.call("alice")
+            try browser.expect("state", "bob@127.0.0.1 calls")
+            try browser.click("hangup")
+            #expect(try phone.expectAnswer() == 486)
+            try phone.call("alice")
+            try browser.expect("state", "bob@127.0.0.1 calls")
+            try phone.cancel()
+            #expect(try phone.expectAnswer() == 487)
+            try browser.expect("state", "No call: missed")
+        }
+    }
+
+    /// Towards a browser the module changes nothing but where the media go and how they are encrypted.
+    @Test(.enabled(if: WebRTCAgent.isInstalled, "\(WebRTCAgent.need)"), arguments: ["audio", "audio,video"])
+    func browserAndAnotherWebRTCClientHearEachOther(offers: String) throws {
+        try run(settings: ["video": offers.contains("video") ? "1" : "0"]) { browser, _, kamailio in
+            let other = try WebRTCAgent(
+                "carol", proxy: "wss://127.0.0.1:\(kamailio.port)/", address: "127.0.0.5", tone: 700,
+                options: ["--auto", "--offers", offers])
+            try other.command("register")
+            try browser.call("carol")
+            try browser.expect("state", "Talking to carol@127.0.0.1")
+            #expect(browser.hears(700) && other.hears(BrowserPhone.tone), "\(browser.describe())")
+            try other.command("bye 1")
+            try browser.expect("state", "the other side has hung up")
+            let number = try other.command("call sip:alice@127.0.0.1")
+            try browser.expect("state", "carol@127.0.0.1 calls")
+            try browser.click("answer")
+            #expect(browser.hears(700) && other.hears(BrowserPhone.tone, call: number), "\(browser.describe())")
+            if offers.contains("video") {
+                #expect(other.wait(number, seconds: 20) { $0.frames > 10 })
+                try browser.expect("direction", "video: both ways")
+            }
+            try browser.click("hangup")
+            try browser.expect("state", "No call")
+        }
+    }
+}
