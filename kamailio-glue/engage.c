@@ -7,6 +7,8 @@
 
 #include "glue.h"
 
+#include "core/script_cb.h"
+
 #include "modules/tm/tm_load.h"
 
 /* Whether the script calls the function, or may: nobody can look into one of KEMI. */
@@ -124,7 +126,38 @@ static void pass_on(struct dlg_cell *dlg, struct sip_msg *msg, bool is_of_first)
 
 void glue_engage_pass(struct dlg_cell *dlg, struct sip_msg *msg)
 {
+	/* An ACK shows to the module itself, and to dialog, where it comes along the recorded route. */
+	static struct {
+		unsigned int id;
+		int pid;
+	} last;
+
+	if(msg->first_line.type == SIP_REQUEST && msg->REQ_METHOD == METHOD_ACK) {
+		if(last.id == msg->id && last.pid == msg->pid)
+			return;
+		last.id = msg->id;
+		last.pid = msg->pid;
+	}
 	pass_on(dlg, msg, false);
+}
+
+/* Before the script has it: it has no transaction, and dialog does not tell of one that another host has given it. */
+static int on_ack(struct sip_msg *msg, unsigned int flags, void *param)
+{
+	struct dlg_cell *dlg;
+	char *body;
+
+	(void)flags, (void)param;
+	if(msg == NULL || msg->first_line.type != SIP_REQUEST || msg->REQ_METHOD != METHOD_ACK)
+		return 1;
+	body = get_body(msg);
+	if(body == NULL || body >= msg->buf + msg->len)
+		return 1;
+	dlg = glue_dialog_of(msg);
+	if(dlg != NULL)
+		glue_engage_pass(dlg, msg);
+	glue_dialog_return(dlg);
+	return 1;
 }
 
 /* Deletes one session, or leaves that to the module's own process. */
@@ -532,9 +565,10 @@ void glue_engage_bind(void)
 		is_used = true;
 	if(!is_used || glue_tm() == NULL || !glue_dialog_is_bound())
 		return;
-	is_watching = glue_tm()->register_tmcb(NULL, NULL, TMCB_REQUEST_IN, on_request, NULL, NULL) > 0;
+	is_watching = glue_tm()->register_tmcb(NULL, NULL, TMCB_REQUEST_IN, on_request, NULL, NULL) > 0
+				  && register_script_cb(on_ack, PRE_SCRIPT_CB | REQUEST_CB, NULL) == 0;
 	if(!is_watching)
-		LM_ERR("tm cannot tell of requests: no dialog is engaged\n");
+		LM_ERR("nobody can tell of requests: no dialog is engaged\n");
 }
 
 void glue_engage_child(int rank)

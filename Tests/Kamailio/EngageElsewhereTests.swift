@@ -47,6 +47,14 @@ import Testing
         #expect([offer, ack, again, answer].allSatisfy { $0.lines.last == "a=nortpproxy:yes" })
         try moved.bye()
         expectEnd(moved, relay, ["U", "L", "U", "L", "U", "L"], "\(call.fromTag) \(call.toTag)")
+        // The answer to an offer in a 200 that was sent through the first one.
+        let first = try pair[0].call(between: call)
+        try first.reply(to: first.invite(sdp: nil), sdp: SDPText.audio(port: 6000))
+        let rest = try pair[1].call(between: call)
+        (rest.id, rest.fromTag, rest.toTag) = (first.id, first.fromTag, first.toTag)
+        #expect(waitUntil(5) { (try? pair[1].kamcmd("dlg.list"))?.contains(first.id) ?? false })
+        #expect(try rest.ack(sdp: SDPText.audio()).lines.last == "a=nortpproxy:yes")
+        #expect(relay.commands(of: first.id).map(\.verb) == ["U", "L"])
         for kamailio in pair { try kamailio.stop() }
     }
 
