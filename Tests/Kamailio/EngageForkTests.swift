@@ -315,4 +315,41 @@ private func sessions(_ relay: ScriptedRelay, _ call: Call, _ verb: String? = ni
             #expect(relay.commands(of: forked.call.id, "L").map(\.callID) == [forked.call.id])
         }
     }
+
+    /// What Kamailio has in use: of shared memory, and of that of its workers.
+    private static func inUse(_ kamailio: Kamailio) throws -> [Int] {
+        let number = { (line: Substring) in Int(line.split(separator: " ").last ?? "") }
+        let shared = try kamailio.kamcmd("core.shmmem").split(separator: "\n").filter { $0.contains("real_used") }
+        let own = try kamailio.kamcmd("pkg.stats").split(separator: "\n").filter { $0.contains("real_used") }
+        return try [#require(shared.compactMap(number).first), own.compactMap(number).reduce(0, +)]
+    }
+
+    @Test func sessionsOfForksLeaveNoMemoryBehind() throws {
+        let routes = Self.routes("rtpproxy_engage(\"ei\");").replacingOccurrences(of: "FLAGS", with: "ie")
+        let change = { (configuration: inout KamailioConfiguration) in
+            configuration.parameters.append(("tm", "wt_timer", "500"))
+        }
+        try Engaged.run("", routes, change) { kamailio, relay in
+            let round = { (count: Int) in
+                for _ in 0..<count {
+                    let forked = try ForkedCall(kamailio)
+                    _ = try forked.answer(183)
+                    _ = try forked.answer(200)
+                    try forked.firstIsCancelled()
+                    _ = try forked.within("ACK")
+                    let bye = try forked.within("BYE")
+                    forked.other.send(forked.call.response(200, to: bye), to: kamailio.endpoint())
+                }
+                // dialog keeps those that are over for some seconds.
+                #expect(waitUntil(30) { (try? kamailio.kamcmd("dlg.list"))?.contains("call-id") == false })
+                usleep(3_000_000)
+            }
+            try round(40)
+            let before = try Self.inUse(kamailio)
+            try round(40)
+            let after = try Self.inUse(kamailio)
+            // Forty calls that keep 100 bytes each would have 4000 more.
+            #expect(after[0] - before[0] < 4000 && after[1] - before[1] < 4000, "\(before) \(after)")
+        }
+    }
 }
