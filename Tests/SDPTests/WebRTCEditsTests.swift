@@ -9,8 +9,9 @@ import Testing
 @Suite struct WebRTCEditsTests {
     private static let browser =
         "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\na=msid-semantic: WMS a\r\n"
-        + WebRTCFactsTests.media + "c=IN IP4 198.51.100.31\r\na=candidate:1 1 udp 9 198.51.100.31 9 typ host\r\n"
-        + WebRTCFactsTests.stream + "a=setup:actpass\r\na=mid:0\r\na=extmap:1 u\r\na=rtcp-mux\r\na=sendrecv\r\n"
+        + WebRTCFactsTests.media + "c=IN IP4 198.51.100.31\r\n" + WebRTCFactsTests.stream
+        + "a=setup:actpass\r\na=mid:0\r\na=extmap:1 u\r\na=rtcp-mux\r\n"
+        + "a=candidate:1 1 udp 9 198.51.100.31 9 typ host\r\na=sendrecv\r\n"
     private static let phone = WebRTCFactsTests.head + "m=audio 5004 RTP/AVP 0\r\na=rtcp:5005\r\na=sendrecv\r\n"
     private static let to = "to 192.0.2.99 6000\nmarker a=nortpproxy:yes\n"
 
@@ -42,6 +43,24 @@ import Testing
             #expect(!first.edits.isEmpty)
             let second = try rewriter.rewrite(first.output, nil, request)
             #expect(second.edits.isEmpty && second.text.isEmpty, "\(receiver)")
+        }
+    }
+
+    /// A place is one line or many that follow each other; there may be as many as places that change otherwise.
+    @Test func linesAreCountedTogether() throws {
+        let ssrc = "a=ssrc:1 cname:a\r\n"
+        let many = String(repeating: ssrc, count: 5 * SessionDescription.maximumPlaces)
+        #expect(try edits(Self.browser + many, "receiver plain").count == 5)
+        let apart = String(repeating: ssrc + "a=ptime:20\r\n", count: SessionDescription.maximumPlaces)
+        #expect(throws: SDPFault.self) { try edits(Self.browser + apart, "receiver plain") }
+        #expect(try edits(Self.browser + apart, "").count == 3)
+    }
+
+    @Test func relayCandidatesAreForWhoeverKeepsTheirForm() throws {
+        #expect(try edits(Self.browser, "candidates high").joined().contains("typ relay"))
+        for receiver in ["plain", "webrtc actpass"] {
+            let all = try edits(Self.browser, "candidates high\nreceiver \(receiver)").joined()
+            #expect(!all.contains("typ relay"), "\(receiver)")
         }
     }
 
