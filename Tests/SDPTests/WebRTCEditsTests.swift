@@ -92,4 +92,32 @@ import Testing
             #expect(reason == .verdictsDoNotMatch && edits.edits.isEmpty)
         }
     }
+
+    /// What the fuzzer looks for is found.
+    @Test(arguments: [
+        ("a=mid:0\r\n", ""), ("a=mid:0\r\n", "a=mid:0\r\na=mid:0\r\n"), ("a=ice-ufrag:relay", "a=ice-ufrag:other"),
+        ("a=end-of-candidates\r\n", ""), ("192.0.2.99 6000 typ", "192.0.2.98 6000 typ"), ("6000 typ", "6001 typ"),
+        ("a=setup:actpass\r\n", "a=setup:actpass\r\n A = RTCP : 1\r\n"), ("UDP/TLS/RTP/SAVPF", "RTP/AVP"),
+        ("a=ice-lite\r\n", ""), ("a=group:BUNDLE 0", "a=group:BUNDLE 1"), ("a=sendrecv", "a=Fingerprint:x"),
+        ("a=rtcp-mux", "a=rtcp-mu"), ("a=ice-lite", "a=ice-options:x"),
+    ])
+    func whatIsNotOfTheFormIsFound(_ old: String, _ new: String) throws {
+        var rewriter = Rewriter()
+        let request = RewriteRequest(Self.to + "receiver webrtc actpass")
+        let rewritten = try rewriter.rewrite(Array(Self.phone.utf8), nil, request)
+        #expect(brokenForm(of: rewritten, in: rewritten.output[...]) == nil)
+        let wrong = Array(String(decoding: rewritten.output, as: UTF8.self).replacing(old, with: new).utf8)
+        try #require(wrong != rewritten.output)
+        #expect(brokenForm(of: rewritten, in: wrong[...]) != nil)
+    }
+
+    @Test(arguments: ["a=mid:0", "a=ICE-x:y", " a = setup : active", "a=candidate:1", "a=group:LS 1", "a=crypto:1"])
+    func whatIsLeftOfWebRTCIsFound(_ line: String) throws {
+        var rewriter = Rewriter()
+        let rewritten = try rewriter.rewrite(
+            Array(Self.browser.utf8), nil, RewriteRequest(Self.to + "receiver plain"))
+        #expect(brokenForm(of: rewritten, in: rewritten.output[...]) == nil)
+        let wrong = rewritten.output + Array("\(line)\r\n".utf8)
+        #expect(brokenForm(of: rewritten, in: wrong[...]) != nil)
+    }
 }
