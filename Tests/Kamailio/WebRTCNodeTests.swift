@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Which RTPProxies are asked for their modules, and which of them get calls with a browser on one side.
+
+import TestSupport
+import Testing
+
+@Suite struct WebRTCNodeTests {
+    private static let questions = ["L nosuch 127.0.0.1 9 ft tt && M4:1 S", "L nosuch 127.0.0.1 9 ft tt && M5:1 S"]
+
+    private func questions(_ relay: ScriptedRelay) -> [String] {
+        relay.log.filter { $0.attempt == 1 && $0.text.contains("&&") }.map(\.text).sorted()
+    }
+
+    private static let browser = SDPText.text([
+        "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "m=audio 9 UDP/TLS/RTP/SAVPF 0", "c=IN IP4 0.0.0.0",
+        "a=mid:0", "a=rtcp-mux", "a=ice-ufrag:abcd", "a=ice-pwd:pppppppppppppppppppppp",
+        "a=fingerprint:sha-256 \(String(repeating: "AB:", count: 31))CD", "a=setup:actpass",
+        "a=candidate:1 1 udp 2113937151 192.0.2.1 5555 typ host",
+    ])
+
+    @Test func anRTPProxyIsAskedForItsModulesOnce() throws {
+        let relay = try ScriptedRelay()
+        try Stage.own([relay]) { kamailio in
+            #expect(waitUntil(5) { questions(relay) == Self.questions })
+            _ = try kamailio.call().invite(run: .offer())
+            #expect(questions(relay) == Self.questions)
+            // An operator who probes it does not make it tell again.
+            _ = try kamailio.kamcmd("rtpproxy.probe")
+            #expect(questions(relay) == Self.questions)
+        }
+    }
+
+    /// It would take the words for tags.
+    @Test func oneWithoutSubCommandsIsNeverSentAny() throws {
+        let old = try ScriptedRelay(capabilities: ScriptedRelay.allCapabilities.subtracting(["20191015"]))
+        try Stage.own([old]) { kamailio in
+            let call = try kamailio.call()
+            let sent = call.request("INVITE", sdp: Self.browser, run: .offer("p"))
+            call.send(sent)
+            #expect(waitUntil(5) { kamailio.log.contains("start RTPProxy 3 with its modules dtls_gw and ice_lite") })
+            #expect(questions(old).isEmpty && old.commands(of: call.id).isEmpty)
+        }
+    }
+
+    @Test func callsWithABrowserGoToOneThatHasTheModules() throws {
+        let (without, with) = (try ScriptedRelay(), try ScriptedRelay())
+        without.on { $0.text.contains("M4:1 S") || $0.text.contains("M5:1 S") ? .reply("E3") : nil }
+        try Stage.own([without, with]) { kamailio in
+            for _ in 0..<6 {
+                let call = try kamailio.call()
+                let invite = try call.invite(sdp: Self.browser, run: .offer("p"))
+                #expect(invite.text.contains(" RTP/AVP 0") && !invite.text.contains("fingerprint"))
+                #expect(without.commands(of: call.id).isEmpty && with.commands(of: call.id).count == 1)
+            }
+        }
+    }
+}
