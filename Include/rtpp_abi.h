@@ -14,11 +14,12 @@
 #include "rtpp_basics.h"
 #include "rtpp_calls.h"
 #include "rtpp_events.h"
+#include "rtpp_fleet.h"
 #include "rtpp_host.h"
 #include "rtpp_message.h"
 #include "rtpp_rpc.h"
 
-#define RTPP_ABI_VERSION 3u
+#define RTPP_ABI_VERSION 4u
 
 /* The version this library was built with. */
 RTPP_API uint32_t rtpp_abi_version(void);

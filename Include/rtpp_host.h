@@ -69,6 +69,10 @@ typedef struct rtpp_host {
     /* Asked by the module's own process: a deletion that another process has left to it; NULL: there is none. The record
      * is no longer the host's. */
     void *(*take_deletion)(void);
+    /* Sends a message to all hosts that share calls, or to the one at `address`; its answer to a question comes with `tag`
+     * to rtpp_fleet_answer. NULL both: there are none. */
+    void (*fleet_broadcast)(rtpp_bytes message);
+    void (*fleet_send)(rtpp_bytes message, rtpp_bytes address, uint64_t tag);
 } rtpp_host;
 
 #endif

@@ -148,6 +148,11 @@ bool glue_fork_close(struct dlg_cell *dialog, glue_engagement *kept);
  * begins with 0. */
 bool glue_fork_next(struct dlg_cell *dialog, const glue_engagement *kept, int *place, glue_engagement *out);
 
+/* dmq.c: calls shared with other hosts. -1: the module `dmq` is not there; logged. */
+int glue_dmq_init(void);
+void glue_dmq_broadcast(rtpp_bytes message);
+void glue_dmq_send(rtpp_bytes message, rtpp_bytes address, uint64_t tag);
+
 /* lumps.c: edits of the body. */
 rtpp_body_state glue_message_body_state(void *context);
 bool glue_message_apply(void *context, const rtpp_edit *edits, size_t count);

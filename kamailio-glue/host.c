@@ -344,4 +344,6 @@ const rtpp_host glue_host_services = {
 		.resume = glue_resume,
 		.resume_again = glue_resume_again,
 		.take_deletion = glue_take_deletion,
+		.fleet_broadcast = glue_dmq_broadcast,
+		.fleet_send = glue_dmq_send,
 };

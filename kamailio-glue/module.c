@@ -27,6 +27,7 @@ static char *table_name = "rtpproxy";
 	NUMBER(rtpproxy_call_table_size)                                               \
 	NUMBER(rtpproxy_call_lifetime)                                                 \
 	NUMBER(rtpproxy_hedging)                                                       \
+	NUMBER(rtpproxy_dmq)                                                           \
 	NUMBER(rtpproxy_async_processes)                                               \
 	NUMBER(rtpproxy_async_max)                                                     \
 	TEXT(rtpproxy_async_continue)                                                  \
@@ -112,7 +113,8 @@ static bool listens = false;
 
 static int own_processes(void)
 {
-	return 1 + (int)rtpp_async_processes(glue_instance) + (listens ? 1 : 0);
+	return 1 + (int)rtpp_async_processes(glue_instance) + (listens ? 1 : 0)
+		   + (rtpp_shares_calls(glue_instance) ? 1 : 0);
 }
 
 static bool has_database(void)
@@ -192,6 +194,8 @@ static int mod_init(void)
 		has_read_database = result >= 0;
 	}
 	if(configure(result) < 0)
+		return -1;
+	if(rtpp_shares_calls(glue_instance) && glue_dmq_init() < 0)
 		return -1;
 	if(share() < 0 || glue_counters_init() < 0 || glue_postponed_init() < 0 || glue_engage_init() < 0)
 		return -1;
@@ -278,6 +282,26 @@ static int start_notify(void)
 	exit(0);
 }
 
+/* Sends by tm, so every module is initialised in it. */
+static int start_sharing(void)
+{
+	int pid;
+
+	if(!rtpp_shares_calls(glue_instance))
+		return 0;
+	pid = fork_process(PROC_RPC, "RTPProxy dmq", 1);
+	if(pid < 0) {
+		LM_ERR("cannot start the process that shares calls with other hosts\n");
+		return -1;
+	}
+	if(pid > 0)
+		return 0;
+	if(cfg_child_init() < 0)
+		exit(1);
+	rtpp_run_fleet(glue_instance);
+	exit(0);
+}
+
 static int child_init(int rank)
 {
 	glue_engage_child(rank);
@@ -290,7 +314,7 @@ static int child_init(int rank)
 		glue_check_uses(true);
 		return 0;
 	}
-	if(rank == PROC_MAIN && (start_monitor() < 0 || start_async() < 0 || start_notify() < 0))
+	if(rank == PROC_MAIN && (start_monitor() < 0 || start_async() < 0 || start_notify() < 0 || start_sharing() < 0))
 		return -1;
 	return rtpp_attach(glue_instance) == RTPP_OK ? 0 : -1;
 }

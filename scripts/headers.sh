@@ -51,7 +51,7 @@ fi
 
 cached=$root/.cache/kamailio-headers-$version
 # The newest of what is taken: a cache from before is made anew.
-if [ ! -f "$cached/modules/dialog/dlg_load.h" ]; then
+if [ ! -f "$cached/modules/dmq/bind_dmq.h" ]; then
 	if ! command -v apt-get >/dev/null; then
 		echo "error: no headers of Kamailio $version here: give its source tree, make KAMAILIO_SRC=/path" >&2
 		exit 1
@@ -73,10 +73,11 @@ if [ ! -f "$cached/modules/dialog/dlg_load.h" ]; then
 		exit 1
 	fi
 	(cd "$work" && own_apt apt-get -qq source --download-only --tar-only "kamailio=$package" >&2)
-	# Headers alone: of the core, of its libraries, of tm and of dialog.
+	# Headers alone: of the core, of its libraries, of tm, dialog and dmq.
 	mkdir "$work/tree"
 	tar -xf "$work"/kamailio_*.orig.tar.* -C "$work/tree" --strip-components=2 --wildcards --no-anchored \
-		'*/src/core/*.h' '*/src/lib/*.h' '*/src/modules/tm/*.h' '*/src/modules/dialog/*.h'
+		'*/src/core/*.h' '*/src/lib/*.h' '*/src/modules/tm/*.h' '*/src/modules/dialog/*.h' \
+		'*/src/modules/dmq/*.h'
 	rm -rf "$cached"
 	mv "$work/tree" "$cached"
 fi

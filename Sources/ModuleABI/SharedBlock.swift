@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// How the one block of shared memory is divided: the node table, the call table, and the delivery to asynchronous
-// processes.
+// How the one block of shared memory is divided: the node table, the call table, the delivery to asynchronous processes,
+// and what is shared with other hosts.
 
 import CallControl
 import SharedState
+import Transport
 
 /// The parts of the block that a configuration needs.
 struct SharedBlock {
     fileprivate let nodesSize: Int
     fileprivate let callsSize: Int
-    private let entries: Int
     fileprivate let legsSize: Int
     /// Seconds that a call is remembered.
     fileprivate let callLifetime: Int
-    private let capacity: Int
+    fileprivate let entries: Int
+    fileprivate let capacity: Int
+    fileprivate let sharesCalls: Bool
     private let processes: Int
 
     init(_ settings: borrowing Settings) {
@@ -25,16 +27,22 @@ struct SharedBlock {
         legsSize = (CallTable.size(entries: Self.legs) &+ 63) & ~63
         callLifetime = settings.callLifetime
         processes = settings.asyncProcesses
+        sharesCalls = settings.sharesCalls
     }
 
     /// Entries of the table of legs that are WebRTC: two or four for each media stream of one.
     private static var legs: Int { 8192 }
 
     /// Bytes of all.
-    var size: Int { linesStart &+ JobDelivery.size(processes) }
+    var size: Int { fleetStart &+ (sharesCalls ? FleetState.size(nodes: capacity, entries: roundedEntries) : 0) }
 
     fileprivate var legsStart: Int { nodesSize &+ callsSize }
     fileprivate var linesStart: Int { legsStart &+ legsSize }
+
+    fileprivate var fleetStart: Int { (linesStart &+ JobDelivery.size(processes) &+ 63) & ~63 }
+
+    /// As many as the call table has room for: it rounds up.
+    fileprivate var roundedEntries: Int { max(entries, 0) &+ 16 }
 
     /// Lays all out in `block`, which is zeroed and shared, at `tick`. Once, before the fork. nil where the system has
     /// no descriptors left.
@@ -49,6 +57,8 @@ struct SharedBlock {
         // NO TRAP: every part lies within `size`, checked above.
         unsafe try CallTable.create(in: block + legsStart, size: legsSize, entries: Self.legs)
         // NO TRAP: every part lies within what create has compared with the size.
+        let memory = unsafe SharedMemory(block: block, parts: self, signals: [])
+        memory.fleet?.start(at: WallClock.microseconds())
         guard let signals = unsafe JobDelivery.create(in: block + linesStart, count: processes) else { return nil }
         return unsafe SharedMemory(block: block, parts: self, signals: signals)
     }
@@ -80,7 +90,16 @@ struct SharedBlock {
         // SAFETY: the parts lie within the block, which is mapped as long as the server runs.
         // NO TRAP: the parts lie within the block, which is mapped as long as the server runs.
         return unsafe try CallTable(
-            attaching: block + parts.nodesSize, size: parts.callsSize, lifetime: parts.callLifetime)
+            attaching: block + parts.nodesSize, size: parts.callsSize, lifetime: parts.callLifetime, fleet: fleet)
+    }
+
+    /// What calls are shared with other hosts by; nil: they are not.
+    var fleet: FleetState? {
+        guard parts.sharesCalls else { return nil }
+        // SAFETY: the parts lie within the block, which is mapped as long as the server runs.
+        // NO TRAP: the parts lie within the block.
+        return unsafe FleetState(
+            attaching: block + parts.fleetStart, nodes: parts.capacity, entries: parts.roundedEntries)
     }
 
     /// One process's view of the legs that are WebRTC.

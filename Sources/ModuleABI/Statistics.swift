@@ -137,6 +137,8 @@ public func rtpp_gauge_value(_ handle: OpaquePointer?, _ position: Int) -> UInt6
         case .callsForgotten: attached.worker.forgottenCalls()
         case .asyncUnderWay: UInt64(clamping: attached.delivery.underWay)
         case .asyncRefused: attached.delivery.refusals
+        case .dmqHosts: attached.worker.fleetHosts().count
+        case .dmqLag: attached.worker.fleetHosts().lag
         }
     }
 }

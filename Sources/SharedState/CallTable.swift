@@ -7,18 +7,21 @@
 // write one entry at once, or one that dies between its two stores, leave an entry that belongs to nobody, and the
 // worst that a lost entry costs is that the balancing rule decides.
 //
-// SAFETY (19 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way is below
-// 16, the size of a bucket; atomics wrap.
+// Where hosts share calls, a third word says when the entry was changed last, and a call that has ended leaves an entry
+// behind that says so: `Sources/SharedState/CallTableSharing.swift`.
+//
+// SAFETY (23 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way is below
+// 16, the size of a bucket, as is the victim; atomics wrap.
 
 import Bytes
 import Synchronization
 
-private struct CallEntry: ~Copyable {
+struct CallEntry: ~Copyable {
     let key = Atomic<UInt64>(0)
     let value = Atomic<UInt64>(0)
 }
 
-private struct CallTableHeader: ~Copyable {
+struct CallTableHeader: ~Copyable {
     var magic: UInt64
     var version: UInt32
     var bucketCount: UInt32
@@ -46,7 +49,9 @@ package struct CallTable: ~Copyable {
     private let base: UnsafeMutableRawPointer
     private let bucketCount: Int
     /// Seconds that an entry lives after it was last used.
-    private let lifetime: UInt32
+    let lifetime: UInt32
+    /// What calls are shared with other hosts by; nil: they are not.
+    package let fleet: FleetState?
 
     /// Bytes that a table of `entries` needs, 0 for none: a whole number of buckets, at least as many.
     package static func size(entries: Int) -> Int {
@@ -71,9 +76,9 @@ package struct CallTable: ~Copyable {
     }
 
     /// Attaches to a block that `create` has laid out; it stays mapped as long as the table lives. `lifetime`: seconds
-    /// that an entry lives after it was last used, within `lifetimes`.
+    /// that an entry lives after it was last used, within `lifetimes`. `fleet`: where calls are shared with other hosts.
     package init(
-        attaching block: UnsafeMutableRawPointer, size: Int, lifetime: Int = usualLifetime
+        attaching block: UnsafeMutableRawPointer, size: Int, lifetime: Int = usualLifetime, fleet: FleetState? = nil
     ) throws(SharedStateError) {
         guard size >= Self.headerSize else { throw .tooSmall }
         guard UInt(bitPattern: block) & 63 == 0 else { throw .misaligned }
@@ -88,15 +93,16 @@ package struct CallTable: ~Copyable {
         // NO TRAP: clamped to a range of positive numbers.
         self.lifetime = UInt32(min(max(lifetime, Self.lifetimes.lowerBound), Self.lifetimes.upperBound))
         unsafe base = block
+        self.fleet = fleet
     }
 
     // SAFETY: create() has initialised the header, and attaching has checked it.
-    private var header: UnsafeMutablePointer<CallTableHeader> {
+    var header: UnsafeMutablePointer<CallTableHeader> {
         unsafe base.assumingMemoryBound(to: CallTableHeader.self)
     }
 
     // SAFETY: the bucket is taken modulo their number, and has `bucketSize` entries.
-    private func bucket(_ key: UInt64) -> UnsafeMutablePointer<CallEntry> {
+    func bucket(_ key: UInt64) -> UnsafeMutablePointer<CallEntry> {
         // NO TRAP: bucketCount is above 0, checked when attaching.
         let bucket = Int(truncatingIfNeeded: key % UInt64(bucketCount))
         // NO TRAP: the bucket is below their number, and attaching has checked that all of them fit.
@@ -109,18 +115,21 @@ package struct CallTable: ~Copyable {
     // NO TRAP: constants: bucketSize is 16, tickUnit 4.
     private static func stamp(_ tick: UInt32) -> UInt64 { UInt64(widening: tick / tickUnit) & 0xFF_FFFF }
 
-    private static func word(_ key: UInt64, node: Int, expires tick: UInt32) -> UInt64 {
+    static func word(_ key: UInt64, node: Int, expires tick: UInt32) -> UInt64 {
         UInt64(truncatingIfNeeded: node) & 0xFFFF | stamp(tick) << 16 | (key & ~0xFF_FFFF_FFFF)
     }
 
     /// Seconds, in steps, from `now` until `value` expires; 0 where it has.
-    private static func rest(_ value: UInt64, _ now: UInt32) -> UInt64 {
+    static func rest(_ value: UInt64, _ now: UInt32) -> UInt64 {
         let distance = ((value >> 16) &- stamp(now)) & 0xFF_FFFF
         return distance < 0x80_0000 ? distance : 0
     }
 
+    /// The node of a value.
+    static func node(_ value: UInt64) -> Int { Int(truncatingIfNeeded: value & 0xFFFF) }
+
     /// A key that is not the empty one.
-    private static func key(_ hash: UInt64) -> UInt64 { hash == 0 ? 1 : hash }
+    static func key(_ hash: UInt64) -> UInt64 { hash == 0 ? 1 : hash }
 
     // MARK: Use
 
@@ -134,8 +143,8 @@ package struct CallTable: ~Copyable {
             way &+= 1
             guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
             let value = unsafe entry.pointee.value.load(ordering: .acquiring)
-            guard value >> 40 == key >> 40, Self.rest(value, now) > 0 else { continue }
-            return Int(truncatingIfNeeded: value & 0xFFFF)
+            guard value >> 40 == key >> 40, Self.rest(value, now) > 0, !isGone(value) else { continue }
+            return Self.node(value)
         }
         return nil
     }
@@ -152,38 +161,62 @@ package struct CallTable: ~Copyable {
         while way < Self.bucketSize {
             let entry = unsafe bucket + way
             let present = unsafe entry.pointee.key.load(ordering: .acquiring)
-            if present == key {
-                unsafe entry.pointee.value.store(value, ordering: .releasing)
-                return
-            }
+            if present == key { return unsafe replace(entry, key, value, now) }
             if present == 0, victim < 0 { victim = way }
             way &+= 1
         }
+        if unsafe put(key, value, bucket, victim, now), let fleet { fleet.push(key) }
+    }
+
+    /// Puts the value into an entry that the call has.
+    private func replace(_ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32) {
+        guard let fleet else { return unsafe entry.pointee.value.store(value, ordering: .releasing) }
+        unsafe share(entry, key, value, now, fleet)
+    }
+
+    /// Puts a call that the bucket does not have into its entry `empty`, or where that is below 0 in the place of the one
+    /// that expires first. False: another process was faster.
+    func put(
+        _ key: UInt64, _ value: UInt64, _ bucket: UnsafeMutablePointer<CallEntry>, _ empty: Int, _ now: UInt32,
+        stamp: UInt64? = nil
+    ) -> Bool {
+        var victim = empty
         var victimRest: UInt64 = 0
         var victimKey: UInt64 = 0
+        var victimIsGone = false
         if victim < 0 {
             victimRest = .max
             // NO TRAP: 0 to a constant that is above it.
             for way in 0..<Self.bucketSize {
                 let entry = unsafe bucket + way
                 let present = unsafe entry.pointee.key.load(ordering: .acquiring)
-                let rest = unsafe present == 0 ? 0 : Self.rest(entry.pointee.value.load(ordering: .acquiring), now)
-                if rest < victimRest { (victim, victimRest, victimKey) = (way, rest, present) }
+                let former = unsafe entry.pointee.value.load(ordering: .acquiring)
+                let rest = present == 0 || isGone(former) ? 0 : Self.rest(former, now)
+                if rest < victimRest {
+                    (victim, victimRest, victimKey, victimIsGone) = (way, rest, present, isGone(former))
+                }
             }
         }
         // SAFETY (1): victim is a way of the bucket: an empty one, or found in a loop over them all, whose first one is
         // taken.
         let entry = unsafe bucket + victim
         unsafe entry.pointee.value.store(value, ordering: .releasing)
+        if let fleet { unsafe fleet.setEntryStamp(index(of: entry), stamp ?? fleet.stamp()) }
         // Where another process was faster, its entry stands and this call has none.
         let (isOurs, _) = unsafe entry.pointee.key.compareExchange(
             expected: victimKey, desired: key, ordering: .acquiringAndReleasing)
-        guard isOurs else { return }
-        if victimKey == 0 {
-            unsafe header.pointee.used.wrappingAdd(1, ordering: .relaxed)
-        } else if victimRest > 0 {
-            unsafe header.pointee.evicted.wrappingAdd(1, ordering: .relaxed)
-        }
+        guard isOurs else { return false }
+        let wasCounted = victimKey != 0 && !victimIsGone
+        if wasCounted, victimRest > 0 { unsafe header.pointee.evicted.wrappingAdd(1, ordering: .relaxed) }
+        if !wasCounted { unsafe header.pointee.used.wrappingAdd(1, ordering: .relaxed) }
+        return true
+    }
+
+    /// The number of an entry.
+    func index(of entry: UnsafeMutablePointer<CallEntry>) -> Int {
+        // SAFETY: the entry is one of the block, behind the header.
+        // NO TRAP: both lie within the block.
+        unsafe entry - (base + Self.headerSize).assumingMemoryBound(to: CallEntry.self)
     }
 
     /// Has `node` hold the call with this hash, from `now` on for another lifetime. A call that the table does not know,
@@ -197,14 +230,15 @@ package struct CallTable: ~Copyable {
         for way in 0..<Self.bucketSize {
             let entry = unsafe bucket + way
             guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
-            unsafe entry.pointee.value.store(value, ordering: .releasing)
-            return
+            if unsafe isGone(entry.pointee.value.load(ordering: .acquiring)) { return }
+            return unsafe replace(entry, key, value, now)
         }
     }
 
-    /// Forgets the call with this hash.
-    package func forget(_ hash: UInt64) {
+    /// Forgets the call with this hash. `now` matters where calls are shared.
+    package func forget(_ hash: UInt64, now: UInt32 = 0) {
         let key = Self.key(hash)
+        if let fleet { return bury(key, now: now, fleet) }
         let bucket = unsafe bucket(key)
         // NO TRAP: 0 to a constant that is above it.
         for way in 0..<Self.bucketSize {
@@ -225,15 +259,18 @@ package struct CallTable: ~Copyable {
             let value = unsafe entry.pointee.value.load(ordering: .acquiring)
             // Half written: another process may be writing it.
             guard value >> 40 == key >> 40 else { continue }
-            if Self.rest(value, now) > 0, body(Int(truncatingIfNeeded: value & 0xFFFF)) { continue }
-            unsafe remove(entry, key)
+            if let fleet {
+                unsafe sweep(entry, key, value, now, fleet, body)
+            } else if Self.rest(value, now) == 0 || !body(Self.node(value)) {
+                unsafe remove(entry, key)
+            }
         }
     }
 
-    private func remove(_ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64) {
+    func remove(_ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64, isCounted: Bool = true) {
         let (isOurs, _) = unsafe entry.pointee.key.compareExchange(
             expected: key, desired: 0, ordering: .acquiringAndReleasing)
-        if isOurs { unsafe header.pointee.used.wrappingSubtract(1, ordering: .relaxed) }
+        if isOurs, isCounted { unsafe header.pointee.used.wrappingSubtract(1, ordering: .relaxed) }
     }
 
     /// Entries in use; expired ones among them until they are swept.

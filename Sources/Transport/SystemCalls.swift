@@ -55,6 +55,12 @@ package enum MonotonicClock {
     package static func now() -> UInt64 { cposix_now() }
 }
 
+/// The clock that hosts have in common, more or less.
+package enum WallClock {
+    /// Microseconds since 1970.
+    package static func microseconds() -> UInt64 { cposix_wall() }
+}
+
 /// The real system.
 enum Kernel: SystemCalls {
     static func open(_ kind: SocketKind) -> Int64 {

@@ -147,7 +147,7 @@ extension PageEntry {
             .additions,
             """
             **`rtpproxy_tout_ms`, `rtpproxy_ping_interval`, `rtpproxy_balancing`, `rtpproxy_call_table_size`,
-            `rtpproxy_call_lifetime`, `rtpproxy_hedging`** are new.
+            `rtpproxy_call_lifetime`, `rtpproxy_hedging`, `rtpproxy_dmq`** are new.
             """),
         PageEntry(
             .additions,

@@ -143,7 +143,7 @@ private struct Answer {
             #expect(lines.contains { $0.hasPrefix("rtpproxy_node_round_trip_seconds_bucket\(label),le=\"+Inf\"} ") })
             // All that the counters have, each as what it is.
             let counters = try #require(try Answer(kamailio, "/status.json").result()["counters"] as? [String: Int])
-            let moment: Set = ["nodes", "nodes_up", "calls_remembered", "async_under_way"]
+            let moment: Set = ["nodes", "nodes_up", "calls_remembered", "async_under_way", "dmq_hosts", "dmq_lag"]
             // Restarts are told of each RTPProxy.
             #expect(lines.contains("rtpproxy_node_restarts_total\(label)} 0"))
             for (name, value) in counters where name != "node_restarts" {

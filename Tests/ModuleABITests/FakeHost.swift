@@ -159,7 +159,7 @@ func services() -> rtpp_host {
         allocate: { malloc($0) }, release: { free($0) }, continuation_size: 64,
         suspend: { context, _, _ in Message.of(context)?.suspension ?? .RTPP_NOT_SUSPENDED },
         resume: { _, _, _, _, _, _, _ in .RTPP_GONE }, resume_again: { _, _ in .RTPP_GONE },
-        take_deletion: { nil })
+        take_deletion: { nil }, fleet_broadcast: nil, fleet_send: nil)
 }
 
 /// A module from create to destroy.

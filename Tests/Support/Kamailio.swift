@@ -20,8 +20,9 @@ public final class Kamailio: Sendable {
     private static let places = DispatchSemaphore(value: 4)
 
     /// Starts it and waits until it answers. Throws with the end of its log where it does not.
-    public convenience init(_ configuration: KamailioConfiguration) throws {
-        try self.init(launching: configuration)
+    /// `port` is one of `FreePort`; nil: any.
+    public convenience init(_ configuration: KamailioConfiguration, port: UInt16? = nil) throws {
+        try self.init(launching: configuration, port: port)
         let answers = waitUntil(20) { !process.isRunning || isReady }
         guard answers, process.isRunning else {
             process.terminate(within: 2)

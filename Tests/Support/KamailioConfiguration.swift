@@ -37,6 +37,8 @@ public struct KamailioConfiguration: Sendable {
     public var routes: String
     /// SIP worker processes per socket.
     public var children = 2
+    /// The address that it listens at.
+    public var address = "127.0.0.1"
     /// Whether it also listens on ::1.
     public var listensOnIPv6 = true
     public var module = RTPProxyModule.underTest
@@ -124,7 +126,7 @@ public struct KamailioConfiguration: Sendable {
         if let complete { return adapted(complete, port: port, control: control, modulePath: modulePath) }
         var lines = ["#!KAMAILIO", preamble, "debug=\(debug)", "log_stderror=yes", "memdbg=5", "memlog=5"]
         lines += ["fork=yes", "children=\(children)", "disable_tcp=yes", "auto_aliases=no", "dns=no", "rev_dns=no"]
-        lines.append("listen=udp:127.0.0.1:\(port)")
+        lines.append("listen=udp:\(address):\(port)")
         if listensOnIPv6 { lines.append("listen=udp:[::1]:\(port)") }
         // Before all others: process memory from malloc(), where a tool shall see its blocks. Not with an allocator
         // chosen.

@@ -51,6 +51,14 @@ static inline uint64_t cposix_now(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Microseconds of CLOCK_REALTIME. */
+static inline uint64_t cposix_wall(void)
+{
+    struct timespec t = {0, 0};
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
 /* The number of this process. A system call the first time only: a fork is noticed by itself. */
 int64_t cposix_process_id(void);
 

@@ -41,6 +41,8 @@ package struct Settings {
     package private(set) var callTableSize = 65_536
     /// Seconds for which the table remembers a call after its last offer or answer.
     package private(set) var callLifetime = CallTable.usualLifetime
+    /// Whether calls are shared with other hosts, by dmq.
+    package private(set) var sharesCalls = false
     /// Asynchronous processes.
     package private(set) var asyncProcesses = 1
     /// Asynchronous calls that one process may have under way, or waiting.
@@ -160,6 +162,8 @@ package struct Settings {
             callTableSize = inRange("rtpproxy_call_table_size", value, 0...16_777_216)
         } else if parameter.equals(parameter.all, "rtpproxy_call_lifetime") {
             callLifetime = inRange("rtpproxy_call_lifetime", value, CallTable.lifetimes)
+        } else if parameter.equals(parameter.all, "rtpproxy_dmq") {
+            sharesCalls = inRange("rtpproxy_dmq", value, 0...1) != 0
         } else if parameter.equals(parameter.all, "rtpproxy_async_processes") {
             asyncProcesses = inRange("rtpproxy_async_processes", value, 0...16)
         } else if parameter.equals(parameter.all, "rtpproxy_async_max") {
@@ -303,6 +307,12 @@ package struct Settings {
             digits.append(decimal: timeoutMilliseconds)
             place = millisecondsPlace
             fault("rtpproxy_tout_ms", digits.span, digits.span.all, "rtpproxy_tout is given, too: give one of the two")
+        }
+        if sharesCalls, callTableSize == 0 {
+            place = []
+            fault(
+                "rtpproxy_dmq", [0x31].span, ByteRange(from: 0, to: 1),
+                "rtpproxy_call_table_size is 0: nothing to share")
         }
         // Where the module listens, RTPProxies are asked to notify it.
         if timeoutSocket.isEmpty { timeoutSocket = notifyListen }

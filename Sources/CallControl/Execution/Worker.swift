@@ -18,6 +18,8 @@ package struct Worker: ~Copyable {
     let calls: CallTable?
     /// What is remembered of legs that are WebRTC; nil: nothing is.
     let legs: CallTable?
+    /// What calls are shared with other hosts by; nil: they are not.
+    let fleet: FleetState?
     /// Whether an offer asks the next node, too, where one is slow.
     private(set) var hedges: Bool
     var directory: NodeDirectory
@@ -41,6 +43,9 @@ package struct Worker: ~Copyable {
     var answer = MediaAnswer()
     var outbox = Outbox()
     var jobDraft = JobDraft()
+    /// Of messages of other hosts: the nodes by name, and what is answered.
+    var fleetNodes = Scratch<Int>()
+    var fleetPage = Scratch<UInt8>()
     /// Flags of an engaged dialog, for what comes from the callee.
     var turnedFlags: [UInt8] = []
     /// The URL of the node that has the call of such a dialog, while a message of it is served; empty: nobody knows.
@@ -74,8 +79,8 @@ package struct Worker: ~Copyable {
     ) {
         self.settings = settings
         switch calls {
-        case .some: hedges = settings.isHedging
-        case nil: hedges = false
+        case .some(let table): (hedges, fleet) = (settings.isHedging, table.fleet)
+        case nil: (hedges, fleet) = (false, nil)
         }
         self.calls = calls
         self.legs = legs

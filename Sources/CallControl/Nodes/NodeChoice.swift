@@ -120,7 +120,9 @@ extension Worker {
         let key = Self.key(call.identity.hash, call.run.terms.setID)
         let listed = calls?.node(for: key, now: ticks)
         if listed != nil { call.run.isInTable = true }
-        guard let node = listed ?? nodeOfEngagement(call.run.terms.setID) else { return nil }
+        guard let found = listed ?? nodeOfEngagement(call.run.terms.setID),
+            let node = found < CallTable.firstForeign ? found : foreign(found)
+        else { return nil }
         guard table.setID(node) == call.run.terms.setID, table.takesCommands(node), !call.run.tried.contains(node)
         else { return nil }
         return node
@@ -152,7 +154,7 @@ extension Worker {
 
     /// Forgets the call.
     func forget(_ call: borrowing Call) {
-        calls?.forget(Self.key(call.identity.hash, call.run.terms.setID))
+        calls?.forget(Self.key(call.identity.hash, call.run.terms.setID), now: ticks)
     }
 
     /// What `node` can do; of one that has been switched on before it was ever asked, what is usual.

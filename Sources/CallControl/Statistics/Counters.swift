@@ -33,6 +33,7 @@ package enum ServerCounter: Int, Sendable, CaseIterable, BitwiseCopyable {
     case sessionsCreated, sessionsDeleted, streams, bodiesRewritten
     case refusedWithoutBody, refusedNotSDP, refusedMalformed, refusedMarked
     case refusedRewritten, refusedParameters, refusedHeaders, withoutNode
+    case dmqSent, dmqReceived, dmqRefused, dmqLost, dmqAsked
 
     package var row: CounterRow {
         switch self {
@@ -71,13 +72,19 @@ package enum ServerCounter: Int, Sendable, CaseIterable, BitwiseCopyable {
         case .refusedHeaders:
             CounterRow("refused_headers", "functions refused for a header or address that is missing or unfit")
         case .withoutNode: CounterRow("no_rtpproxy", "functions that found no RTPProxy available")
+        case .dmqSent: CounterRow("dmq_sent", "changes of calls that the other hosts were told of")
+        case .dmqReceived: CounterRow("dmq_received", "changes of calls that other hosts told, and that were news")
+        case .dmqRefused: CounterRow("dmq_refused", "messages of other hosts that were refused")
+        case .dmqLost:
+            CounterRow("dmq_lost", "changes of calls that were too many to tell at once: others ask for them")
+        case .dmqAsked: CounterRow("dmq_asked", "times that another host was asked for what was missed")
         }
     }
 }
 
 /// What the host asks for when somebody looks, listed behind the counters.
 package enum ServerGauge: Int, Sendable, CaseIterable {
-    case nodes, nodesUp, callsRemembered, callsForgotten, asyncUnderWay, asyncRefused
+    case nodes, nodesUp, callsRemembered, callsForgotten, asyncUnderWay, asyncRefused, dmqHosts, dmqLag
 
     /// Whether it only grows, from the start on.
     var isTotal: Bool { self == .callsForgotten || self == .asyncRefused }
@@ -90,6 +97,8 @@ package enum ServerGauge: Int, Sendable, CaseIterable {
         case .callsForgotten: CounterRow("calls_forgotten", "calls that gave way because that table was full")
         case .asyncUnderWay: CounterRow("async_under_way", "calls that asynchronous processes are waiting for")
         case .asyncRefused: CounterRow("async_refused", "calls refused because rtpproxy_async_max were under way")
+        case .dmqHosts: CounterRow("dmq_hosts", "other hosts that share calls and were heard in the last 3 s")
+        case .dmqLag: CounterRow("dmq_lag", "milliseconds since the other host was heard that is silent for longest")
         }
     }
 }

@@ -134,6 +134,6 @@ enum CallRecorder {
                 }
             },
             resume_again: { _, _ in .RTPP_TAKEN },
-            take_deletion: { nil })
+            take_deletion: { nil }, fleet_broadcast: nil, fleet_send: nil)
     }
 }

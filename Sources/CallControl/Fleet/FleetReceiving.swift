@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a host does with the messages of the others: any process that Kamailio hands one to.
+//
+// Nothing of a message is trusted but by what it can do: at worst the table says that a call is at another RTPProxy, which
+// costs a question, that an RTPProxy is disabled or drained, which is what the operator's command does, or that one is to
+// be looked at.
+
+import Bytes
+import SharedState
+import Transport
+
+/// What became of a message of another host.
+package enum FleetReception: Sendable {
+    /// It was taken.
+    case taken
+    /// It was a question: `Worker.fleetPage` is the answer.
+    case answered
+    /// It makes no sense, or comes from nobody who shares calls.
+    case refused
+}
+
+extension Worker {
+    /// How far another host's clock may be ahead, in microseconds: a day.
+    private static var mostAhead: UInt64 { 86_400_000_000 }
+
+    /// Takes a message of the host at `address`. `now`: nanoseconds of the monotonic clock.
+    package mutating func receive<Host: ServerHost>(
+        _ host: Host, from address: Span<UInt8>, _ bytes: Span<UInt8>, now: UInt64 = MonotonicClock.now()
+    ) -> FleetReception {
+        guard let fleet, let message = FleetMessage(bytes), message.kind != .page, let peer = fleet.peer(address),
+            isTimely(host, address, message, fleet)
+        else {
+            host.count(.dmqRefused)
+            return .refused
+        }
+        ticks = host.ticks
+        refreshDirectory()
+        switch message.kind {
+        case .changes: takeCalls(host, message, bytes, fleet)
+        case .greeting: takeNodes(host, message, bytes, address, fleet)
+        case .question:
+            answer(message, bytes, fleet)
+            return .answered
+        case .page: return .refused
+        }
+        fleet.hear(peer, epoch: message.epoch, sequence: message.sequence, sentAt: message.sentAt, now: now)
+        return .taken
+    }
+
+    /// Lends the answer to the question that was received last.
+    package func withFleetAnswer<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        // NO TRAP: the count is never above that of the memory.
+        body(fleetPage.memory.span.extracting(0..<fleetPage.count))
+    }
+
+    /// Takes what host number `peer` says to question number `question`; `bytes` nil: nothing.
+    package mutating func takeAnswer<Host: ServerHost>(
+        _ host: Host, peer: Int, question: UInt32, _ bytes: Span<UInt8>, isAnswer: Bool
+    ) {
+        guard let fleet else { return }
+        var next = FleetState.Answer.failed
+        if isAnswer, let message = FleetMessage(bytes), message.kind == .page, message.epoch == fleet.peerEpoch(peer),
+            message.sentAt <= fleet.now &+ Self.mostAhead
+        {
+            ticks = host.ticks
+            refreshDirectory()
+            fleet.advance(to: message.sentAt)
+            takeCalls(host, message, bytes, fleet)
+            next = message.next
+        } else if isAnswer {
+            host.count(.dmqRefused)
+        }
+        fleet.setAnswer(peer, FleetState.Answer(question: question, next: next))
+    }
+
+    /// Whether the sender's clock can be right; this host's goes on from it.
+    private mutating func isTimely<Host: ServerHost>(
+        _ host: Host, _ address: Span<UInt8>, _ message: FleetMessage, _ fleet: FleetState
+    ) -> Bool {
+        if message.sentAt <= fleet.now &+ Self.mostAhead {
+            fleet.advance(to: message.sentAt)
+            return true
+        }
+        if host.ticks >= nextRefusalLine {
+            nextRefusalLine = host.ticks &+ 60
+            line.removeAll(keepingCapacity: true)
+            line.append("calls are not shared with ")
+            line.append(printable: address, address.all)
+            line.append(": its clock is more than a day ahead")
+            host.log(.warning, line.span)
+        }
+        return false
+    }
+
+    // MARK: - Calls
+
+    private mutating func takeCalls<Host: ServerHost>(
+        _ host: Host, _ message: FleetMessage, _ bytes: Span<UInt8>, _ fleet: FleetState
+    ) {
+        fleetNodes.clear()
+        for index in 0..<message.nameCount {
+            fleetNodes.append(numberInTable(named: message.name(index, bytes)) ?? -1)
+        }
+        let now = fleet.now
+        var taken: UInt32 = 0
+        for index in 0..<message.callCount {
+            guard let call = message.call(index, bytes) else { continue }
+            var node: Int?
+            if let name = call.name {
+                // NO TRAP: call() gives a name below the count, and there is a number for each.
+                node = fleetNodes[name]
+                if node == -1 { continue }
+            }
+            let age = now > call.stamp ? UInt32(clamping: (now &- call.stamp) / 1_000_000) : 0
+            let shared = SharedCall(key: call.key, node: node, stamp: call.stamp)
+            if calls?.apply(shared, age: age, now: ticks) ?? false { taken &+= 1 }
+        }
+        if taken > 0 { host.count(.dmqReceived, taken) }
+    }
+
+    /// Writes the part of the table that is asked for into `fleetPage`.
+    private mutating func answer(_ message: FleetMessage, _ bytes: Span<UInt8>, _ fleet: FleetState) {
+        var page = Scratch<UInt8>()
+        swap(&page, &fleetPage)
+        FleetMessage.begin(&page, .page, epoch: fleet.epoch, sequence: 0, place: message.place)
+        var names = FleetNames()
+        var count = 0
+        var rest: Int?
+        switch calls {
+        case .some(let table):
+            rest = table.page(from: Int(widening: message.place), since: message.since(bytes), now: ticks) { call in
+                guard names.add(call, to: &page, name: { self.fleetName($0) }) else { return false }
+                count &+= 1
+                return true
+            }
+        case nil: break
+        }
+        names.append(to: &page)
+        FleetMessage.end(
+            &page, sentAt: fleet.stamp(), calls: count, names: names.count,
+            next: rest.map { UInt32(clamping: $0) } ?? FleetState.Answer.atEnd)
+        swap(&page, &fleetPage)
+    }
+
+    // MARK: - RTPProxies
+
+    private mutating func takeNodes<Host: ServerHost>(
+        _ host: Host, _ message: FleetMessage, _ bytes: Span<UInt8>, _ address: Span<UInt8>, _ fleet: FleetState
+    ) {
+        var offset = FleetMessage.headerSize
+        for _ in 0..<message.nameCount {
+            guard let record = FleetNodeRecord(bytes, &offset), record.stamp <= message.sentAt else { break }
+            guard let node = node(named: record.hash) else {
+                if fleet.isToTell(ofForeign: record.hash) { tellOfUnknownNode(host, record, bytes, address) }
+                continue
+            }
+            if record.isInDoubt, table.takesCommands(node) { table.setLookWanted(node, true) }
+            guard record.stamp > 0, fleet.takeNodeStamp(node, record.stamp) else { continue }
+            adopt(host, node, record, address)
+        }
+        tell(host)
+    }
+
+    /// Switches and drains a node as the operator has on another host.
+    private mutating func adopt<Host: ServerHost>(
+        _ host: Host, _ node: Int, _ record: FleetNodeRecord, _ address: Span<UInt8>
+    ) {
+        let (before, wasDraining) = (nodeState(node), table.isDraining(node))
+        if (table.condition(node) == .disabled) != record.isDisabled {
+            table.setEnabled(node, !record.isDisabled)
+            tellOfAdoption(node, record.isDisabled ? .nodeDisabled : .nodeEnabled, address)
+        }
+        if wasDraining != record.isDraining {
+            table.setDraining(node, record.isDraining)
+            if !record.isDisabled { tellOfAdoption(node, record.isDraining ? .nodeDraining : .nodeEnabled, address) }
+        }
+        if nodeState(node) != before { table.noteCondition(node, tick: host.ticks) }
+    }
+
+    private mutating func tellOfAdoption(_ node: Int, _ kind: ReportKind, _ address: Span<UInt8>) {
+        line.removeAll(keepingCapacity: true)
+        appendName(of: node)
+        switch kind {
+        case .nodeDisabled: line.append("is disabled, as on ")
+        case .nodeDraining: line.append("gets no new calls, as on ")
+        default: line.append("is enabled, as on ")
+        }
+        line.append(printable: address, address.all)
+        reportNode(kind, .notice, node)
+    }
+
+    private mutating func tellOfUnknownNode<Host: ServerHost>(
+        _ host: Host, _ record: FleetNodeRecord, _ bytes: Span<UInt8>, _ address: Span<UInt8>
+    ) {
+        line.removeAll(keepingCapacity: true)
+        line.append(printable: address, address.all)
+        line.append(" has calls at ")
+        line.append(printable: bytes, record.url, limit: 255)
+        line.append(" of set ")
+        line.append(decimal: UInt64(widening: record.setID))
+        line.append(", which is not configured here: their messages find it by asking the others, or not at all")
+        host.log(.warning, line.span)
+    }
+}
+
+/// The names of the nodes of a message that is being written.
+struct FleetNames {
+    private var names: [UInt64] = []
+    var count: Int { names.count }
+
+    /// Adds a call, with the name of its node where that is new. False: there is no room for it. One whose node has no
+    /// name is left out.
+    mutating func add(_ call: SharedCall, to message: inout Scratch<UInt8>, name: (Int) -> UInt64) -> Bool {
+        let room = FleetMessage.mostBytes &- message.count &- names.count &* FleetMessage.nameSize &- 1
+        guard room >= FleetMessage.callSize &+ FleetMessage.nameSize else { return false }
+        guard let node = call.node else {
+            FleetMessage.append(&message, key: call.key, name: nil, stamp: call.stamp)
+            return true
+        }
+        let name = name(node)
+        var place = names.count
+        if let present = names.firstIndex(of: name) {
+            place = present
+        } else {
+            guard names.count < FleetMessage.mostNames else { return false }
+            names.append(name)
+        }
+        FleetMessage.append(&message, key: call.key, name: place, stamp: call.stamp)
+        return true
+    }
+
+    /// Adds the names, behind the calls.
+    func append(to message: inout Scratch<UInt8>) { for name in names { message.append(name, count: 8) } }
+
+    mutating func clear() { names.removeAll(keepingCapacity: true) }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The call table where several hosts share their calls: changes that the others are told of, and changes that they tell.
+//
+// Of two changes of a call the later one counts, on every host and in whatever order they come: each has a stamp, and one
+// that is not later than what the entry has is refused. So a message may come late or twice, and a deletion before what
+// it deletes. A call that has ended leaves its entry behind as one that is gone, for an hour or until the place is
+// needed: without it a message that comes late would bring the call back. Two processes that change one entry at once may
+// leave the node of one with the stamp of the other: what that costs is a question to the wrong RTPProxy.
+//
+// SAFETY (37 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way and place
+// are below 16, the size of a bucket; an entry is one of a bucket, and atomics wrap.
+
+import Bytes
+import Synchronization
+
+/// A call as other hosts are told of it.
+package struct SharedCall: Equatable, Sendable {
+    /// What the table knows it by, never 0.
+    package let key: UInt64
+    /// The node that has it, or from `CallTable.firstForeign` on one that only other hosts know; nil: it has ended.
+    package let node: Int?
+    /// When that was found.
+    package let stamp: UInt64
+
+    package init(key: UInt64, node: Int?, stamp: UInt64) {
+        self.key = key
+        self.node = node
+        self.stamp = stamp
+    }
+}
+
+extension CallTable {
+    /// From this number on a node is `FleetState.foreignHash` of what is behind it. Nodes of this host are below.
+    package static let firstForeign = 0xFE00
+    /// The node of a call that has ended.
+    static let gone = 0xFFFF
+    /// Seconds for which it is known that a call has ended.
+    package static let memoryOfEnds: UInt32 = 3600
+    /// Entries that `page` looks at in one go: a moment's work.
+    private static let pagePart = 262_144
+
+    /// Whether a value says that the call has ended. Only where calls are shared.
+    @inline(__always)
+    func isGone(_ value: UInt64) -> Bool { Self.node(value) == Self.gone && fleet != nil }
+
+    /// Puts this host's `value` into an entry that the call has. The others are told where it says something new: another
+    /// node, or that the call goes on long after they were told last.
+    func share(
+        _ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, _ fleet: FleetState
+    ) {
+        let former = unsafe entry.pointee.value.exchange(value, ordering: .acquiringAndReleasing)
+        if isGone(former) { unsafe header.pointee.used.wrappingAdd(1, ordering: .relaxed) }
+        let isOld = Self.rest(former, now) < Self.rest(value, now) &- Self.rest(value, now) / 8
+        guard Self.node(former) != Self.node(value) || isOld else { return }
+        unsafe fleet.setEntryStamp(index(of: entry), fleet.stamp())
+        fleet.push(key)
+    }
+
+    /// Leaves behind that the call has ended, and tells the others; also of one that is not in the table, but may be in
+    /// theirs.
+    func bury(_ key: UInt64, now: UInt32, _ fleet: FleetState) {
+        let value = Self.word(key, node: Self.gone, expires: now &+ min(lifetime, Self.memoryOfEnds))
+        let bucket = unsafe bucket(key)
+        var isBuried = false
+        for way in 0..<16 {
+            let entry = unsafe bucket + way
+            guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
+            unsafe end(entry, value, fleet.stamp(), fleet)
+            isBuried = true
+        }
+        if !isBuried { _ = unsafe buryAnew(bucket, key, value, now, fleet.stamp(), fleet) }
+        fleet.push(key)
+    }
+
+    /// Makes an entry one of a call that has ended.
+    private func end(
+        _ entry: UnsafeMutablePointer<CallEntry>, _ value: UInt64, _ stamp: UInt64, _ fleet: FleetState
+    ) {
+        let former = unsafe entry.pointee.value.exchange(value, ordering: .acquiringAndReleasing)
+        if !isGone(former) { unsafe header.pointee.used.wrappingSubtract(1, ordering: .relaxed) }
+        unsafe fleet.setEntryStamp(index(of: entry), stamp)
+    }
+
+    /// Takes an entry that is empty, else the one of a call that has ended longest ago, for another one that has. False:
+    /// there is none; no call gives way.
+    private func buryAnew(
+        _ bucket: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, _ stamp: UInt64,
+        _ fleet: FleetState
+    ) -> Bool {
+        var place = -1
+        var placeKey: UInt64 = 0
+        var least = UInt64.max
+        for way in 0..<16 {
+            let entry = unsafe bucket + way
+            let present = unsafe entry.pointee.key.load(ordering: .acquiring)
+            let former = unsafe entry.pointee.value.load(ordering: .acquiring)
+            guard present == 0 || isGone(former) else { continue }
+            let rest = present == 0 ? 0 : Self.rest(former, now) &+ 1
+            if rest < least { (place, placeKey, least) = (way, present, rest) }
+        }
+        guard place >= 0 else { return false }
+        let entry = unsafe bucket + place
+        unsafe entry.pointee.value.store(value, ordering: .releasing)
+        unsafe fleet.setEntryStamp(index(of: entry), stamp)
+        _ = unsafe entry.pointee.key.compareExchange(
+            expected: placeKey, desired: key, ordering: .acquiringAndReleasing)
+        return true
+    }
+
+    /// An entry in a sweep: one that has expired, or that `body` lets go, is gone from now on, and one that is gone is
+    /// emptied when that has expired. The others are not told: they see for themselves.
+    func sweep(
+        _ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, _ fleet: FleetState,
+        _ body: (Int) -> Bool
+    ) {
+        let rest = Self.rest(value, now)
+        if isGone(value) {
+            if rest == 0 { unsafe remove(entry, key, isCounted: false) }
+            return
+        }
+        if rest > 0, body(Self.node(value)) { return }
+        let (isDone, _) = unsafe entry.pointee.value.compareExchange(
+            expected: value, desired: Self.word(key, node: Self.gone, expires: now &+ 60),
+            ordering: .acquiringAndReleasing)
+        guard isDone else { return }
+        unsafe header.pointee.used.wrappingSubtract(1, ordering: .relaxed)
+        if rest > 0 { unsafe fleet.setEntryStamp(index(of: entry), fleet.stamp()) }
+    }
+
+    // MARK: What other hosts tell
+
+    /// Takes a change of another host that was made `age` seconds ago. False: there is a later one, it is too old to
+    /// matter, or the table has no place for it.
+    package func apply(_ call: SharedCall, age: UInt32, now: UInt32) -> Bool {
+        // Where another process takes the same place at once, there is another one.
+        for _ in 0..<3 {
+            if let isTaken = tryToApply(call, age: age, now: now) { return isTaken }
+        }
+        return false
+    }
+
+    /// The same; nil: another process was faster.
+    private func tryToApply(_ call: SharedCall, age: UInt32, now: UInt32) -> Bool? {
+        guard let fleet, call.key != 0, call.node ?? 0 >= 0, call.node ?? 0 < Self.gone else { return false }
+        let life = call.node == nil ? min(lifetime, Self.memoryOfEnds) : lifetime
+        guard age < life else { return false }
+        let value = Self.word(call.key, node: call.node ?? Self.gone, expires: now &+ (life &- age))
+        let bucket = unsafe bucket(call.key)
+        var empty = -1
+        for way in 0..<16 {
+            let entry = unsafe bucket + way
+            let present = unsafe entry.pointee.key.load(ordering: .acquiring)
+            if present == call.key {
+                guard unsafe fleet.takeEntryStamp(index(of: entry), call.stamp) else { return false }
+                let former = unsafe entry.pointee.value.exchange(value, ordering: .acquiringAndReleasing)
+                switch (isGone(former), call.node == nil) {
+                case (true, false): unsafe header.pointee.used.wrappingAdd(1, ordering: .relaxed)
+                case (false, true): unsafe header.pointee.used.wrappingSubtract(1, ordering: .relaxed)
+                case (true, true), (false, false): break
+                }
+                return true
+            }
+            if present == 0, empty < 0 { empty = way }
+        }
+        if call.node != nil {
+            return unsafe put(call.key, value, bucket, empty, now, stamp: call.stamp) ? true : nil
+        }
+        return unsafe buryAnew(bucket, call.key, value, now, call.stamp, fleet)
+    }
+
+    /// What the table has of a call that has changed; nil: nothing any more.
+    package func shared(_ key: UInt64) -> SharedCall? {
+        let bucket = unsafe bucket(key)
+        for way in 0..<16 {
+            let entry = unsafe bucket + way
+            guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
+            return unsafe shared(entry, key)
+        }
+        return nil
+    }
+
+    private func shared(_ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64) -> SharedCall? {
+        let stamp = unsafe fleet?.entryStamp(index(of: entry)) ?? 0
+        let value = unsafe entry.pointee.value.load(ordering: .acquiring)
+        guard value >> 40 == key >> 40, stamp != 0 else { return nil }
+        return SharedCall(key: key, node: isGone(value) ? nil : Self.node(value), stamp: stamp)
+    }
+
+    /// Hands every call that has changed since `time` to `body`, from entry `place` on, until that wants no more. Returns
+    /// the entry to go on with, nil where there is none left. Looks at so many that it takes a moment.
+    package func page(from place: Int, since time: UInt64, now: UInt32, _ body: (SharedCall) -> Bool) -> Int? {
+        var place = max(place, 0)
+        guard place < capacity else { return nil }
+        let end = place &+ min(Self.pagePart, capacity &- place)
+        while place < end {
+            // SAFETY (1): bucketSize is 16.
+            let entry = unsafe bucket(UInt64(truncatingIfNeeded: place / 16)) + place % 16
+            let key = unsafe entry.pointee.key.load(ordering: .acquiring)
+            if key != 0, let call = unsafe shared(entry, key), call.stamp >= time {
+                let isExpired = unsafe Self.rest(entry.pointee.value.load(ordering: .acquiring), now) == 0
+                if !isExpired, !body(call) { return place }
+            }
+            place &+= 1
+        }
+        return place < capacity ? place : nil
+    }
+}
