@@ -78,13 +78,14 @@ import Testing
             let call = try kamailio.call()
             var invite = call.request("INVITE", sdp: SDPText.audio(), inDialog: false)
             invite.startLine = "INVITE sip:alice@127.0.0.1:\(kamailio.port) SIP/2.0"
-            invite["From"] = "\"\(name)\" <sip:\(name)@127.0.0.1>;tag=1"
+            invite["From"] = "\"\(name)\" <sip:mallory@127.0.0.1>;tag=1"
             invite["Subject"] = "<b>\(name)</b>"
             let text = String(decoding: invite.bytes, as: UTF8.self)
             let encoded = try String(decoding: JSONEncoder().encode([text]), as: UTF8.self)
             // As from the server, whatever that would let through.
             try browser.evaluate("received(\(encoded)[0])")
-            try browser.expect("state", " calls")
+            // The address is that behind the name, whatever stands in the quotes.
+            try browser.expect("state", "mallory@127.0.0.1 calls")
             #expect(try browser.evaluate("document.querySelectorAll('img, b').length") == "0")
             #expect(try browser.messages().contains { $0.contains("Subject: <b>\(name)</b>") })
             #expect(try browser.evaluate("document.title") != "FORGED")

@@ -149,6 +149,17 @@ import Testing
         }
     }
 
+    @Test func whatAPhoneSaysIsNoMarkup() throws {
+        let markup = "<img src=x onerror=document.title='FORGED'>"
+        try run { browser, phone, _ in
+            try browser.call("bob")
+            try phone.expectCall()
+            try phone.refuse(486, reason: markup)
+            try browser.expect("state", "No call: 486 \(markup)")
+            #expect(try browser.evaluate("document.querySelectorAll('img').length") == "0")
+        }
+    }
+
     @Test func callsAreRefusedAndTakenBackFromEitherSide() throws {
         try run { browser, phone, _ in
             try browser.call("bob")

@@ -116,9 +116,11 @@ public final class DeskPhone {
     }
 
     /// Refuses the call.
-    public func refuse(_ status: Int) throws {
+    public func refuse(_ status: Int, reason: String = "No") throws {
         guard let invite else { throw HarnessError("there is no call") }
-        try phone.send(phone.response(status, to: invite), to: invite)
+        var response = phone.response(status, to: invite)
+        response.startLine = "SIP/2.0 \(status) \(reason)"
+        try phone.send(response, to: invite)
         _ = try phone.expect("ACK", of: callID)
     }
 
