@@ -106,10 +106,11 @@ extension Worker {
         var index = 0
         let incoming = exchanges.incoming(member)
         let known = capabilities(node)
+        let isBridged = media.isBridged
         for stream in call.description.streams {
             if let verdict = StreamVerdict(withoutRelay: stream) {
                 answer.verdicts.append(verdict)
-                addForm(stream, media)
+                if isBridged { addForm(stream, media) }
                 continue
             }
             guard asks(known, for: stream, of: &call) else {
@@ -118,8 +119,9 @@ extension Worker {
             }
             guard let range = exchanges.reply(member, index) else { return .malformed }
             index &+= 1
-            let joined = media.isBridged ? JoinedReply(incoming.span, range) : nil
-            var reply = MediaReply.parse(incoming.span, joined?.head ?? range)
+            var head = range
+            if isBridged { head = JoinedReply(incoming.span, range).head }
+            var reply = MediaReply.parse(incoming.span, head)
             if case .error(let code) = reply {
                 account(node, code)
                 if media.verb == .lookup, code.isUnknownSession(known) { reply = .noSession }
@@ -135,9 +137,7 @@ extension Worker {
                     let place = try place(stream, incoming.span, replied, family, call.addresses)
                     answer.verdicts.append(
                         .relayed(StreamDestination(address: place.address, family: place.family, port: port)))
-                    if let joined {
-                        answer.forms.append(try readSecurity(joined, incoming.span, stream, &call, media))
-                    }
+                    if isBridged { try readSecurity(range, incoming.span, stream, &call, media) }
                 } catch {
                     failure = failure ?? error
                 }

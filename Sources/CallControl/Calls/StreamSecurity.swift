@@ -138,16 +138,18 @@ extension Worker {
         }
     }
 
-    /// What the sub-commands of a stream were answered: the form that the stream gets, or why the function fails.
+    /// Reads what the sub-commands of a stream were answered, in the answer at `range`: the form that the stream gets, or
+    /// why the function fails.
+    @inline(never)
     mutating func readSecurity(
-        _ joined: JoinedReply, _ incoming: Span<UInt8>, _ stream: MediaStream, _ call: inout Call, _ media: MediaCommand
-    ) throws(CallFailure) -> StreamForm {
+        _ range: ByteRange, _ incoming: Span<UInt8>, _ stream: MediaStream, _ call: inout Call, _ media: MediaCommand
+    ) throws(CallFailure) {
         let index = stream.number &- 1
         // NO TRAP (2): as many as there are streams, whose numbers begin at 1; compared first.
-        guard index >= 0, index < call.securities.count else { return .asItCame }
+        guard index >= 0, index < call.securities.count else { return answer.forms.append(.asItCame) }
         let security = call.securities[index]
         let commands = SubCommandList(security, call.description, index)
-        var (replies, end) = (joined, WebRTCEnd())
+        var (replies, end) = (JoinedReply(incoming, range), WebRTCEnd())
         var place = 0
         while let command = commands[place] {
             place &+= 1
@@ -168,7 +170,7 @@ extension Worker {
             case (_, .success): break
             }
         }
-        return form(security, media, end)
+        answer.forms.append(form(security, media, end))
     }
 
     /// The form of a stream for its receiver. A live one that is plain RTP already stays as it came.
@@ -178,6 +180,7 @@ extension Worker {
     }
 
     /// Adds the form of a stream that no relay takes.
+    @inline(never)
     mutating func addForm(_ stream: MediaStream, _ media: MediaCommand) {
         guard media.isBridged else { return }
         guard !stream.isOverTCP else { return answer.forms.append(.asItCame) }
