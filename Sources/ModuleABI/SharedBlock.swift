@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// How the one block of shared memory is divided: the node table, the call table, the delivery to asynchronous processes,
-// and what is shared with other hosts.
+// How the one block of shared memory is divided: the node table, the call table, the table of legs that are WebRTC, the
+// delivery to asynchronous processes, and what is shared with other hosts.
 
 import CallControl
 import SharedState
