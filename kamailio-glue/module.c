@@ -32,6 +32,7 @@ static char *table_name = "rtpproxy";
 	NUMBER(rtpproxy_async_max)                                                     \
 	TEXT(rtpproxy_async_continue)                                                  \
 	NUMBER(rtpproxy_max_streams)                                                   \
+	NUMBER(rtpproxy_webrtc_prflx)                                                  \
 	TEXT(nortpproxy_str)                                                           \
 	TEXT(timeout_socket)                                                           \
 	VARIABLE(timeout_tag_pv)                                                       \

@@ -33,11 +33,6 @@ extension Bridging {
                 lowercased(letter) == UInt8(ascii: "g") ? (isToWebRTC ? UInt8(ascii: "d") : UInt8(ascii: "p")) : letter)
         }
     }
-
-    /// What this letter, a small one, asks for.
-    fileprivate init(_ letter: UInt8) {
-        self = letter == UInt8(ascii: "d") ? .toWebRTC : letter == UInt8(ascii: "p") ? .toPlain : .byTarget
-    }
 }
 
 /// Flags that were read. The letters for the wire stand apart, in the order given.
@@ -63,6 +58,11 @@ struct CallFlags: Equatable {
     var bridging: Bridging?
     /// `t`: leave the to-tag out of a delete.
     var deletesWholeCall = false
+
+    private mutating func bridge(_ kind: Bridging, _ count: inout Int) {
+        bridging = kind
+        count &+= 1
+    }
 
     /// What the flags belong to.
     enum Use {
@@ -106,9 +106,9 @@ struct CallFlags: Equatable {
                 case UInt8(ascii: "o"): flags.changesOrigin = true
                 case UInt8(ascii: "c"): flags.changesSessionConnection = true
                 case UInt8(ascii: "t"): flags.deletesWholeCall = true
-                case UInt8(ascii: "d"), UInt8(ascii: "p"), UInt8(ascii: "g"):
-                    flags.bridging = Bridging(lowercased(letter))
-                    bridges &+= 1
+                case UInt8(ascii: "d"): flags.bridge(.toWebRTC, &bridges)
+                case UInt8(ascii: "p"): flags.bridge(.toPlain, &bridges)
+                case UInt8(ascii: "g"): flags.bridge(.byTarget, &bridges)
                 case UInt8(ascii: "z"):
                     var end = offset
                     while let digit = text.byte(at: end), isDigit(digit) { end &+= 1 }

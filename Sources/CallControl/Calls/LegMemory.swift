@@ -90,6 +90,24 @@ extension Worker {
         if let dtls, dtls > 1, dtls != Int(widening: security.leg.dtls) { security.endsDTLS = true }
     }
 
+    /// A browser that is nowhere where the relay would find it: it connects, and nothing is heard. Logged once a minute,
+    /// because browsers decide how often it happens.
+    private mutating func tellOfNoCandidate(_ call: inout Call, _ stream: MediaStream, names: Int) {
+        outbox.count(.withoutCandidate)
+        guard ticks >= nextCandidateLine else { return }
+        nextCandidateLine = ticks &+ 60
+        beginWarning(call)
+        line.append("media stream ")
+        line.append(decimal: stream.number)
+        line.append(" (line ")
+        line.append(decimal: stream.line)
+        line.append("): no ICE candidate that RTPProxy can use, ")
+        line.append(decimal: names)
+        line.append(" of them are names (mDNS): the browser may hear nothing and not be heard, see")
+        line.append(" rtpproxy_webrtc_prflx (not logged again for a minute)")
+        outbox.log(.warning, line)
+    }
+
     /// Remembers what the relay has been told, once the message is on its way.
     mutating func rememberLegs(_ call: inout Call, _ media: MediaCommand) {
         guard media.flags.bridging != nil, !call.securities.isEmpty else { return }
@@ -109,6 +127,11 @@ extension Worker {
                         legs?.remember(legKey(&call, other, .opposite, stream, dtls: dtls), node: number, now: ticks)
                     }
                 }
+            }
+            if security.isFromWebRTC, !settings.learnsCandidates,
+                call.description.webRTCFacts(of: index).candidateCount == 0
+            {
+                tellOfNoCandidate(&call, stream, names: call.description.webRTCFacts(of: index).namedCandidates)
             }
             // The receiver's leg, of which the relay has been asked for its own half. Who answers may have plain RTP.
             guard security.isToWebRTC, !own.isEmpty else { continue }

@@ -33,6 +33,8 @@ package struct Settings {
     package private(set) var notifyListen: [UInt8] = []
     /// Media streams that a message may have, 1 or more.
     package private(set) var maximumStreams = 32
+    /// Whether the relays find browsers that are not where their candidates say.
+    package private(set) var learnsCandidates = false
     /// Change `o=` in every SDP, flag `o` or not.
     package private(set) var rewritesOrigin = false
     /// Seconds between two looks at a node that is up; 0: none.
@@ -171,6 +173,8 @@ package struct Settings {
         } else if parameter.equals(parameter.all, "rtpproxy_max_streams") {
             // NO TRAP: 1 is below the constant.
             maximumStreams = inRange("rtpproxy_max_streams", value, 1...SessionDescription.maximumStreams)
+        } else if parameter.equals(parameter.all, "rtpproxy_webrtc_prflx") {
+            learnsCandidates = inRange("rtpproxy_webrtc_prflx", value, 0...1) != 0
         } else if parameter.equals(parameter.all, "rtpproxy_retr") {
             tries = inRange("rtpproxy_retr", value, 1...Int.max)
         } else if parameter.equals(parameter.all, "rewrite_origin") {

@@ -63,6 +63,8 @@ package struct Worker: ~Copyable {
     var hasToldOfSilentPrompts = false
     /// When the log may tell again that a refusal was to wait, in seconds since start.
     var nextRefusalLine: UInt32 = 0
+    /// When it may tell again of a browser without a candidate, in seconds since start.
+    var nextCandidateLine: UInt32 = 0
 
     /// Attaches a process to the table. Opens nothing.
     package init(

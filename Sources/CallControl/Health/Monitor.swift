@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The module's own process: it keeps asking RTPProxies whether they are there, and it alone publishes their addresses.
 //
-// NO TRAP (22 in this file): each list has the table's capacity, and node is below the table's count.
+// NO TRAP (23 in this file): each list has the table's capacity, and node is below the table's count.
 
 import Bytes
 import ControlProtocol
@@ -230,10 +230,10 @@ extension Worker {
         if isDoubtful(node, outcome, &state) { return table.setLookWanted(node, true) }
         conclude(host, node, found)
         guard case .present(_, _, let counters) = found else { return }
-        if lacksModules(node) { state.notBefore[node] = 0 }
-        if let counters {
-            compareCounters(host, node, counters, &state.counters[node])
-        } else if case .everything = state.probes.kinds[node], settings.pingSeconds > 0,
+        if let counters { compareCounters(host, node, counters, &state.counters[node]) }
+        if lacksModules(node) {
+            state.notBefore[node] = 0
+        } else if counters == nil, case .everything = state.probes.kinds[node], settings.pingSeconds > 0,
             capabilities(node).contains(.serverCounters)
         {
             // What it counts from here on is compared with what it has counted now.
@@ -247,7 +247,12 @@ extension Worker {
         _ node: Int, _ outcome: ExchangeOutcome, _ state: borrowing MonitorState
     ) {
         switch outcome {
-        case .complete, .timedOut: table.setCapabilities(node, modules(state.probes, node).rawValue)
+        case .complete, .timedOut:
+            table.setCapabilities(node, modules(state.probes, node).rawValue)
+            // What it counts from here on is compared with what it has counted now.
+            if settings.pingSeconds > 0, state.counters[node] == nil, capabilities(node).contains(.serverCounters) {
+                table.setLookWanted(node, true)
+            }
         case .refused, .malformed, .failed: table.setLookWanted(node, true)
         }
     }

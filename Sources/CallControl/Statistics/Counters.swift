@@ -34,6 +34,7 @@ package enum ServerCounter: Int, Sendable, CaseIterable, BitwiseCopyable {
     case refusedWithoutBody, refusedNotSDP, refusedMalformed, refusedMarked
     case refusedRewritten, refusedParameters, refusedHeaders, withoutNode
     case dmqSent, dmqReceived, dmqRefused, dmqLost, dmqAsked
+    case withoutCandidate
 
     package var row: CounterRow {
         switch self {
@@ -78,6 +79,8 @@ package enum ServerCounter: Int, Sendable, CaseIterable, BitwiseCopyable {
         case .dmqLost:
             CounterRow("dmq_lost", "changes of calls that were too many to tell at once: others ask for them")
         case .dmqAsked: CounterRow("dmq_asked", "times that another host was asked for what was missed")
+        case .withoutCandidate:
+            CounterRow("webrtc_no_candidate", "WebRTC streams without a candidate that an RTPProxy can use")
         }
     }
 }
