@@ -9,7 +9,7 @@ import Bytes
 
 final class FlagsProperties: Properties {
     private var modifiers: [UInt8] = []
-    private static let known = Array("0123456789baArRlLiIeEwWxXfFoOcCtTzZ".utf8)
+    private static let known = Array("0123456789baArRlLiIeEwWxXfFoOcCtTzZdDpPgG".utf8)
 
     func check(_ input: [UInt8]) throws(Broken) {
         for use in [CallFlags.Use.media, .delete] {
@@ -28,12 +28,18 @@ final class FlagsProperties: Properties {
         text.contains { lowercased($0) == UInt8(ascii: letter) }
     }
 
+    /// How many flags say what goes out where a browser may be on either side.
+    private func bridges(_ text: [UInt8]) -> Int {
+        text.count { [UInt8(ascii: "d"), UInt8(ascii: "p"), UInt8(ascii: "g")].contains(lowercased($0)) }
+    }
+
     private func check(_ failure: CallFailure, _ text: [UInt8], _ use: CallFlags.Use) throws(Broken) {
         switch failure {
         case .flagsTooLong: try require(text.count > CallFlags.maximumLength, "\(text.count) bytes are too long")
         case .unknownFlag(let letter):
             try require(text.contains(letter), "flag \(letter) is not there")
             try require(isDigit(letter) || !Self.known.contains(letter), "flag \(letter) is known")
+        case .severalBridges: try require(use == .media && bridges(text) > 1, "at most one of d, p and g is there")
         case .badRepacketization: try require(use == .media && has(text, "z"), "there is no z")
         default: throw Broken("flags fail as \(failure)")
         }
@@ -57,6 +63,8 @@ final class FlagsProperties: Properties {
         try require(flags.usesExtraID == text.contains(UInt8(ascii: "b")), "b")
         try require(flags.looksUpOnly == has(text, "l") && flags.deletesWholeCall == has(text, "t"), "l and t")
         try require(flags.changesOrigin == has(text, "o") && flags.ignoresMarker == has(text, "f"), "o and f")
+        try require(use == .delete || bridges(text) < 2, "several of d, p and g were taken")
+        try require((flags.bridging != nil) == (bridges(text) > 0), "d, p and g")
         try require((flags.branch != .none) == text.containsBranchLetter, "1, 2 and 3")
     }
 }
