@@ -57,6 +57,14 @@ extension Difference {
             },
             holds: { stock, ours in stock[.code].contains("set -1") && ours[.code].contains("set 1") }),
         Difference(
+            "flags for calls of browsers", .additions,
+            """
+            **The flags `d`, `p` and `g`** and **`rtpproxy_webrtc_prflx`** are new: [WebRTC](webrtc.md).
+            """,
+            in: Set(Aspect.allCases),
+            where: { ["d", "p", "g"].contains($0.flags.lowercased()) },
+            holds: { stock, _ in stock[.code].allSatisfy { $0.hasSuffix(" -1") } }),
+        Difference(
             "prompts after a wrong set", .functions,
             """
             **Prompts after a wrong set** go to set 0, as all other functions do; the other module fails.

@@ -152,11 +152,6 @@ extension PageEntry {
         PageEntry(
             .additions,
             """
-            **The flags `d`, `p` and `g`** and **`rtpproxy_webrtc_prflx`** are new: [WebRTC](webrtc.md).
-            """),
-        PageEntry(
-            .additions,
-            """
             **`rtpproxy_async_processes`, `rtpproxy_async_max`, `rtpproxy_async_continue`** are new, and with them one
             process more.
             """),
