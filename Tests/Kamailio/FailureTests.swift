@@ -350,7 +350,7 @@ import Testing
             #expect(try kamailio.call().invite(run: .offer()).returnCodes == [-3])
             #expect(kamailio.waitUntilUp(within: 12))
             let probes = relay.log.dropFirst(asked)
-            #expect(Set(probes.map(\.verb)).isSubset(of: ["V", "VF", "G"]))
+            #expect(Set(probes.map(\.verb)).isSubset(of: ["V", "VF", "L", "G"]))
             #expect(probes.allSatisfy { $0.sender != worker })
             // That it is there again is seen before, what it can do is asked when its time is over.
             #expect((probes.first { $0.verb == "VF" }?.time ?? start) - start > 1000)

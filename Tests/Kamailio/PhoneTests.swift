@@ -118,7 +118,7 @@ struct ExampleNetwork {
         let folder = try TemporaryFolder()
         var paths = [("/run/kamailio/", folder.path + "/")]
         if name == "sets-database.cfg" { paths += try ExampleTests.sites(folder, relays.map(\.url)) }
-        let text = try Example.text(name)
+        let text = try Certificate.inserted(into: Example.text(name))
         let isOffice = text.contains("192.168.1.2")
         try network.run(text, paths) { kamailio in
             for gruu in Phone.GRUU.allCases {

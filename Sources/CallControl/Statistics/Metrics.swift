@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // All figures as Prometheus reads them: the text format, version 0.0.4, in pages, each within one buffer of the host's.
 //
-// The first page has those of the server, and as many nodes as fit; the others have nodes alone. How many fit is made of
-// what a node takes at most, with all its numbers at their longest, so that a node stays on its page while they grow.
+// Those of the server come first, on as many pages as they need, then the nodes. How many fit on a page is made of what
+// they take at most, with all numbers at their longest, so that each stays on its page while they grow.
 
 import Bytes
 import SharedState
@@ -64,7 +64,9 @@ extension Worker {
     ) -> Int {
         let nodes = nodeCount()
         // What the parts take, found out by writing them.
-        let server = writeServer(values, pages: 0, &text)
+        text.clear()
+        let head = writePages(0, &text)
+        guard let server = serverPage(page, values.count, head: head, room: room, &text) else { return 0 }
         text.clear()
         writeNodes(host, 0..<0, &text)
         let heads = text.count
@@ -79,24 +81,49 @@ extension Worker {
         let lines = NodeMetric.allCases.count &+ NodeState.allCases.count &+ RoundTripSpread.parts
         let node = lines &* (url &+ longestLine)
         // NO TRAP (2): node is lines times 110 and more, both above 0.
-        let first = min(max(room &- server &- heads, 0) / node, nodes)
-        let each = max(room &- writePages(0, &text) &- heads, 0) / node
-        text.clear()
-        guard server <= room, each > 0 || first == nodes else { return 0 }
+        let first = min(max(room &- server.length &- heads, 0) / node, nodes)
+        let each = max(room &- head &- heads, 0) / node
+        guard each > 0 || first == nodes else { return 0 }
         // NO TRAP: the guard above leaves each above 0 where first is not nodes.
-        let pages = first == nodes ? 1 : 1 &+ (nodes &- first &+ each &- 1) / each
+        let pages = server.pages &+ (first == nodes ? 0 : (nodes &- first &+ each &- 1) / each)
         guard page >= 1, page <= pages else { return pages }
-        if page == 1 {
-            _ = writeServer(values, pages: pages, &text)
+        _ = writePages(pages, &text)
+        if page <= server.pages {
+            for position in server.positions { writeFigure(values, position, &text) }
             // NO TRAP: first is above 0, the condition says.
-            if first > 0 { writeNodes(host, 0..<first, &text) }
+            if page == server.pages, first > 0 { writeNodes(host, 0..<first, &text) }
         } else {
-            _ = writePages(pages, &text)
-            let start = first &+ (page &- 2) &* each
+            let start = first &+ (page &- server.pages &- 1) &* each
             // NO TRAP: page is at most pages, so that start is below nodes, and each is above 0.
             writeNodes(host, start..<min(start &+ each, nodes), &text)
         }
         return pages
+    }
+
+    /// How many pages the `count` figures of the server take, which of them page `page` has, and how long the last of
+    /// these pages is at most, with `head` bytes before its figures; nil where one does not fit into `room`.
+    private func serverPage(
+        _ page: Int, _ count: Int, head: Int, room: Int, _ text: inout [UInt8]
+    ) -> (pages: Int, positions: Range<Int>, length: Int)? {
+        var (pages, start, length) = (1, 0, head)
+        var positions = 0..<0
+        // NO TRAP: a count is never negative.
+        for position in 0..<count {
+            text.clear()
+            writeFigure(Span(), position, &text)
+            // One digit of at most twenty is there.
+            let most = text.count &+ 19
+            if length &+ most > room, position > start {
+                // NO TRAP: compared above.
+                if pages == page { positions = start..<position }
+                (pages, start, length) = (pages &+ 1, position, head)
+            }
+            length &+= most
+            guard length <= room else { return nil }
+        }
+        // NO TRAP: start is 0, or an earlier position.
+        if pages == page { positions = start..<count }
+        return (pages, positions, length)
     }
 
     /// Writes how many pages there are, and gives how long that is at most.
@@ -109,25 +136,20 @@ extension Worker {
         return text.count &+ 20
     }
 
-    /// Writes the figures of the server, and gives how long they are at most.
+    /// Writes the figure of the server at `position`; as 0 where there is no value of it.
     @inline(never)
-    private func writeServer(_ values: Span<UInt64>, pages: Int, _ text: inout [UInt8]) -> Int {
-        var most = writePages(pages, &text) &- text.count
-        for position in values.indices {
-            // Each node has its own.
-            if position == ServerCounter.nodeRestarts.rawValue { continue }
-            guard let (row, gauge) = CounterRow.at(position) else { break }
-            let isCounter = gauge?.isTotal ?? true
-            writeHead(row.name, row.help, isCounter ? "counter" : "gauge", isTotal: isCounter, &text)
-            text.append("rtpproxy_")
-            text.append(row.name)
-            text.append(isCounter ? "_total " : " ")
-            // NO TRAP: position is of values.indices.
-            text.append(decimal: values[position])
-            text.append("\n")
-            most &+= 20
-        }
-        return text.count &+ most
+    private func writeFigure(_ values: Span<UInt64>, _ position: Int, _ text: inout [UInt8]) {
+        // Each node has its own.
+        if position == ServerCounter.nodeRestarts.rawValue { return }
+        guard let (row, gauge) = CounterRow.at(position) else { return }
+        let isCounter = gauge?.isTotal ?? true
+        writeHead(row.name, row.help, isCounter ? "counter" : "gauge", isTotal: isCounter, &text)
+        text.append("rtpproxy_")
+        text.append(row.name)
+        text.append(isCounter ? "_total " : " ")
+        // NO TRAP: compared first; it is never negative.
+        text.append(decimal: position < values.count ? values[position] : 0)
+        text.append("\n")
     }
 
     /// Writes the metrics of the nodes in `positions`.
