@@ -413,6 +413,10 @@ static int begin_fork(struct dlg_cell *dlg, rtpp_message *message, rtpp_bytes fl
 		LM_ERR("rtpproxy_engage: tm does not say which branch this is\n");
 		return -1;
 	}
+	if(own.fork >= (int)sr_dst_max_branches) {
+		LM_ERR("rtpproxy_engage: the transaction takes no more branches\n");
+		return -1;
+	}
 	/* The branches that come have no name yet. */
 	if(is_of_later) {
 		int count = snprintf(branch, sizeof(branch), "%.*s.%d", (int)message->via1_branch.length,

@@ -8,6 +8,7 @@
 #include "glue.h"
 
 #include "core/config.h"
+#include "core/ut.h"
 
 #define LONGEST_NAME 32
 #define LONGEST_TAGS 512
@@ -32,19 +33,19 @@ static const str *name_of(name *out, const glue_engagement *engagement)
 	return named(out, "engaged", engagement->fork, engagement->is_of_later);
 }
 
+/* As tm writes it: in hexadecimal, the last digit first. */
 int glue_fork_number(rtpp_bytes branch)
 {
-	size_t i = branch.length, digits = 0;
-	int number = 0, unit = 1;
+	size_t i = branch.length;
+	unsigned int number = 0;
 
-	while(i > 0 && branch.data[i - 1] >= '0' && branch.data[i - 1] <= '9' && digits < 3) {
-		number += unit * (branch.data[--i] - '0');
-		unit *= 10;
-		digits++;
-	}
-	if(digits == 0 || i == 0 || branch.data[i - 1] != '.' || number >= MAX_BRANCHES_LIMIT)
+	while(i > 0 && branch.data[i - 1] != '.')
+		i--;
+	if(i == 0 || branch.length - i == 0 || branch.length - i > 2
+			|| reverse_hex2int((char *)branch.data + i, (int)(branch.length - i), &number) < 0
+			|| number >= MAX_BRANCHES_LIMIT)
 		return -1;
-	return number;
+	return (int)number;
 }
 
 static bool is_forked(struct dlg_cell *dlg)
@@ -144,9 +145,10 @@ static void note_tag(struct dlg_cell *dlg, int branch, rtpp_bytes tag)
 static int taken_by(struct dlg_cell *dlg)
 {
 	char text[LONGEST_NAME];
-	rtpp_bytes value = {(const uint8_t *)text, glue_dialog_value(dlg, &taken, text, sizeof(text))};
+	str value = {text, (int)glue_dialog_value(dlg, &taken, text, sizeof(text))};
+	unsigned int number;
 
-	return value.length > 0 ? glue_fork_number(value) : -1;
+	return value.len > 0 && str2int(&value, &number) == 0 && number < MAX_BRANCHES_LIMIT ? (int)number : -1;
 }
 
 bool glue_fork_of_reply(struct dlg_cell *dlg, const rtpp_message *reply, glue_engagement *engagement)
@@ -188,15 +190,15 @@ void glue_fork_taken(struct dlg_cell *dlg, struct sip_msg *reply)
 {
 	rtpp_message message;
 	char text[LONGEST_NAME];
-	int branch, length;
+	int branch = -1, length;
 
-	if(reply == NULL || reply == FAKED_REPLY || !is_forked(dlg))
+	if(!is_forked(dlg))
 		return;
-	glue_message_init(&message, reply);
-	branch = glue_fork_number(message.via1_branch);
-	if(branch < 0)
-		return;
-	length = snprintf(text, sizeof(text), ".%d", branch);
+	if(reply != NULL && reply != FAKED_REPLY) {
+		glue_message_init(&message, reply);
+		branch = glue_fork_number(message.via1_branch);
+	}
+	length = branch < 0 ? snprintf(text, sizeof(text), "-") : snprintf(text, sizeof(text), "%d", branch);
 	glue_dialog_set(dlg, &taken, text, (size_t)length);
 }
 

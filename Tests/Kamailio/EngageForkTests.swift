@@ -352,4 +352,46 @@ private func sessions(_ relay: ScriptedRelay, _ call: Call, _ verb: String? = ni
             #expect(after[0] - before[0] < 4000 && after[1] - before[1] < 4000, "\(before) \(after)")
         }
     }
+
+    /// tm counts its branches in hexadecimal, the last digit first: "a" is the tenth, "01" the sixteenth.
+    @Test(arguments: [10, 16]) func aBranchOfAHighNumberIsNoOther(number: Int) throws {
+        let fill = (1..<number).map { _ in "append_branch(\"sip:filler@127.0.0.1:9\");" }.joined(separator: " ")
+        let routes = Self.routes("rtpproxy_engage(\"ei\");")
+            .replacingOccurrences(of: "FLAGS", with: "ie")
+            .replacingOccurrences(of: "if ($rU == \"carol\")", with: "if ($rU == \"carol\" || $rU == \"filler\")")
+            .replacingOccurrences(of: "if ($hdr(X-Fork) != $null) app", with: "\(fill) app")
+        try Engaged.run("", routes, { $0.preamble = "max_branches=20\n" }) { kamailio, relay in
+            relay.on { command in
+                let isOwn = command.callID.contains(";")
+                return "UL".contains(command.verb) ? .reply("\(isOwn ? 41_000 : 40_000) 192.0.2.77") : nil
+            }
+            let forked = try ForkedCall(kamailio)
+            #expect(forked.second.viaBranches[0].hasSuffix(number == 10 ? ".a" : ".01"))
+            #expect(Self.port(forked.second) == "41000")
+            _ = try forked.answer(200)
+            try forked.firstIsCancelled()
+            _ = try forked.within("ACK")
+            let own = "\(forked.call.id);\(forked.second.viaBranches[0])"
+            #expect(relay.commands(of: forked.call.id, "L").map(\.callID) == [own])
+            #expect(waitUntil(3) { sessions(relay, forked.call, "D").count == number })
+            #expect(!relay.commands(of: forked.call.id, "D").map(\.callID).contains(own))
+            _ = try forked.within("BYE")
+            #expect(waitUntil(3) { relay.commands(of: forked.call.id, "D").last?.callID == own })
+            #expect(kamailio.logLines("ERROR").isEmpty)
+        }
+    }
+
+    @Test func noSessionIsMadeWhereTheTransactionTakesNoMoreBranches() throws {
+        let next = "rtpproxy_engage(\"w\"); xlog(\"L_NOTICE\", \"ran next $rc $ci\\n\"); exit;"
+        let routes = Self.routes("", next: next).replacingOccurrences(of: "FLAGS", with: "")
+        try Engaged.run("", routes, { $0.preamble = "max_branches=1\n" }) { kamailio, relay in
+            let call = try kamailio.call()
+            var sent = call.request("INVITE", sdp: SDPText.audio())
+            sent["X-Next"] = call.callee.uri
+            let first = try call.deliver(sent)
+            try call.reply(486, to: first)
+            #expect(kamailio.ran(call.id) == ["next -1"])
+            #expect(waitUntil(3) { sessions(relay, call) == ["U", "D"] })
+        }
+    }
 }
