@@ -447,9 +447,33 @@ static int begin_fork(struct dlg_cell *dlg, rtpp_message *message, rtpp_bytes fl
 	code = pass(dlg, message, &own, NULL);
 	glue_message_replace(false);
 	/* Then the branch has what the dialog has. */
-	if(code < 0)
+	if(code < 0) {
 		glue_fork_forget(dlg, &own);
+		if(is_of_later)
+			glue_fork_end(dlg, own.fork);
+	}
 	return code;
+}
+
+/* Before a failure route runs, or one of a branch: the description is again that with which the INVITE was sent on. */
+static int on_failure_route(struct sip_msg *msg, unsigned int flags, void *param)
+{
+	struct cell *transaction = glue_current_transaction();
+	rtpp_message message;
+	struct dlg_cell *dlg;
+
+	(void)flags, (void)param;
+	/* Not where one goes on that was suspended. */
+	if(transaction == NULL || !is_invite(transaction) || (transaction->flags & T_ASYNC_CONTINUE))
+		return 1;
+	dlg = glue_dialog_of(msg);
+	if(dlg != NULL && glue_dialog_is_engaged(dlg)) {
+		glue_message_init(&message, msg);
+		if(glue_dialog_was_begun_by(dlg, message.via1_branch))
+			glue_fork_end(dlg, transaction->nr_of_outgoings);
+	}
+	glue_dialog_return(dlg);
+	return 1;
 }
 
 int glue_engage(struct sip_msg *msg, rtpp_bytes flags, rtpp_bytes address, const glue_target *target)
@@ -570,7 +594,8 @@ void glue_engage_bind(void)
 	if(!is_used || glue_tm() == NULL || !glue_dialog_is_bound())
 		return;
 	is_watching = glue_tm()->register_tmcb(NULL, NULL, TMCB_REQUEST_IN, on_request, NULL, NULL) > 0
-				  && register_script_cb(on_ack, PRE_SCRIPT_CB | REQUEST_CB, NULL) == 0;
+				  && register_script_cb(on_ack, PRE_SCRIPT_CB | REQUEST_CB, NULL) == 0
+				  && register_script_cb(on_failure_route, PRE_SCRIPT_CB | FAILURE_CB | BRANCH_FAILURE_CB, NULL) == 0;
 	if(!is_watching)
 		LM_ERR("nobody can tell of requests: no dialog is engaged\n");
 }

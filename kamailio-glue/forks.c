@@ -2,8 +2,9 @@
 /* Branches of an engaged dialog's first INVITE that have a session of their own, and which of them takes the call.
  *
  * In the dialog's variables: rtpproxy_engaged.N is what holds for branch N, rtpproxy_engaged.N+ for those from N on,
- * which a failure route has begun; rtpproxy_tags.N has the tags that came back through branch N, and rtpproxy_taken the
- * number of the branch that has taken the call. The others are not looked for unless rtpproxy_forks is there. */
+ * which a failure route has begun, and "-" where the next one begins and they have what holds for the dialog;
+ * rtpproxy_tags.N has the tags that came back through branch N, and rtpproxy_taken the number of the branch that has
+ * taken the call, "-" where nobody can tell. The others are not looked for unless rtpproxy_forks is there. */
 
 #include "glue.h"
 
@@ -77,11 +78,20 @@ void glue_fork_forget(struct dlg_cell *dlg, const glue_engagement *engagement)
 	glue_dialog_unset(dlg, name_of(&own, engagement));
 }
 
+/* Whether what failure routes have begun before holds no longer from this branch on. */
+static bool is_end(struct dlg_cell *dlg, int branch)
+{
+	char one[1];
+	name own;
+
+	return glue_dialog_value(dlg, named(&own, "engaged", branch, true), one, sizeof(one)) == 1 && one[0] == '-';
+}
+
 static bool is_there(struct dlg_cell *dlg, int branch, bool is_of_later, glue_engagement *out)
 {
 	name own;
 
-	if(!glue_dialog_read(dlg, named(&own, "engaged", branch, is_of_later), out))
+	if((is_of_later && is_end(dlg, branch)) || !glue_dialog_read(dlg, named(&own, "engaged", branch, is_of_later), out))
 		return false;
 	out->fork = branch;
 	out->is_of_later = is_of_later;
@@ -102,11 +112,21 @@ static bool of_branch(struct dlg_cell *dlg, int branch, glue_engagement *out)
 		return false;
 	if(is_there(dlg, branch, false, out))
 		return true;
-	for(from = branch; from >= 0; from--) {
+	for(from = branch; from >= 0 && !is_end(dlg, from); from--) {
 		if(is_there(dlg, from, true, out))
 			return true;
 	}
 	return false;
+}
+
+void glue_fork_end(struct dlg_cell *dlg, int branch)
+{
+	glue_engagement former;
+	name own;
+
+	if(branch < MAX_BRANCHES_LIMIT && is_forked(dlg) && of_branch(dlg, branch, &former) && former.fork < branch
+			&& !glue_dialog_set(dlg, named(&own, "engaged", branch, true), "-", 1))
+		LM_ERR("no memory to note what holds for the branches of a failure route\n");
 }
 
 /* Whether `tag` is one of the words of `text`. */
@@ -234,6 +254,8 @@ bool glue_fork_next(struct dlg_cell *dlg, const glue_engagement *kept, int *plac
 		(*place)++;
 		if(!is_of_later)
 			glue_dialog_unset(dlg, named(&own, "tags", branch, false));
+		if(is_of_later && is_end(dlg, branch))
+			glue_dialog_unset(dlg, named(&own, "engaged", branch, true));
 		if(!is_there(dlg, branch, is_of_later, out))
 			continue;
 		glue_fork_forget(dlg, out);

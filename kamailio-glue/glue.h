@@ -139,7 +139,9 @@ bool glue_fork_of_reply(struct dlg_cell *dialog, const rtpp_message *reply, glue
 void glue_fork_of_message(struct dlg_cell *dialog, const rtpp_message *message, glue_engagement *engagement);
 /* The number of the branch that a Via branch of tm names, -1: none. */
 int glue_fork_number(rtpp_bytes branch);
-/* The reply `reply` has been taken as that which makes the call. */
+/* A failure route begins: what another one has begun before does not hold for branches from this one on. */
+void glue_fork_end(struct dlg_cell *dialog, int branch);
+/* The reply `reply` has been taken as that which makes the call; and whether that has been told. */
 void glue_fork_taken(struct dlg_cell *dialog, struct sip_msg *reply);
 /* The forks are over; false: there were none, or another one has been told so. `kept`: the dialog's from now on, of the
  * one that has taken the call. */

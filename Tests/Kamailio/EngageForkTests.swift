@@ -381,6 +381,69 @@ private func sessions(_ relay: ScriptedRelay, _ call: Call, _ verb: String? = ni
         }
     }
 
+    /// What the destination behind the next one has, where the next one has had a session of its own.
+    @Test(arguments: ["", "rtpproxy_engage(\"ie\");", "rtpproxy_engage(\"ii\");"], [false, true])
+    func theDestinationAfterTheNextHasWhatItsOwnRouteSays(then: String, isOfBranch: Bool) throws {
+        let next = """
+            if ($hdr(X-Third) == $null) { t_relay(); exit; }
+            if ($avp(stage) == $null) {
+                $avp(stage) = 1;
+                rtpproxy_engage("ei");
+                \(isOfBranch ? "t_on_branch_failure(\"LAST\")" : "t_on_failure(\"NEXT\")");
+            } else {
+                $ru = $hdr(X-Third);
+                \(then)
+            }
+            """
+        let last = """
+
+            event_route[tm:branch-failure:LAST] {
+                $ru = $hdr(X-Third);
+                \(then)
+                t_relay();
+            }
+            """
+        let routes = (Self.routes("", next: next) + last).replacingOccurrences(of: "FLAGS", with: "ie")
+        try Engaged.run("", routes) { kamailio, relay in
+            let isOwn = then.contains("ii")
+            // Each session has ports of its own.
+            relay.on { command in
+                let place = !command.callID.contains(";") ? 0 : command.modifiers.hasPrefix("II") ? 2 : 1
+                return "UL".contains(command.verb) ? .reply("\(40_000 + 1000 * place) 192.0.2.77") : nil
+            }
+            let call = try kamailio.call()
+            let (carol, dave) = (try UserAgent("carol"), try UserAgent("dave"))
+            var sent = call.request("INVITE", sdp: SDPText.audio())
+            sent["X-Next"] = carol.uri
+            sent["X-Third"] = dave.uri
+            let first = try call.deliver(sent)
+            call.send(call.response(486, to: first), from: .callee)
+            let second = try #require(carol.receive { $0.method == "INVITE" && $0.callID == call.id })
+            carol.send(call.response(486, to: second), to: kamailio.endpoint())
+            let third = try #require(dave.receive { $0.method == "INVITE" && $0.callID == call.id })
+            #expect([first, second, third].map(Self.port) == ["40000", "41000", isOwn ? "42000" : "40000"])
+            var reply = call.response(200, to: third, sdp: SDPText.audio(port: 7000))
+            reply["To"] = "\(third["To"] ?? "");tag=third"
+            dave.send(reply, to: kamailio.endpoint())
+            _ = try #require(call.caller.receive { $0.status == 200 && $0.callID == call.id })
+            let names = Dictionary(
+                relay.commands(of: call.id, "U").map { ($0.modifiers.prefix { $0 != "c" }, $0.callID) },
+                uniquingKeysWith: { first, _ in first })
+            let taken = names[isOwn ? "II" : "IE"]
+            #expect(relay.commands(of: call.id, "L").map(\.callID) == [taken])
+            var ack = call.request("ACK", inDialog: true)
+            ack.startLine = "ACK \(dave.uri) SIP/2.0"
+            ack["To"] = "<\(dave.uri)>;tag=third"
+            call.send(ack)
+            let others = Set(names.values.filter { $0 != taken })
+            #expect(waitUntil(3) { relay.commands(of: call.id, "D").count == others.count })
+            usleep(100_000)
+            #expect(relay.commands(of: call.id, "D").map(\.callID).count == others.count)
+            #expect(Set(relay.commands(of: call.id, "D").map(\.callID)) == others)
+            #expect(kamailio.logLines("ERROR").isEmpty)
+        }
+    }
+
     @Test func noSessionIsMadeWhereTheTransactionTakesNoMoreBranches() throws {
         let next = "rtpproxy_engage(\"w\"); xlog(\"L_NOTICE\", \"ran next $rc $ci\\n\"); exit;"
         let routes = Self.routes("", next: next).replacingOccurrences(of: "FLAGS", with: "")
