@@ -404,6 +404,9 @@ static int begin_fork(struct dlg_cell *dlg, rtpp_message *message, rtpp_bytes fl
 	size_t length = 0;
 	int code;
 
+	/* tm does not tell of the replies of another INVITE. */
+	if(!glue_dialog_was_begun_by(dlg, message->via1_branch))
+		return again(dlg, message);
 	if(!glue_dialog_engagement(dlg, &engagement))
 		return -1;
 	own.is_of_later = is_of_later;

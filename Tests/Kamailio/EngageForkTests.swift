@@ -444,6 +444,20 @@ private func sessions(_ relay: ScriptedRelay, _ call: Call, _ verb: String? = ni
         }
     }
 
+    /// What a proxy before this one has forked is no other call to dialog: the second one's branches get nothing.
+    @Test func theBranchesOfAnotherINVITEOfTheCallAreNotEngaged() throws {
+        let routes = Self.routes("rtpproxy_engage(\"ei\");").replacingOccurrences(of: "FLAGS", with: "ie")
+        try Engaged.run("", routes) { kamailio, relay in
+            let forked = try ForkedCall(kamailio)
+            #expect(kamailio.ran(forked.call.id) == ["own 1"])
+            var again = forked.sent
+            again["Via"] = (again["Via"] ?? "").replacingOccurrences(of: "branch=z9hG4bK", with: "branch=z9hG4bKagain")
+            forked.call.send(again)
+            #expect(waitUntil(3) { kamailio.ran(forked.call.id) == ["own 1", "own -1"] })
+            #expect(kamailio.logLines("ERROR").count == 2 && sessions(relay, forked.call) == ["UIE", "UEI own"])
+        }
+    }
+
     @Test func noSessionIsMadeWhereTheTransactionTakesNoMoreBranches() throws {
         let next = "rtpproxy_engage(\"w\"); xlog(\"L_NOTICE\", \"ran next $rc $ci\\n\"); exit;"
         let routes = Self.routes("", next: next).replacingOccurrences(of: "FLAGS", with: "")
