@@ -231,8 +231,10 @@ static void on_event(struct dlg_cell *dlg, int type, struct dlg_cb_params *param
 	if(dlg == NULL)
 		return;
 	if(type & DLGCB_CONFIRMED_NA) {
-		/* Who has taken it: under the reply lock, and once. */
+		/* Who has taken it: once, before that reply is sent on. Of another one there may be an ACK by then. */
 		glue_fork_taken(dlg, params != NULL ? params->rpl : NULL);
+		if(dlg->state == DLG_STATE_CONFIRMED)
+			glue_engage_settle(dlg);
 	} else if(type & (DLGCB_CONFIRMED | DLGCB_REQ_WITHIN)) {
 		/* What has no transaction, and shows here alone. */
 		if(request != NULL && request->first_line.type == SIP_REQUEST && request->REQ_METHOD == METHOD_ACK)

@@ -213,6 +213,9 @@ void glue_engage_settle(struct dlg_cell *dlg)
 	glue_engagement engagement, kept;
 	rtpp_message message;
 
+	/* Where two have answered at once, dialog may not have told yet whose call it is. */
+	if(!glue_fork_is_taken(dlg))
+		return;
 	if(!glue_dialog_engagement(dlg, &engagement) || !glue_dialog_engagement(dlg, &kept) || !glue_fork_close(dlg, &kept))
 		return;
 	/* The dialog's own session was that of other branches, and where it has ended meanwhile nobody deletes the one. */

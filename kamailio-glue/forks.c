@@ -222,6 +222,13 @@ void glue_fork_taken(struct dlg_cell *dlg, struct sip_msg *reply)
 	glue_dialog_set(dlg, &taken, text, (size_t)length);
 }
 
+bool glue_fork_is_taken(struct dlg_cell *dlg)
+{
+	char text[LONGEST_NAME];
+
+	return glue_dialog_value(dlg, &taken, text, sizeof(text)) > 0;
+}
+
 bool glue_fork_close(struct dlg_cell *dlg, glue_engagement *kept)
 {
 	if(!is_forked(dlg) || !glue_dialog_unset(dlg, &forks))

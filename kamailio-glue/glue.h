@@ -122,7 +122,7 @@ void glue_engage_pass(struct dlg_cell *dialog, struct sip_msg *msg);
 /* Such a dialog ends, by the request `msg` where it is not NULL. */
 void glue_engage_end(struct dlg_cell *dialog, struct sip_msg *msg);
 void *glue_take_deletion(void);
-/* The caller has acknowledged: of several sessions of the dialog's forks one stays. */
+/* The caller has acknowledged: where it is known who has the call, of several sessions of the forks one stays. */
 void glue_engage_settle(struct dlg_cell *dialog);
 
 /* forks.c: branches of the first INVITE that have a session of their own. */
@@ -143,6 +143,7 @@ int glue_fork_number(rtpp_bytes branch);
 void glue_fork_end(struct dlg_cell *dialog, int branch);
 /* The reply `reply` has been taken as that which makes the call; and whether that has been told. */
 void glue_fork_taken(struct dlg_cell *dialog, struct sip_msg *reply);
+bool glue_fork_is_taken(struct dlg_cell *dialog);
 /* The forks are over; false: there were none, or another one has been told so. `kept`: the dialog's from now on, of the
  * one that has taken the call. */
 bool glue_fork_close(struct dlg_cell *dialog, glue_engagement *kept);

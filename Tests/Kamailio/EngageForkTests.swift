@@ -471,4 +471,36 @@ private func sessions(_ relay: ScriptedRelay, _ call: Call, _ verb: String? = ni
             #expect(waitUntil(3) { sessions(relay, call) == ["U", "D"] })
         }
     }
+
+    /// Two take it at once, and the caller acknowledges one while dialog still takes the other for the call.
+    @Test func anACKBeforeItIsKnownWhoHasTheCallDeletesNothingOfIt() throws {
+        let routes =
+            Self.routes("rtpproxy_engage(\"ei\");").replacingOccurrences(of: "FLAGS", with: "ie") + """
+
+                event_route[dialog:start] {
+                    xlog("L_NOTICE", "ran start $ci\\n");
+                    usleep("1000000");
+                }
+                """
+        let change = { (configuration: inout KamailioConfiguration) in
+            configuration.modules.append("cfgutils")
+            configuration.children = 4
+        }
+        try Engaged.run("", routes, change) { kamailio, relay in
+            let forked = try ForkedCall(kamailio)
+            let call = forked.call
+            var reply = call.response(200, to: forked.second, sdp: SDPText.audio(port: 7000))
+            reply["To"] = "\(forked.second["To"] ?? "");tag=other"
+            reply["Contact"] = "<\(forked.other.uri)>"
+            forked.other.send(reply, to: kamailio.endpoint())
+            #expect(waitUntil(3) { kamailio.ran(call.id).contains("start") })
+            try call.reply(to: forked.first, sdp: SDPText.audio(port: 6000))
+            try call.ack()
+            _ = try #require(call.caller.receive { $0.status == 200 && $0.toTag == "other" })
+            _ = try forked.within("ACK")
+            #expect(waitUntil(3) { sessions(relay, call, "D") == ["D"] })
+            _ = try forked.within("BYE")
+            #expect(waitUntil(3) { sessions(relay, call, "D") == ["D", "D own"] })
+        }
+    }
 }
