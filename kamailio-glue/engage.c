@@ -524,8 +524,16 @@ int glue_engage(struct sip_msg *msg, rtpp_bytes flags, rtpp_bytes address, const
 int glue_disengage(struct sip_msg *msg)
 {
 	struct dlg_cell *dlg = is_used ? glue_dialog_of(msg) : NULL;
-	bool was_engaged = dlg != NULL && glue_dialog_disengage(dlg);
+	bool is_known = false, was_engaged = false;
+	glue_engagement kept;
 
+	if(dlg != NULL) {
+		is_known = glue_dialog_engagement(dlg, &kept);
+		was_engaged = glue_dialog_disengage(dlg);
+	}
+	/* Nobody else deletes those of branches that have not taken the call. */
+	if(was_engaged && is_known && glue_fork_close(dlg, &kept))
+		end_forks(dlg, &kept);
 	glue_dialog_return(dlg);
 	return was_engaged ? 1 : -1;
 }

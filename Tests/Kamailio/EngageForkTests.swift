@@ -503,4 +503,53 @@ private func sessions(_ relay: ScriptedRelay, _ call: Call, _ verb: String? = ni
             #expect(waitUntil(3) { sessions(relay, call, "D") == ["D", "D own"] })
         }
     }
+
+    /// What the script leaves alone from there on has no name for the sessions of the branches.
+    @Test func disengagingDeletesTheSessionsOfBranches() throws {
+        let next = "rtpproxy_disengage(); rtpproxy_destroy(); t_reply(\"480\", \"Gone\"); exit;"
+        let routes = Self.routes("rtpproxy_engage(\"ei\");", next: next).replacingOccurrences(of: "FLAGS", with: "ie")
+            .replacingOccurrences(of: "if ($hdr(X-Next) != $null)", with: "")
+        try Engaged.run("", routes) { kamailio, relay in
+            let forked = try ForkedCall(kamailio)
+            let call = forked.call
+            call.send(call.response(486, to: forked.first), from: .callee)
+            forked.other.send(call.response(486, to: forked.second), to: kamailio.endpoint())
+            #expect(call.caller.receive { $0.status == 480 && $0.callID == call.id } != nil)
+            #expect(waitUntil(3) { Set(sessions(relay, call, "D")) == ["D", "D own"] })
+            usleep(100_000)
+            #expect(sessions(relay, call, "D").count == 2)
+        }
+    }
+
+    @Test func aBranchOfAnINVITEThatHasWaitedHasASessionOfItsOwn() throws {
+        let routes =
+            Self.routes("rtpproxy_engage(\"ei\");")
+            .replacingOccurrences(
+                of: "rtpproxy_engage(\"FLAGS\");", with: "rtpproxy_engage_async(\"GO\", \"ie\"); exit;"
+            )
+            .replacingOccurrences(of: "if ($hdr(X-Fork) != $null) append_branch(\"$hdr(X-Fork)\");", with: "") + """
+
+                route[GO] {
+                    append_branch("$hdr(X-Fork)");
+                    t_on_branch("BRANCH");
+                    t_relay();
+                }
+                """
+        try Engaged.run("", routes) { kamailio, relay in
+            relay.on { command in
+                let isOwn = command.callID.contains(";")
+                return "UL".contains(command.verb) ? .reply("\(isOwn ? 41_000 : 40_000) 192.0.2.77") : nil
+            }
+            let forked = try ForkedCall(kamailio)
+            #expect(Self.port(forked.first) == "40000" && Self.port(forked.second) == "41000")
+            #expect(forked.second.lines.filter { $0 == "a=nortpproxy:yes" }.count == 1)
+            #expect(try Self.port(forked.answer(200)) == "41000")
+            try forked.firstIsCancelled()
+            _ = try forked.within("ACK")
+            #expect(waitUntil(3) { sessions(relay, forked.call, "D") == ["D"] })
+            _ = try forked.within("BYE")
+            #expect(waitUntil(3) { sessions(relay, forked.call, "D") == ["D", "D own"] })
+            #expect(kamailio.logLines("ERROR").isEmpty)
+        }
+    }
 }
