@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* rtpproxy_engage: dialogs whose messages the module takes to RTPProxy by itself, by callbacks of tm and dialog.
- *
- * The exchange with RTPProxy is where no lock is held: for replies TMCB_RESPONSE_IN, for requests of the dialog when tm
- * forwards them, for an ACK, which has no transaction, and for the end, when dialog tells of it. What happens in a
- * process that must not wait for an answer, as the timer's, is left to the module's own. */
+/* rtpproxy_engage and rtpproxy_disengage: which dialogs the module takes to RTPProxy by itself, and with what. What
+ * becomes of their messages is in engaged.c. */
 
 #include "glue.h"
-
-#include "core/script_cb.h"
 
 #include "modules/tm/tm_load.h"
 
@@ -15,323 +10,6 @@
 static bool is_used = false;
 /* Whether tm tells of requests: from before the fork on, or never. */
 static bool is_watching = false;
-/* Whether this process takes SIP messages: others must not be kept. */
-static bool is_worker = false;
-
-/* --- deletions that are left to the module's own process --- */
-
-/* In shared memory: those that wait, the last one first. The first word of a record is for whoever has it. */
-static void **left = NULL;
-
-static bool leave(void *record)
-{
-	void *head = __atomic_load_n(left, __ATOMIC_RELAXED);
-
-	do {
-		*(void **)record = head;
-	} while(!__atomic_compare_exchange_n(left, &head, record, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-	return true;
-}
-
-void *glue_take_deletion(void)
-{
-	/* Those that this process, the only one that takes any, has taken all together. */
-	static void *taken = NULL;
-	void *record;
-
-	if(taken == NULL && left != NULL)
-		taken = __atomic_exchange_n(left, NULL, __ATOMIC_ACQUIRE);
-	record = taken;
-	if(record != NULL) {
-		taken = *(void **)record;
-		*(void **)record = NULL;
-	}
-	return record;
-}
-
-/* --- what passes --- */
-
-/* Gives a message the engagement of its dialog. */
-static void lend(glue_engagement *engagement, rtpp_message *message)
-{
-	message->engagement = &engagement->read;
-	if(engagement->read.branch.data != NULL) {
-		message->via1_branch = engagement->read.branch;
-		message->via2_branch = engagement->read.branch;
-		message->own_branch = engagement->read.branch;
-	}
-}
-
-/* Writes down who has the call, as far as that is another one than is known. */
-static void keep_node(struct dlg_cell *dlg, glue_engagement *engagement, rtpp_bytes node)
-{
-	size_t length = engagement->read.length;
-	const char *url = (const char *)node.data;
-
-	if(node.length == 0 || length + 2 + node.length > sizeof(engagement->text) || memchr(url, ' ', node.length) != NULL)
-		return;
-	if(engagement->read.node.data != NULL && engagement->read.node.length == node.length
-			&& memcmp(engagement->read.node.data, url, node.length) == 0)
-		return;
-	memcpy(engagement->text + length, " =", 2);
-	memcpy(engagement->text + length + 2, url, node.length);
-	length += 2 + node.length;
-	if(!(engagement->fork < 0 ? glue_dialog_change(dlg, engagement->text, length)
-							  : glue_fork_change(dlg, engagement, engagement->text, length)))
-		LM_DBG("the RTPProxy of an engaged dialog is not written down\n");
-}
-
-/* `target`: where the transaction goes on if it can wait, else NULL. */
-static int pass(struct dlg_cell *dlg, rtpp_message *message, glue_engagement *engagement, const glue_target *target)
-{
-	bool awaited = engagement->read.awaits_prack;
-	int code;
-
-	lend(engagement, message);
-	engagement->read.from_callee = glue_dialog_is_from_callee(dlg, message);
-	message->target = target;
-	if(target != NULL)
-		return rtpp_engaged_async(glue_instance, message);
-	glue_chosen.length = 0;
-	code = rtpp_engaged(glue_instance, message);
-	if(engagement->read.awaits_prack != awaited)
-		glue_dialog_await_prack(dlg, engagement->read.awaits_prack);
-	if(code > 0)
-		keep_node(dlg, engagement, glue_chosen);
-	return code;
-}
-
-/* `is_of_first`: a reply to the INVITE that has begun the dialog. */
-static void pass_on(struct dlg_cell *dlg, struct sip_msg *msg, bool is_of_first)
-{
-	glue_engagement engagement;
-	rtpp_message message;
-
-	if(!glue_dialog_engagement(dlg, &engagement))
-		return;
-	/* One that another host has given to dialog tells of nothing yet, an ACK say. */
-	if(!glue_dialog_watch(dlg))
-		LM_ERR("no memory to look after a dialog of another host\n");
-	glue_message_init(&message, msg);
-	/* Where tm tells of a reply, no route of its own runs; what is set is left from before. */
-	if(!message.is_request)
-		message.route = RTPP_ROUTE_OTHER;
-	engagement.read.from_callee = glue_dialog_is_from_callee(dlg, &message);
-	if(!is_of_first)
-		glue_fork_of_message(dlg, &message, &engagement);
-	else if(!glue_fork_of_reply(dlg, &message, &engagement))
-		return;
-	pass(dlg, &message, &engagement, NULL);
-}
-
-void glue_engage_pass(struct dlg_cell *dlg, struct sip_msg *msg)
-{
-	/* An ACK shows to the module itself, and to dialog, where it comes along the recorded route. */
-	static struct {
-		unsigned int id;
-		int pid;
-	} last;
-
-	if(msg->first_line.type == SIP_REQUEST && msg->REQ_METHOD == METHOD_ACK) {
-		if(last.id == msg->id && last.pid == msg->pid)
-			return;
-		last.id = msg->id;
-		last.pid = msg->pid;
-	}
-	pass_on(dlg, msg, false);
-}
-
-/* Before the script has it: it has no transaction, and dialog does not tell of one that another host has given it. */
-static int on_ack(struct sip_msg *msg, unsigned int flags, void *param)
-{
-	struct dlg_cell *dlg;
-	char *body;
-
-	(void)flags, (void)param;
-	if(msg == NULL || msg->first_line.type != SIP_REQUEST || msg->REQ_METHOD != METHOD_ACK)
-		return 1;
-	body = get_body(msg);
-	if(body == NULL || body >= msg->buf + msg->len)
-		return 1;
-	dlg = glue_dialog_of(msg);
-	if(dlg != NULL)
-		glue_engage_pass(dlg, msg);
-	glue_dialog_return(dlg);
-	return 1;
-}
-
-/* Deletes one session, or leaves that to the module's own process. */
-static void end_one(rtpp_message *message, glue_engagement *engagement)
-{
-	void *record;
-
-	lend(engagement, message);
-	if(is_worker) {
-		rtpp_end_engagement(glue_instance, message);
-	} else {
-		record = rtpp_end_engagement_later(glue_instance, message);
-		if(record != NULL)
-			leave(record);
-	}
-}
-
-/* Deletes the sessions of forks that are over, but for that of `kept`. */
-static void end_forks(struct dlg_cell *dlg, const glue_engagement *kept)
-{
-	glue_engagement other;
-	rtpp_message message;
-	int place = 0;
-
-	while(glue_fork_next(dlg, kept, &place, &other)) {
-		glue_dialog_message(dlg, &message);
-		/* It is that of one branch alone. */
-		message.to_tag.data = NULL;
-		message.to_tag.length = 0;
-		end_one(&message, &other);
-	}
-}
-
-void glue_engage_end(struct dlg_cell *dlg, struct sip_msg *msg)
-{
-	glue_engagement engagement, unused;
-	rtpp_message message;
-
-	/* Of all who come to know of the end, one deletes. */
-	if(!glue_dialog_engagement(dlg, &engagement) || !glue_dialog_disengage(dlg))
-		return;
-	if(glue_fork_close(dlg, &unused))
-		end_forks(dlg, &engagement);
-	if(msg != NULL)
-		glue_message_init(&message, msg);
-	else
-		glue_dialog_message(dlg, &message);
-	end_one(&message, &engagement);
-}
-
-void glue_engage_settle(struct dlg_cell *dlg)
-{
-	glue_engagement engagement, kept;
-	rtpp_message message;
-
-	/* Where two have answered at once, dialog may not have told yet whose call it is. */
-	if(!glue_fork_is_taken(dlg))
-		return;
-	if(!glue_dialog_engagement(dlg, &engagement) || !glue_dialog_engagement(dlg, &kept) || !glue_fork_close(dlg, &kept))
-		return;
-	/* The dialog's own session was that of other branches, and where it has ended meanwhile nobody deletes the one. */
-	if(kept.fork >= 0) {
-		bool goes_on = glue_dialog_change(dlg, kept.text, kept.length);
-
-		glue_fork_forget(dlg, &kept);
-		if(!goes_on || !glue_fork_is_same(&engagement, &kept)) {
-			glue_dialog_message(dlg, &message);
-			message.to_tag.data = NULL;
-			message.to_tag.length = 0;
-			end_one(&message, goes_on ? &engagement : &kept);
-		}
-	}
-	end_forks(dlg, &kept);
-}
-
-/* --- tm --- */
-
-static void on_reply(struct tmcb_params *params, bool is_of_first)
-{
-	/* A script may have tried more than once. */
-	static struct {
-		unsigned int id;
-		int pid;
-	} last;
-	struct sip_msg *reply = params != NULL ? params->rpl : NULL;
-	struct dlg_cell *dlg;
-
-	if(reply == NULL || reply == FAKED_REPLY || reply->first_line.type != SIP_REPLY)
-		return;
-	if(last.id == reply->id && last.pid == reply->pid)
-		return;
-	last.id = reply->id;
-	last.pid = reply->pid;
-	dlg = glue_dialog_of(reply);
-	if(dlg == NULL)
-		return;
-	pass_on(dlg, reply, is_of_first);
-	glue_dialog_return(dlg);
-}
-
-/* Of the INVITE that has begun the dialog. */
-static void on_first_reply(struct cell *transaction, int type, struct tmcb_params *params)
-{
-	(void)transaction, (void)type;
-	on_reply(params, true);
-}
-
-static void on_forwarding(struct cell *transaction, int type, struct tmcb_params *params)
-{
-	struct sip_msg *request = params != NULL ? params->req : NULL;
-	struct dlg_cell *dlg;
-
-	(void)transaction, (void)type;
-	if(request == NULL || request->first_line.type != SIP_REQUEST)
-		return;
-	dlg = glue_dialog_of(request);
-	if(dlg == NULL)
-		return;
-	if(request->REQ_METHOD == METHOD_BYE) {
-		/* That of one fork: the INVITE's end tells what becomes of the call. */
-		if(!glue_dialog_is_early(dlg))
-			glue_engage_end(dlg, request);
-	} else {
-		/* The reply lock is held there, or a timer runs: nobody is asked. */
-		if(get_route_type() & FAILURE_ROUTE)
-			LM_WARN("a request within an engaged dialog is sent on by a failure_route: its media go past RTPProxy\n");
-		glue_engage_pass(dlg, request);
-	}
-	glue_dialog_return(dlg);
-}
-
-static void on_reply_or_forwarding(struct cell *transaction, int type, struct tmcb_params *params)
-{
-	if(type & TMCB_RESPONSE_IN)
-		on_reply(params, false);
-	else
-		on_forwarding(transaction, type, params);
-}
-
-/* Under the lock of tm's table: nothing is asked here. */
-static void on_request(struct cell *transaction, int type, struct tmcb_params *params)
-{
-	struct sip_msg *request = params != NULL ? params->req : NULL;
-	int types = TMCB_REQUEST_FWDED | TMCB_RESPONSE_IN;
-	struct dlg_cell *dlg;
-
-	(void)type;
-	if(request == NULL || transaction == NULL || request->first_line.type != SIP_REQUEST)
-		return;
-	switch(request->REQ_METHOD) {
-		case METHOD_INVITE:
-		case METHOD_UPDATE:
-		case METHOD_PRACK:
-			break;
-		case METHOD_BYE:
-			/* Where dialog has told of the end, its variable is gone; of a dialog of another host it does not. */
-			types = TMCB_REQUEST_FWDED;
-			break;
-		default:
-			return;
-	}
-	if(parse_headers(request, HDR_TO_F, 0) < 0 || request->to == NULL || parse_to_header(request) != 0
-			|| get_to(request) == NULL || get_to(request)->tag_value.len <= 0)
-		return;
-	dlg = glue_dialog_of(request);
-	if(dlg == NULL)
-		return;
-	if(glue_dialog_is_engaged(dlg)
-			&& glue_tm()->register_tmcb(request, transaction, types, on_reply_or_forwarding, NULL, NULL) <= 0)
-		LM_ERR("a request of an engaged dialog cannot be looked after: its media go past RTPProxy\n");
-	glue_dialog_return(dlg);
-}
-
-/* --- the functions --- */
 
 /* INVITE without a to-tag. */
 static bool is_first_invite(struct sip_msg *msg)
@@ -371,7 +49,7 @@ static int begin(struct sip_msg *msg, rtpp_message *message, const char *text, s
 	int code = -1;
 
 	/* Before dialog does the same: its callback, which tells which dialog a reply is of, runs first then. */
-	if(glue_tm()->register_tmcb(msg, NULL, TMCB_RESPONSE_IN, on_first_reply, NULL, NULL) <= 0) {
+	if(!glue_engage_watch_first(msg)) {
 		LM_ERR("rtpproxy_engage: tm cannot tell of the replies\n");
 		return -1;
 	}
@@ -389,7 +67,7 @@ static int begin(struct sip_msg *msg, rtpp_message *message, const char *text, s
 	if(!glue_dialog_watch(dlg) || !glue_dialog_engage(dlg, text, length, message->via1_branch))
 		LM_ERR("rtpproxy_engage: no memory for the dialog\n");
 	else if(glue_dialog_engagement(dlg, &engagement))
-		code = pass(dlg, message, &engagement, target);
+		code = glue_engage_exchange(dlg, message, &engagement, target);
 	if(code < 0)
 		glue_dialog_disengage(dlg);
 	glue_dialog_return(dlg);
@@ -450,7 +128,7 @@ static int begin_fork(struct dlg_cell *dlg, rtpp_message *message, rtpp_bytes fl
 		return -1;
 	}
 	glue_message_replace(true);
-	code = pass(dlg, message, &own, NULL);
+	code = glue_engage_exchange(dlg, message, &own, NULL);
 	glue_message_replace(false);
 	/* Then the branch has what the dialog has. */
 	if(code < 0) {
@@ -459,27 +137,6 @@ static int begin_fork(struct dlg_cell *dlg, rtpp_message *message, rtpp_bytes fl
 			glue_fork_end(dlg, own.fork);
 	}
 	return code;
-}
-
-/* Before a failure route runs, or one of a branch: the description is again that with which the INVITE was sent on. */
-static int on_failure_route(struct sip_msg *msg, unsigned int flags, void *param)
-{
-	struct cell *transaction = glue_current_transaction();
-	rtpp_message message;
-	struct dlg_cell *dlg;
-
-	(void)flags, (void)param;
-	/* Not where one goes on that was suspended. */
-	if(transaction == NULL || !is_invite(transaction) || (transaction->flags & T_ASYNC_CONTINUE))
-		return 1;
-	dlg = glue_dialog_of(msg);
-	if(dlg != NULL && glue_dialog_is_engaged(dlg)) {
-		glue_message_init(&message, msg);
-		if(glue_dialog_was_begun_by(dlg, message.via1_branch))
-			glue_fork_end(dlg, transaction->nr_of_outgoings);
-	}
-	glue_dialog_return(dlg);
-	return 1;
 }
 
 int glue_engage(struct sip_msg *msg, rtpp_bytes flags, rtpp_bytes address, const glue_target *target)
@@ -533,7 +190,7 @@ int glue_disengage(struct sip_msg *msg)
 	}
 	/* Nobody else deletes those of branches that have not taken the call. */
 	if(was_engaged && is_known && glue_fork_close(dlg, &kept))
-		end_forks(dlg, &kept);
+		glue_engage_end_forks(dlg, &kept);
 	glue_dialog_return(dlg);
 	return was_engaged ? 1 : -1;
 }
@@ -544,7 +201,7 @@ void glue_engage_served(struct sip_msg *msg, rtpp_bytes node)
 	glue_engagement engagement;
 
 	if(dlg != NULL && glue_dialog_engagement(dlg, &engagement))
-		keep_node(dlg, &engagement, node);
+		glue_engage_keep_node(dlg, &engagement, node);
 	glue_dialog_return(dlg);
 }
 
@@ -569,52 +226,19 @@ bool glue_is_taken_care_of(struct sip_msg *msg)
 	LM_WARN("this dialog is engaged: rtpproxy_engage does all that its messages need, and no other function does\n");
 	return true;
 }
-
 /* --- life cycle --- */
 
 void glue_engage_use(void)
 {
 	is_used = true;
 }
-
-int glue_engage_init(void)
-{
-	/* What waits for the module's own process stays as long as the server. */
-	left = shm_malloc(sizeof(*left));
-	if(left == NULL) {
-		SHM_MEM_ERROR;
-		return -1;
-	}
-	*left = NULL;
-	return 0;
-}
-
-void glue_engage_destroy(void)
-{
-	void *record;
-
-	if(left == NULL)
-		return;
-	while((record = glue_take_deletion()) != NULL)
-		shm_free(record);
-	shm_free(left);
-	left = NULL;
-}
-
 void glue_engage_bind(void)
 {
 	if(sr_kemi_eng_get() != NULL)
 		is_used = true;
 	if(!is_used || glue_tm() == NULL || !glue_dialog_is_bound())
 		return;
-	is_watching = glue_tm()->register_tmcb(NULL, NULL, TMCB_REQUEST_IN, on_request, NULL, NULL) > 0
-				  && register_script_cb(on_ack, PRE_SCRIPT_CB | REQUEST_CB, NULL) == 0
-				  && register_script_cb(on_failure_route, PRE_SCRIPT_CB | FAILURE_CB | BRANCH_FAILURE_CB, NULL) == 0;
+	is_watching = glue_engage_watch();
 	if(!is_watching)
 		LM_ERR("nobody can tell of requests: no dialog is engaged\n");
-}
-
-void glue_engage_child(int rank)
-{
-	is_worker = rank > 0;
 }

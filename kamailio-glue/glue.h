@@ -97,30 +97,42 @@ typedef struct glue_target {
 	const str *function;
 } glue_target;
 
-/* engage.c: dialogs that the module looks after by itself. */
+/* engage.c: which dialogs the module looks after by itself. */
 /* The script calls rtpproxy_engage. */
 void glue_engage_use(void);
-int glue_engage_init(void);
 void glue_engage_bind(void);
-/* In each process, with what it is for. */
-void glue_engage_child(int rank);
-void glue_engage_destroy(void);
 /* `target`: where the transaction goes on that waits, NULL: none does. */
 int glue_engage(struct sip_msg *msg, rtpp_bytes flags, rtpp_bytes address, const glue_target *target);
 /* A request that has waited goes on, and its offer has failed: where its dialog was engaged for it, it is no more. */
 void glue_engage_failed(struct sip_msg *msg);
 /* The same where it has been served, by the RTPProxy `node`. */
 void glue_engage_served(struct sip_msg *msg, rtpp_bytes node);
-/* The RTPProxy that was chosen last in this process, for a message. */
-extern rtpp_bytes glue_chosen;
 int glue_disengage(struct sip_msg *msg);
 bool glue_is_engaged(struct sip_msg *msg);
 /* The same for a function that has nothing to do there then: logged. */
 bool glue_is_taken_care_of(struct sip_msg *msg);
+
+/* engaged.c: what becomes of them. */
+int glue_engage_init(void);
+/* In each process, with what it is for. */
+void glue_engage_child(int rank);
+void glue_engage_destroy(void);
+/* Has tm and the core tell of the messages of dialogs; and tm of the replies to the INVITE that begins one. */
+bool glue_engage_watch(void);
+bool glue_engage_watch_first(struct sip_msg *msg);
+/* The RTPProxy that was chosen last in this process, for a message. */
+extern rtpp_bytes glue_chosen;
+/* Asks what a message wants. `target`: where the transaction goes on if it can wait, else NULL. */
+int glue_engage_exchange(
+		struct dlg_cell *dialog, rtpp_message *message, glue_engagement *engagement, const glue_target *target);
+/* Writes down who has the call, as far as that is another one than is known. */
+void glue_engage_keep_node(struct dlg_cell *dialog, glue_engagement *engagement, rtpp_bytes node);
 /* A message of such a dialog; it has no transaction. */
 void glue_engage_pass(struct dlg_cell *dialog, struct sip_msg *msg);
 /* Such a dialog ends, by the request `msg` where it is not NULL. */
 void glue_engage_end(struct dlg_cell *dialog, struct sip_msg *msg);
+/* Deletes the sessions of forks that are over, but for that of `kept`. */
+void glue_engage_end_forks(struct dlg_cell *dialog, const glue_engagement *kept);
 void *glue_take_deletion(void);
 /* The caller has acknowledged: where it is known who has the call, of several sessions of the forks one stays. */
 void glue_engage_settle(struct dlg_cell *dialog);
