@@ -2,10 +2,10 @@
 // Which RTPProxy holds a call: a table of fixed size that all processes share without a lock.
 //
 // Why this is sound. An entry is two words. `key` is the call's 64-bit hash, 0 empty. `value` is the node, the time the
-// entry expires and 24 bits of the same hash. Whoever writes an entry stores `value` first and then `key`; whoever
-// reads takes an entry only where the key is the call's and the bits in the value are, too. So two processes that
-// write one entry at once, or one that dies between its two stores, leave an entry that belongs to nobody, and the
-// worst that a lost entry costs is that the balancing rule decides.
+// entry expires and 24 bits of the same hash. Whoever wants a place exchanges `key`, provided that it is what was seen
+// there, and then stores `value`; who comes second has written nothing and looks for another place. Whoever reads takes
+// an entry only where the key is the call's and the bits in the value are, too. So a process that dies between the two
+// leaves an entry that belongs to nobody, and the worst that a lost entry costs is that the balancing rule decides.
 //
 // Where hosts share calls, a third word says when the entry was changed last, and a call that has ended leaves an entry
 // behind that says so: `Sources/SharedState/CallTableSharing.swift`.
@@ -155,17 +155,24 @@ package struct CallTable: ~Copyable {
         let key = Self.key(hash)
         let value = Self.word(key, node: node, expires: now &+ lifetime)
         let bucket = unsafe bucket(key)
-        // The first empty one, else the one that expires first.
-        var victim = -1
-        var way = 0
-        while way < Self.bucketSize {
-            let entry = unsafe bucket + way
-            let present = unsafe entry.pointee.key.load(ordering: .acquiring)
-            if present == key { return unsafe replace(entry, key, value, now) }
-            if present == 0, victim < 0 { victim = way }
-            way &+= 1
+        // Where another process takes the same place at once, there is another one.
+        // NO TRAP: 0 to a constant that is above it.
+        for _ in 0..<Self.bucketSize {
+            // The first empty one, else the one that expires first.
+            var victim = -1
+            var way = 0
+            while way < Self.bucketSize {
+                let entry = unsafe bucket + way
+                let present = unsafe entry.pointee.key.load(ordering: .acquiring)
+                if present == key { return unsafe replace(entry, key, value, now) }
+                if present == 0, victim < 0 { victim = way }
+                way &+= 1
+            }
+            if unsafe put(key, value, bucket, victim, now) {
+                if let fleet { fleet.push(key) }
+                return
+            }
         }
-        if unsafe put(key, value, bucket, victim, now), let fleet { fleet.push(key) }
     }
 
     /// Puts the value into an entry that the call has.
@@ -175,7 +182,7 @@ package struct CallTable: ~Copyable {
     }
 
     /// Puts a call that the bucket does not have into its entry `empty`, or where that is below 0 in the place of the one
-    /// that expires first. False: another process was faster.
+    /// that expires first. False: another process was faster, and nothing is changed.
     func put(
         _ key: UInt64, _ value: UInt64, _ bucket: UnsafeMutablePointer<CallEntry>, _ empty: Int, _ now: UInt32,
         stamp: UInt64? = nil
@@ -183,7 +190,6 @@ package struct CallTable: ~Copyable {
         var victim = empty
         var victimRest: UInt64 = 0
         var victimKey: UInt64 = 0
-        var victimIsGone = false
         if victim < 0 {
             victimRest = .max
             // NO TRAP: 0 to a constant that is above it.
@@ -193,20 +199,19 @@ package struct CallTable: ~Copyable {
                 let former = unsafe entry.pointee.value.load(ordering: .acquiring)
                 let rest = present == 0 || isGone(former) ? 0 : Self.rest(former, now)
                 if rest < victimRest {
-                    (victim, victimRest, victimKey, victimIsGone) = (way, rest, present, isGone(former))
+                    (victim, victimRest, victimKey) = (way, rest, present)
                 }
             }
         }
         // SAFETY (1): victim is a way of the bucket: an empty one, or found in a loop over them all, whose first one is
         // taken.
         let entry = unsafe bucket + victim
-        unsafe entry.pointee.value.store(value, ordering: .releasing)
-        if let fleet { unsafe fleet.setEntryStamp(index(of: entry), stamp ?? fleet.stamp()) }
-        // Where another process was faster, its entry stands and this call has none.
         let (isOurs, _) = unsafe entry.pointee.key.compareExchange(
             expected: victimKey, desired: key, ordering: .acquiringAndReleasing)
         guard isOurs else { return false }
-        let wasCounted = victimKey != 0 && !victimIsGone
+        if let fleet { unsafe fleet.setEntryStamp(index(of: entry), stamp ?? fleet.stamp()) }
+        let former = unsafe entry.pointee.value.exchange(value, ordering: .acquiringAndReleasing)
+        let wasCounted = victimKey != 0 && !isGone(former)
         if wasCounted, victimRest > 0 { unsafe header.pointee.evicted.wrappingAdd(1, ordering: .relaxed) }
         if !wasCounted { unsafe header.pointee.used.wrappingAdd(1, ordering: .relaxed) }
         return true

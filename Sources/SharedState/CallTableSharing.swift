@@ -7,7 +7,7 @@
 // needed: without it a message that comes late would bring the call back. Two processes that change one entry at once may
 // leave the node of one with the stamp of the other: what that costs is a question to the wrong RTPProxy.
 //
-// SAFETY (37 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way and place
+// SAFETY (39 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way and place
 // are below 16, the size of a bucket; an entry is one of a bucket, and atomics wrap.
 
 import Bytes
@@ -82,11 +82,22 @@ extension CallTable {
     }
 
     /// Takes an entry that is empty, else the one of a call that has ended longest ago, for another one that has. False:
-    /// there is none; no call gives way.
+    /// there is none, or other processes were faster; no call gives way.
     private func buryAnew(
         _ bucket: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, _ stamp: UInt64,
         _ fleet: FleetState
     ) -> Bool {
+        for _ in 0..<3 {
+            if let isBuried = unsafe tryToBury(bucket, key, value, now, stamp, fleet) { return isBuried }
+        }
+        return false
+    }
+
+    /// The same; nil: another process was faster, and nothing is changed.
+    private func tryToBury(
+        _ bucket: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, _ stamp: UInt64,
+        _ fleet: FleetState
+    ) -> Bool? {
         var place = -1
         var placeKey: UInt64 = 0
         var least = UInt64.max
@@ -100,10 +111,13 @@ extension CallTable {
         }
         guard place >= 0 else { return false }
         let entry = unsafe bucket + place
-        unsafe entry.pointee.value.store(value, ordering: .releasing)
-        unsafe fleet.setEntryStamp(index(of: entry), stamp)
-        _ = unsafe entry.pointee.key.compareExchange(
+        let (isOurs, _) = unsafe entry.pointee.key.compareExchange(
             expected: placeKey, desired: key, ordering: .acquiringAndReleasing)
+        guard isOurs else { return nil }
+        unsafe fleet.setEntryStamp(index(of: entry), stamp)
+        let former = unsafe entry.pointee.value.exchange(value, ordering: .acquiringAndReleasing)
+        // It has begun anew meanwhile.
+        if placeKey != 0, !isGone(former) { unsafe header.pointee.used.wrappingSubtract(1, ordering: .relaxed) }
         return true
     }
 

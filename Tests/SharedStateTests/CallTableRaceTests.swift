@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// That processes which put calls into the same place of the call table at once lose none of them.
+
+import Foundation
+import Synchronization
+import Testing
+
+@testable import SharedState
+
+/// Two threads that meet before each step.
+private final class Meeting: Sendable {
+    private let arrived = Atomic<Int>(0)
+
+    func meet(_ step: Int) {
+        arrived.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        while arrived.load(ordering: .sequentiallyConsistent) < 2 * (step + 1) { sched_yield() }
+    }
+}
+
+/// What both threads change; each attaches to it.
+private final class SharedTable: @unchecked Sendable {
+    private let table: UnsafeMutableRawPointer
+    private let fleet: UnsafeMutableRawPointer?
+    private let entries: Int
+    private var size: Int { CallTable.size(entries: entries) }
+
+    init(_ entries: Int, isShared: Bool) throws {
+        self.entries = entries
+        func block(_ size: Int) -> UnsafeMutableRawPointer {
+            let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+            block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+            return block
+        }
+        table = block(CallTable.size(entries: entries))
+        fleet = isShared ? block(FleetState.size(nodes: 4, entries: entries)) : nil
+        try CallTable.create(in: table, size: size, entries: entries)
+        state?.start(at: 1_000_000_000)
+    }
+
+    deinit {
+        table.deallocate()
+        fleet?.deallocate()
+    }
+
+    private var state: FleetState? { fleet.map { FleetState(attaching: $0, nodes: 4, entries: entries) } }
+
+    func attach() throws -> CallTable { try CallTable(attaching: table, size: size, fleet: state) }
+}
+
+@Suite(.serialized) struct CallTableRaceTests {
+    private static let buckets = 5000
+
+    /// A call of thread `thread` in bucket `bucket`.
+    private static func hash(_ thread: Int, _ bucket: Int) -> UInt64 {
+        let high = UInt64(thread + 1) << 41
+        return high + (UInt64(bucket) + UInt64(buckets) - high % UInt64(buckets)) % UInt64(buckets)
+    }
+
+    private static func onTwoThreads(_ body: @escaping @Sendable (Int) -> Void) {
+        let ended = DispatchSemaphore(value: 0)
+        for number in 0..<2 {
+            Thread {
+                body(number)
+                ended.signal()
+            }.start()
+        }
+        for _ in 0..<2 { ended.wait() }
+    }
+
+    @Test(arguments: [false, true])
+    func twoThatAreRememberedAtOnceAreBothThere(isShared: Bool) throws {
+        let (shared, meeting) = (try SharedTable(Self.buckets * 16, isShared: isShared), Meeting())
+        Self.onTwoThreads { thread in
+            guard let table = try? shared.attach() else { return }
+            for bucket in 0..<Self.buckets {
+                meeting.meet(bucket)
+                table.remember(Self.hash(thread, bucket), node: thread, now: 100)
+            }
+        }
+        let table = try shared.attach()
+        let found = (0..<2 * Self.buckets).filter {
+            table.node(for: Self.hash($0 % 2, $0 / 2), now: 100) == $0 % 2
+        }
+        #expect(found.count == 2 * Self.buckets)
+        #expect(table.count == 2 * Self.buckets)
+    }
+
+    /// A call that begins, and the end of another one, in the same place.
+    @Test func anEndDoesNotTakeThePlaceOfACallThatBegins() throws {
+        let (shared, meeting) = (try SharedTable(Self.buckets * 16, isShared: true), Meeting())
+        Self.onTwoThreads { thread in
+            guard let table = try? shared.attach() else { return }
+            for bucket in 0..<Self.buckets {
+                meeting.meet(bucket)
+                let hash = Self.hash(thread, bucket)
+                if thread == 0 { table.remember(hash, node: 3, now: 100) } else { table.forget(hash, now: 100) }
+            }
+        }
+        let table = try shared.attach()
+        let found = (0..<Self.buckets).filter { table.node(for: Self.hash(0, $0), now: 100) == 3 }
+        let ended = (0..<Self.buckets).filter { table.shared(Self.hash(1, $0)).map { $0.node == nil } ?? false }
+        #expect(found.count == Self.buckets && ended.count == Self.buckets)
+        #expect(table.count == Self.buckets)
+    }
+}
