@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What this host knows of each other host that shares calls: where it is, and how far its messages have come.
 //
-// SAFETY (34 in this file): peerSlot() gives nil outside, and the block is mapped as long as the server runs.
+// SAFETY (36 in this file): peerSlot() gives nil outside, and the block is mapped as long as the server runs.
 
 import Bytes
 import Synchronization
@@ -83,6 +83,8 @@ extension FleetState {
     /// Longest address of a host that is taken, in bytes.
     package static let longestAddress = 128
     private static let textOffset = 128
+    /// So long after a host was heard, in nanoseconds, no message of before its start comes any more.
+    private static let longestDelay: UInt64 = 5_000_000_000
 
     /// The record of the host with this address; nil where there are too many, or it is being written.
     package func peer(_ address: Span<UInt8>) -> Int? {
@@ -90,6 +92,10 @@ extension FleetState {
         var hash = Hash64()
         hash.combine(address, address.all)
         let id = max(hash.value, 1)
+        // Before a place is taken: one in front of its own may have become free.
+        for peer in 0..<Self.mostPeers where unsafe peerSlot(peer)?.pointee.id.load(ordering: .acquiring) == id {
+            return isKnown(peer) ? peer : nil
+        }
         for peer in 0..<Self.mostPeers {
             guard let slot = unsafe peerSlot(peer) else { return nil }
             let (isMine, present) = unsafe slot.pointee.id.compareExchange(
@@ -134,12 +140,14 @@ extension FleetState {
     /// `now`: nanoseconds of the monotonic clock. What was missed is asked for.
     package func hear(_ peer: Int, epoch: UInt64, sequence: UInt32, sentAt: UInt64, now: UInt64) {
         guard let slot = unsafe peerSlot(peer) else { return }
-        unsafe slot.pointee.heardAt.store(now, ordering: .relaxed)
         let before = unsafe slot.pointee.epoch.load(ordering: .acquiring)
+        let heard = unsafe slot.pointee.heardAt.load(ordering: .relaxed)
+        // One that has been started again, or was not known. A message of before its start comes late: its host has gone.
+        // But where nothing else comes it has been started again with its clock set back.
+        guard epoch >= before || (now > heard && now &- heard > Self.longestDelay) else { return }
+        unsafe slot.pointee.heardAt.store(now, ordering: .relaxed)
         if before != epoch {
-            // One that has been started again, or was not known. A message of before its start comes late: its host has
-            // gone. Of two processes that hear it at once one begins.
-            guard epoch > before else { return }
+            // Of two processes that hear it at once one begins.
             let (isMine, _) = unsafe slot.pointee.epoch.compareExchange(
                 expected: before, desired: epoch, ordering: .acquiringAndReleasing)
             guard isMine else { return }
@@ -152,6 +160,8 @@ extension FleetState {
         }
         var word = unsafe slot.pointee.window.load(ordering: .acquiring)
         while true {
+            // Before anybody can go on from the new window.
+            let complete = completeUntil(peer)
             var window = FleetWindow(word: word)
             let arrival = window.take(sequence)
             let (isDone, present) = unsafe slot.pointee.window.compareExchange(
@@ -160,7 +170,7 @@ extension FleetState {
                 word = present
                 continue
             }
-            if arrival == .ahead { want(peer, since: completeUntil(peer)) }
+            if arrival == .ahead { want(peer, since: complete) }
             if window.mask == 0 { unsafe slot.pointee.completeUntil.max(sentAt, ordering: .acquiringAndReleasing) }
             return
         }
@@ -181,9 +191,10 @@ extension FleetState {
         guard let slot = unsafe peerSlot(peer) else { return }
         var window = FleetWindow(word: word)
         window.giveUp()
+        let complete = completeUntil(peer)
         let (isDone, _) = unsafe slot.pointee.window.compareExchange(
             expected: word, desired: window.word, ordering: .acquiringAndReleasing)
-        if isDone { want(peer, since: completeUntil(peer)) }
+        if isDone { want(peer, since: complete) }
     }
 
     /// It has not been heard for long: its record is free for another one.

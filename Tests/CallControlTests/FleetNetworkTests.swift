@@ -94,19 +94,20 @@ private final class FleetMember: FleetHost {
     func step(wall: UInt64, now: UInt64) { worker.shareOnce(self, &task, fleet, wall: wall, now: now) }
 
     /// A message comes; what a question is answered.
-    func take(_ message: Flying, now: UInt64) -> [UInt8]? {
+    func take(_ message: Flying, now: UInt64, wall: UInt64) -> [UInt8]? {
         let (address, body) = (Self.address(message.from), message.bytes)
-        switch worker.receive(self, from: address.span, body.span, now: now) {
+        switch worker.receive(self, from: address.span, body.span, now: now, wall: wall) {
         case .taken: return []
         case .answered: return worker.withFleetAnswer { bytes($0) }
         case .refused: return nil
         }
     }
 
-    func takeAnswer(_ tag: UInt64, _ answer: [UInt8]?) {
+    func takeAnswer(_ tag: UInt64, _ answer: [UInt8]?, wall: UInt64) {
         guard let tag = FleetQuestionTag(tag) else { return }
         let bytes = answer ?? []
-        worker.takeAnswer(self, peer: tag.peer, question: tag.question, bytes.span, isAnswer: !bytes.isEmpty)
+        worker.takeAnswer(
+            self, peer: tag.peer, question: tag.question, bytes.span, isAnswer: !bytes.isEmpty, wall: wall)
     }
 
     func remember(_ call: UInt64, _ node: Int) { worker.calls?.remember(Hash64.mixed(call), node: node, now: ticks) }
@@ -187,8 +188,10 @@ private final class FleetNetwork {
             let isLost = isCut[message.from] != isCut[message.to] || Int.random(in: 0..<100, using: &random) < loss
             if loss > 0, Int.random(in: 0..<100, using: &random) < 20 { later.append(message) }
             if isLost || (loss > 0 && later.last?.bytes == message.bytes && Bool.random(using: &random)) { continue }
-            let answer = members[message.to].take(message, now: now)
-            if message.tag != 0, !isFrozen[message.from] { members[message.from].takeAnswer(message.tag, answer) }
+            let answer = members[message.to].take(message, now: now, wall: wall + skews[message.to])
+            if message.tag != 0, !isFrozen[message.from] {
+                members[message.from].takeAnswer(message.tag, answer, wall: wall + skews[message.from])
+            }
         }
         flying = later
     }
@@ -358,15 +361,76 @@ private final class FleetNetwork {
         #expect(network.members[1].place(5) == "udp:10.0.0.3:3")
     }
 
-    /// Nobody's clock is moved by one that is wrong by more than a day.
+    /// Nobody's clock is moved by one that is wrong by more than ten minutes.
     @Test func aClockThatIsFarAheadIsRefused() throws {
-        let network = try FleetNetwork(skews: [0, 90_000_000_000, 0])
+        let network = try FleetNetwork(skews: [0, 660_000_000, 0])
         network.pass(1100)
         network.members[1].remember(5, 0)
         network.pass(100)
         #expect(network.members[0].place(5) == nil)
         #expect(network.members[0].counts[.dmqRefused] ?? 0 > 0)
-        #expect(network.members[0].lines.filter { $0.contains("its clock is more than a day ahead") }.count == 1)
+        #expect(network.members[0].lines.filter { $0.contains("its clock is more than ten minutes ahead") }.count == 1)
         #expect(network.members[0].fleet.now < network.wall + 1_000_000)
+    }
+
+    /// A greeting of somebody who says what he likes.
+    private func greeting(_ epoch: UInt64, _ sequence: UInt32, sentAt: UInt64) -> Flying {
+        var output = Scratch<UInt8>()
+        FleetMessage.begin(&output, .greeting, epoch: epoch, sequence: sequence)
+        FleetMessage.end(&output, sentAt: sentAt)
+        return Flying(from: 1, to: 0, bytes: Array(output), tag: 0)
+    }
+
+    /// Each of many is ahead of the clock that the one before has moved.
+    @Test func noClockIsLedOnAndOn() throws {
+        let network = try FleetNetwork()
+        let host = network.members[0]
+        var refused = 0
+        for step in UInt32(1)...1000 {
+            let message = greeting(network.wall, step, sentAt: host.fleet.now + 500_000_000)
+            if host.take(message, now: network.now, wall: network.wall) == nil { refused += 1 }
+        }
+        #expect(refused == 999 && host.counts[.dmqRefused] == 999)
+        #expect(host.fleet.now < network.wall + 600_000_000)
+        let far = greeting(.max, 1, sentAt: .max)
+        #expect(host.take(far, now: network.now, wall: network.wall) == nil)
+        #expect(host.lines.filter { $0.contains("its clock is more than ten minutes ahead") }.count == 1)
+    }
+
+    /// And hosts that keep up with each other come back to the time together.
+    @Test func aClockThatWasLedAstrayComesBack() throws {
+        let network = try FleetNetwork()
+        network.pass(1100)
+        let message = greeting(network.wall, 1, sentAt: network.wall + 60_000_000)
+        #expect(network.members[0].take(message, now: network.now, wall: network.wall) != nil)
+        network.pass(10_000)
+        for member in network.members { #expect(member.fleet.now > network.wall + 50_000_000) }
+        network.members[2].remember(7, 1)
+        network.pass(40)
+        #expect(network.members.map { $0.place(7) } == ["udp:10.0.0.2:2", "udp:10.0.0.2:2", "udp:10.0.0.2:2"])
+        network.pass(115_000)
+        for member in network.members { #expect(member.fleet.now < network.wall + 1_000_000) }
+    }
+
+    /// One whose answers do not go on is asked no more.
+    @Test func answersThatHaveNoEndAreLeft() throws {
+        let network = try FleetNetwork()
+        let (host, epoch) = (network.members[0], network.wall - 5_000_000)
+        _ = host.take(greeting(epoch, 1, sentAt: network.wall), now: network.now, wall: network.wall)
+        var questions = 0
+        for _ in 0..<100 {
+            network.now += 20_000_000
+            network.wall += 20_000
+            host.step(wall: network.wall, now: network.now)
+            for question in host.flying where question.tag != 0 {
+                questions += 1
+                var page = Scratch<UInt8>()
+                FleetMessage.begin(&page, .page, epoch: epoch, sequence: 0)
+                FleetMessage.end(&page, sentAt: network.wall, next: 5)
+                host.takeAnswer(question.tag, Array(page), wall: network.wall)
+            }
+            host.flying = []
+        }
+        #expect(questions == 2 && host.counts[.dmqRefused] == 1)
     }
 }

@@ -345,6 +345,30 @@ final class SharingHost {
         #expect(host.peer(String(repeating: "a", count: 129)) == nil && host.peer("") == nil)
     }
 
+    @Test func aHostKeepsItsPlaceWhereOneBeforeItGoes() throws {
+        let host = try SharingHost()
+        let (one, other) = (try #require(host.peer("sip:one")), try #require(host.peer("sip:other")))
+        host.fleet.forgetPeer(one)
+        #expect(host.peer("sip:other") == other && host.peer("sip:third") == one)
+    }
+
+    /// One whose clock was set back before it was started again is heard, as soon as what it said before is over.
+    @Test func aHostThatStartsWithItsClockSetBackIsHeard() throws {
+        let host = try SharingHost(time: 5_000_000)
+        let fleet = host.fleet
+        let peer = try #require(host.peer("sip:one"))
+        let second: UInt64 = 1_000_000_000
+        fleet.hear(peer, epoch: 300_000_000, sequence: 1, sentAt: 300_000_000, now: second)
+        #expect(fleet.takeWanted(peer) == 300_000_000)
+        for at in UInt64(2)...6 {
+            fleet.hear(peer, epoch: 6_000_000, sequence: UInt32(at), sentAt: 7_000_000, now: at * second)
+            #expect(fleet.peerEpoch(peer) == 300_000_000 && fleet.takeWanted(peer) == nil)
+        }
+        fleet.hear(peer, epoch: 6_000_000, sequence: 7, sentAt: 8_000_000, now: 7 * second)
+        #expect(fleet.peerEpoch(peer) == 6_000_000 && fleet.takeWanted(peer) == 6_000_000)
+        #expect(fleet.heardAt(peer) == 7 * second)
+    }
+
     @Test func nodesThatNobodyKnowsHaveNumbersThatStay() throws {
         let fleet = try SharingHost().fleet
         #expect(fleet.foreignNumber(77) == 0 && fleet.foreignNumber(78) == 1 && fleet.foreignNumber(77) == 0)

@@ -44,6 +44,8 @@ private struct FleetQuestions {
     var epoch: UInt64 = 0
     var since: UInt64 = 0
     var place: UInt32 = 0
+    /// How many pages have come.
+    var pages: UInt32 = 0
     /// Number of the question that is waited for; 0: none is.
     var question: UInt32 = 0
     var askedAt: UInt64 = 0
@@ -71,6 +73,8 @@ struct FleetTask {
     fileprivate var lost: UInt64 = 0
     /// How far the clock of these hosts is ahead of this one's, in microseconds.
     fileprivate var ahead: UInt64 = 0
+    /// That of this one when this process looked last.
+    fileprivate var wall: UInt64 = 0
     fileprivate var greetedAt: UInt64 = 0
     fileprivate var greetings: UInt32 = 0
     fileprivate var questionCount: UInt32 = 0
@@ -100,6 +104,8 @@ extension Worker {
     /// How long a message may be late, a place of the ring half written, or a question unanswered, in nanoseconds.
     private static var lateness: UInt64 { 1_000_000_000 }
     private static var answerTime: UInt64 { 3_000_000_000 }
+    /// Answers that a host may give in a row: more than those of the largest table.
+    private static var mostPages: UInt32 { 300_000 }
     /// Bytes of a message: what fits a packet on most networks, and more where there is much to tell.
     private static var usualBytes: Int { 1000 }
     /// Hosts' clocks are only about the same, and a change is stamped before it is told, in microseconds.
@@ -125,7 +131,10 @@ extension Worker {
         _ host: Host, _ task: inout FleetTask, _ fleet: FleetState, wall: UInt64, now: UInt64
     ) {
         // Another host's clock is ahead: this one keeps up with it between its messages, so that what happens later here
-        // has a later stamp.
+        // has a later stamp. But it goes at half the speed, so that one that was wrong once is wrong for a while.
+        let passed = wall > task.wall ? wall &- task.wall : 0
+        task.wall = wall
+        task.ahead &-= min(task.ahead, passed / 2)
         let (clock, own) = (fleet.now, wall &+ task.ahead)
         if clock > own { task.ahead &+= clock &- own }
         fleet.advance(to: wall &+ task.ahead)
@@ -338,6 +347,7 @@ extension Worker {
             asked.epoch = fleet.peerEpoch(peer)
             asked.since = since > Self.slack ? since &- Self.slack : 0
             asked.place = 0
+            asked.pages = 0
             asked.question = 0
             host.count(.dmqAsked, 1)
         } else if asked.question != 0 {
@@ -346,6 +356,13 @@ extension Worker {
                 asked.question = 0
                 if answer.next == FleetState.Answer.atEnd {
                     asked.isUnderWay = false
+                    return
+                }
+                // What does not go on, or has more pages than any table, has no end.
+                asked.pages &+= 1
+                guard answer.next > asked.place, asked.pages < Self.mostPages else {
+                    asked.isUnderWay = false
+                    host.count(.dmqRefused, 1)
                     return
                 }
                 asked.place = answer.next

@@ -20,15 +20,18 @@ package enum FleetReception: Sendable {
 }
 
 extension Worker {
-    /// How far another host's clock may be ahead, in microseconds: a day.
-    private static var mostAhead: UInt64 { 86_400_000_000 }
+    /// How far another host's clock may be ahead of this one's time, in microseconds: ten minutes. Not of the clock that
+    /// goes on from what others say: that could be led on and on.
+    private static var mostAhead: UInt64 { 600_000_000 }
 
-    /// Takes a message of the host at `address`. `now`: nanoseconds of the monotonic clock.
+    /// Takes a message of the host at `address`. `now`: nanoseconds of the monotonic clock; `wall`: microseconds since
+    /// 1970.
     package mutating func receive<Host: ServerHost>(
-        _ host: Host, from address: Span<UInt8>, _ bytes: Span<UInt8>, now: UInt64 = MonotonicClock.now()
+        _ host: Host, from address: Span<UInt8>, _ bytes: Span<UInt8>, now: UInt64 = MonotonicClock.now(),
+        wall: UInt64 = WallClock.microseconds()
     ) -> FleetReception {
         guard let fleet, let message = FleetMessage(bytes), message.kind != .page, let peer = fleet.peer(address),
-            isTimely(host, address, message, fleet)
+            isTimely(host, address, message, fleet, wall: wall)
         else {
             host.count(.dmqRefused)
             return .refused
@@ -55,12 +58,13 @@ extension Worker {
 
     /// Takes what host number `peer` says to question number `question`; `bytes` nil: nothing.
     package mutating func takeAnswer<Host: ServerHost>(
-        _ host: Host, peer: Int, question: UInt32, _ bytes: Span<UInt8>, isAnswer: Bool
+        _ host: Host, peer: Int, question: UInt32, _ bytes: Span<UInt8>, isAnswer: Bool,
+        wall: UInt64 = WallClock.microseconds()
     ) {
         guard let fleet else { return }
         var next = FleetState.Answer.failed
         if isAnswer, let message = FleetMessage(bytes), message.kind == .page, message.epoch == fleet.peerEpoch(peer),
-            message.sentAt <= fleet.now &+ Self.mostAhead
+            message.sentAt <= wall &+ Self.mostAhead
         {
             ticks = host.ticks
             refreshDirectory()
@@ -75,9 +79,10 @@ extension Worker {
 
     /// Whether the sender's clock can be right; this host's goes on from it.
     private mutating func isTimely<Host: ServerHost>(
-        _ host: Host, _ address: Span<UInt8>, _ message: FleetMessage, _ fleet: FleetState
+        _ host: Host, _ address: Span<UInt8>, _ message: FleetMessage, _ fleet: FleetState,
+        wall: UInt64
     ) -> Bool {
-        if message.sentAt <= fleet.now &+ Self.mostAhead {
+        if message.sentAt <= wall &+ Self.mostAhead {
             fleet.advance(to: message.sentAt)
             return true
         }
@@ -86,7 +91,7 @@ extension Worker {
             line.removeAll(keepingCapacity: true)
             line.append("calls are not shared with ")
             line.append(printable: address, address.all)
-            line.append(": its clock is more than a day ahead")
+            line.append(": its clock is more than ten minutes ahead")
             host.log(.warning, line.span)
         }
         return false
