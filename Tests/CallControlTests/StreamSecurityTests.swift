@@ -282,6 +282,35 @@ private enum ModuleRelay {
         #expect(call.errors.count == 1 && call.errors[0].contains("no data channel"))
     }
 
+    /// Nobody is asked for it, so that nobody is waited for, and nobody is taken for silent.
+    @Test(arguments: ["p", "d", "g"])
+    func aDataChannelWithoutAnythingElseCostsNoRelay(_ flags: String) throws {
+        let (responder, worker) = try stage()
+        let call = FakeCall(
+            body: Browser.audio().replacing(
+                "m=audio 9 UDP/TLS/RTP/SAVPF 0", with: "m=application 9 UDP/DTLS/SCTP webrtc-datachannel"))
+        let start = ContinuousClock.now
+        #expect(worker.offer(call, flags) == .done, "\(call.errors)")
+        #expect(ContinuousClock.now - start < .milliseconds(300))
+        #expect(responder.commands.isEmpty && worker.condition(0) == .up(recheck: 0))
+        #expect(call.body.contains("m=application 0 "))
+    }
+
+    /// One that lacks the modules would end the search where another one has the call.
+    @Test func aCallWithABrowserIsSearchedForWhereTheModulesAre() throws {
+        let (stranger, holder) = (try Responder { _ in "0" }, try Responder(ModuleRelay.answer))
+        let without = try Responder()
+        let worker = try SIPWorker([stranger.url, without.url, holder.url], remembers: true)
+        worker.prove(0, [.webRTC])
+        worker.prove(2, [.webRTC])
+        for id in 0..<8 {
+            let call = answerer(Browser.audio(setup: "active"))
+            call[.callID] = "call-\(id)"
+            #expect(worker.answer(call, "p") == .done, "\(call.errors)")
+        }
+        #expect(without.commands.isEmpty && holder.commands.count == 8)
+    }
+
     @Test func anotherProcessGetsTheLetterThatWasDecidedOn() {
         func decided(_ flags: String, _ isToWebRTC: Bool) -> String {
             var letters: [UInt8] = []

@@ -23,7 +23,7 @@ extension Worker {
     private func canServe(_ command: CallCommand, _ node: Int) -> Bool {
         let known = capabilities(node)
         return switch command {
-        case .media: true
+        case .media(let media): known.isSuperset(of: media.needs)
         case .simple(let kind, _): known.isSuperset(of: kind.required)
         case .figures: known.contains(.statistics) || known.contains(.namedFigures)
         }
