@@ -136,6 +136,34 @@ private enum ModuleRelay {
         #expect(responder.commands[1].contains(" && M4:1 A sha-256 "))
     }
 
+    /// RTPProxy refuses `A` of a peer that it has had as `P` before: an offer of such a peer would fail.
+    @Test func aPeerThatWaitsKeepsWaitingWhereItsOfferLeavesTheChoice() throws {
+        let (responder, worker) = try stage()
+        #expect(worker.offer(FakeCall(), "d") == .done)
+        #expect(worker.answer(answerer(Browser.audio(setup: "passive")), "p") == .done)
+        let hold = FakeCall(toTag: "ft", body: Browser.audio())
+        hold[.fromTag] = "tt"
+        #expect(worker.offer(hold, "p") == .done)
+        #expect(responder.commands[2].contains(" && M4:1 P sha-256 ") && !responder.commands[2].contains("M4:1 A"))
+        // Another device of the leg, which begins.
+        let other = answerer(Browser.audio(fingerprint: Browser.otherFingerprint, setup: "active"), "uu")
+        #expect(worker.answer(other, "p") == .done)
+        #expect(
+            responder.commands[3].contains(
+                " && M4:1 P sha-256 \(Browser.otherFingerprint) && M4:1 D && M4:1 A sha-256 \(Browser.otherFingerprint)"))
+        let again = answerer(Browser.audio(fingerprint: Browser.otherFingerprint, setup: "active"), "uu")
+        #expect(worker.answer(again, "p") == .done)
+        #expect(responder.commands[4].contains(" && M4:1 A ") && !responder.commands[4].contains("M4:1 D"))
+    }
+
+    @Test func aPeerThatBeginsAfterAllHasAHandshakeOfItsOwn() throws {
+        let (responder, worker) = try stage()
+        #expect(worker.answer(answerer(Browser.audio(setup: "passive")), "p") == .done)
+        #expect(worker.answer(answerer(Browser.audio(setup: "active")), "p") == .done)
+        let (fingerprint, command) = (Browser.fingerprint, responder.commands[1])
+        #expect(command.contains(" && M4:1 P sha-256 \(fingerprint) && M4:1 D && M4:1 A sha-256 \(fingerprint)"))
+    }
+
     @Test func eightCandidatesAreEnough() throws {
         let (responder, worker) = try stage()
         #expect(worker.offer(FakeCall(body: Browser.audio(candidates: 20)), "d") == .done)

@@ -240,6 +240,14 @@ struct MixedCall {
         let call = try MixedCall(browserAnswers: true, options: ["--setup", "passive", "--case", "lower"])
         try call.phoneCalls()
         call.expectTones()
+        // Its offers leave the choice, as all do; the roles stay.
+        let phone = call.phone
+        for (answer, command) in [("recvonly", "hold 1"), ("sendrecv", "resume 1")] {
+            let answering = Thread { try? phone.answer(answer) }
+            answering.start()
+            try call.browser.command(command)
+        }
+        call.expectTones()
     }
 
     /// The same script: WebRTC to WebRTC, and plain RTP past the modules.

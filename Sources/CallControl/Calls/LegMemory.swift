@@ -17,7 +17,7 @@ import SDP
 import SharedState
 
 /// What is remembered of the sender's leg: 0 plain RTP or nothing, 1 that it was offered WebRTC and nothing of a peer,
-/// else a hash.
+/// else a hash. That of a certificate is odd where who has it waits for the relay to begin the handshake.
 struct LegMemory: BitwiseCopyable {
     var ice: UInt16 = 0
     var dtls: UInt16 = 0
@@ -30,6 +30,11 @@ struct LegMemory: BitwiseCopyable {
         hash.combineWords(body, word)
         hash.combineWords(body, further)
         return UInt16(truncatingIfNeeded: hash.value % 65_534 &+ 2)
+    }
+
+    /// What a certificate comes to, from 2 on.
+    static func number(_ body: Span<UInt8>, fingerprint: ByteRange, isPassive: Bool) -> UInt16 {
+        number(body, fingerprint) & ~1 | (isPassive ? 1 : 0)
     }
 }
 
@@ -85,9 +90,20 @@ extension Worker {
         }
         let facts = call.description.webRTCFacts(of: index)
         security.leg.ice = LegMemory.number(body, facts.ufrag, facts.password)
-        security.leg.dtls = LegMemory.number(body, facts.fingerprint)
+        security.leg.dtls = LegMemory.number(body, fingerprint: facts.fingerprint, isPassive: false)
         if let ice, ice > 1, ice != Int(widening: security.leg.ice) { security.endsICE = true }
-        if let dtls, dtls > 1, dtls != Int(widening: security.leg.dtls) { security.endsDTLS = true }
+        security.isPassive = facts.setup == .passive
+        if let dtls, dtls > 1 {
+            security.wasPassive = dtls & 1 == 1
+            if dtls & ~1 != Int(widening: security.leg.dtls) {
+                security.endsDTLS = true
+            } else if security.wasPassive, !security.isPassive {
+                // Who offers leaves the choice, and the roles stay (RFC 8842 section 5.3); who begins after all does so
+                // with a handshake of its own.
+                if facts.setup == .active { security.endsDTLS = true } else { security.isPassive = true }
+            }
+        }
+        if security.isPassive { security.leg.dtls |= 1 }
     }
 
     /// A browser that is nowhere where the relay would find it: it connects, and nothing is heard. Logged once a minute,

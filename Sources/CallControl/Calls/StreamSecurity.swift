@@ -17,6 +17,9 @@ struct StreamSecurity: BitwiseCopyable {
     var endsICE = false
     /// The same of the certificate.
     var endsDTLS = false
+    /// Whether the sender waits for the relay to begin the handshake, and whether it did before.
+    var isPassive = false
+    var wasPassive = false
     /// What is remembered of the sender's leg.
     var leg = LegMemory()
 
@@ -49,12 +52,13 @@ struct SubCommandList {
         if security.isFromWebRTC {
             let facts = description.webRTCFacts(of: index)
             // Of an answer `active` begins, and of an offer `actpass` may: only where the peer waits does the relay begin.
-            let peer = SubCommand.dtlsPeer(isPassive: facts.setup == .passive, fingerprint: facts.fingerprint)
+            let peer = SubCommand.dtlsPeer(isPassive: security.isPassive, fingerprint: facts.fingerprint)
             let agent = SubCommand.icePeer(ufrag: facts.ufrag, password: facts.password)
             // A leg that has nothing refuses to have it taken away. A relay that was restarted has nothing: so it is told
             // first, which it takes as often as one likes.
+            // It refuses to be told that a peer begins of which it has been told that it waits.
             if security.endsDTLS {
-                append(peer)
+                append(.dtlsPeer(isPassive: security.wasPassive, fingerprint: facts.fingerprint))
                 append(.dtlsEnd)
             }
             append(peer)
