@@ -150,7 +150,8 @@ private enum ModuleRelay {
         #expect(worker.answer(other, "p") == .done)
         #expect(
             responder.commands[3].contains(
-                " && M4:1 P sha-256 \(Browser.otherFingerprint) && M4:1 D && M4:1 A sha-256 \(Browser.otherFingerprint)"))
+                " && M4:1 P sha-256 \(Browser.otherFingerprint) && M4:1 D && M4:1 A sha-256 \(Browser.otherFingerprint)"
+            ))
         let again = answerer(Browser.audio(fingerprint: Browser.otherFingerprint, setup: "active"), "uu")
         #expect(worker.answer(again, "p") == .done)
         #expect(responder.commands[4].contains(" && M4:1 A ") && !responder.commands[4].contains("M4:1 D"))

@@ -114,7 +114,6 @@ extension Worker {
             // One digit of at most twenty is there.
             let most = text.count &+ 19
             if length &+ most > room, position > start {
-                // NO TRAP: compared above.
                 if pages == page { positions = start..<position }
                 (pages, start, length) = (pages &+ 1, position, head)
             }
