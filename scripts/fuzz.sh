@@ -14,7 +14,7 @@ out=$PWD/.build/fuzz
 fuzzer=$out/fuzzer
 # The runtime's own report of a trap reads memory in a way that the address sanitizer takes for the fault itself.
 export SWIFT_BACKTRACE=enable=no
-every="sdp multipart flags replies sock url notifications jobs calls"
+every="sdp multipart flags replies sock url notifications jobs fleet calls"
 
 build() {
 	swift build -c release --product Fuzz --scratch-path "$out/build" --sanitize address \
@@ -37,6 +37,7 @@ dictionary() {
 	flags | jobs) echo flags ;;
 	replies | notifications) echo replies ;;
 	sock | url) echo url ;;
+	fleet) echo fleet ;;
 	esac
 }
 

@@ -31,6 +31,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case notifications
     /// The records that processes hand to each other.
     case jobs
+    /// What hosts that share calls send to each other.
+    case fleet
     /// Script functions from their C entry points to RTPProxy and back.
     case calls
 
@@ -44,6 +46,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .url: URLProperties()
         case .notifications: NotificationsProperties()
         case .jobs: JobsProperties()
+        case .fleet: FleetProperties()
         case .calls: CallsProperties.shared
         }
     }

@@ -34,6 +34,7 @@ package enum Seeds {
         case .url: numbered(urls)
         case .notifications: numbered(["call-1\n", "call-1\r\ncall-2\ncall-1\n", "\n\r\n a b\n", "%41%2F\nopen"])
         case .jobs: [Seed("zeros", [UInt8](repeating: 0, count: 192)), Seed("texts", jobTexts)]
+        case .fleet: FleetProperties.seeds()
         }
     }
 
