@@ -54,4 +54,23 @@ import Testing
             }
         }
     }
+
+    /// One that had no time for the question, or whose answers were lost, has its modules all the same.
+    @Test func oneThatHasNotAnsweredIsAskedAgain() throws {
+        let relay = try ScriptedRelay()
+        relay.on { $0.text.hasPrefix("L nosuch ") ? .drop : nil }
+        let hasGivenUp = { relay.log.contains { $0.text.hasPrefix("G ") } }
+        try Stage.own([relay], { $0.set("rtpproxy_retr", 1) }) { kamailio in
+            // What follows is the question whether it is there at all.
+            #expect(waitUntil(15) { hasGivenUp() } && questions(relay) == Self.questions)
+            relay.removeRules()
+            #expect(waitUntil(20) { questions(relay).count == 4 })
+            #expect(
+                waitUntil(5) {
+                    guard let call = try? kamailio.call() else { return false }
+                    let invite = try? call.invite(sdp: Self.browser, run: .offer("p"))
+                    return invite?.text.contains(" RTP/AVP 0") ?? false && relay.commands(of: call.id).count == 1
+                })
+        }
+    }
 }

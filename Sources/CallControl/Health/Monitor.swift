@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The module's own process: it keeps asking RTPProxies whether they are there, and it alone publishes their addresses.
 //
-// NO TRAP (23 in this file): each list has the table's capacity, and node is below the table's count.
+// NO TRAP (26 in this file): each list has the table's capacity, and node is below the table's count.
 
 import Bytes
 import ControlProtocol
@@ -31,7 +31,8 @@ struct MonitorState: ~Copyable {
     var sweep: CallSweep
     /// What the script knows of each node.
     var announced: [Announced]
-    /// When the nodes that leave are looked at next.
+    /// When each node that has not answered what modules it has is asked again; 0: it has answered.
+    var modulesAgainAt: [UInt64]
 
     init(nodeCount: Int, startDeadline: UInt64) {
         probes = ProbeExchanges(nodeCount: nodeCount)
@@ -45,6 +46,7 @@ struct MonitorState: ~Copyable {
         counters = [RelayCounters?](repeating: nil, count: nodeCount)
         sweep = CallSweep(nodeCount: nodeCount)
         announced = [Announced](repeating: .nothing, count: nodeCount)
+        modulesAgainAt = [UInt64](repeating: 0, count: nodeCount)
         pingAt = [UInt64](repeating: 0, count: nodeCount)
         absences = [Absence](repeating: Absence(), count: nodeCount)
     }
@@ -67,6 +69,9 @@ extension Worker {
     private static var liveliness: UInt64 { 1_000_000_000 }
     /// Time between two looks at a node that takes no commands, in nanoseconds, and how long it may take to answer one.
     private static var glancePause: UInt64 { 1_000_000_000 }
+
+    /// Time until a node is asked again for its modules that has not answered, in nanoseconds.
+    private static var modulesPause: UInt64 { 10_000_000_000 }
 
     /// How many deletions of other processes are carried out before the nodes are looked at again.
     private static var deletionsAtOnce: Int { 16 }
@@ -91,6 +96,7 @@ extension Worker {
                     // NO TRAP: node is below the table's count, and the arrays are of its capacity.
                     state.names[node] = NodeName()
                     state.counters[node] = nil
+                    state.modulesAgainAt[node] = 0
                 }
             }
             announceChanges(host, &state.announced)
@@ -158,7 +164,8 @@ extension Worker {
             guard hasAnswered(node) else { return .everything }
             let isPingDue = settings.pingSeconds > 0 && state.pingAt[node] <= now
             if table.silences(node) > 0 || table.isLookWanted(node) || isPingDue { return .presence }
-            return lacksModules(node) ? .modules : nil
+            let again = state.modulesAgainAt[node]
+            return lacksModules(node) || (again > 0 && again <= now) ? .modules : nil
         case .disabled: return nil
         }
     }
@@ -217,7 +224,7 @@ extension Worker {
     ) {
         let now = MonotonicClock.now()
         state.notBefore[node] = now &+ Self.longestPause
-        if case .modules = state.probes.kinds[node] { return judgeModules(node, outcome, state) }
+        if case .modules = state.probes.kinds[node] { return judgeModules(node, outcome, &state, now) }
         state.pingAt[node] = now &+ UInt64(settings.pingSeconds) &* 1_000_000_000
         let found = finding(state.probes, node, outcome)
         if case .glance = state.probes.kinds[node] { return judgeGlance(host, node, found, &state) }
@@ -241,11 +248,12 @@ extension Worker {
         }
     }
 
-    /// What a node has said of its modules. One that takes sub-commands and does not answer this question has none; one
-    /// that is not there is asked whether it is.
+    /// What a node has said of its modules. One that takes sub-commands and does not answer this question has none until
+    /// it is asked again; one that is not there is asked whether it is.
     private mutating func judgeModules(
-        _ node: Int, _ outcome: ExchangeOutcome, _ state: borrowing MonitorState
+        _ node: Int, _ outcome: ExchangeOutcome, _ state: inout MonitorState, _ now: UInt64
     ) {
+        state.modulesAgainAt[node] = outcome == .timedOut ? now &+ Self.modulesPause : 0
         switch outcome {
         case .complete, .timedOut:
             table.setCapabilities(node, modules(state.probes, node).rawValue)
