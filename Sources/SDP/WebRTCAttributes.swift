@@ -104,11 +104,27 @@ extension ICECandidate {
             let type = fields.next(in: bytes), isType(bytes, type)
         else { return .other }
         guard let family = AddressText.family(bytes, address) else { return .named }
-        guard !AddressText.isNull(bytes, address) else { return .other }
+        guard !AddressText.isNull(bytes, address), !hasPaddedOctet(bytes, address) else { return .other }
         return .candidate(
             ICECandidate(
                 foundation: foundation, priority: priority, address: address, family: family,
                 port: UInt16(truncatingIfNeeded: port), type: type))
+    }
+
+    /// Whether an address with dots has an octet with a zero in front, which RTPProxy does not read.
+    private static func hasPaddedOctet(_ bytes: Span<UInt8>, _ address: ByteRange) -> Bool {
+        guard bytes.firstIndex(of: UInt8(ascii: "."), in: address) != nil else { return false }
+        var isStart = true
+        var index = address.start
+        while index < address.end, let byte = bytes.byte(at: index) {
+            index &+= 1
+            if isStart, byte == UInt8(ascii: "0"), index < address.end, let next = bytes.byte(at: index), isDigit(next)
+            {
+                return true
+            }
+            isStart = byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":")
+        }
+        return false
     }
 
     private static func isType(_ bytes: Span<UInt8>, _ word: ByteRange) -> Bool {

@@ -172,6 +172,15 @@ private enum ModuleRelay {
         #expect(responder.commands[0].components(separatedBy: " && ").count == 13)
     }
 
+    /// RTPProxy reads no octets with zeros in front, and refuses all candidates for one.
+    @Test func aCandidateThatTheRelayWouldRefuseIsNotTold() throws {
+        let (responder, worker) = try stage()
+        let odd = ["010.1.1.1", "192.0.2.01", "192.00.2.1", "::ffff:192.000.2.1"]
+        let lines = odd.map { "a=candidate:7 1 udp 2113937151 \($0) 5555 typ host" }
+        #expect(worker.offer(FakeCall(body: Browser.audio(lines: lines)), "p") == .done)
+        #expect(responder.commands == ["U \(Self.cid) 198.51.100.5 9 ft;1" + Self.peer])
+    }
+
     /// The session is there, and nobody wants it.
     @Test(arguments: ["M4:1 A", "M5:1 A", "M5:1 C"])
     func whatAModuleRefusesFailsTheMessageAndIsDeleted(_ refused: String) throws {
