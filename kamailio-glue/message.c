@@ -119,8 +119,6 @@ bool glue_message_goes_to_websocket(void *context)
 
 	if(msg->first_line.type != SIP_REQUEST)
 		return msg->via2 != NULL && is_websocket(msg->via2->proto);
-	if(msg->force_send_socket != NULL && is_websocket(msg->force_send_socket->proto))
-		return true;
 	return names_websocket(GET_RURI(msg)) || names_websocket(&msg->dst_uri);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A call on its way from a SIP worker to an asynchronous process: what it needs of its message, flat, in shared memory.
 //
-// NO TRAP (4 in this file): a text's raw value is 0...13, and there are 14.
+// NO TRAP (4 in this file): a text's raw value is 0...14, and there are 15.
 
 import Bytes
 
