@@ -17,7 +17,7 @@ private final class Meeting: Sendable {
     }
 }
 
-/// What both threads change; each attaches to it.
+/// What both threads change; each attaches to it. Its memory stays, as a table may be used longer than this object.
 private final class SharedTable: @unchecked Sendable {
     private let table: UnsafeMutableRawPointer
     private let fleet: UnsafeMutableRawPointer?
@@ -35,11 +35,6 @@ private final class SharedTable: @unchecked Sendable {
         fleet = isShared ? block(FleetState.size(nodes: 4, entries: entries)) : nil
         try CallTable.create(in: table, size: size, entries: entries)
         state?.start(at: 1_000_000_000)
-    }
-
-    deinit {
-        table.deallocate()
-        fleet?.deallocate()
     }
 
     private var state: FleetState? { fleet.map { FleetState(attaching: $0, nodes: 4, entries: entries) } }

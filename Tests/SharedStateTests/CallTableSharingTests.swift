@@ -7,7 +7,7 @@ import Testing
 
 @testable import SharedState
 
-/// A table with what sharing needs, in memory of its own.
+/// A table with what sharing needs, in memory of its own, which stays: `fleet` may be used longer than this object.
 final class SharingHost {
     private let tableBlock: UnsafeMutableRawPointer
     private let fleetBlock: UnsafeMutableRawPointer
@@ -29,11 +29,6 @@ final class SharingHost {
         fleetBlock.initializeMemory(as: UInt8.self, repeating: 0, count: fleetSize)
         fleet = FleetState(attaching: fleetBlock, nodes: nodes, entries: entries + 16)
         fleet.start(at: time)
-    }
-
-    deinit {
-        tableBlock.deallocate()
-        fleetBlock.deallocate()
     }
 
     private func with<R>(_ body: (borrowing CallTable) -> R) -> R? {
