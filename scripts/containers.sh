@@ -39,7 +39,8 @@ hindrance() {
 	fi
 }
 
-# Makes of the archive of a Debian one for an image: without documentation, and with the mirrors that anyone has.
+# Makes of the archive of a Debian one for an image: without documentation, and without package sources, which are those
+# of the machine that builds it.
 slim() { # ARCHIVE TREE NEW
 	mkdir "$2"
 	tar -xf "$1" -C "$2" --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*' \
@@ -47,13 +48,6 @@ slim() { # ARCHIVE TREE NEW
 		--exclude='./var/log/*.log' --exclude='./etc/apt/sources.list.d/*'
 	mkdir -p "$2/var/lib/apt/lists/partial" "$2/var/cache/apt/archives/partial" "$2/var/cache/debconf"
 	: >"$2/etc/apt/sources.list"
-	while read -r place suites; do
-		printf 'Types: deb\nURIs: http://deb.debian.org/%s\nSuites: %s\nComponents: main\n' "$place" "$suites"
-		printf 'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n'
-	done >"$2/etc/apt/sources.list.d/debian.sources" <<-END
-		debian $suite $suite-updates
-		debian-security $suite-security
-	END
 	tar -cf "$3.new" -C "$2" .
 	mv "$3.new" "$3"
 	rm -rf "$2"
