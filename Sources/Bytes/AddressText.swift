@@ -100,8 +100,4 @@ package enum AddressText {
         }
         return isCompressed ? groups <= 7 : groups == 8
     }
-
-    private static func isHexDigit(_ byte: UInt8) -> Bool {
-        isDigit(byte) || (lowercased(byte) >= UInt8(ascii: "a") && lowercased(byte) <= UInt8(ascii: "f"))
-    }
 }

@@ -302,3 +302,9 @@ package func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 /// An ASCII digit.
 @inline(__always)
 package func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
+
+/// An ASCII hexadecimal digit, letters in either case.
+@inline(__always)
+package func isHexDigit(_ byte: UInt8) -> Bool {
+    isDigit(byte) || (lowercased(byte) >= UInt8(ascii: "a") && lowercased(byte) <= UInt8(ascii: "f"))
+}

@@ -37,16 +37,12 @@ package struct Capabilities: OptionSet, Sendable {
 
     /// 20191015: ` && ` and what it joins. To one without, the words behind it are tags.
     package static let subCommands = Capabilities(rawValue: 1 << 12)
-    /// 20230314: `Q .. && D`.
-    package static let statisticsWithDeletion = Capabilities(rawValue: 1 << 13)
-    /// 20260308: `U .. && L ..`.
-    package static let bothLegs = Capabilities(rawValue: 1 << 14)
     /// The module that ends DTLS-SRTP; there is no date for it (`ModuleProbe`).
-    package static let dtls = Capabilities(rawValue: 1 << 15)
+    package static let dtls = Capabilities(rawValue: 1 << 13)
     /// The module that answers ICE.
-    package static let ice = Capabilities(rawValue: 1 << 16)
+    package static let ice = Capabilities(rawValue: 1 << 14)
     /// It has been asked for its modules.
-    package static let modulesKnown = Capabilities(rawValue: 1 << 17)
+    package static let modulesKnown = Capabilities(rawValue: 1 << 15)
 
     /// What a call with a browser on one side needs.
     package static let webRTC: Capabilities = [.subCommands, .dtls, .ice]

@@ -66,8 +66,6 @@ package enum SubCommand: Equatable, Sendable {
     case iceCandidate(PeerCandidate)
     /// `M5:1 D`: the leg gets another ufrag. Fails where there is none.
     case iceEnd
-    /// `D` behind `Q`: the session ends with the answer.
-    case delete
 }
 
 /// Joins sub-commands to one command, as many as it can have.
@@ -114,7 +112,6 @@ package struct JoinedCommand: Sendable {
             text.append(" typ ")
             text.append(bytes, candidate.type)
         case .iceEnd: text.append("M5:1 D")
-        case .delete: text.append("D")
         }
     }
 }
@@ -123,13 +120,13 @@ extension SubCommand {
     /// What keeps it from being sent; nil where nothing does.
     fileprivate func fault(_ bytes: Span<UInt8>) -> SubCommandFault? {
         switch self {
-        case .dtlsSelf, .dtlsEnd, .iceSelf, .iceEnd, .delete: nil
-        case .dtlsPeer(_, let fingerprint): Security.isFingerprint(bytes, fingerprint) ? nil : .fingerprint
+        case .dtlsSelf, .dtlsEnd, .iceSelf, .iceEnd: nil
+        case .dtlsPeer(_, let fingerprint): SecurityText.isFingerprint(bytes, fingerprint) ? nil : .fingerprint
         case .icePeer(let ufrag, let password):
-            if !Security.isUfrag(bytes, ufrag) {
+            if !SecurityText.isUfrag(bytes, ufrag) {
                 .ufrag
             } else {
-                Security.isPassword(bytes, password) ? nil : .password
+                SecurityText.isPassword(bytes, password) ? nil : .password
             }
         case .iceCandidate(let candidate): candidate.isFit(bytes) ? nil : .candidate
         }
@@ -139,61 +136,9 @@ extension SubCommand {
 extension PeerCandidate {
     /// Whether a relay takes it: its address is one, its numbers are within their limits.
     package func isFit(_ bytes: Span<UInt8>) -> Bool {
-        guard port > 0, priority.count <= 10, let rank = Decimal.parse(bytes, priority, maximum: 2_147_483_647),
-            rank > 0,
-            Security.isICEText(bytes, foundation, lengths: 1...32), AddressText.family(bytes, address) != nil,
-            !AddressText.isNull(bytes, address)
-        else { return false }
-        return bytes.equals(type, "host") || bytes.equals(type, "srflx") || bytes.equals(type, "prflx")
-            || bytes.equals(type, "relay")
-    }
-}
-
-/// What of DTLS and ICE is text, in either direction.
-package enum Security {
-    /// Whether `range` is a fingerprint of SHA-256: 32 pairs of hexadecimal digits with colons between them.
-    package static func isFingerprint(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
-        let inside = bytes.clamped(range)
-        guard inside.count == 95 else { return false }
-        var place = 0
-        while place < 95 {
-            guard let byte = bytes.byte(at: inside.start &+ place) else { return false }
-            guard place % 3 == 2 ? byte == UInt8(ascii: ":") : isHexDigit(byte) else { return false }
-            place &+= 1
-        }
-        return true
-    }
-
-    /// Whether `range` is a user name of ICE (RFC 8839 section 5.4).
-    package static func isUfrag(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
-        isICEText(bytes, range, lengths: 4...256)
-    }
-
-    /// Whether `range` is a password of ICE.
-    package static func isPassword(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
-        isICEText(bytes, range, lengths: 22...256)
-    }
-
-    /// Whether `range` holds nothing but letters, digits, `+` and `/`, so many of them.
-    static func isICEText(_ bytes: Span<UInt8>, _ range: ByteRange, lengths: ClosedRange<Int>) -> Bool {
-        let inside = bytes.clamped(range)
-        guard lengths.contains(inside.count), inside == range else { return false }
-        var index = inside.start
-        while index < inside.end {
-            guard let byte = bytes.byte(at: index) else { return false }
-            let letter = lowercased(byte)
-            let isLetter = letter >= UInt8(ascii: "a") && letter <= UInt8(ascii: "z")
-            guard isLetter || isDigit(byte) || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "/") else {
-                return false
-            }
-            index &+= 1
-        }
-        return true
-    }
-
-    private static func isHexDigit(_ byte: UInt8) -> Bool {
-        let letter = lowercased(byte)
-        return isDigit(byte) || letter >= UInt8(ascii: "a") && letter <= UInt8(ascii: "f")
+        port > 0 && SecurityText.isPriority(bytes, priority) && SecurityText.isFoundation(bytes, foundation)
+            && AddressText.family(bytes, address) != nil && !AddressText.isNull(bytes, address)
+            && SecurityText.isCandidateType(bytes, type)
     }
 }
 

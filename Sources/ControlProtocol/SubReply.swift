@@ -73,7 +73,7 @@ package struct DTLSReply: Equatable, Sendable {
         var fields = FieldCursor(in: value)
         guard let word = fields.next(in: bytes), let method = fields.next(in: bytes),
             let fingerprint = fields.next(in: bytes), fields.next(in: bytes) == nil,
-            bytes.equalsIgnoringCase(method, "SHA-256"), Security.isFingerprint(bytes, fingerprint)
+            bytes.equalsIgnoringCase(method, "SHA-256"), SecurityText.isFingerprint(bytes, fingerprint)
         else { return nil }
         if bytes.equals(word, "actpass") {
             setup = .actpass
@@ -98,7 +98,7 @@ package struct ICEReply: Equatable, Sendable {
     package init?(_ bytes: Span<UInt8>, _ value: ByteRange) {
         var fields = FieldCursor(in: value)
         guard let ufrag = fields.next(in: bytes), let password = fields.next(in: bytes),
-            Security.isUfrag(bytes, ufrag), Security.isPassword(bytes, password)
+            SecurityText.isUfrag(bytes, ufrag), SecurityText.isPassword(bytes, password)
         else { return nil }
         self.ufrag = ufrag
         self.password = password

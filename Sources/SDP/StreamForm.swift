@@ -24,7 +24,7 @@ package struct WebRTCEnd: Equatable, Sendable, BitwiseCopyable {
     /// In an answer the `a=mid:` of the offer's stream. Empty: that of the description, where each of its streams has
     /// one and no two have the same; else the number of the stream, from 0.
     package var mid = ByteRange.empty
-    /// `actpass` in an offer, `active` or `passive` in an answer (`DTLSRole`).
+    /// `actpass` in an offer, `active` or `passive` in an answer (RFC 5763 section 5).
     package var setup = SetupAttribute.actpass
 
     package init() {}

@@ -4,7 +4,7 @@
 package import Bytes
 
 /// What one media stream says, or a session for all of its streams. Ranges are offsets into the body that was parsed, and
-/// empty where there is nothing; all that they hold has been checked (`WebRTCText`).
+/// empty where there is nothing; all that they hold has been checked (`SecurityText`).
 package struct WebRTCFacts: Equatable, Sendable, BitwiseCopyable {
     /// The pairs of digits of the first SHA-256 fingerprint, letters in either case.
     package internal(set) var fingerprint = ByteRange.empty
@@ -16,16 +16,10 @@ package struct WebRTCFacts: Equatable, Sendable, BitwiseCopyable {
     package internal(set) var ufrag = ByteRange.empty
     /// The first `a=ice-pwd:`.
     package internal(set) var password = ByteRange.empty
-    /// The first `a=ice-options:`, its words.
-    package internal(set) var options = ByteRange.empty
     /// Whether there is `a=ice-lite` (of a session alone).
     package internal(set) var isLite = false
     /// The first `a=mid:` (of a stream alone).
     package internal(set) var mid = ByteRange.empty
-    /// Whether there is `a=rtcp-mux` (of a stream alone).
-    package internal(set) var hasMultiplexing = false
-    /// The words of the first `a=group:BUNDLE` (of a session alone).
-    package internal(set) var bundle = ByteRange.empty
     /// The first `a=sendrecv`, `a=sendonly`, `a=recvonly` or `a=inactive`.
     package internal(set) var direction: MediaDirection?
     /// How many candidates of component 1 over UDP have a name in the place of an address (of a stream alone), as those
@@ -92,16 +86,15 @@ extension ICECandidate {
     /// Reads the value of an `a=candidate:` line. Further words are none of ours.
     static func read(_ bytes: Span<UInt8>, _ value: ByteRange) -> Reading {
         var fields = FieldCursor(in: value)
-        guard let foundation = fields.next(in: bytes), WebRTCText.isFoundation(bytes, foundation),
+        guard let foundation = fields.next(in: bytes), SecurityText.isFoundation(bytes, foundation),
             let component = fields.next(in: bytes), bytes.equals(component, "1"),
             let transport = fields.next(in: bytes), bytes.equalsIgnoringCase(transport, "udp"),
-            let priority = fields.next(in: bytes), priority.count <= 10,
-            let rank = Decimal.parse(bytes, priority, maximum: 2_147_483_647), rank > 0,
+            let priority = fields.next(in: bytes), SecurityText.isPriority(bytes, priority),
             let address = fields.next(in: bytes),
             let portField = fields.next(in: bytes), portField.count <= 5,
             let port = Decimal.parse(bytes, portField, maximum: 65535), port > 0,
             let word = fields.next(in: bytes), bytes.equalsIgnoringCase(word, "typ"),
-            let type = fields.next(in: bytes), isType(bytes, type)
+            let type = fields.next(in: bytes), SecurityText.isCandidateType(bytes, type)
         else { return .other }
         guard let family = AddressText.family(bytes, address) else { return .named }
         guard !AddressText.isNull(bytes, address), !hasPaddedOctet(bytes, address) else { return .other }
@@ -125,11 +118,6 @@ extension ICECandidate {
             isStart = byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":")
         }
         return false
-    }
-
-    private static func isType(_ bytes: Span<UInt8>, _ word: ByteRange) -> Bool {
-        bytes.equals(word, "host") || bytes.equals(word, "srflx") || bytes.equals(word, "prflx")
-            || bytes.equals(word, "relay")
     }
 }
 

@@ -122,14 +122,14 @@ extension SessionDescription {
             if let destination = verdicts[index].destination {
                 fits =
                     streams[index].isRTP && destination.port > 0 && end.setup != .holdconn
-                    && WebRTCText.isFingerprint(addresses, end.fingerprint)
-                    && WebRTCText.isUfrag(addresses, end.ufrag) && WebRTCText.isPassword(addresses, end.password)
+                    && SecurityText.isFingerprint(addresses, end.fingerprint)
+                    && SecurityText.isUfrag(addresses, end.ufrag) && SecurityText.isPassword(addresses, end.password)
                     && AddressText.family(addresses, destination.address) == destination.family
                     && !AddressText.isNull(addresses, destination.address)
             } else {
                 fits = true
             }
-            guard fits, end.mid.isEmpty || WebRTCText.isMid(addresses, end.mid) else {
+            guard fits, end.mid.isEmpty || StreamName.isMid(addresses, end.mid) else {
                 return SDPFault(.unfitForWebRTC, line: streams[index].line)
             }
         }

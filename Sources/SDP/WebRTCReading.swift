@@ -25,9 +25,7 @@ extension SessionDescription {
             facts.credentialsLine = shared.credentialsLine
         }
         facts.setup = own.setup ?? shared.setup
-        facts.options = own.options.isEmpty ? shared.options : own.options
         facts.isLite = shared.isLite
-        facts.bundle = shared.bundle
         facts.direction = own.direction ?? shared.direction
         return facts
     }
@@ -184,28 +182,22 @@ extension WebRTCFacts {
                 return
             }
             let digits = fields.next(in: body) ?? .empty
-            guard WebRTCText.isFingerprint(body, digits), fields.next(in: body) == nil else {
+            guard SecurityText.isFingerprint(body, digits), fields.next(in: body) == nil else {
                 throw SDPFault(.badFingerprint, line: line.number)
             }
             fingerprint = digits
         case .setup where setup == nil: setup = SetupAttribute(body, value)
         case .ufrag where ufrag.isEmpty:
-            guard WebRTCText.isUfrag(body, value) else { throw SDPFault(.badCredentials, line: line.number) }
+            guard SecurityText.isUfrag(body, value) else { throw SDPFault(.badCredentials, line: line.number) }
             ufrag = value
             credentialsLine = line.number
         case .password where password.isEmpty:
-            guard WebRTCText.isPassword(body, value) else { throw SDPFault(.badCredentials, line: line.number) }
+            guard SecurityText.isPassword(body, value) else { throw SDPFault(.badCredentials, line: line.number) }
             password = value
             credentialsLine = line.number
-        case .options where options.isEmpty: options = value
         case .lite where !ofStream: isLite = true
-        case .group where !ofStream && bundle.isEmpty:
-            var fields = FieldCursor(in: value)
-            guard let kind = fields.next(in: body), body.equalsIgnoringCase(kind, "bundle") else { return }
-            bundle = body.trimmed(ByteRange(from: kind.end, to: value.end))
         case .mid where ofStream && mid.isEmpty:
-            if WebRTCText.isMid(body, value) { mid = value }
-        case .multiplexing where ofStream: hasMultiplexing = true
+            if StreamName.isMid(body, value) { mid = value }
         case .direction where direction == nil: direction = MediaDirection(body, attribute.name)
         case .candidate where ofStream && candidateCount < WebRTCAttributes.maximumCandidates:
             switch ICECandidate.read(body, value) {

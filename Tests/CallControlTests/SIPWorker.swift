@@ -112,7 +112,7 @@ final class SIPWorker {
         case jitter = 128
         case versionArgument = 256
         /// Sub-commands, and the modules for DTLS and ICE.
-        case webRTC = 0x39000
+        case webRTC = 0xF000
     }
 
     func condition(_ node: Int) -> NodeCondition? { try? table().condition(node) }

@@ -38,7 +38,6 @@ private struct Words {
         #expect(written { _ in .dtlsEnd } == .success(" && M4:1 D"))
         #expect(written { _ in .iceSelf } == .success(" && M5:1 S"))
         #expect(written { _ in .iceEnd } == .success(" && M5:1 D"))
-        #expect(written { _ in .delete } == .success(" && D"))
         #expect(
             written { .icePeer(ufrag: $0.add("u+/9"), password: $0.add(String(repeating: "p", count: 22))) }
                 == .success(" && M5:1 A u+/9 pppppppppppppppppppppp"))

@@ -58,9 +58,9 @@ import Testing
             let facts = description.webRTCFacts(of: 0)
             #expect(text(body, facts.fingerprint) == Self.pairs)
             #expect(text(body, facts.ufrag) == "abcd" && text(body, facts.password) == "passwordofthestream000")
-            #expect(facts.setup == .actpass && text(body, facts.options) == "trickle renomination")
-            #expect(text(body, facts.mid) == "0" && facts.hasMultiplexing && facts.direction == .recvonly)
-            #expect(text(body, facts.bundle) == "0 1" && facts.isLite && !facts.hasOtherFingerprint)
+            #expect(facts.setup == .actpass)
+            #expect(text(body, facts.mid) == "0" && facts.direction == .recvonly)
+            #expect(facts.isLite && !facts.hasOtherFingerprint)
             #expect(description.isWebRTC(0) && description.isWebRTC)
         }
     }
@@ -71,7 +71,7 @@ import Testing
         try read(session + Self.media + other) { description, body in
             let first = description.webRTCFacts(of: 0)
             #expect(text(body, first.fingerprint) == Self.pairs && text(body, first.ufrag) == "sess")
-            #expect(first.setup == .active && text(body, first.options) == "ice2" && first.direction == .sendonly)
+            #expect(first.setup == .active && first.direction == .sendonly)
             let second = description.webRTCFacts(of: 1)
             #expect(text(body, second.ufrag) == "abcd" && text(body, second.password) == "passwordofthestream000")
             #expect(second.setup == .passive && second.direction == .inactive)

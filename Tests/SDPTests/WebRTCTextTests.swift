@@ -12,11 +12,11 @@ import Testing
 
     private func isFit(_ kind: Kind, _ bytes: [UInt8], _ range: ByteRange) -> Bool {
         switch kind {
-        case .fingerprint: WebRTCText.isFingerprint(bytes.span, range)
-        case .ufrag: WebRTCText.isUfrag(bytes.span, range)
-        case .password: WebRTCText.isPassword(bytes.span, range)
-        case .foundation: WebRTCText.isFoundation(bytes.span, range)
-        case .mid: WebRTCText.isMid(bytes.span, range)
+        case .fingerprint: SecurityText.isFingerprint(bytes.span, range)
+        case .ufrag: SecurityText.isUfrag(bytes.span, range)
+        case .password: SecurityText.isPassword(bytes.span, range)
+        case .foundation: SecurityText.isFoundation(bytes.span, range)
+        case .mid: StreamName.isMid(bytes.span, range)
         }
     }
 

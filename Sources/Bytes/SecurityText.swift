@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the values of the attributes of ICE, DTLS and BUNDLE may be: nothing else goes into a session description or to
-// a relay.
+// What the words of DTLS and ICE may be, in a session description and in the control protocol: nothing else goes from one
+// to the other.
 //
-// NO TRAP (2 in this file): inside comes from clamped(): start <= end, both within the bytes.
+// NO TRAP (1 in this file): inside comes from clamped(): start <= end, both within the bytes.
 
-package import Bytes
-
-/// Checks on the values of attributes; nothing is converted.
-package enum WebRTCText {
-    /// The longest `a=mid:` that is used. Browsers write a number, `audio`, `sdparta_0`.
-    package static let longestMid = 32
-
+/// Checks on the words of DTLS and ICE as text; nothing is converted.
+package enum SecurityText {
     /// Whether `range` is a SHA-256 fingerprint: 32 pairs of hexadecimal digits, in either case, with colons between
     /// (RFC 8122 section 5).
     package static func isFingerprint(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
@@ -39,13 +34,15 @@ package enum WebRTCText {
         isICEText(bytes, range, from: 1, to: 32)
     }
 
-    /// Whether `range` names a media stream: a token (RFC 5888 section 4, RFC 8866 section 9) of at most `longestMid`
-    /// bytes.
-    package static func isMid(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
-        let inside = bytes.clamped(range)
-        guard inside == range, !inside.isEmpty, inside.count <= longestMid else { return false }
-        for index in inside.start..<inside.end where !isToken(bytes.byte(at: index) ?? 0) { return false }
-        return true
+    /// Whether `range` is the priority of a candidate: digits, 1 to 2^31 - 1 (RFC 8839 section 5.1).
+    package static func isPriority(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
+        range.count <= 10 && Decimal.parse(bytes, range, maximum: 2_147_483_647) ?? 0 > 0
+    }
+
+    /// Whether `range` is the type of a candidate: `host`, `srflx`, `prflx` or `relay` (RFC 8839 section 5.1).
+    package static func isCandidateType(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
+        bytes.equals(range, "host") || bytes.equals(range, "srflx") || bytes.equals(range, "prflx")
+            || bytes.equals(range, "relay")
     }
 
     private static func isICEText(
@@ -57,25 +54,9 @@ package enum WebRTCText {
         return true
     }
 
-    private static func isHexDigit(_ byte: UInt8) -> Bool {
-        let letter = lowercased(byte)
-        return isDigit(byte) || (letter >= UInt8(ascii: "a") && letter <= UInt8(ascii: "f"))
-    }
-
     private static func isICECharacter(_ byte: UInt8) -> Bool {
         let letter = lowercased(byte)
         return isDigit(byte) || (letter >= UInt8(ascii: "a") && letter <= UInt8(ascii: "z"))
             || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "/")
-    }
-
-    private static func isToken(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0...0x20, 0x7F...0xFF: false
-        case UInt8(ascii: "\""), UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: ","), UInt8(ascii: "/"),
-            UInt8(ascii: ":"), UInt8(ascii: ";"), UInt8(ascii: "<"), UInt8(ascii: "="), UInt8(ascii: ">"),
-            UInt8(ascii: "?"), UInt8(ascii: "@"), UInt8(ascii: "["), UInt8(ascii: "\\"), UInt8(ascii: "]"):
-            false
-        default: true
-        }
     }
 }
