@@ -30,12 +30,15 @@ RTPP_API void rtpp_resumed(rtpp_module *module, void *record, rtpp_resumption re
  * again. false: it cannot be told, the record is still the host's. */
 RTPP_API bool rtpp_held_up(rtpp_module *module, void *record);
 /* Begins a dialog that the module looks after: checks what is given, and writes what its variable is to hold. Nobody is
- * asked. `of_branch`: of a branch alone, whose session has a name of its own. A blank, "=" and the URL of the node that
- * has the call may stand behind it. */
+ * asked. `of_branch`: of a branch alone, whose session has a name of its own. */
 RTPP_API rtpp_code rtpp_engage(rtpp_module *module, const rtpp_message *message, rtpp_bytes flags, rtpp_bytes address,
         bool of_branch, uint8_t *text, size_t capacity, size_t *length);
 /* Reads that again; what is read is borrowed from the text. RTPP_BAD_ARGUMENT: it is no such text. */
 RTPP_API rtpp_status rtpp_read_engagement(rtpp_bytes text, rtpp_engagement *engagement);
+/* Writes that again with the URL of the node that has the call. RTPP_NO_VALUE: it says so already, or no node can be
+ * written down. RTPP_TOO_SMALL. */
+RTPP_API rtpp_status rtpp_engagement_at(
+        rtpp_bytes text, rtpp_bytes node, uint8_t *output, size_t capacity, size_t *length);
 /* A message of such a dialog passes, with its engagement: what it asks for is done. */
 RTPP_API rtpp_code rtpp_engaged(rtpp_module *module, const rtpp_message *message);
 /* The same for the first message without waiting: 0 and its transaction is suspended, or what can be said at once. */

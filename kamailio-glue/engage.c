@@ -34,9 +34,8 @@ static int again(struct dlg_cell *dlg, const rtpp_message *message)
 {
 	if(glue_dialog_was_begun_by(dlg, message->via1_branch))
 		return 1;
-	LM_ERR("rtpproxy_engage: call %.*s has been forked before this proxy, and one of its INVITEs is engaged: such "
-		   "calls "
-		   "take rtpproxy_offer and rtpproxy_answer\n",
+	LM_ERR("rtpproxy_engage: call %.*s has been forked before this proxy, and one of its INVITEs is engaged: "
+		   "such calls take rtpproxy_offer and rtpproxy_answer\n",
 			(int)message->call_id.length, (const char *)message->call_id.data);
 	return -1;
 }
@@ -226,12 +225,14 @@ bool glue_is_taken_care_of(struct sip_msg *msg)
 	LM_WARN("this dialog is engaged: rtpproxy_engage does all that its messages need, and no other function does\n");
 	return true;
 }
+
 /* --- life cycle --- */
 
 void glue_engage_use(void)
 {
 	is_used = true;
 }
+
 void glue_engage_bind(void)
 {
 	if(sr_kemi_eng_get() != NULL)

@@ -19,14 +19,13 @@ static bool is_worker = false;
 /* In shared memory: those that wait, the last one first. The first word of a record is for whoever has it. */
 static void **left = NULL;
 
-static bool leave(void *record)
+static void leave(void *record)
 {
 	void *head = __atomic_load_n(left, __ATOMIC_RELAXED);
 
 	do {
 		*(void **)record = head;
 	} while(!__atomic_compare_exchange_n(left, &head, record, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-	return true;
 }
 
 void *glue_take_deletion(void)
@@ -61,19 +60,14 @@ static void lend(glue_engagement *engagement, rtpp_message *message)
 /* Writes down who has the call, as far as that is another one than is known. */
 void glue_engage_keep_node(struct dlg_cell *dlg, glue_engagement *engagement, rtpp_bytes node)
 {
-	size_t length = engagement->read.length;
-	const char *url = (const char *)node.data;
+	rtpp_bytes known = {(const uint8_t *)engagement->text, engagement->length};
+	char text[GLUE_ENGAGEMENT_SIZE];
+	size_t length;
 
-	if(node.length == 0 || length + 2 + node.length > sizeof(engagement->text) || memchr(url, ' ', node.length) != NULL)
+	if(node.length == 0 || rtpp_engagement_at(known, node, (uint8_t *)text, sizeof(text), &length) != RTPP_OK)
 		return;
-	if(engagement->read.node.data != NULL && engagement->read.node.length == node.length
-			&& memcmp(engagement->read.node.data, url, node.length) == 0)
-		return;
-	memcpy(engagement->text + length, " =", 2);
-	memcpy(engagement->text + length + 2, url, node.length);
-	length += 2 + node.length;
-	if(!(engagement->fork < 0 ? glue_dialog_change(dlg, engagement->text, length)
-							  : glue_fork_change(dlg, engagement, engagement->text, length)))
+	if(!(engagement->fork < 0 ? glue_dialog_change(dlg, text, length)
+							  : glue_fork_change(dlg, engagement, text, length)))
 		LM_DBG("the RTPProxy of an engaged dialog is not written down\n");
 }
 
@@ -332,6 +326,7 @@ static void on_request(struct cell *transaction, int type, struct tmcb_params *p
 		LM_ERR("a request of an engaged dialog cannot be looked after: its media go past RTPProxy\n");
 	glue_dialog_return(dlg);
 }
+
 /* Before a failure route runs, or one of a branch: the description is again that with which the INVITE was sent on. */
 static int on_failure_route(struct sip_msg *msg, unsigned int flags, void *param)
 {
@@ -352,6 +347,7 @@ static int on_failure_route(struct sip_msg *msg, unsigned int flags, void *param
 	glue_dialog_return(dlg);
 	return 1;
 }
+
 /* --- life cycle --- */
 
 int glue_engage_init(void)
@@ -377,6 +373,7 @@ void glue_engage_destroy(void)
 	shm_free(left);
 	left = NULL;
 }
+
 bool glue_engage_watch(void)
 {
 	return glue_tm()->register_tmcb(NULL, NULL, TMCB_REQUEST_IN, on_request, NULL, NULL) > 0

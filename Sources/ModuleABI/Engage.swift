@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Entry points for dialogs that the module looks after by itself. A message without an engagement is -1.
 //
-// SAFETY (13 in this file): enter() refuses NULL, a call in the middle of another, and a process that is not attached;
+// SAFETY (15 in this file): enter() refuses NULL, a call in the middle of another, and a process that is not attached;
 // what the glue passes is looked at and lent for the call.
 
 import Bytes
@@ -49,6 +49,24 @@ public func rtpp_read_engagement(_ text: rtpp_bytes, _ output: UnsafeMutablePoin
     unsafe read.node = text.part(engagement.node)
     unsafe read.length = engagement.end
     unsafe output.pointee = read
+    return .RTPP_OK
+}
+
+@c @implementation
+public func rtpp_engagement_at(
+    _ text: rtpp_bytes, _ node: rtpp_bytes, _ output: UnsafeMutablePointer<UInt8>?, _ capacity: Int,
+    _ length: UnsafeMutablePointer<Int>?
+) -> rtpp_status {
+    guard let output = unsafe output, let length = unsafe length else { return .RTPP_BAD_ARGUMENT }
+    unsafe length.pointee = 0
+    // SAFETY: the glue lends both for the call.
+    let (text, node) = unsafe (Span(_unsafeElements: text.buffer), Span(_unsafeElements: node.buffer))
+    guard let engagement = Engagement(text) else { return .RTPP_BAD_ARGUMENT }
+    guard let written = engagement.text(text, at: node) else { return .RTPP_NO_VALUE }
+    guard written.count <= capacity else { return .RTPP_TOO_SMALL }
+    // SAFETY (1): `output` has room for `capacity` bytes, and that is enough.
+    for index in written.indices { unsafe output[index] = written[index] }
+    unsafe length.pointee = written.count
     return .RTPP_OK
 }
 

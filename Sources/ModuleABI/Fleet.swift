@@ -9,36 +9,6 @@ public import RTPProxyABI
 import CallControl
 import SharedState
 
-/// The host of the process that tells the others.
-@safe private struct FleetSender: FleetHost {
-    let host: Host
-    let services: rtpp_host
-
-    func log(_ level: LogLevel, _ line: Span<UInt8>) { host.log(level, line) }
-
-    func report(
-        _ kind: ReportKind, _ level: LogLevel, _ line: Span<UInt8>, url: Span<UInt8>, setID: UInt32?,
-        state: StaticString, callID: Span<UInt8>, file: StaticString
-    ) {
-        host.report(kind, level, line, url: url, setID: setID, state: state, callID: callID, file: file)
-    }
-
-    var wantsDebug: Bool { host.wantsDebug }
-
-    var news: Tuning? { host.news }
-
-    var ticks: UInt32 { host.ticks }
-
-    func count(_ which: ServerCounter, _ amount: UInt32) { host.count(which, amount) }
-
-    // SAFETY (here and below): what is lent lives for the call.
-    func broadcast(_ message: Span<UInt8>) { unsafe services.fleet_broadcast?(rtpp_bytes(lending: message)) }
-
-    func send(_ message: Span<UInt8>, to address: Span<UInt8>, tag: UInt64) {
-        unsafe services.fleet_send?(rtpp_bytes(lending: message), rtpp_bytes(lending: address), tag)
-    }
-}
-
 @c @implementation
 public func rtpp_shares_calls(_ handle: OpaquePointer?) -> Bool {
     unsafe enter(handle, refused: false) { $0.settings.sharesCalls }
@@ -53,9 +23,8 @@ public func rtpp_run_fleet(_ handle: OpaquePointer?) {
     let calls = (try? memory.calls()) ?? nil
     // SAFETY: as above.
     var worker = unsafe Worker(settings: module.pointee.settings, table: table, calls: calls)
-    let services = unsafe module.pointee.host
-    let sender = FleetSender(host: Host(services), services: services)
-    worker.shareCalls(sender, while: { sender.host.isWanted })
+    let host = unsafe Host(module.pointee.host)
+    worker.shareCalls(host, while: { host.isWanted })
 }
 
 @c @implementation

@@ -14,7 +14,7 @@ import CallControl
 import SDP
 
 /// The host outside a call: log and clock.
-@safe struct Host: EventHost {
+@safe struct Host: EventHost, FleetHost {
     private let services: rtpp_host
 
     init(_ services: rtpp_host) { self.services = services }
@@ -79,6 +79,12 @@ import SDP
         unsafe raised.set_id = setID
         unsafe raised.reason = rtpp_bytes(lending: reason)
         unsafe services.raise?(&raised)
+    }
+
+    func broadcast(_ message: Span<UInt8>) { unsafe services.fleet_broadcast?(rtpp_bytes(lending: message)) }
+
+    func send(_ message: Span<UInt8>, to address: Span<UInt8>, tag: UInt64) {
+        unsafe services.fleet_send?(rtpp_bytes(lending: message), rtpp_bytes(lending: address), tag)
     }
 }
 

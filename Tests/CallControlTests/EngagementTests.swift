@@ -27,6 +27,20 @@ import Testing
         #expect(read("1 0 = - - - udp:1") == nil && read("1 0 = - - - =udp:1 =x") == nil)
     }
 
+    /// The text with this node.
+    private func moved(_ text: String, _ url: String) -> String? {
+        let (bytes, url) = (Array(text.utf8), Array(url.utf8))
+        return Engagement(bytes.span)?.text(bytes.span, at: url.span).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    @Test func theNodeIsWrittenBehindTheRestWhereItIsAnotherOne() {
+        #expect(moved("1 3 =1 - =x -", "udp:127.0.0.1:1") == "1 3 =1 - =x - =udp:127.0.0.1:1")
+        #expect(moved("1 3 =1 - =x - =udp:127.0.0.1:1", "udp:127.0.0.1:2") == "1 3 =1 - =x - =udp:127.0.0.1:2")
+        #expect(moved("1 3 =1 - =x - =udp:127.0.0.1:1", "udp:127.0.0.1:1") == nil)
+        // What would be further words.
+        for url in ["", "udp:a b", "udp:1\n"] { #expect(moved("1 0 = - - -", url) == nil) }
+    }
+
     @Test func partsAreFoundAgain() {
         #expect(read("1 0 = - - -") == ["0", "", nil, nil, nil])
         #expect(read("1 7 =co =203.0.113.5 =z9hG4bK=x -") == ["7", "co", "203.0.113.5", "z9hG4bK=x", nil])

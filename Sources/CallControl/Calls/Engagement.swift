@@ -45,6 +45,18 @@ package struct Engagement: Equatable, Sendable {
         self.extraID = extraID
     }
 
+    /// The text that `text`, which this was read of, becomes where `url` is the node that has the call; nil: it says so
+    /// already, or that is no URL that can stand in it.
+    package func text(_ text: Span<UInt8>, at url: Span<UInt8>) -> [UInt8]? {
+        if let node, text.equals(node, url, url.all) { return nil }
+        guard !url.isEmpty, Command.isWord(url, url.all) else { return nil }
+        var written: [UInt8] = []
+        written.append(text, ByteRange(from: 0, to: end))
+        written.append(" =")
+        written.append(url)
+        return written
+    }
+
     /// One of the last four fields; nil: it is none.
     private static func optional(_ fields: inout FieldCursor, _ text: Span<UInt8>) -> ByteRange?? {
         fields.next(in: text).flatMap { optional($0, text) }
@@ -127,8 +139,8 @@ extension Worker {
             return engaged(host, setID, flags, address, hasAddress, &awaitsPRACK)
         }
         // Whose interface is named first is who sends.
-        var turned = turnedFlags
-        turnedFlags = []
+        var turned = flagLetters
+        flagLetters = []
         turned.removeAll(keepingCapacity: true)
         for index in flags.indices {
             // NO TRAP: an index of the span's own.
@@ -142,7 +154,7 @@ extension Worker {
             }
         }
         let code = engaged(host, setID, turned.span, address, hasAddress, &awaitsPRACK)
-        turnedFlags = turned
+        flagLetters = turned
         return code
     }
 
