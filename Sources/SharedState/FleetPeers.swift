@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What this host knows of each other host that shares calls: where it is, and how far its messages have come.
 //
-// SAFETY (36 in this file): peerSlot() gives nil outside, and the block is mapped as long as the server runs.
+// SAFETY (37 in this file): peerSlot() gives nil outside, and the block is mapped as long as the server runs.
 
 import Bytes
 import Synchronization
@@ -205,6 +205,7 @@ extension FleetState {
         unsafe slot.pointee.wantedSince.store(0, ordering: .sequentiallyConsistent)
         unsafe slot.pointee.completeUntil.store(0, ordering: .sequentiallyConsistent)
         unsafe slot.pointee.window.store(0, ordering: .sequentiallyConsistent)
+        unsafe slot.pointee.heardAt.store(0, ordering: .sequentiallyConsistent)
         unsafe slot.pointee.id.store(0, ordering: .sequentiallyConsistent)
     }
 

@@ -99,6 +99,9 @@ import Testing
             SharedCall(key: UInt64(count) + 1, node: count % 300, stamp: 2), to: &output, name: { UInt64($0) + 1 })
         { count += 1 }
         #expect(count == 254)
+        // Nobody knows its node by a name.
+        #expect(names.add(SharedCall(key: 8, node: 6, stamp: 2), to: &output, name: { _ in 0 }))
+        #expect(names.calls == 254 && names.count == 254)
         while names.add(SharedCall(key: 9, node: 5, stamp: 2), to: &output, name: { UInt64($0) + 1 }) { count += 1 }
         names.append(to: &output)
         FleetMessage.end(&output, sentAt: 2, calls: count, names: names.count)

@@ -105,14 +105,14 @@ extension Worker {
             jobDraft.header.createsSession = media.createsSession && !isKept
             if media.flags.bridging == .byTarget {
                 // The other process cannot see where the message goes.
-                var letters = turnedFlags
-                turnedFlags = []
+                var letters = flagLetters
+                flagLetters = []
                 letters.removeAll(keepingCapacity: true)
                 Bridging.decide(flags, isToWebRTC: media.isToWebRTC, into: &letters)
                 let result = Result { () throws(CallFailure) in
                     try enqueue(kind, host, delivery, letters.span, address)
                 }
-                turnedFlags = letters
+                flagLetters = letters
                 try result.get()
             } else {
                 try enqueue(kind, host, delivery, flags, address)

@@ -249,7 +249,7 @@ enum CallFailure: Error, Equatable {
             Self.append(lineNumber: number, to: &line)
         case .security(let fault): line.append(fault.text)
         case .moduleRefused:
-            line.append("refused what the description says of DTLS or ICE, the session is deleted")
+            line.append("refused what the description says of DTLS or ICE")
         case .badModuleReply: line.append("answered with DTLS or ICE words that cannot stand in a description")
         case .relayError(let code):
             line.append("answered with error E")

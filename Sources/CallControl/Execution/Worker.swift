@@ -46,8 +46,9 @@ package struct Worker: ~Copyable {
     /// Of messages of other hosts: the nodes by name, and what is answered.
     var fleetNodes = Scratch<Int>()
     var fleetPage = Scratch<UInt8>()
-    /// Flags of an engaged dialog, for what comes from the callee.
-    var turnedFlags: [UInt8] = []
+    /// Flags that are not as they were given: of an engaged dialog for what comes from the callee, and those whose `g` has
+    /// been decided on for another process.
+    var flagLetters: [UInt8] = []
     /// The URL of the node that has the call of such a dialog, while a message of it is served; empty: nobody knows.
     var engagedNode: [UInt8] = []
     /// Whether the log wants each command and answer, as of when this process last looked.

@@ -84,7 +84,6 @@ struct FleetTask {
     fileprivate var views: [FleetNodeView]
     fileprivate var message = Scratch<UInt8>()
     fileprivate var names = FleetNames()
-    fileprivate var callCount = 0
 
     init(nodeCount: Int) {
         views = [FleetNodeView](repeating: FleetNodeView(), count: nodeCount)
@@ -173,21 +172,18 @@ extension Worker {
             beginChanges(&task, fleet)
             _ = add(call, &task)
         }
-        if task.callCount > 0 { sendChanges(host, &task, fleet, now: now) }
+        if task.names.calls > 0 { sendChanges(host, &task, fleet, now: now) }
         let isHeldUp = fleet.hasChange(task.reader) && left > 0
         if !isHeldUp { task.heldUpSince = 0 } else if task.heldUpSince == 0 { task.heldUpSince = now }
     }
 
     private mutating func add(_ call: SharedCall, _ task: inout FleetTask) -> Bool {
-        guard task.names.add(call, to: &task.message, name: { self.fleetName($0) }) else { return false }
-        task.callCount &+= 1
-        return true
+        task.names.add(call, to: &task.message, name: { self.fleetName($0) })
     }
 
     private mutating func beginChanges(_ task: inout FleetTask, _ fleet: FleetState) {
         FleetMessage.begin(&task.message, .changes, epoch: fleet.epoch, sequence: task.sequence &+ 1)
         task.names.clear()
-        task.callCount = 0
     }
 
     private mutating func sendChanges<Host: FleetHost>(
@@ -195,9 +191,9 @@ extension Worker {
     ) {
         task.names.append(to: &task.message)
         FleetMessage.end(
-            &task.message, sentAt: fleet.stamp(), calls: task.callCount, names: task.names.count)
+            &task.message, sentAt: fleet.stamp(), calls: task.names.calls, names: task.names.count)
         task.sequence &+= 1
-        host.count(.dmqSent, UInt32(clamping: task.callCount))
+        host.count(.dmqSent, UInt32(clamping: task.names.calls))
         // NO TRAP (2): a constant above 0; the count is never above that of the memory.
         let written = task.message.memory.span.extracting(0..<task.message.count)
         for peer in 0..<FleetState.mostPeers where isHeard(peer, fleet, now: now) {
@@ -315,7 +311,7 @@ extension Worker {
         // NO TRAP: an index of the list: shareOnce looks at no others.
         var asked = task.peers[peer]
         let heard = fleet.heardAt(peer)
-        if now > heard, now &- heard > Self.absence {
+        if heard != 0, now > heard, now &- heard > Self.absence {
             fleet.forgetPeer(peer)
             // NO TRAP: as above.
             task.peers[peer] = FleetQuestions()

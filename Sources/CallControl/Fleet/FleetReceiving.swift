@@ -30,8 +30,9 @@ extension Worker {
         _ host: Host, from address: Span<UInt8>, _ bytes: Span<UInt8>, now: UInt64 = MonotonicClock.now(),
         wall: UInt64 = WallClock.microseconds()
     ) -> FleetReception {
-        guard let fleet, let message = FleetMessage(bytes), message.kind != .page, let peer = fleet.peer(address),
-            isTimely(host, address, message, fleet, wall: wall)
+        // The record of the host last: who has it is heard, so that nobody takes it for one that is silent.
+        guard let fleet, let message = FleetMessage(bytes), message.kind != .page,
+            isTimely(host, address, message, fleet, wall: wall), let peer = fleet.peer(address)
         else {
             host.count(.dmqRefused)
             return .refused
@@ -129,20 +130,17 @@ extension Worker {
         swap(&page, &fleetPage)
         FleetMessage.begin(&page, .page, epoch: fleet.epoch, sequence: 0, place: message.place)
         var names = FleetNames()
-        var count = 0
         var rest: Int?
         switch calls {
         case .some(let table):
             rest = table.page(from: Int(widening: message.place), since: message.since(bytes), now: ticks) { call in
-                guard names.add(call, to: &page, name: { self.fleetName($0) }) else { return false }
-                count &+= 1
-                return true
+                names.add(call, to: &page, name: { self.fleetName($0) })
             }
         case nil: break
         }
         names.append(to: &page)
         FleetMessage.end(
-            &page, sentAt: fleet.stamp(), calls: count, names: names.count,
+            &page, sentAt: fleet.stamp(), calls: names.calls, names: names.count,
             next: rest.map { UInt32(clamping: $0) } ?? FleetState.Answer.atEnd)
         swap(&page, &fleetPage)
     }
@@ -208,10 +206,11 @@ extension Worker {
     }
 }
 
-/// The names of the nodes of a message that is being written.
+/// The names of the nodes of a message that is being written, and how many calls it has.
 struct FleetNames {
     private var names: [UInt64] = []
     var count: Int { names.count }
+    private(set) var calls = 0
 
     /// Adds a call, with the name of its node where that is new. False: there is no room for it. One whose node has no
     /// name is left out.
@@ -220,9 +219,11 @@ struct FleetNames {
         guard room >= FleetMessage.callSize &+ FleetMessage.nameSize else { return false }
         guard let node = call.node else {
             FleetMessage.append(&message, key: call.key, name: nil, stamp: call.stamp)
+            calls &+= 1
             return true
         }
         let name = name(node)
+        guard name != 0 else { return true }
         var place = names.count
         if let present = names.firstIndex(of: name) {
             place = present
@@ -231,11 +232,15 @@ struct FleetNames {
             names.append(name)
         }
         FleetMessage.append(&message, key: call.key, name: place, stamp: call.stamp)
+        calls &+= 1
         return true
     }
 
     /// Adds the names, behind the calls.
     func append(to message: inout Scratch<UInt8>) { for name in names { message.append(name, count: 8) } }
 
-    mutating func clear() { names.removeAll(keepingCapacity: true) }
+    mutating func clear() {
+        names.removeAll(keepingCapacity: true)
+        calls = 0
+    }
 }

@@ -12,15 +12,10 @@ extension Worker {
         guard let position = directory.position(ofSet: setID) else { return nil }
         // NO TRAP: position is from position(ofSet:), and the directory is not refreshed in between.
         let nodes = directory.sets[position].nodes
-        for node in nodes where table.withURL(node, { Self.isEqual($0, engagedNode.span) }) { return node }
+        for node in nodes where table.withURL(node, { $0.equals($0.all, engagedNode.span, engagedNode.span.all) }) {
+            return node
+        }
         return nil
-    }
-
-    private static func isEqual(_ one: Span<UInt8>, _ other: Span<UInt8>) -> Bool {
-        guard one.count == other.count else { return false }
-        // NO TRAP: both have as many.
-        for index in one.indices where one[index] != other[index] { return false }
-        return true
     }
 
     /// Puts it into the call table for another process, which is not told otherwise, where that does not know the call.

@@ -121,7 +121,7 @@ extension Worker {
         let listed = calls?.node(for: key, now: ticks)
         if listed != nil { call.run.isInTable = true }
         guard let found = listed ?? nodeOfEngagement(call.run.terms.setID),
-            let node = found < CallTable.firstForeign ? found : foreign(found)
+            let node = fleet == nil || found < CallTable.firstForeign ? found : foreign(found)
         else { return nil }
         guard table.setID(node) == call.run.terms.setID, table.takesCommands(node), !call.run.tried.contains(node)
         else { return nil }
