@@ -76,24 +76,38 @@ static int replied(struct sip_msg *msg, int code, dmq_node_t *receiver, void *ta
 	return 0;
 }
 
+/* Whether it was there when this module was loaded: it is initialised first then. */
+static bool is_first = false;
+
+void glue_dmq_look(void)
+{
+	is_first = module_loaded("dmq");
+}
+
+int glue_dmq_check(void)
+{
+	if(!rtpp_shares_calls(glue_instance) || is_first)
+		return 0;
+	glue_journal_fault(
+			module_loaded("dmq")
+					? "parameter rtpproxy_dmq: the module dmq comes too late: loadmodule \"dmq.so\" before rtpproxy.so"
+					: "parameter rtpproxy_dmq: the module dmq is not loaded: loadmodule \"dmq.so\" before rtpproxy.so, "
+					  "and set its server_address and notification_address");
+	return -1;
+}
+
 int glue_dmq_init(void)
 {
 	dmq_peer_t peer;
 
-	if(!module_loaded("dmq")) {
-		LM_ERR("parameter rtpproxy_dmq: 1, but the module dmq is not loaded: "
-			   "loadmodule \"dmq.so\" before rtpproxy.so, and set its server_address and notification_address\n");
-		return -1;
-	}
 	memset(&peer, 0, sizeof(peer));
 	peer.peer_id.s = "rtpproxy";
 	peer.peer_id.len = 8;
 	peer.description.s = "rtpproxy: which RTPProxy has which call";
 	peer.description.len = (int)strlen(peer.description.s);
 	peer.callback = receive;
-	/* It is NULL before dmq is initialised, which is what happens first where it is loaded first. */
 	if(dmq_load_api(&dmq) < 0 || (own = dmq.register_dmq_peer(&peer)) == NULL) {
-		LM_ERR("parameter rtpproxy_dmq: dmq is not ready: loadmodule \"dmq.so\" before rtpproxy.so\n");
+		LM_ERR("parameter rtpproxy_dmq: the module dmq takes nobody's messages\n");
 		return -1;
 	}
 	return 0;

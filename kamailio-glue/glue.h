@@ -164,6 +164,10 @@ bool glue_fork_close(struct dlg_cell *dialog, glue_engagement *kept);
 bool glue_fork_next(struct dlg_cell *dialog, const glue_engagement *kept, int *place, glue_engagement *out);
 
 /* dmq.c: calls shared with other hosts. -1: the module `dmq` is not there; logged. */
+/* When this module is loaded. */
+void glue_dmq_look(void);
+/* Whether dmq is there, and first, where it is needed; else -1 and a line of the log. */
+int glue_dmq_check(void);
 int glue_dmq_init(void);
 void glue_dmq_broadcast(rtpp_bytes message);
 void glue_dmq_send(rtpp_bytes message, rtpp_bytes address, uint64_t tag);

@@ -10,7 +10,8 @@ MODULE_VERSION
 rtpp_module *glue_instance = NULL;
 
 static char *db_url = NULL;
-static char *table_name = "rtpproxy";
+static char usual_table[] = "rtpproxy";
+static char *table_name = usual_table;
 
 /* --- parameters --- */
 
@@ -141,8 +142,12 @@ static int check_together(void)
 		result = -1;
 	if(glue_events_init() < 0)
 		result = -1;
+	if(glue_dmq_check() < 0)
+		result = -1;
 	if(has_database())
 		rtpp_set_text(glue_instance, "db_url", glue_bytes_of_cstring(db_url));
+	else if(table_name != usual_table)
+		LM_WARN("parameter table_name does nothing without db_url\n");
 	return result;
 }
 
@@ -355,5 +360,6 @@ int mod_register(char *path, int *dlflags, void *p1, void *p2)
 		return -1;
 	glue_check_at_exit();
 	glue_dialog_watch_loaded();
+	glue_dmq_look();
 	return 0;
 }

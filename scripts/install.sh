@@ -27,6 +27,14 @@ packaged() {
 case $action in
 	install)
 		if [ -z "$destination" ] && packaged; then
+			owner=$(dpkg-divert --listpackage "$target")
+			case $owner in
+				'' | LOCAL) ;;
+				*)
+					echo "error: the package $owner has put this module there. Run: sudo apt-get remove $owner" >&2
+					exit 1
+					;;
+			esac
 			dpkg-divert --local --rename --divert "$target.packaged" --add "$target"
 		fi
 		install -D -m 644 "$module" "$destination$target"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Entry points for calls that are shared with other hosts.
 //
-// SAFETY (6 in this file): enter() refuses NULL, a call in the middle of another, and a process that is not attached;
+// SAFETY (5 in this file): enter() refuses NULL, a call in the middle of another, and a process that is not attached;
 // what the glue passes is looked at and lent for the call.
 
 import Bytes

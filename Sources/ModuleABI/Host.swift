@@ -6,7 +6,7 @@
 //
 // SAFETY (18 in this file): the glue lends the message for the call, and the module lives longer.
 //
-// SAFETY (14 in this file): what is lent lives for the call.
+// SAFETY (16 in this file): what is lent lives for the call.
 
 import Bytes
 import RTPProxyABI

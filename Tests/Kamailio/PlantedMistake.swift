@@ -142,6 +142,10 @@ struct PlantedMistake: CustomStringConvertible, Sendable {
         PlantedMistake(set("timeout_tag_pv", "$var(x)"), .warning, "timeout_tag_pv does nothing without"),
         PlantedMistake(set("rtp_inst_pvar", "$ru"), .check, "is not an $avp, $xavp or $var"),
         PlantedMistake(set("ice_candidate_priority_avp", "$var(x)"), .check, "is not an $avp"),
+        PlantedMistake(set("rtpproxy_dmq", 1), .check, "the module dmq is not loaded"),
+        PlantedMistake(
+            set("rtpproxy_async_max", 5), .warning, "rtpproxy_async_max does nothing where", needs: .noProcesses),
+        PlantedMistake(set("table_name", "relays"), .warning, "table_name does nothing without db_url"),
         PlantedMistake(set("event_callback", "ksr_event"), .warning, "there is no cfgengine"),
         PlantedMistake(set("db_url", "kamailio@127.0.0.1/kamailio"), .check, "no scheme like mysql://"),
         PlantedMistake(set("db_url", "mysql://127.0.0.1/kamailio"), .check, "db_mysql is not loaded"),

@@ -93,6 +93,9 @@ package enum ScriptCheck {
         if use.hasTimeoutTag, settings.timeoutSocket.isEmpty {
             lines.append("parameter timeout_tag_pv does nothing without timeout_socket or rtpproxy_notify_listen")
         }
+        if settings.asyncProcesses == 0, settings.asyncMaximum != Settings().asyncMaximum {
+            lines.append("parameter rtpproxy_async_max does nothing where rtpproxy_async_processes is 0")
+        }
         return lines
     }
 
