@@ -128,6 +128,11 @@ for example in "$tree"/usr/share/doc/$package/examples/*.cfg; do
 done
 ends_well "Kamailio's own package installs over it" dpkg_inside -i /packages/kamailio.deb
 ends_well "after that it is still ours" ours
+cp "$here/install.sh" "$here/kamailio.sh" "$tree/packages"
+fails "where the package is, make install refuses" chroot "$tree" sh /packages/install.sh install /packages/small.cfg
+cp "$work/output" "$work/refusal"
+ends_well "and says what to do" grep -q "apt-get remove $package" "$work/refusal"
+ends_well "and changes nothing" ours
 ends_well "it upgrades" dpkg_inside -i /packages/later.deb /packages/later-dbgsym.deb
 ends_well "upgraded: it is still ours" ours
 fails "an upgrade that fails, fails" dpkg_inside -i /packages/failing.deb
