@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Runs the tests that are built, and says at the end how many were skipped, and for want of what.
+# Runs the tests that are built, and says at the end which expectations failed, how many tests were skipped, and for want
+# of what.
 #
 # usage: test.sh [OPTION OF swift test ...]
 set -eu
@@ -19,7 +20,10 @@ awk '
 		if (!(reason in reasons)) order[++kinds] = reason
 		reasons[reason]++
 	}
+	/^✘ Test .* recorded an issue/ { failed[++failures] = $0 }
 	END {
+		if (failures > 0) print failures " failed:"
+		for (i = 1; i <= failures; i++) print "  " failed[i]
 		if (count > 0) print count " skipped:"
 		for (i = 1; i <= kinds; i++) print "  " reasons[order[i]] " " order[i]
 	}' "$log"

@@ -94,9 +94,8 @@ final class Soak {
         if let fault = kamailio.stop() { report.check("Kamailio's end", fault, false) }
         relays.forEach { $0.stop() }
         try LinkPhase(options: options).run(&report)
-        print(
-            report.hasFailed ? "something is left over, or has grown (!!)" : "nothing is left over, nothing has grown")
-        return !report.hasFailed
+        report.conclude()
+        return report.faults.isEmpty
     }
 
     /// Some calls, then rest.

@@ -7,15 +7,24 @@ import TestSupport
 /// Prints line after line; what is not as it must be is flagged.
 struct SoakReport {
     private let soak: Soak
-    private(set) var hasFailed = false
+    /// The lines that are not as they must be.
+    private(set) var faults: [String] = []
     /// The name that Kamailio's main process has when all others are there.
     static let lastName = "main process - attendant"
 
     init(_ soak: Soak) { self.soak = soak }
 
     mutating func check(_ title: String, _ text: String, _ isRight: Bool) {
-        print("\(isRight ? "  " : "!!")  \(title.padding(48))  \(text)")
-        hasFailed = hasFailed || !isRight
+        let line = "\(title.padding(48))  \(text)"
+        print("\(isRight ? "  " : "!!")  \(line)")
+        if !isRight { faults.append(line) }
+    }
+
+    /// What came of it all, at the end, where it is looked for: what is wrong stands there once more.
+    func conclude() {
+        guard !faults.isEmpty else { return print("nothing is left over, nothing has grown") }
+        print("something is left over, or has grown:")
+        for fault in faults { print("!!  \(fault)") }
     }
 
     mutating func write() throws {
