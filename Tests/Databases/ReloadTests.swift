@@ -92,6 +92,34 @@ import Testing
         }
     }
 
+    /// What a node had counted before others came is compared with what it says after a restart.
+    @Test func aReloadHidesNoRestart() throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        let database = try Database(.sqlite, rows: [Row(0, relays[0])])
+        let quick = { (c: inout KamailioConfiguration) in
+            c.set("rtpproxy_tout_ms", 200)
+            c.set("rtpproxy_retr", 1)
+            c.set("rtpproxy_disable_tout", 1)
+            c.set("rtpproxy_ping_interval", 0)
+        }
+        try database.withKamailio(probing: [relays[0]], quick) { (kamailio) throws in
+            func failAndComeBack() throws {
+                relays[0].on { _ in .drop }
+                #expect(try kamailio.call().invite(run: .offer()).returnCodes != [1])
+                #expect(try waitUntil(5) { try kamailio.statistics(relays[0].url).first?["state"] == "down" })
+                relays[0].removeRules()
+            }
+            try failAndComeBack()
+            #expect(kamailio.waitUntilUp([relays[0]]))
+            try database.insert([Row(7, relays[1])])
+            #expect(try reload(kamailio)["added"] == "1")
+            #expect(kamailio.waitUntilUp(relays))
+            try failAndComeBack()
+            relays[0].on { $0.verb == "G" ? .reply("0 0") : nil }
+            #expect(kamailio.waitForLog(relays[0].url, "has been restarted, its sessions are lost", seconds: 10) != nil)
+        }
+    }
+
     @Test(arguments: DatabaseKind.underTest)
     func aChangedWeightCountsAtOnce(kind: DatabaseKind) throws {
         let relays = [try ScriptedRelay(), try ScriptedRelay()]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The module's own process: it keeps asking RTPProxies whether they are there, and it alone publishes their addresses.
 //
-// NO TRAP (26 in this file): each list has the table's capacity, and node is below the table's count.
+// NO TRAP (25 in this file): each list has the table's capacity, and node is below the table's count.
 
 import Bytes
 import ControlProtocol
@@ -28,6 +28,8 @@ struct MonitorState: ~Copyable {
     var partings: [Parting]
     /// What each node had counted when it was asked last; nil: nothing that can be compared.
     var counters: [RelayCounters?]
+    /// Hash of the URL that each node had when that was read: a place may have another node after a reload.
+    var urlHashes: [UInt64]
     var sweep: CallSweep
     /// What the script knows of each node.
     var announced: [Announced]
@@ -44,6 +46,7 @@ struct MonitorState: ~Copyable {
         refusingSince = [UInt64](repeating: 0, count: nodeCount)
         partings = [Parting](repeating: Parting(), count: nodeCount)
         counters = [RelayCounters?](repeating: nil, count: nodeCount)
+        urlHashes = [UInt64](repeating: 0, count: nodeCount)
         sweep = CallSweep(nodeCount: nodeCount)
         announced = [Announced](repeating: .nothing, count: nodeCount)
         modulesAgainAt = [UInt64](repeating: 0, count: nodeCount)
@@ -93,10 +96,11 @@ extension Worker {
                 for node in 0..<table.count {
                     state.probes.exchanges.abandon(node)
                     state.lookUps.forget(node)
-                    // NO TRAP: node is below the table's count, and the arrays are of its capacity.
+                    // NO TRAP (3): node is below the table's count, and the arrays are of its capacity.
                     state.names[node] = NodeName()
-                    state.counters[node] = nil
                     state.modulesAgainAt[node] = 0
+                    // What a node that stays has counted still counts.
+                    if state.urlHashes[node] != urlHash(node) { state.counters[node] = nil }
                 }
             }
             announceChanges(host, &state.announced)
@@ -218,6 +222,11 @@ extension Worker {
         return isLively
     }
 
+    /// A hash of the node's URL, 0 where the place has no node.
+    private func urlHash(_ node: Int) -> UInt64 {
+        directory.nodeHashes.indices.contains(node) ? directory.nodeHashes[node] : 0
+    }
+
     /// What the answers to a probe make of a node.
     private mutating func judge<Host: EventHost>(
         _ host: Host, _ node: Int, _ outcome: ExchangeOutcome, _ state: inout MonitorState
@@ -237,7 +246,10 @@ extension Worker {
         if isDoubtful(node, outcome, &state) { return table.setLookWanted(node, true) }
         conclude(host, node, found)
         guard case .present(_, _, let counters) = found else { return }
-        if let counters { compareCounters(host, node, counters, &state.counters[node]) }
+        if let counters {
+            state.urlHashes[node] = urlHash(node)
+            compareCounters(host, node, counters, &state.counters[node])
+        }
         if lacksModules(node) {
             state.notBefore[node] = 0
         } else if counters == nil, case .everything = state.probes.kinds[node], settings.pingSeconds > 0,
