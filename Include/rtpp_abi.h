@@ -68,6 +68,8 @@ typedef struct rtpp_script {
     bool has_callback;      /* event_callback is set */
     bool has_engine;        /* it is one of KEMI */
     bool has_timeout_tag;   /* timeout_tag_pv is set */
+    bool has_extra_id;      /* extra_id_pv is set */
+    bool knows_flags;       /* it writes out all its flags: rtpp_check_flags has had them */
     bool chooses_sets;      /* it selects sets itself, or may: it cannot be checked */
 } rtpp_script;
 

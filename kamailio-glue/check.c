@@ -16,6 +16,8 @@
 #include "core/switch.h"
 
 static size_t mistakes = 0;
+/* Looks only for what the core does not prepare before a message comes. */
+static bool is_start = false;
 
 static void look_at_actions(struct action *action);
 
@@ -46,6 +48,12 @@ static bool is_taken(const cmd_export_t *own, const str *text, int param_no)
 	return own->fixup(&param, param_no) >= 0;
 }
 
+/* Whether only a message gives a parameter its text. */
+static bool is_expression(const action_u_t *param)
+{
+	return param->type == RVE_ST && !rve_is_constant((struct rval_expr *)param->u.data);
+}
+
 /* The text of a parameter: a text, or an expression of constants that the core has not evaluated yet. */
 static bool has_text(const action_u_t *param, str *text)
 {
@@ -71,12 +79,14 @@ static void look_at_call(const struct action *action)
 
 	if(own == NULL || own->fixup == NULL)
 		return;
-	if(own->param_no == 0)
+	if(own->param_no == 0 && !is_start)
 		is_right = own->fixup(NULL, 0) >= 0;
 	for(i = 1; i <= own->param_no && i + 1 < MAX_ACTIONS; i++) {
 		str text;
 
-		if(has_text(&action->val[i + 1], &text))
+		if(is_expression(&action->val[i + 1]))
+			glue_flags_are_unknown();
+		if(!is_start && has_text(&action->val[i + 1], &text))
 			is_right = is_taken(own, &text, i) && is_right;
 	}
 	if(is_right)
@@ -191,6 +201,12 @@ static void look_at_script(void)
 
 	for(i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		look_at_routes(lists[i]);
+}
+
+void glue_check_expressions(void)
+{
+	is_start = true;
+	look_at_script();
 }
 
 /* --- the end of the process --- */

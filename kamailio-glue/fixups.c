@@ -8,10 +8,21 @@
 #include "core/globals.h"
 
 static bool chooses_sets = false;
+static bool knows_flags = true;
 
 bool glue_chooses_sets(void)
 {
 	return chooses_sets;
+}
+
+bool glue_knows_flags(void)
+{
+	return knows_flags;
+}
+
+void glue_flags_are_unknown(void)
+{
+	knows_flags = false;
 }
 
 int glue_fixup_set(void **param, int param_no)
@@ -70,9 +81,10 @@ static int fix_flags(void **param, rtpp_function function, const char *name)
 {
 	char *text = (char *)*param;
 
-	if(is_written_out(text)
-			&& rtpp_check_flags(glue_instance, function, name, glue_bytes_of_cstring(text), glue_host_has_extra_id())
-					   != RTPP_OK)
+	if(!is_written_out(text))
+		glue_flags_are_unknown();
+	else if(rtpp_check_flags(glue_instance, function, name, glue_bytes_of_cstring(text), glue_host_has_extra_id())
+			!= RTPP_OK)
 		return E_CFG;
 	return fixup_spve_null(param, 1);
 }

@@ -281,6 +281,8 @@ void glue_kemi_run(sip_msg_t *msg, int route_type, str *function, str *event, co
 /* check.c: for `kamailio -c`, what of the configuration can be known before anything runs. */
 /* If this is `kamailio -c`, checks everything when the process ends. */
 void glue_check_at_exit(void);
+/* The server starts: looks at parameters that are expressions, which the core does not prepare before a message comes. */
+void glue_check_expressions(void);
 /* The server starts: there is nothing left for -c. */
 void glue_check_is_over(void);
 /* Checks, once; ends the process if something is wrong. */
@@ -304,6 +306,9 @@ int glue_fixup_manage_async(void **param, int param_no);
 int glue_fixup_destroy_async(void **param, int param_no);
 /* Whether the script has a call of set_rtp_proxy_set. */
 bool glue_chooses_sets(void);
+/* Whether it writes out all its flags. */
+bool glue_knows_flags(void);
+void glue_flags_are_unknown(void);
 
 /* script.c */
 extern cmd_export_t glue_commands[];

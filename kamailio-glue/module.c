@@ -171,16 +171,31 @@ int glue_check_parameters(void)
 	return configure(result);
 }
 
+/* Whether functions may be called out of another language, be it that of all routes or not. */
+static bool has_interpreter(void)
+{
+	const sr_module_t *module;
+
+	for(module = modules; module != NULL; module = module->next) {
+		if(strncmp(module->exports.name, "app_", 4) == 0)
+			return true;
+	}
+	return sr_kemi_eng_get() != NULL;
+}
+
 void glue_check_uses(bool knows_nodes)
 {
+	/* A script of KEMI cannot be checked. */
+	bool is_open = has_interpreter();
 	rtpp_script script = {
 			.has_timeout_route = glue_event_has_route(RTPP_EVENT_TIMEOUT),
 			.hears_timeouts = glue_event_is_wanted(RTPP_EVENT_TIMEOUT),
 			.has_callback = glue_events_have_callback(),
 			.has_engine = sr_kemi_eng_get() != NULL,
 			.has_timeout_tag = glue_host_has_timeout_tag(),
-			/* A script of KEMI cannot be checked. */
-			.chooses_sets = glue_chooses_sets() || sr_kemi_eng_get() != NULL,
+			.has_extra_id = glue_host_has_extra_id(),
+			.knows_flags = glue_knows_flags() && !is_open,
+			.chooses_sets = glue_chooses_sets() || is_open,
 	};
 
 	rtpp_check_script(glue_instance, &script, knows_nodes);
@@ -191,6 +206,7 @@ static int mod_init(void)
 	int result;
 
 	glue_check_is_over();
+	glue_check_expressions();
 	glue_dialog_watch_loaded();
 	glue_log_version();
 	result = check_together();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Entry points that check the configuration before the first call: where faults stand, what a script writes out.
 //
-// SAFETY (15 in this file): enter() refuses NULL and a call in the middle of another; what the glue passes is looked at
+// SAFETY (16 in this file): enter() refuses NULL and a call in the middle of another; what the glue passes is looked at
 // and lent for the call.
 
 import Bytes
@@ -67,6 +67,7 @@ public func rtpp_check_flags(
             host.report(.badParameter, .error, unsafe line(name, text, fault.span).span)
             return .RTPP_BAD_CONFIGURATION
         }
+        if ScriptCheck.usesExtraID(text) { module.usesExtraID = true }
         if let reason = ScriptCheck.vain(text, hasExtraID: hasExtraID) {
             var words: [UInt8] = []
             words.append(reason)
@@ -110,6 +111,8 @@ public func rtpp_check_script(
         use.hasCallback = unsafe script.pointee.has_callback
         use.hasEngine = unsafe script.pointee.has_engine
         use.hasTimeoutTag = unsafe script.pointee.has_timeout_tag
+        use.hasUnusedExtraID =
+            unsafe script.pointee.has_extra_id && script.pointee.knows_flags && !module.usesExtraID
         use.choosesSets = unsafe script.pointee.chooses_sets
         let host = Host(module.host)
         for reason in ScriptCheck.warnings(module.settings, use, knowsNodes: knowsNodes) {

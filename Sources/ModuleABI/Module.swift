@@ -16,6 +16,8 @@ import SharedState
     var lifeCycle = LifeCycle.gathering
     /// Where notifications arrive, until the process that listens takes it.
     var notifications: Notifications?
+    /// Whether flags that the script writes out have the letter of extra_id_pv.
+    var usesExtraID = false
     /// Whether the script asks which stream a notification is about.
     var tellsStreams = false
     /// What a reload is gathering.

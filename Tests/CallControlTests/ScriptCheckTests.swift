@@ -47,6 +47,15 @@ import Testing
         #expect(vain("q", hasExtraID: false) == nil)
     }
 
+    @Test func flagsThatAskForAnExtraIDAreKnown() {
+        func asks(_ flags: String) -> Bool {
+            let bytes = Array(flags.utf8)
+            return ScriptCheck.usesExtraID(bytes.span)
+        }
+        for flags in ["b", "cob", "zb", "z20b", "b1"] { #expect(asks(flags), "\(flags)") }
+        for flags in ["", "co", "1", "q", "coqb"] { #expect(!asks(flags), "\(flags)") }
+    }
+
     @Test func anAddressIsOneWord() {
         #expect(fault(address: "192.0.2.1") == nil && fault(address: "media.example.com") == nil)
         #expect(fault(address: "") == "the ip_address parameter is empty")
@@ -121,5 +130,12 @@ import Testing
         #expect(warn(false) { ($0.hasCallback, $0.hasEngine) = (true, true) }.isEmpty)
         #expect(warn(false) { $0.hasTimeoutTag = true }.first?.contains("timeout_tag_pv does nothing") == true)
         #expect(warn(true) { ($0.hasTimeoutTag, $0.hearsTimeouts) = (true, true) }.isEmpty)
+    }
+
+    @Test func anExtraIDThatNobodyAsksForIsSaid() {
+        #expect(
+            warnings(["udp:127.0.0.1:9"], { $0.hasUnusedExtraID = true }) == [
+                "parameter extra_id_pv does nothing without flag 'b', and no function of the script has it"
+            ])
     }
 }

@@ -138,6 +138,7 @@ struct PlantedMistake: CustomStringConvertible, Sendable {
         PlantedMistake(
             set("rtpproxy_notify_listen", "tcp:127.0.0.1:0"), .check, "port is neither a number"),
         PlantedMistake(set("extra_id_pv", "extra"), .check, "is not a variable"),
+        PlantedMistake(set("extra_id_pv", "$avp(x)"), .warning, "extra_id_pv does nothing without flag 'b'"),
         PlantedMistake(set("timeout_tag_pv", "$nosuch(x)"), .check, "is not a variable"),
         PlantedMistake(set("timeout_tag_pv", "$var(x)"), .warning, "timeout_tag_pv does nothing without"),
         PlantedMistake(set("rtp_inst_pvar", "$ru"), .check, "is not an $avp, $xavp or $var"),

@@ -86,6 +86,28 @@ import Testing
         }
     }
 
+    /// Flag b may be in a variable, in an expression or in a script of another language.
+    @Test(arguments: [
+        "rtpproxy_manage(\"co$var(b)\");", "rtpproxy_manage(\"co\" + $var(b));", "rtpproxy_destroy($var(b));",
+        "if (rtpproxy_offer($var(b)) > 1) exit;", "rtpproxy_offer(\"cob\");", "rtpproxy_offer(\"co\" + \"b\");",
+        "rtpproxy_engage(\"$var(b)\");",
+        "switch ($rU) { case \"a\": rtpproxy_answer($var(b)); break; }", "lua_run(\"offer\");",
+    ])
+    func anExtraIDMayBeAskedForWhereNobodySeesIt(script: String) throws {
+        var configuration = KamailioConfiguration()
+        configuration.children = 1
+        configuration.modules += ["dialog"] + (script.hasPrefix("lua") ? ["app_lua"] : [])
+        configuration.set("rtpproxy_sock", "udp:127.0.0.1:9")
+        configuration.set("extra_id_pv", "$avp(x)")
+        configuration.routes = "request_route {\n    rtpproxy_offer(\"co\");\n    \(script)\n    exit;\n}"
+        let (isContent, checked) = try Kamailio.check(configuration)
+        #expect(isContent && !checked.contains("WARNING: rtpproxy"), "\(checked)")
+        try Kamailio.with(configuration) { kamailio in
+            _ = try kamailio.kamcmd("core.version")
+            #expect(!kamailio.log.contains("WARNING: rtpproxy"), "\(kamailio.log.suffix(2000))")
+        }
+    }
+
     /// Every place of a script where a function may stand.
     @Test func everyPlaceOfTheScriptIsLookedAt() throws {
         var configuration = KamailioConfiguration()

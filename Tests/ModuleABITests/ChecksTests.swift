@@ -66,6 +66,26 @@ import Testing
         #expect(HostLog.lines(with: "address_wrong").map(\.level) == [.RTPP_LOG_ERROR])
     }
 
+    /// One function with the flag is enough, and one whose flags are not written out may have it.
+    @Test func anExtraIDIsInVainWhereNoFlagAsksForIt() {
+        func warns(_ flags: [String], knowsFlags: Bool = true, hasExtraID: Bool = true) -> Bool {
+            let module = ModuleInstance()
+            _ = module.set("rtpproxy_sock", "udp:127.0.0.1:9")
+            _ = rtpp_configure(module.handle)
+            for text in flags {
+                _ = lending(text) { rtpp_check_flags(module.handle, .RTPP_FUNCTION_OFFER, "extra", $0, true) }
+            }
+            var script = rtpp_script()
+            (script.has_extra_id, script.knows_flags) = (hasExtraID, knowsFlags)
+            let before = HostLog.lines(with: "extra_id_pv does nothing without flag").count
+            rtpp_check_script(module.handle, &script, true)
+            return HostLog.lines(with: "extra_id_pv does nothing without flag").count > before
+        }
+        #expect(warns([]) && warns(["co", "z20"]))
+        #expect(!warns(["co", "cob"]) && !warns(["b", ""]))
+        #expect(!warns(["co"], knowsFlags: false) && !warns(["co"], hasExtraID: false))
+    }
+
     @Test func aScriptIsLookedAtWithTheSettings() {
         let module = ModuleInstance()
         #expect(module.set("rtpproxy_sock", "udp:127.0.0.1:9") == .RTPP_OK)

@@ -23,6 +23,8 @@ package struct ScriptUse: Sendable {
     package var hasEngine = false
     /// timeout_tag_pv is set.
     package var hasTimeoutTag = false
+    /// extra_id_pv is set, and no function has the flag that asks for it.
+    package var hasUnusedExtraID = false
     /// It chooses sets itself, or may: it cannot be checked.
     package var choosesSets = false
 
@@ -41,6 +43,12 @@ package enum ScriptCheck {
         } catch {
             return text(of: error)
         }
+    }
+
+    /// Whether these flags ask for extra_id_pv.
+    package static func usesExtraID(_ flags: Span<UInt8>) -> Bool {
+        var modifiers: [UInt8] = []
+        return (try? CallFlags.parse(flags, for: .delete, modifiers: &modifiers))?.usesExtraID ?? false
     }
 
     /// Which of these flags has no effect, though all are valid, in words; nil: none.
@@ -92,6 +100,9 @@ package enum ScriptCheck {
         }
         if use.hasTimeoutTag, settings.timeoutSocket.isEmpty {
             lines.append("parameter timeout_tag_pv does nothing without timeout_socket or rtpproxy_notify_listen")
+        }
+        if use.hasUnusedExtraID {
+            lines.append("parameter extra_id_pv does nothing without flag 'b', and no function of the script has it")
         }
         if settings.asyncProcesses == 0, settings.asyncMaximum != Settings().asyncMaximum {
             lines.append("parameter rtpproxy_async_max does nothing where rtpproxy_async_processes is 0")
