@@ -73,6 +73,42 @@ import Testing
         }
     }
 
+    /// All RTPProxies fall silent under 50 calls a second: a minute of that is fewer than 200 lines, all processes of
+    /// Kamailio together. What is written at once comes at the beginning, and after that each set and cause has a line a
+    /// second: so ten seconds say how many a minute has.
+    @Test func aMinuteWithoutAnyRelayIsFewerThan200Lines() throws {
+        let relays = try (0..<2).map { _ in try ScriptedRelay() }
+        try Stage.own(relays) {
+            $0.children = 8
+            $0.set("rtpproxy_tout_ms", 100)
+            $0.set("rtpproxy_retr", 2)
+            // They are tried again, and fail again, all the while.
+            $0.set("rtpproxy_disable_tout", 2)
+        } _: { (kamailio) throws in
+            let call = try kamailio.call()
+            kamailio.waitUntilUp()
+            #expect(try call.invite(run: .offer()).returnCodes == [1])
+            // But for what the stage's own script says of each message.
+            let lines = { kamailio.log.split(separator: "\n").count { !$0.contains("<script>: ran ") } }
+            let before = lines()
+            for relay in relays { relay.on { _ in .drop } }
+            let start = monotonicMilliseconds()
+            var half = (lines: 0, milliseconds: start)
+            for number in 0..<500 {
+                while monotonicMilliseconds() < start + 20 * number { usleep(1000) }
+                call.id = UUID().uuidString
+                call.send(call.request("INVITE", sdp: SDPText.audio(), run: .offer()))
+                if number == 250 { half = (lines(), monotonicMilliseconds()) }
+            }
+            let (all, end) = (lines(), monotonicMilliseconds())
+            #expect(kamailio.logLines("no RTPProxy available in set 0").count > 5)
+            // On a crowded machine it takes longer, and more of the minute has been seen.
+            let perSecond = Double(all - half.lines) * 1000 / Double(end - half.milliseconds)
+            let minute = Double(all - before) + perSecond * max(0, 60 - Double(end - start) / 1000)
+            #expect(minute < 200, "\(all - before) lines, \(perSecond) a second: \(kamailio.log.suffix(3000))")
+        }
+    }
+
     @Test func anOutageIsFewLinesAndEveryCallIsCounted() throws {
         let relay = try ScriptedRelay()
         try Stage.own([relay]) {
