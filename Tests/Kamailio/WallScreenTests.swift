@@ -106,6 +106,27 @@ struct WallScreenTests {
         }
     }
 
+    /// However many calls and commands there are, and beside the longest sentence of the top.
+    @Test(arguments: [1920, 1366, 400], [0, 588, 1934, 12_345, 234_567])
+    func nothingIsCut(width: Int, calls: Int) throws {
+        let measures = [
+            "Array.from(document.querySelectorAll(\".name, .state, .plot, .row\"))"
+                + ".filter(e => e.scrollWidth > e.clientWidth).length",
+            "Array.from(document.querySelectorAll(\".inside\")).filter(e => e.scrollHeight > e.clientHeight + 1).length",
+            "document.querySelector(\"#sentence\").getBoundingClientRect().right"
+                + " <= document.querySelector(\"summary\").getBoundingClientRect().left || innerWidth < 1100 ? 0 : 1",
+        ]
+        let many = """
+            node.calls = \(calls); node.commands += \(calls) * t;
+            if (i >= 8) { node.state = "down"; node.last_error = "does not answer in time"; node.last_error_ago = 3; }
+            node.timeouts += 75 * t;
+            if (i === 7) node.state = "disabled";
+            """
+        let shown = try Screen(width: width, height: width == 1366 ? 768 : 1080, nodes: many)
+            .show("[\(measures.joined(separator: ","))]")
+        #expect(shown.page.contains("<b>\(calls)</b>") && shown.measured == "0,0,0", "\(shown.measured.prefix(20))")
+    }
+
     @Test func aSetWithoutALivingRelayTurnsTheTopRed() throws {
         let color = "getComputedStyle(document.querySelector(\"header\")).backgroundColor"
         let dead = "if (i >= 8) node.state = \"down\"; if (i === 1) node.state = \"down\";"
