@@ -30,7 +30,8 @@ struct SharedBlock {
         sharesCalls = settings.sharesCalls
     }
 
-    /// Entries of the table of legs that are WebRTC: two or four for each media stream of one.
+    /// Entries of the table of legs that are WebRTC: two or four for each media stream of one, and
+    /// some more where it has a name of its own.
     private static var legs: Int { 8192 }
 
     /// Bytes of all.

@@ -26,6 +26,7 @@ extension SessionDescription {
         }
         facts.setup = own.setup ?? shared.setup
         facts.isLite = shared.isLite
+        facts.bundle = shared.bundle
         facts.direction = own.direction ?? shared.direction
         return facts
     }
@@ -166,6 +167,18 @@ extension WebRTCAttributes {
 }
 
 extension WebRTCFacts {
+    /// Whether the stream is in the first group of those that may share a transport (RFC 9143 section 5): its name stands
+    /// behind `BUNDLE`.
+    package func isBundled(_ body: Span<UInt8>) -> Bool {
+        guard !mid.isEmpty else { return false }
+        var fields = FieldCursor(in: bundle)
+        _ = fields.next(in: body)
+        while let name = fields.next(in: body) {
+            if body.equals(name, body, mid) { return true }
+        }
+        return false
+    }
+
     /// Takes over one attribute. What is there more than once counts as it stands first.
     @inline(never)
     fileprivate mutating func take(
@@ -196,6 +209,9 @@ extension WebRTCFacts {
             password = value
             credentialsLine = line.number
         case .lite where !ofStream: isLite = true
+        case .group where !ofStream && bundle.isEmpty:
+            var fields = FieldCursor(in: value)
+            if let semantics = fields.next(in: body), body.equals(semantics, "BUNDLE") { bundle = value }
         case .mid where ofStream && mid.isEmpty:
             if StreamName.isMid(body, value) { mid = value }
         case .direction where direction == nil: direction = MediaDirection(body, attribute.name)

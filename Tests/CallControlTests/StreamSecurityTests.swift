@@ -29,7 +29,7 @@ enum Browser {
 }
 
 /// A relay with both modules, as RTPProxy answers.
-private enum ModuleRelay {
+enum ModuleRelay {
     static let ice = "relay pppppppppppppppppppppppp c:7f000001%201%20UDP%201%20127.0.0.1%2035470%20typ%20host"
     static let fingerprint = String(repeating: "12:", count: 31) + "34"
 

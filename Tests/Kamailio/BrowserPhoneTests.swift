@@ -137,6 +137,40 @@ import Testing
         }
     }
 
+    /// The answer of a phone names no streams, and Chromium refuses one with other names than its own. `video`: whether
+    /// the phone takes that; nil: it is not offered.
+    @Test(arguments: [true, false, nil]) func aBrowserFindsItsOwnNamesOfItsStreams(video: Bool?) throws {
+        try run(takesVideo: video ?? false, settings: ["video": video == nil ? "0" : "1"]) { browser, phone, _ in
+            try browser.evaluate(
+                """
+                const set = RTCPeerConnection.prototype.setLocalDescription;
+                RTCPeerConnection.prototype.setLocalDescription = async function (description) {
+                    if (description || this.signalingState !== "stable") return set.call(this, description);
+                    const name = word => ({"0": "sound", "1": "a1"})[word] || word;
+                    const sdp = (await this.createOffer()).sdp.replace(/^(a=mid:|a=group:BUNDLE )(.*)$/gm,
+                        (line, start, words) => start + words.trim().split(" ").map(name).join(" "));
+                    return set.call(this, {type: "offer", sdp});
+                };
+                true
+                """)
+            try connect(browser, phone, browserCalls: true)
+            let sent = try browser.evaluate("call.pc.localDescription.sdp")
+            #expect(sent.contains("a=mid:sound\r\n") && sent.contains("a=mid:a1\r\n") == (video != nil))
+            guard video == nil else {
+                try browser.click("hangup")
+                return try phone.expectEnd()
+            }
+            // And in an offer of the phone.
+            try phone.hold(true)
+            try browser.expect("direction", "audio: the other side holds you")
+            try phone.hold(false)
+            try browser.expect("direction", "audio: both ways")
+            try expectTones(browser, phone)
+            try browser.click("hangup")
+            try phone.expectEnd()
+        }
+    }
+
     @Test func anInviteWithoutAnOfferIsAnsweredWithOne() throws {
         try run { browser, phone, _ in
             try phone.call("alice", isLate: true)

@@ -117,11 +117,15 @@ final class TonePhone: @unchecked Sendable {
     }
 
     /// Calls, or within its call changes what it has offered; waits for the answer.
-    func call(_ uri: String? = nil, registrar: Endpoint? = nil, direction: String = "sendrecv") throws {
+    /// `late`: what it says of its media comes with the ACK.
+    func call(
+        _ uri: String? = nil, registrar: Endpoint? = nil, direction: String = "sendrecv", late: Bool = false
+    ) throws {
         if let uri {
             dialog = Phone.Dialog(from: phone.address, to: uri, target: uri)
         }
-        guard let invite = dialog?.request("INVITE", of: phone, sdp: description(direction)) else {
+        let sdp = description(direction)
+        guard let invite = dialog?.request("INVITE", of: phone, sdp: late ? nil : sdp) else {
             throw HarnessError("no dialog")
         }
         if let registrar { phone.agent.send(invite, to: registrar) } else { try phone.send(invite) }
@@ -129,7 +133,9 @@ final class TonePhone: @unchecked Sendable {
         guard answer.status == 200 else { throw HarnessError("\(phone.address) got \(answer.text)") }
         if uri != nil { dialog?.take(answer) }
         try take(answer)
-        guard let ack = dialog?.request("ACK", of: phone) else { throw HarnessError("no dialog") }
+        guard let ack = dialog?.request("ACK", of: phone, sdp: late ? sdp : nil) else {
+            throw HarnessError("no dialog")
+        }
         try phone.send(ack)
     }
 
@@ -158,8 +164,9 @@ struct MixedCall {
         try phone.answer(late: late)
     }
 
-    func phoneCalls() throws {
-        try phone.call("sip:carol@127.0.0.1:\(stage.kamailio.port)", registrar: stage.registrar)
+    /// The phone calls; `late`: without an offer.
+    func phoneCalls(late: Bool = false) throws {
+        try phone.call("sip:carol@127.0.0.1:\(stage.kamailio.port)", registrar: stage.registrar, late: late)
     }
 
     /// Whether each hears the other's tone.
@@ -230,10 +237,31 @@ struct MixedCall {
         #expect(ufrags.count == 1)
     }
 
+    @Test(arguments: [[], ["--mids", "a1"], ["--mids", "a1", "--no-group"]])
+    func theOfferMayComeInTheBrowsersReply(_ options: [String]) throws {
+        let call = try MixedCall(browserAnswers: true, options: options)
+        try call.phoneCalls(late: true)
+        call.expectTones()
+    }
+
     @Test func theOfferMayComeInTheReply() throws {
         let call = try MixedCall()
         try call.browserCalls(late: true)
         call.expectTones()
+    }
+
+    /// A phone says nothing of names and groups, and a browser refuses others than its own; so it does in an answer, and
+    /// in an offer of a call that is up.
+    @Test(
+        arguments: WebRTCWay.allCases, [["--mids", "audio"], ["--mids", "1", "--no-group"]])
+    func aBrowserFindsItsOwnNamesOfItsStreams(_ way: WebRTCWay, _ options: [String]) throws {
+        let call = try MixedCall(way, options: options)
+        try call.browserCalls()
+        call.expectTones()
+        try call.phone.call(direction: "sendonly")
+        try call.phone.call()
+        call.expectTones()
+        #expect(call.browser.events().filter { $0.event == "problem" }.isEmpty, "\(call.browser.events())")
     }
 
     @Test func aBrowserThatWaitsIsCalledByTheRelay() throws {

@@ -29,6 +29,21 @@ public final class WebRTCAgent {
         public let frames: Int
     }
 
+    /// What `count` says of all calls.
+    public struct Count: Decodable, Sendable {
+        public let up: Int
+        public let ended: Int
+        /// Whose last final answer was none of success.
+        public let failed: Int
+        /// Packets of audio of all calls, and the fewest and the most heard in one.
+        public let sent: Int
+        public let heard: Int
+        public let least: Int
+        public let most: Int
+        /// Whether a command that was answered at once goes on.
+        public let works: Bool
+    }
+
     /// One line that it has printed.
     public struct Event: Decodable, Sendable {
         public let event: String
@@ -95,6 +110,9 @@ public final class WebRTCAgent {
 
     /// What it says of a call.
     public func status(_ call: Int = 1) throws -> Status { try ask("status \(call)", as: Status.self) }
+
+    /// What it says of all calls.
+    public func count() throws -> Count { try ask("count", as: Count.self) }
 
     /// Waits until a call is as `wanted`, and returns whether it has become so.
     public func wait(_ call: Int = 1, seconds: Double = 10, until wanted: (Status) -> Bool) -> Bool {

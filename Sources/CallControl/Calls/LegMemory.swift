@@ -49,14 +49,20 @@ extension Worker {
     private func legKey(_ call: inout Call, _ tag: ByteRange, _ name: LegName, _ stream: MediaStream, dtls: Bool)
         -> UInt64
     {
+        legKey(&call, tag, stream, part: name.rawValue &+ (dtls ? 1 : 0))
+    }
+
+    /// What the table knows another number of a leg and stream by.
+    @inline(never)
+    func legKey(_ call: inout Call, _ tag: ByteRange, _ stream: MediaStream, part: UInt64) -> UInt64 {
         var hash = Hash64()
         hash.combineWords(call.identity.text.memory.span, tag)
-        let part = name.rawValue &+ (dtls ? 1 : 0) &+ UInt64(widening: stream.number.magnitude) &* 4
-        return Hash64.mixed(call.identity.hash ^ Hash64.mixed(hash.value &+ part))
+        let place = part &+ UInt64(widening: stream.number.magnitude) &* 64
+        return Hash64.mixed(call.identity.hash ^ Hash64.mixed(hash.value &+ place))
     }
 
     /// The tag of who has sent the description, and that of the other side.
-    private func tags(_ media: MediaCommand) -> (own: ByteRange, other: ByteRange) {
+    func tags(_ media: MediaCommand) -> (own: ByteRange, other: ByteRange) {
         media.verb == .update
             ? (media.words.firstTag, media.words.secondTag) : (media.words.secondTag, media.words.firstTag)
     }

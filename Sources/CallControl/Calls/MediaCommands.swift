@@ -110,11 +110,11 @@ extension Worker {
         for stream in call.description.streams {
             if let verdict = StreamVerdict(withoutRelay: stream) {
                 answer.verdicts.append(verdict)
-                if isBridged { addForm(stream, media) }
+                if isBridged { addForm(stream, &call, media) }
                 continue
             }
             guard asks(known, for: stream, of: &call) else {
-                refuse(stream, stream.isRTP || !media.isBridged ? .oneStreamRelay : .noRTP, media)
+                refuse(stream, stream.isRTP || !media.isBridged ? .oneStreamRelay : .noRTP, &call, media)
                 continue
             }
             guard let range = exchanges.reply(member, index) else { return .malformed }
@@ -141,10 +141,10 @@ extension Worker {
                 } catch {
                     failure = failure ?? error
                 }
-            case .noSession where media.isAnswer: refuse(stream, .sessionUnknown, media)
+            case .noSession where media.isAnswer: refuse(stream, .sessionUnknown, &call, media)
             case .noSession: failure = failure ?? (media.verb == .lookup ? .unknownSession : .noPort)
             case .error(let code) where media.verb == .update && code.isAboutAddress:
-                refuse(stream, .error(code), media)
+                refuse(stream, .error(code), &call, media)
             case .error(let code): failure = failure ?? .relayError(code)
             case .badPort: failure = failure ?? .noPort
             case .malformed: return .malformed
@@ -171,10 +171,10 @@ extension Worker {
     }
 
     private mutating func refuse(
-        _ stream: MediaStream, _ reason: StreamRefusal.Reason, _ media: MediaCommand
+        _ stream: MediaStream, _ reason: StreamRefusal.Reason, _ call: inout Call, _ media: MediaCommand
     ) {
         answer.verdicts.append(.refused)
-        addForm(stream, media)
+        addForm(stream, &call, media)
         answer.refusals.append(StreamRefusal(number: stream.number, line: stream.line, reason: reason))
     }
 

@@ -85,7 +85,7 @@ extension Worker {
         answer.begin()
         for stream in call.description.streams {
             answer.verdicts.append(StreamVerdict(withoutRelay: stream) ?? .refused)
-            addForm(stream, media)
+            addForm(stream, &call, media)
         }
         do throws(CallFailure) {
             try makeEdits(&call, body, media.options)

@@ -118,6 +118,11 @@ extension Worker {
         }
         if call.description.isWebRTC { media.isFromWebRTC = true }
         if media.isFromWebRTC || media.isToWebRTC { media.isBridged = true }
+        if !media.isAnswer {
+            if media.isFromWebRTC { rememberNames(&call, tags(media).own, body) }
+        } else if media.isToWebRTC {
+            media.options.allowsBundle = isBundled(&call, tags(media).other)
+        }
         call.isBridged = media.isBridged
     }
 
@@ -153,7 +158,7 @@ extension Worker {
         guard index >= 0, index < call.securities.count else { return answer.forms.append(.asItCame) }
         let security = call.securities[index]
         let commands = SubCommandList(security, call.description, index)
-        var (replies, end) = (JoinedReply(incoming, range), WebRTCEnd())
+        var (replies, end) = (JoinedReply(incoming, range), end(&call, stream, media))
         var place = 0
         while let command = commands[place] {
             place &+= 1
@@ -180,15 +185,25 @@ extension Worker {
     /// The form of a stream for its receiver. A live one that is plain RTP already stays as it came.
     private func form(_ security: StreamSecurity, _ media: MediaCommand, _ end: WebRTCEnd) -> StreamForm {
         if media.isToWebRTC { return .webRTC(end) }
-        return security.isFromWebRTC ? .plain : .asItCame
+        return security.isFromWebRTC || media.isFromWebRTC ? .plain : .asItCame
+    }
+
+    /// What is known of the relay's end before the relay has said anything: the name of the stream. Who answers with
+    /// WebRTC has the names that it was offered, and a phone may have some of its own.
+    private mutating func end(_ call: inout Call, _ stream: MediaStream, _ media: MediaCommand) -> WebRTCEnd {
+        var end = WebRTCEnd()
+        if media.isToWebRTC {
+            end.mid = addMid(&call, tags(media).other, stream, numbers: media.isAnswer && !media.isFromWebRTC)
+        }
+        return end
     }
 
     /// Adds the form of a stream that no relay takes.
     @inline(never)
-    mutating func addForm(_ stream: MediaStream, _ media: MediaCommand) {
+    mutating func addForm(_ stream: MediaStream, _ call: inout Call, _ media: MediaCommand) {
         guard media.isBridged else { return }
         guard !stream.isOverTCP else { return answer.forms.append(.asItCame) }
-        answer.forms.append(media.isToWebRTC ? .webRTC(WebRTCEnd()) : media.isFromWebRTC ? .plain : .asItCame)
+        answer.forms.append(form(StreamSecurity(), media, end(&call, stream, media)))
     }
 
     /// What `a=setup:` says of the relay: an offer leaves the choice to who answers, an answer has chosen (RFC 5763

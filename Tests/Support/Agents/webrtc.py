@@ -14,6 +14,10 @@
 #   --bundle POLICY    balanced, max-compat or max-bundle
 #   --setup ROLE       what its answers say where the offer leaves the choice: active (the default) or passive
 #   --case lower       writes fingerprints in lower case; without: in upper case, as aiortc does
+#   --mids A,B         names the streams that it offers so; without: from 0
+#   --no-group         offers without a=group
+#   --plain            has plain RTP, PCMU, instead of WebRTC; it counts what it hears and knows no tones
+#   --quiet            sends nothing but what `talk` says; for calls by the hundred, whose SIP it does not print
 #   --candidate TEXT   says these words behind a=candidate: instead of its own candidates; may be repeated
 #
 # It prints one line of JSON for each event: {"event": "sent" or "received", "what": "INVITE" or "200 INVITE", "call":
@@ -30,7 +34,16 @@
 #   hold N, resume N        a re-INVITE; answered before this returns
 #   tone N HZ               sends another tone from now on
 #   bye N                   BYE, or CANCEL while it is not answered
+#   crowd N URI             begins N calls one after the other, each when the one before is up; answered at once
+#   talk N MS               all calls that are up send N packets, one every MS milliseconds; answered at once
+#   disperse                BYE to all calls, one after the other; answered at once
+#   count                   "up" (calls that are answered, and over whose media something can go), "ended", "failed",
+#                           "sent" and "heard" (packets of all calls), "least" and "most" (heard in a call),
+#                           "works" (whether a command that was answered at once goes on)
 #   quit
+#
+# As browsers do, it takes no description whose streams are named otherwise than those of the one before, and no answer
+# with a group that the offer did not have.
 #
 # aiortc does not restart ICE, and looks into no candidate's `.local` name.
 
@@ -70,15 +83,19 @@ class Tone(MediaStreamTrack):
 
     kind = "audio"
 
-    def __init__(self, frequency):
+    def __init__(self, frequency, is_quiet=False):
         super().__init__()
         self.frequency = frequency
         self.position = 0
         self.begin = None
+        self.wanted = asyncio.Queue() if is_quiet else None  # seconds to wait before each frame
 
     async def recv(self):
         if self.readyState != "live":
             raise MediaStreamError
+        if self.wanted:
+            await asyncio.sleep(await self.wanted.get())
+            self.begin = time.monotonic() - self.position / RATE
         if self.begin is None:
             self.begin = time.monotonic()
         await asyncio.sleep(max(0, self.begin + self.position / RATE - time.monotonic()))
@@ -200,6 +217,29 @@ def uri_of(contact):
     return found.group(1) if found else contact.split(";")[0].strip()
 
 
+def names_of(sdp):
+    return re.findall(r"(?m)^a=mid:([^\r\n]*)", sdp)
+
+
+def rename(sdp, names):
+    """A description with other names of its streams."""
+    return re.sub(
+        r"(?m)^(a=mid:|a=group:BUNDLE )([^\r\n]*)",
+        lambda found: found.group(1) + " ".join(names.get(word, word) for word in found.group(2).split(" ")), sdp)
+
+
+def check_names(offer, answer):
+    """Refuses what browsers refuse of the names in an answer."""
+    if names_of(answer) != names_of(offer):
+        raise ValueError(f"the answer names its streams {names_of(answer)}, the offer {names_of(offer)}")
+    groups = [
+        [set(words.split()) for words in re.findall(r"(?m)^a=group:BUNDLE ([^\r\n]*)", sdp)] for sdp in (offer, answer)]
+    refused = {name for media in answer.split("\r\nm=")[1:] if media.split(" ")[1] == "0" for name in names_of(media)}
+    for group in groups[1]:
+        if group & refused or not any(group <= one for one in groups[0]):
+            raise ValueError(f"the answer has the groups {groups[1]}, the offer {groups[0]}")
+
+
 class Datagrams(asyncio.DatagramProtocol):
     """Hands each datagram on."""
 
@@ -221,25 +261,30 @@ class Call:
         self.is_caller, self.is_late = False, False
         self.state, self.code, self.is_held = "calling", 0, False
         self.ear, self.eye = Ear(), Ear()
-        self.tone = Tone(agent.options.tone)
+        self.tone = Tone(agent.options.tone, agent.options.quiet)
         self.pc = self.make_connection()
+        self.names = {}  # what aiortc calls its streams, and what it says instead
+        self.offered = ""
         self.finals = {}  # by CSeq: what waits for a final answer
 
     def make_connection(self):
-        pc = RTCPeerConnection(RTCConfiguration(bundlePolicy=RTCBundlePolicy(self.agent.options.bundle)))
+        pc = RTCPeerConnection(
+            RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy(self.agent.options.bundle)))
 
         @pc.on("track")
         def arrived(track):
             ear = self.ear if track.kind == "audio" else self.eye
             asyncio.ensure_future(ear.listen(track))
 
-        @pc.on("iceconnectionstatechange")
-        def ice():
-            say("ice", call=self.number, state=pc.iceConnectionState)
+        if not self.agent.options.quiet:
 
-        @pc.on("connectionstatechange")
-        def connection():
-            say("dtls", call=self.number, state=self.dtls())
+            @pc.on("iceconnectionstatechange")
+            def ice():
+                say("ice", call=self.number, state=pc.iceConnectionState)
+
+            @pc.on("connectionstatechange")
+            def connection():
+                say("dtls", call=self.number, state=self.dtls())
 
         return pc
 
@@ -274,13 +319,22 @@ class Call:
         sdp = self.agent.dress(self.pc.localDescription.sdp)
         # aiortc numbers its header extensions anew in an offer that comes after one of the other side, which Chromium
         # refuses: "RTP extension ID reassignment not supported".
-        return sdp if is_first else re.sub(r"(?m)^a=extmap:.*\r\n", "", sdp)
+        sdp = sdp if is_first else re.sub(r"(?m)^a=extmap:.*\r\n", "", sdp)
+        if is_first and self.agent.options.mids:
+            self.names = dict(zip(names_of(sdp), self.agent.options.mids.split(",")))
+        if self.agent.options.no_group:
+            sdp = re.sub(r"(?m)^a=group:.*\r\n", "", sdp)
+        self.offered = rename(sdp, self.names)
+        return self.offered
 
     async def answer(self, offer):
         if not self.pc.getTransceivers():
             # Before the offer is looked at: the codecs that it wants apply to what is there by then.
             self.add_media(dict.fromkeys(re.findall(r"(?m)^m=(audio|video) (?!0 )", offer)))
-        await self.pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        if self.offered and names_of(offer)[:len(names_of(self.offered))] != names_of(self.offered):
+            raise ValueError(f"an offer names the streams {names_of(offer)}, not {names_of(self.offered)}")
+        own = {said: name for name, said in self.names.items()}
+        await self.pc.setRemoteDescription(RTCSessionDescription(rename(offer, own), "offer"))
         self.direct()
         if self.agent.options.setup == "passive":
             for transceiver in self.pc.getTransceivers():
@@ -288,10 +342,12 @@ class Call:
                 if transport._role == "auto":
                     transport._set_role("server")
         await self.pc.setLocalDescription(await self.pc.createAnswer())
-        return self.agent.dress(self.pc.localDescription.sdp)
+        return rename(self.agent.dress(self.pc.localDescription.sdp), self.names)
 
     async def take_answer(self, answer):
-        await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        check_names(self.offered, answer)
+        own = {said: name for name, said in self.names.items()}
+        await self.pc.setRemoteDescription(RTCSessionDescription(rename(answer, own), "answer"))
 
     def request(self, method, body="", sequence=None, branch=None):
         if sequence is None:
@@ -318,6 +374,17 @@ class Call:
         report = await self.pc.getStats()
         return sum(part.packetsReceived for part in report.values() if part.type == "inbound-rtp")
 
+    async def sent_packets(self):
+        report = await self.pc.getStats()
+        return sum(part.packetsSent for part in report.values() if part.type == "outbound-rtp")
+
+    def is_up(self):
+        return self.state == "answered" and self.pc.connectionState == "connected"
+
+    def talk(self, count, seconds):
+        for _ in range(count):
+            self.tone.wanted.put_nowait(seconds)
+
     async def status(self):
         return {
             "call": self.number, "id": self.id, "state": self.state, "code": self.code, "held": self.is_held,
@@ -333,7 +400,71 @@ class Call:
         for final in self.finals.values():
             if not final.done():
                 final.set_result(None)
+        await self.close()
+
+    async def close(self):
         await self.pc.close()
+
+
+class PlainCall(Call):
+    """One dialog with plain RTP."""
+
+    def make_connection(self):
+        self.socket, self.peer, self.sent, self.heard, self.talker = None, None, 0, set(), None
+
+    def take_packet(self, data, _):
+        if len(data) > 12 and data[1] & 0x7F == 0:
+            self.heard.add(data[2:12])
+
+    async def describe(self):
+        if not self.socket:
+            self.socket, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: Datagrams(self.take_packet), local_addr=(self.agent.address, 0))
+        host, port = self.socket.get_extra_info("sockname")
+        return (f"v=0\r\no=- {self.number} 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+                f"m=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n")
+
+    async def offer(self):
+        return await self.describe()
+
+    async def answer(self, offer):
+        await self.take_answer(offer)
+        return await self.describe()
+
+    async def take_answer(self, answer):
+        host = re.search(r"(?m)^c=IN IP4 ([^\r\n]*)", answer).group(1)
+        self.peer = (host, int(re.search(r"(?m)^m=audio (\d+) RTP/AVP 0", answer).group(1)))
+
+    async def send_packets(self, count, seconds):
+        for _ in range(count):
+            await asyncio.sleep(seconds)
+            head = bytes([0x80, 0]) + self.sent.to_bytes(2, "big") + (self.sent * FRAME).to_bytes(4, "big")
+            self.socket.sendto(head + self.number.to_bytes(4, "big") + b"\x55" * FRAME, self.peer)
+            self.sent += 1
+
+    def talk(self, count, seconds):
+        self.talker = asyncio.ensure_future(self.send_packets(count, seconds))
+
+    async def packets(self):
+        return len(self.heard)
+
+    async def sent_packets(self):
+        return self.sent
+
+    def is_up(self):
+        return self.state == "answered" and self.peer is not None
+
+    async def status(self):
+        return {
+            "call": self.number, "id": self.id, "state": self.state, "code": self.code, "held": self.is_held,
+            "ice": "none", "dtls": "none", "heard": None, "packets": len(self.heard), "frames": 0,
+        }
+
+    async def close(self):
+        if self.talker:
+            self.talker.cancel()
+        if self.socket:
+            self.socket.close()
 
 
 class Agent:
@@ -346,6 +477,8 @@ class Agent:
         self.registration = None
         self.socket = None
         self.address = options.address or "127.0.0.1"
+        self.kind = PlainCall if options.plain else Call
+        self.work = None  # what goes on behind a command that is answered at once
 
     async def connect(self):
         proxy = self.options.proxy
@@ -383,8 +516,12 @@ class Agent:
             pass
         say("problem", text="the WebSocket was closed")
 
+    def tell(self, event, message, call):
+        if not self.options.quiet:
+            say(event, what=message.what, call=call and call.number, sdp=message.body)
+
     def send(self, message, call=None):
-        say("sent", what=message.what, call=call and call.number, sdp=message.body)
+        self.tell("sent", message, call)
         self.put(message.text())
 
     def dress(self, sdp):
@@ -402,7 +539,7 @@ class Agent:
             return
         message = Message.parse(text)
         call = self.by_id.get(message["Call-ID"])
-        say("received", what=message.what, call=call and call.number, sdp=message.body)
+        self.tell("received", message, call)
         asyncio.ensure_future(self.guard(self.handle(message, call)))
 
     async def guard(self, work):
@@ -451,7 +588,7 @@ class Agent:
             return
         number = len(self.calls) + 1
         tag = uuid.uuid4().hex[:10]
-        call = Call(self, number, message["Call-ID"], f"{message['To']};tag={tag}", message["From"],
+        call = self.kind(self, number, message["Call-ID"], f"{message['To']};tag={tag}", message["From"],
                     uri_of(message["Contact"]))
         call.routes = message.routes()
         call.invite, call.state = message, "ringing"
@@ -519,7 +656,7 @@ class Agent:
 
     async def call(self, uri, late=""):
         number = len(self.calls) + 1
-        call = Call(self, number, f"{uuid.uuid4()}", f"<{self.uri}>;tag={uuid.uuid4().hex[:10]}", f"<{uri}>", uri)
+        call = self.kind(self, number, f"{uuid.uuid4()}", f"<{self.uri}>;tag={uuid.uuid4().hex[:10]}", f"<{uri}>", uri)
         call.is_caller, call.is_late = True, late == "late"
         self.calls[number] = self.by_id[call.id] = call
         await self.invite(call)
@@ -547,8 +684,46 @@ class Agent:
             self.send(cancel, call)
         return {"ok": True}
 
+    async def crowd(self, count, uri):
+        for _ in range(count):
+            call = self.calls[(await self.call(uri))["call"]]
+            until = time.monotonic() + 30
+            while not call.is_up() and call.state != "ended" and time.monotonic() < until:
+                await asyncio.sleep(0.002)
+            if not call.is_up():
+                say("problem", text=f"call {call.number} has not come up: {await call.status()}")
+
+    async def disperse(self):
+        for call in list(self.calls.values()):
+            await self.bye(call)
+            await asyncio.sleep(0.005)
+
+    async def count(self):
+        heard = [await call.packets() for call in self.calls.values()]
+        return {
+            "ok": True, "up": sum(call.is_up() for call in self.calls.values()),
+            "ended": sum(call.state == "ended" for call in self.calls.values()),
+            "failed": sum(call.code >= 300 for call in self.calls.values()),
+            "sent": sum([await call.sent_packets() for call in self.calls.values()]),
+            "heard": sum(heard), "least": min(heard, default=0), "most": max(heard, default=0),
+            "works": self.work is not None and not self.work.done(),
+        }
+
     async def command(self, text):
         name, *words = text.split()
+        if name == "crowd":
+            self.work = asyncio.ensure_future(self.guard(self.crowd(int(words[0]), words[1])))
+            return {"ok": True}
+        if name == "disperse":
+            self.work = asyncio.ensure_future(self.guard(self.disperse()))
+            return {"ok": True}
+        if name == "talk":
+            for call in self.calls.values():
+                if call.is_up():
+                    call.talk(int(words[0]), int(words[1]) / 1000)
+            return {"ok": True}
+        if name == "count":
+            return await self.count()
         if name == "register":
             return await self.register(*words)
         if name == "call":
@@ -624,5 +799,9 @@ if __name__ == "__main__":
     parser.add_argument("--bundle", default="balanced")
     parser.add_argument("--setup", default="active")
     parser.add_argument("--case", default="upper")
+    parser.add_argument("--mids", default="")
+    parser.add_argument("--no-group", action="store_true")
+    parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--candidate", action="append", default=[])
     asyncio.run(main(parser.parse_args()))
