@@ -44,6 +44,9 @@ package struct Capabilities: OptionSet, Sendable {
     /// It has been asked for its modules.
     package static let modulesKnown = Capabilities(rawValue: 1 << 15)
 
+    /// 20230314: `D` behind a `Q`, which deletes what the figures are of.
+    package static let figuresAndDelete = Capabilities(rawValue: 1 << 16)
+
     /// What a call with a browser on one side needs.
     package static let webRTC: Capabilities = [.subCommands, .dtls, .ice]
 
@@ -61,10 +64,10 @@ package struct Capabilities: OptionSet, Sendable {
 /// The questions of one probe, in the order they are sent.
 package enum Probe {
     /// How many there are.
-    package static let count = 13
+    package static let count = 14
     /// How many are asked where the script reads no figures of a call's media: the first ones. 20150420 is among them:
     /// it tells which meaning `E8` has (`ErrorCode.isUnknownSession`); 20141004 lets a restart be noticed.
-    package static let basicCount = 11
+    package static let basicCount = 12
 
     /// The capability that an affirmative answer at `position` (1 ..< `count`) stands for, and its date.
     private static func subject(_ position: Int) -> (date: StaticString, capability: Capabilities) {
@@ -79,7 +82,8 @@ package enum Probe {
         case 8: ("20150420", .namedFigures)
         case 9: ("20141004", .serverCounters)
         case 10: ("20191015", .subCommands)
-        case 11: ("20230205", .lostPackets)
+        case 11: ("20230314", .figuresAndDelete)
+        case 12: ("20230205", .lostPackets)
         default: ("20230424", .jitter)
         }
     }

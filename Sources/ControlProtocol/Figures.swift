@@ -74,6 +74,11 @@ package struct FigureSet: Equatable, Sendable {
 
     package var isEmpty: Bool { bits == 0 }
 
+    package var count: Int { bits.nonzeroBitCount }
+
+    /// How many of them one command can ask for (control-protocol: Q).
+    package static let mostAtOnce = 11
+
     package func contains(_ figure: Figure) -> Bool { bits & bit(figure) != 0 }
 
     package mutating func insert(_ figure: Figure) { bits |= bit(figure) }

@@ -100,9 +100,10 @@ public func rtpp_statistics(
 @c @implementation
 public func rtpp_figure_index(_ handle: OpaquePointer?, _ name: rtpp_bytes) -> Int32 {
     unsafe enter(handle, refused: -1) { module in
-        module.settings.asksFigures = true
         // SAFETY: the glue lends the name for the call.
-        return Int32(truncatingIfNeeded: unsafe Worker.figureIndex(of: Span(_unsafeElements: name.buffer)) ?? -1)
+        let index = unsafe Worker.figureIndex(of: Span(_unsafeElements: name.buffer))
+        module.settings.noteFigure(index)
+        return Int32(truncatingIfNeeded: index ?? -1)
     }
 }
 

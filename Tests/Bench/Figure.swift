@@ -20,7 +20,8 @@ struct Figure: Sendable {
 
     /// All of them, in the order of the table.
     static let all = [
-        latency, throughput, loss, failover, retry, startUp, startUpCommands, processorTime, manyRelays, callTable,
+        latency, lastFigures, throughput, loss, failover, retry, startUp, startUpCommands, processorTime, manyRelays,
+        callTable,
         callsInFlight, silentRelays, waitingMemory, manyCalls, footprint, instructions,
     ]
 }

@@ -22,7 +22,7 @@ enum Way: Sendable {
 }
 
 /// A script. All of them answer OPTIONS without tm and forward `sip:offer@` statelessly, edited by the module.
-enum Script: Sendable {
+enum Script: Equatable, Sendable {
     /// Forwards `sip:plain@` past the module. No tm.
     case stateless
     /// Answers `sip:call@` 200 when the module has made the offer, and holds a transaction meanwhile; leaves
@@ -32,23 +32,33 @@ enum Script: Sendable {
     case asynchronous
     /// The same, going on in async workers.
     case inWorkers
+    /// Forwards `sip:plain@` when the module has told of the call's media and deleted its session: `keeps` by one
+    /// function, else by two. No tm.
+    case figures(keeps: Bool)
     /// Whole calls: sip:blocking@ with the functions that wait, sip:async@ with the asynchronous ones.
     case dialogs
 
+    private var usesTransactions: Bool {
+        switch self {
+        case .stateless, .figures: false
+        case .blocking, .asynchronous, .inWorkers, .dialogs: true
+        }
+    }
+
     /// Lines of the core's parameters. Hundreds of requests have room in the socket while workers wait.
     var core: [String] {
-        guard self != .stateless else { return [] }
+        guard usesTransactions else { return [] }
         return ["maxbuffer=4194304"] + (self == .inWorkers ? ["async_workers=2"] : [])
     }
 
     var modules: [String] {
-        guard self != .stateless else { return [] }
+        guard usesTransactions else { return [] }
         return ["tm.so", "tmx.so", "ctl.so"] + (self == .dialogs ? ["textops.so", "kex.so"] : [])
     }
 
     /// A transaction that is over stays a second instead of five, so that those of ten thousand calls fit in.
     func parameters(control: String) -> [String] {
-        guard self != .stateless else { return [] }
+        guard usesTransactions else { return [] }
         let common = [
             "modparam(\"ctl\", \"binrpc\", \"unix:\(control)\")", "modparam(\"tm\", \"wt_timer\", 1000)",
         ]
@@ -61,6 +71,13 @@ enum Script: Sendable {
     var routes: String {
         switch self {
         case .stateless: Script.statelessRoutes
+        case .figures(let keeps):
+            "request_route {\n    if ($rU == \"plain\") "
+                + (keeps
+                    ? "{ rtpproxy_destroy(\"s\"); $var(mos) = $rtpp_stat(mos); }"
+                    : "{ $var(mos) = $rtpp_stat(mos); rtpproxy_destroy(); }")
+                + "\n    route(REST);\n}\n"
+                + Script.statelessRoutes.replacingOccurrences(of: "request_route", with: "route[REST]")
         case .blocking: Script.beginning + Script.blockingEnd
         case .asynchronous, .inWorkers: Script.beginning + Script.asynchronousEnd
         case .dialogs: Script.wholeCalls

@@ -42,6 +42,40 @@ extension Figure {
         return [row]
     }
 
+    /// What a script pays for the figures of a call that it deletes.
+    static let lastFigures = Figure(
+        name: "figures", title: "$rtpp_stat(mos) and the deletion of a session, at a BYE say", isOnOneCore: true,
+        parameters: {
+            "1 stream, 1 worker, 1 message in flight, 0.3 ms to the relay and back, all on one core, "
+                + "\($0.size(2000, quick: 200)) messages per run; \"in one\": by rtpproxy_destroy(\"s\")"
+        }
+    ) { session in
+        var rows: [Row] = []
+        let load = Load(kind: .plain, inFlight: 1, calls: session.size(2000, quick: 200))
+        for keeps in [false, true] {
+            let way = keeps ? "in one" : "one after the other"
+            var commands = Row("commands, \(way)", "")
+            var median = Row("median, \(way)", "us")
+            var time = Row("processor time, \(way)", "us")
+            try session.with(session.modules[1], delay: 300) {
+                KamailioSettings(relays: $0.urls(1), workers: 1, allocator: "fm", script: .figures(keeps: keeps))
+            } _: { bed in
+                try session.warmUp(bed)
+                try session.inTurn([bed]) { bed in
+                    let (before, start) = (try bed.relay.count(0).others, try bed.kamailio.processorTime())
+                    let result = try load.run(bed.kamailio)
+                    session.check(result, bed)
+                    let spent = try bed.kamailio.processorTime() - start
+                    commands.add(Double(try bed.relay.count(0).others - before) / Double(result.sent), bed.module)
+                    median.add(result.median * 1000, bed.module)
+                    time.add(Double(spent) / 1000 / Double(result.sent), bed.module)
+                }
+            }
+            rows += [commands, median, time]
+        }
+        return rows
+    }
+
     /// A relay, or a network, that loses commands.
     static let loss = Figure(
         name: "loss", title: "2 % of the commands are lost, 0.3 ms to the relay and back",

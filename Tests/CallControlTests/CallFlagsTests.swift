@@ -49,6 +49,7 @@ import Testing
         Letter(texts: ["o", "O"]) { $0.changesOrigin = true },
         Letter(texts: ["c", "C"]) { $0.changesSessionConnection = true },
         Letter(texts: ["t", "T"]) { $0.deletesWholeCall = true },
+        Letter(texts: ["s", "S"]) { $0.keepsFigures = true },
         Letter(texts: ["z20", "Z20", "z020"]) { $0.repacketizationMilliseconds = 20 },
         Letter(texts: ["z1"]) { $0.repacketizationMilliseconds = 1 },
         Letter(texts: ["z999", "Z0999"]) { $0.repacketizationMilliseconds = 999 },
@@ -86,7 +87,7 @@ import Testing
 
     /// Every byte that is no flag is refused, for media and for a delete alike.
     @Test func everyOtherByteIsRefused() {
-        let known = Set("123abcdefgiloprwtxzABCDEFGILOPRWTXZ".utf8).subtracting([UInt8(ascii: "B")])
+        let known = Set("123abcdefgiloprswtxzABCDEFGILOPRSWTXZ".utf8).subtracting([UInt8(ascii: "B")])
         for byte in UInt8.min...UInt8.max {
             for use in [CallFlags.Use.media, .delete] {
                 var modifiers: [UInt8] = []

@@ -145,10 +145,11 @@ import Transport
         #expect(
             responder.commands.sorted() == [
                 "V", "VF 20050322", "VF 20060704", "VF 20071116", "VF 20071218", "VF 20080403", "VF 20081102",
-                "VF 20081224", "VF 20141004", "VF 20150420", "VF 20191015", "VF 20230205", "VF 20230424",
+                "VF 20081224", "VF 20141004", "VF 20150420", "VF 20191015", "VF 20230205", "VF 20230314",
+                "VF 20230424",
             ])
         let capabilities = table.capabilities(0)
-        #expect(capabilities == 0x1FFF & ~4)
+        #expect(capabilities == 0x11FFF & ~4)
         #expect(worker.condition(0) == .up(recheck: .max))
         #expect(call.lines.map(\.text) == ["RTPProxy \(responder.url) (set 0) is back"])
         #expect(call.lines.first?.level == .info)

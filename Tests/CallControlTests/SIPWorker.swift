@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A worker process of a proxy as the tests want it: settings, shared memory, and its view of both.
 
+import ControlProtocol
 import Bytes
 import SharedState
 import Testing
@@ -25,13 +26,14 @@ final class SIPWorker {
     var kept: Responder?
 
     /// A configuration of these values of rtpproxy_sock. Unless `isProven` is false all nodes have shown `features`
-    /// besides the usual ones; a command may take a second. `remembers`: with a table of calls.
+    /// besides the usual ones; a command may take a second. `remembers`: with a table of calls. `figures`: those that the
+    /// script names.
     init(
         _ sockets: [String], texts: [String: String] = [:], numbers: [String: Int] = [:],
-        features: [Feature] = [], isProven: Bool = true, remembers: Bool = false
+        features: [Feature] = [], isProven: Bool = true, remembers: Bool = false, figures: FigureSet = .all
     ) throws {
         var settings = Settings()
-        settings.asksFigures = true
+        settings.figures = figures
         settings.number("rtpproxy_tout", 1)
         settings.number("rtpproxy_retr", 1)
         for (name, value) in texts { settings.text(name, value) }
@@ -111,6 +113,7 @@ final class SIPWorker {
         case lostPackets = 64
         case jitter = 128
         case versionArgument = 256
+        case figuresAndDelete = 0x10000
         /// Sub-commands, and the modules for DTLS and ICE.
         case webRTC = 0xF000
     }

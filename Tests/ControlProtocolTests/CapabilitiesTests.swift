@@ -21,15 +21,15 @@ import Testing
         #expect(
             (0..<Probe.count).map(question) == [
                 "V", "VF 20050322", "VF 20060704", "VF 20071116", "VF 20071218", "VF 20080403", "VF 20081224",
-                "VF 20081102", "VF 20150420", "VF 20141004", "VF 20191015", "VF 20230205",
-                "VF 20230424",
+                "VF 20081102", "VF 20150420", "VF 20141004", "VF 20191015", "VF 20230314",
+                "VF 20230205", "VF 20230424",
             ])
     }
 
     @Test func eachYesIsOneCapability() {
         let answers: [Capabilities?] = [
             .base, .multipleStreams, .versionArgument, .repacketization, .copying, .statistics, .notices, .codecLists,
-            .namedFigures, .serverCounters, .subCommands, .lostPackets, .jitter,
+            .namedFigures, .serverCounters, .subCommands, .figuresAndDelete, .lostPackets, .jitter,
         ]
         #expect(capability(0, "20040107") == answers[0])
         #expect(answers.count == Probe.count)
@@ -97,7 +97,8 @@ import Testing
     @Test func eachCapabilityHasABitOfItsOwn() {
         let all: [Capabilities] = [
             .base, .multipleStreams, .repacketization, .codecLists, .statistics, .namedFigures, .lostPackets, .jitter,
-            .copying, .notices, .versionArgument,
+            .copying, .notices, .versionArgument, .serverCounters, .subCommands, .dtls, .ice, .modulesKnown,
+            .figuresAndDelete,
         ]
         #expect(all.allSatisfy { $0.rawValue.nonzeroBitCount == 1 })
         #expect(all.reduce(0) { $0 | $1.rawValue }.nonzeroBitCount == all.count)

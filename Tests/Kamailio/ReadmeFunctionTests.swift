@@ -175,6 +175,20 @@ import Testing
         }
     }
 
+    @Test func theDeletionBringsTheFiguresAlong() throws {
+        try withRelays { kamailio, relay, _ in
+            let call = try kamailio.call()
+            try call.deliver(request("CODES", call))
+            try call.deliver(request("LAST", call, "BYE", sdp: nil))
+            #expect(kamailio.waitForLog("call \(call.id): MOS 3.56, 2 lost, RTP 60 22 24 46 0") != nil)
+            #expect(relay.commands(of: call.id).map(\.verb) == ["U", "Q", "Q", "Q", "Q"])
+            #expect(relay.texts(of: call.id, "Q").allSatisfy { $0.hasSuffix(" && D") })
+            // Nothing is left of it.
+            try call.deliver(request("HANGUP", call, "BYE", sdp: nil))
+            #expect(kamailio.waitForLog("call \(call.id): RTP <null>") != nil)
+        }
+    }
+
     @Test func returnCodesAreToldApart() throws {
         try withRelays { kamailio, relay, _ in
             let broken = try kamailio.call()

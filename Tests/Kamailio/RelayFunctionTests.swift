@@ -142,6 +142,25 @@ extension MediaRelay {
         }
     }
 
+    @Test(arguments: RelayKind.allCases)
+    func theDeletionBringsTheFiguresAlong(_ kind: RelayKind) throws {
+        let relay = try kind.start("127.0.0.4")
+        try RelaySetting(kind: kind, isAsynchronous: false).run([relay]) { kamailio in
+            let phones = try PhoneCall(kamailio)
+            try phones.connect()
+            #expect(try phones.audio() == Self.both)
+            let bye = try phones.call.bye(run: .destroy("s").with("X-Then", "stat"))
+            #expect(bye.returnCodes == [1, 1])
+            #expect(relay.hasForgotten(phones.call))
+            let figures = bye["X-Stat"]?.split(separator: " ").compactMap { Int($0) } ?? []
+            #expect(figures.count == (kind == .rtpproxy ? 5 : 0), "\(bye["X-Stat"] ?? "")")
+            guard kind == .rtpproxy else { return }
+            // Both ways, and nothing was dropped.
+            #expect(figures[1] >= 20 && figures[2] >= 20 && figures[3] >= 40 && figures[4] == 0, "\(figures)")
+            #expect(bye["X-Stat-2"] == bye["X-Stat"])
+        }
+    }
+
     @Test(arguments: RelaySetting.all)
     func anAnswerNeedsTheSessionOfAnOffer(_ setting: RelaySetting) throws {
         try setting.run { kamailio in

@@ -76,6 +76,8 @@ struct RelaySessions {
     private var counters = (sessions: 0, commands: 0)
     /// How many streams a call has.
     private var streams: [String: Int] = [:]
+    /// Those of them that were deleted alone.
+    private var gone: [String: Set<Int>] = [:]
 
     /// What it counts of each stream, and the capability that a figure needs beside 20150420.
     private static let figures: [String: (value: String, capability: String)] = [
@@ -114,12 +116,20 @@ struct RelaySessions {
         case "D":
             ports = ports.filter { !$0.key.hasPrefix("\(command.callID) ") }
             streams[command.callID] = nil
+            gone[command.callID] = nil
             return calls.remove(command.callID) == nil ? "E50" : "0"
         case "Q":
             let stream = words.count > 2 ? words[2].split(separator: ";").last.flatMap { Int($0) } ?? 0 : 0
-            guard calls.contains(command.callID), stream <= streams[command.callID] ?? 0 else { return "E50" }
-            guard command.modifiers == "v" else { return "60 11 22 33 0" }
-            return figures(Array(words.dropFirst(4)))
+            guard calls.contains(command.callID), stream <= streams[command.callID] ?? 0,
+                gone[command.callID]?.contains(stream) != true
+            else { return "E50" }
+            var names = Array(words.dropFirst(4))
+            let deletes = names.suffix(2) == ["&&", "D"]
+            guard !names.contains("&&") || deletes && capabilities.contains("20230314") else { return "E3" }
+            if deletes { names.removeLast(2) }
+            let found = command.modifiers == "v" ? figures(names) : "60 11 22 33 0"
+            if deletes, !found.hasPrefix("E") { forget(stream, of: command.callID) }
+            return found
         case "P", "S", "R": return calls.contains(command.callID) ? "0" : "E50"
         default: return "E0"
         }
@@ -132,6 +142,15 @@ struct RelaySessions {
     }
 
     private func stream(of key: String) -> Int { key.split(separator: ";").last.flatMap { Int($0) } ?? 0 }
+
+    /// Deletes one stream of a call; with the last one it is gone.
+    private mutating func forget(_ stream: Int, of callID: String) {
+        gone[callID, default: []].insert(stream)
+        guard gone[callID]?.count == streams[callID] else { return }
+        ports = ports.filter { !$0.key.hasPrefix("\(callID) ") }
+        (streams[callID], gone[callID]) = (nil, nil)
+        calls.remove(callID)
+    }
 
     /// The answer to `Qv` with these names.
     private func figures(_ names: [String]) -> String {

@@ -60,6 +60,9 @@ struct Call: ~Copyable {
     /// Whether a relay is told or asked anything of them.
     var isBridged = false
 
+    /// Whether a deletion keeps the figures.
+    var keepsFigures = false
+
     // What is asked, and how that stands.
     var command = CallCommand.simple(.delete, SessionWords())
     var run = CommandRun(RunTerms(setID: 0, budget: 0))

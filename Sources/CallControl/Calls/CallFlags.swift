@@ -58,6 +58,8 @@ struct CallFlags: Equatable {
     var bridging: Bridging?
     /// `t`: leave the to-tag out of a delete.
     var deletesWholeCall = false
+    /// `s`: a delete keeps the figures.
+    var keepsFigures = false
 
     private mutating func bridge(_ kind: Bridging, _ count: inout Int) {
         bridging = kind
@@ -106,6 +108,7 @@ struct CallFlags: Equatable {
                 case UInt8(ascii: "o"): flags.changesOrigin = true
                 case UInt8(ascii: "c"): flags.changesSessionConnection = true
                 case UInt8(ascii: "t"): flags.deletesWholeCall = true
+                case UInt8(ascii: "s"): flags.keepsFigures = true
                 case UInt8(ascii: "d"): flags.bridge(.toWebRTC, &bridges)
                 case UInt8(ascii: "p"): flags.bridge(.toPlain, &bridges)
                 case UInt8(ascii: "g"): flags.bridge(.byTarget, &bridges)

@@ -47,6 +47,7 @@ extension Worker {
             let words = try worker.prepareDelete(&call, host, text)
             // The call is over, whether or not its RTPProxy can be told.
             defer { worker.forget(call) }
+            if call.keepsFigures, worker.takeLastFigures(&call, words, host) { return }
             try worker.command(&call, .delete, words, host)
         }
         guard code == .done else { return code }
@@ -60,6 +61,7 @@ extension Worker {
     ) throws(CallFailure) -> SessionWords {
         let flags = try CallFlags.parse(text, for: .delete, modifiers: &call.flagModifiers)
         guard !host.facts.isMadeUp else { throw .madeUpMessage }
+        call.keepsFigures = flags.keepsFigures
         try call.identity.read(host, flags)
         return try call.identity.words(swapped: false, withToTag: !flags.deletesWholeCall)
     }
@@ -109,6 +111,10 @@ extension Worker {
         _ host: Host, _ body: (Span<UInt8>) -> Result
     ) -> Result? {
         let kept = blocking
+        kept.call.reply.removeAll(keepingCapacity: true)
+        if let isKnown = appendLastFigures(host, to: &kept.call.reply) {
+            return isKnown ? body(kept.call.reply.span) : nil
+        }
         let code = finish(&kept.call, host, isQuiet: true) { (worker, call) throws(CallFailure) in
             try call.identity.read(host, CallFlags())
             try worker.command(&call, .query, call.identity.words(swapped: !host.facts.isRequest), host)

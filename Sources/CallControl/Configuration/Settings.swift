@@ -2,7 +2,7 @@
 // The parameters of the configuration, with defaults, ranges and every fault found in them.
 
 import Bytes
-import ControlProtocol
+package import ControlProtocol
 import SDP
 package import SharedState
 import Transport
@@ -27,8 +27,8 @@ package struct Settings {
     package private(set) var marker = [UInt8]("a=nortpproxy:yes".utf8)
     /// Where RTPProxy is to say that media stopped; empty: nowhere.
     package private(set) var timeoutSocket: [UInt8] = []
-    /// Whether nodes are asked which figures of a call's media they know.
-    package var asksFigures = false
+    /// Figures of a call's media that the script names. Where there are any, nodes are asked which ones they know.
+    package var figures = FigureSet.none
     /// Where the module listens for notifications itself; empty: nowhere.
     package private(set) var notifyListen: [UInt8] = []
     /// Media streams that a message may have, 1 or more.

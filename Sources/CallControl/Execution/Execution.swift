@@ -148,7 +148,7 @@ extension Worker {
         switch call.command {
         case .media(let media): commandCount(&call, media, capabilities(node))
         case .simple(let kind, let words): kind.commands(words)
-        case .figures: FigureQuery.streams &* FigureQuery.commands(capabilities(node))
+        case .figures(let query): FigureQuery.streams &* query.commands(capabilities(node))
         }
     }
 

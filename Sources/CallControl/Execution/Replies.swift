@@ -43,7 +43,7 @@ extension Worker {
             case .failure(let failure, let hasCreated): finding = .failure(failure, hasCreated: hasCreated)
             }
         case .simple(let kind, _): finding = findSimple(&call, asked.node, member, kind)
-        case .figures: finding = findFigures(&call, asked.node, member)
+        case .figures(let query): finding = findFigures(&call, query, asked.node, member)
         }
         conclude(&call, finding, asked, .malformed)
         return false

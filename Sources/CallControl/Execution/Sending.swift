@@ -58,7 +58,7 @@ extension Worker {
             let known = capabilities(node)
             guard known.contains(.statistics) || known.contains(.namedFigures) else { throw .noStatistics }
             for stream in 0..<FigureQuery.streams {
-                for part in 0..<FigureQuery.commands(known) {
+                for part in 0..<query.commands(known) {
                     write(call, query, stream: query.firstStream &+ stream, part: part, known)
                     try addCommand(&call, node, member)
                 }

@@ -66,7 +66,7 @@ extension Worker {
         guard let url = directory.url(node), probes.questions.indices.contains(node) else { return "is unknown" }
         let questions =
             switch kind {
-            case .everything: settings.asksFigures ? Probe.count : Probe.basicCount
+            case .everything: settings.figures.isEmpty ? Probe.basicCount : Probe.count
             case .modules: ModuleProbe.count
             case .presence, .glance: 1
             }

@@ -5,7 +5,7 @@
 // commands, which is as much as an exchange has under way: one round trip. RTPProxy answers E50 for a stream that there
 // is not. Only where the fourth is there, the next four are asked for, by a further exchange.
 //
-// NO TRAP (11 in this file): by a figure, of which there is a value each; floating point does not trap.
+// NO TRAP (12 in this file): by a figure, of which there is a value each; floating point does not trap.
 
 import Bytes
 import ControlProtocol
@@ -28,21 +28,44 @@ private enum MediaFigure {
     }
 }
 
+extension Settings {
+    /// The script names the figure of this number; nil: it may name any.
+    package mutating func noteFigure(_ index: Int?) {
+        guard let index else { return figures = .all }
+        if index == Figure.count { figures.insert(.lost) }
+        if let figure = Figure(rawValue: index), figure != .averageJitter { return figures.insert(figure) }
+        // The average over several streams is weighted, and the score is made of it.
+        figures.insert(.averageJitter)
+        figures.insert(.received)
+    }
+}
+
 /// Streams of a call that are asked for in one exchange.
 struct FigureQuery {
     /// Both tags are there.
     var words: SessionWords
     /// From 1.
     var firstStream = 1
+    /// Where the streams are to be deleted as well: the figures that are wanted.
+    var last: FigureSet?
 
     /// How many streams that are.
     static var streams: Int { 4 }
     /// The last stream that is asked for.
     static var lastStream: Int { 64 }
 
+    /// What is asked of a node of these `capabilities` by one command for a stream, which deletes it, too; nil: it cannot
+    /// do both at once, or that is too much for one command. `$rtpstat` has the plain ones.
+    func joined(_ capabilities: Capabilities) -> FigureSet? {
+        guard let last, capabilities.isSuperset(of: [.namedFigures, .figuresAndDelete]) else { return nil }
+        let known = FigureSet.asked(0, of: capabilities).union(.asked(1, of: capabilities))
+        let wanted = last.union(.plain).intersection(known)
+        return wanted.count <= FigureSet.mostAtOnce ? wanted : nil
+    }
+
     /// How many commands a stream takes at a node of these `capabilities`.
-    static func commands(_ capabilities: Capabilities) -> Int {
-        FigureSet.asked(1, of: capabilities).isEmpty ? 1 : 2
+    func commands(_ capabilities: Capabilities) -> Int {
+        joined(capabilities) != nil || FigureSet.asked(1, of: capabilities).isEmpty ? 1 : 2
     }
 }
 
@@ -54,6 +77,34 @@ struct CallFigures {
     private(set) var streams = 0
     /// Whether the last stream that was asked for is there, so that there may be more.
     var mayGoOn = false
+    /// Those of the first stream.
+    private var first: FigureValues?
+    /// Whether a stream that was to be deleted may still be there.
+    private var isLeft = false
+
+    /// Whether the call is deleted with certainty. A stream that was taken out of the call has left its number behind: so
+    /// two numbers that are free say that nothing follows.
+    var isGone: Bool { !isLeft && streams <= FigureQuery.streams &- 2 }
+
+    /// The stream of this `number` is there, and `isDeleted`, or has not told.
+    mutating func note(_ number: Int, _ values: FigureValues, isThere: Bool, isDeleted: Bool) {
+        if isThere, number == 1 { first = values }
+        if !isDeleted || (isThere && number > 1 && !mayGoOn) { isLeft = true }
+        mayGoOn = isThere
+    }
+
+    /// Adds what a plain `Q` answers for the first stream; false: it is not known.
+    @inline(never)
+    func appendPlain(to text: inout [UInt8]) -> Bool {
+        guard let first else { return false }
+        for place in 0..<Figure.count {
+            guard let figure = Figure(rawValue: place), FigureSet.plain.contains(figure) else { continue }
+            guard let value = first[figure] else { return false }
+            if !text.isEmpty { text.append(0x20) }
+            text.append(decimal: value)
+        }
+        return true
+    }
 
     /// Adds a stream. Counts are summed up to Int64.max; `ttl`, `longest_ipi`, `rtpa_jlast` and `rtpa_jmax` are the
     /// largest of any stream; `rtpa_javg` is weighted by the packets received.
@@ -98,6 +149,19 @@ struct FetchedFigures {
     let setID: UInt32
     /// Those of no stream where there was nothing to fetch.
     let figures: CallFigures
+    /// Whether the session is deleted.
+    var areLast = false
+
+    init<Host: CallHost>(_ host: Host, _ setID: UInt32, _ figures: CallFigures) {
+        (message, process) = (host.facts.id, host.facts.process)
+        self.setID = setID
+        self.figures = figures
+    }
+
+    /// Whether they are of the message that `host` has.
+    func areOf<Host: CallHost>(_ host: Host, _ setID: UInt32) -> Bool {
+        message == host.facts.id && process == host.facts.process && self.setID == setID
+    }
 }
 
 extension Worker {
@@ -133,35 +197,63 @@ extension Worker {
     }
 
     private mutating func fetchedFigures<Host: CallHost>(_ host: Host) -> CallFigures {
-        let (facts, setID) = (host.facts, selectedSetID(host))
-        if let fetched, fetched.message == facts.id, fetched.process == facts.process, fetched.setID == setID {
-            return fetched.figures
-        }
+        let setID = selectedSetID(host)
+        if let fetched, fetched.areOf(host, setID) { return fetched.figures }
         let kept = blocking
         kept.call.run.subject = nil
         kept.call.figures = CallFigures()
         do throws(CallFailure) {
             try kept.call.identity.read(host, CallFlags())
-            var words = try kept.call.identity.words(swapped: !facts.isRequest)
-            // The names stand behind both tags; RTPProxy looks at the second one only where it does not know the first.
-            if words.secondTag.isEmpty { words.secondTag = words.firstTag }
-            try fetch(&kept.call, words, setID, host)
+            let words = try kept.call.identity.words(swapped: !host.facts.isRequest)
+            try fetch(&kept.call, FigureQuery(words: words), setID, host)
         } catch {
             kept.call.figures = CallFigures()
             // A call without a session is an everyday question.
             if !error.isUnknownCall { _ = finish(host, error, node: kept.call.run.subject, isMedia: false) }
         }
         let figures = kept.call.figures
-        fetched = FetchedFigures(message: facts.id, process: facts.process, setID: setID, figures: figures)
+        fetched = FetchedFigures(host, setID, figures)
         return figures
+    }
+
+    /// Flag `s`: keeps the figures of the session that a deletion is about, and has it deleted by the same commands where
+    /// its node can do that. Returns whether it is gone; what went wrong the deletion will find, too.
+    mutating func takeLastFigures<Host: CallHost>(
+        _ call: inout Call, _ words: SessionWords, _ host: Host
+    ) -> Bool {
+        let setID = selectedSetID(host)
+        var query = FigureQuery(words: words, last: settings.figures)
+        if !host.facts.isRequest, !words.secondTag.isEmpty { query.words = words.swapped }
+        var isGone = false
+        call.figures = CallFigures()
+        do throws(CallFailure) {
+            try fetch(&call, query, setID, host)
+            isGone = call.figures.isGone
+            if isGone { host.count(.sessionsDeleted) }
+        } catch {
+            call.figures = CallFigures()
+            isGone = error.isUnknownCall
+        }
+        fetched = FetchedFigures(host, setID, call.figures)
+        fetched?.areLast = true
+        return isGone
+    }
+
+    /// `$rtpstat` of a session that was deleted by `takeLastFigures`, in `text`; nil: this message has deleted none so.
+    @inline(never)
+    func appendLastFigures<Host: CallHost>(_ host: Host, to text: inout [UInt8]) -> Bool? {
+        guard let fetched, fetched.areLast, fetched.areOf(host, selectedSetID(host)) else { return nil }
+        return fetched.figures.appendPlain(to: &text)
     }
 
     /// Gathers the figures of all streams.
     private mutating func fetch<Host: CallHost>(
-        _ call: inout Call, _ words: SessionWords, _ setID: UInt32, _ host: Host
+        _ call: inout Call, _ query: FigureQuery, _ setID: UInt32, _ host: Host
     ) throws(CallFailure) {
         let start = MonotonicClock.now()
-        var query = FigureQuery(words: words)
+        var query = query
+        // The names stand behind both tags; RTPProxy looks at the second one only where it does not know the first.
+        if query.words.secondTag.isEmpty { query.words.secondTag = query.words.firstTag }
         begin(&call, host, .figures(query), setID: setID)
         try run(&call, host, Span())
         while call.figures.mayGoOn {
@@ -183,41 +275,54 @@ extension Worker {
     ) {
         command.clear()
         let text = call.identity.text.memory.span
-        let figures = FigureSet.asked(part, of: capabilities)
+        let joined = query.joined(capabilities)
+        let figures = joined ?? FigureSet.asked(part, of: capabilities)
         if figures.isEmpty {
             Command.writeQuery(identity: text, words: query.words, stream: stream, into: &command)
         } else {
             Command.writeQuery(figures, identity: text, words: query.words, stream: stream, into: &command)
         }
+        if joined != nil { command.append(" && D") }
     }
 
     /// Takes the answers for four streams into the call's figures.
-    mutating func findFigures(_ call: inout Call, _ node: Int, _ member: Int) -> CommandRun.Finding {
+    mutating func findFigures(
+        _ call: inout Call, _ query: FigureQuery, _ node: Int, _ member: Int
+    ) -> CommandRun.Finding {
         let incoming = exchanges.incoming(member)
         // NO TRAP (2): a count is never negative, and there are 4 streams to a query.
         let parts = exchanges.count(member) / FigureQuery.streams
         let known = capabilities(node)
+        let joined = query.joined(known)
         var figures = call.figures
         var failure: CallFailure?
         // NO TRAP: 0 to a constant that is above it, at least 1.
         for stream in 0..<FigureQuery.streams {
             var values = FigureValues()
             var isThere = false
+            var isDeleted = joined != nil
             var fault: ErrorCode?
             for part in 0..<parts {
-                guard let reply = exchanges.reply(member, stream &* parts &+ part) else { return .malformed }
-                switch FigureReply.parse(incoming.span, reply, asked: .asked(part, of: known), into: &values) {
+                guard let range = exchanges.reply(member, stream &* parts &+ part) else { return .malformed }
+                // Without ` && ` in it, a reply is its own head.
+                var reply = JoinedReply(incoming.span, range)
+                switch FigureReply.parse(
+                    incoming.span, reply.head, asked: joined ?? .asked(part, of: known), into: &values)
+                {
                 case .malformed: return .malformed
-                case .taken: isThere = true
+                case .taken:
+                    isThere = true
+                    if reply.next(in: incoming.span) != .success { isDeleted = false }
                 case .error(let code) where code.isUnknownSession(known): break
                 case .error(let code):
                     account(node, code)
                     fault = code
+                    isDeleted = false
                 }
             }
             // If all answers for a stream are refusals, it is not known whether the stream exists.
             if isThere { figures.add(values) } else if let fault { failure = failure ?? .relayError(fault) }
-            figures.mayGoOn = isThere
+            figures.note(query.firstStream &+ stream, values, isThere: isThere, isDeleted: isDeleted)
         }
         if figures.streams == 0, failure == nil { return .unknownSession(nil, ifAlone: .relayError(.noSession)) }
         call.figures = figures

@@ -69,12 +69,12 @@ static int is_lost(void)
 	return (x ^ x >> 31) % 1000000 < loss;
 }
 
-// The media stream's number behind the fifth word's last semicolon: "U callid address port tag;n".
+// The media stream's number behind the last semicolon of the first tag: "U callid address port tag;n", "Q callid tag;n".
 static int stream_of(const char *command, const char *end)
 {
-	int words = 0;
+	int words = 0, before = (*command & ~0x20) == 'Q' ? 2 : 4;
 	unsigned number = 0;
-	for(; command < end && words < 4; command++)
+	for(; command < end && words < before; command++)
 		words += *command == ' ';
 	for(; command < end && *command != ' '; command++) {
 		if(*command == ';')
@@ -114,6 +114,27 @@ int is_probe(char verb)
 	return verb == 'V' || verb == 'G';
 }
 
+// The figures of a call's first stream, the only one: those that a plain Q asks for, or behind the tags the others by name.
+static int say_figures(const char *command, const char *end, const char *datagram, int cookie, char *answer)
+{
+	if(stream_of(command, end) > 1)
+		return snprintf(answer, longest_answer, "%.*s E50\n", cookie, datagram);
+	if(end - command < 2 || (command[1] & ~0x20) != 'V')
+		return snprintf(answer, longest_answer, "%.*s 60 0 0 0 0\n", cookie, datagram);
+	int length = snprintf(answer, longest_answer, "%.*s", cookie, datagram), word = 0;
+	while(command < end) {
+		const char *blank = memchr(command, ' ', end - command);
+		int size = (blank ? blank : end) - command;
+		// A deletion behind them succeeds.
+		if(*command == '&' || length + size + 4 > longest_answer)
+			break;
+		if(word++ >= 4)
+			length += snprintf(answer + length, longest_answer - length, " %.*s=7", size, command);
+		command += size + 1;
+	}
+	return length + snprintf(answer + length, longest_answer - length, "\n");
+}
+
 // What the process has counted since it was started: both fall with a restart.
 static long offers_taken, questions_taken;
 
@@ -136,7 +157,7 @@ int say(char verb, char *command, char *end, int relay, const char *datagram, in
 			return snprintf(
 					answer, longest_answer, "%.*s %ld %ld\n", cookie, datagram, offers_taken, questions_taken++);
 		case 'Q':
-			return snprintf(answer, longest_answer, "%.*s 60 0 0 0 0\n", cookie, datagram);
+			return say_figures(command, end, datagram, cookie, answer);
 		default:
 			return snprintf(answer, longest_answer, "%.*s 0\n", cookie, datagram);
 	}

@@ -9,7 +9,7 @@
 
 enum {
 	most_connections = 64,
-	longest_answer = 96,
+	longest_answer = 256,
 	// What is waited for: commands, orders, the two listening sockets, the connections.
 	first_listener = 2,
 	first_connection = 4,
