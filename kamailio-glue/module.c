@@ -34,6 +34,7 @@ static char *table_name = usual_table;
 	TEXT(rtpproxy_async_continue)                                                  \
 	NUMBER(rtpproxy_max_streams)                                                   \
 	NUMBER(rtpproxy_webrtc_prflx)                                                  \
+	NUMBER(rtpproxy_webrtc_silence)                                                \
 	TEXT(nortpproxy_str)                                                           \
 	TEXT(timeout_socket)                                                           \
 	VARIABLE(timeout_tag_pv)                                                       \

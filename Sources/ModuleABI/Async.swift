@@ -138,7 +138,8 @@ public func rtpp_run_async(_ handle: OpaquePointer?, _ process: Int) {
     guard let table = try? memory.nodes() else { return }
     let calls = (try? memory.calls()) ?? nil
     var running = unsafe AsyncProcess(
-        process: process, settings: module.pointee.settings, table: table, calls: calls, legs: try? memory.legs())
+        process: process, settings: module.pointee.settings, table: table, calls: calls, legs: try? memory.legs(),
+        watched: memory.watched)
     // SAFETY: an empty one, no memory is looked at.
     var edits = unsafe Scratch<rtpp_edit>()
     // SAFETY: the block is the server's, of blockSize bytes, which SharedBlock compares with what it needs; edits

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How the one block of shared memory is divided: the node table, the call table, the table of legs that are WebRTC, the
-// delivery to asynchronous processes, and what is shared with other hosts.
+// list of streams that are to be looked at, the delivery to asynchronous processes, and what is shared with other hosts.
 
 import CallControl
 import SharedState
@@ -38,7 +38,8 @@ struct SharedBlock {
     var size: Int { fleetStart &+ (sharesCalls ? FleetState.size(nodes: capacity, entries: roundedEntries) : 0) }
 
     fileprivate var legsStart: Int { nodesSize &+ callsSize }
-    fileprivate var linesStart: Int { legsStart &+ legsSize }
+    fileprivate var watchedStart: Int { legsStart &+ legsSize }
+    fileprivate var linesStart: Int { watchedStart &+ WatchedStreams.size }
 
     fileprivate var fleetStart: Int { (linesStart &+ JobDelivery.size(processes) &+ 63) & ~63 }
 
@@ -109,6 +110,12 @@ struct SharedBlock {
         // NO TRAP: the parts lie within the block, which is mapped as long as the server runs.
         unsafe try CallTable(
             attaching: block + parts.legsStart, size: parts.legsSize, lifetime: parts.callLifetime)
+    }
+
+    /// The streams of browsers that are to be looked at.
+    var watched: WatchedStreams {
+        // SAFETY (1): every part lies within what create has compared with the size.
+        unsafe WatchedStreams(attaching: block + parts.watchedStart)
     }
 
     /// One process's end of the delivery to the asynchronous processes.

@@ -18,6 +18,8 @@ final class SIPWorker {
     private let callsSize: Int
     /// The table of legs, as large.
     private let legs: UnsafeMutableRawPointer
+    /// The list of streams that are to be looked at.
+    private let watched: UnsafeMutableRawPointer
     let settings: Settings
     private var relay: Worker
     /// Whose memory it is.
@@ -52,6 +54,8 @@ final class SIPWorker {
         calls.initializeMemory(as: UInt8.self, repeating: 0, count: max(callsSize, 64))
         legs = .allocate(byteCount: max(callsSize, 64), alignment: 64)
         legs.initializeMemory(as: UInt8.self, repeating: 0, count: max(callsSize, 64))
+        watched = .allocate(byteCount: WatchedStreams.size, alignment: 64)
+        watched.initializeMemory(as: UInt8.self, repeating: 0, count: WatchedStreams.size)
         if remembers {
             try CallTable.create(in: calls, size: callsSize, entries: 4096)
             try CallTable.create(in: legs, size: callsSize, entries: 4096)
@@ -59,7 +63,8 @@ final class SIPWorker {
         relay = Worker(
             settings: settings, table: try NodeTable(attaching: block, size: size),
             calls: remembers ? try CallTable(attaching: calls, size: callsSize) : nil,
-            legs: remembers ? try CallTable(attaching: legs, size: callsSize) : nil)
+            legs: remembers ? try CallTable(attaching: legs, size: callsSize) : nil,
+            watched: remembers ? WatchedStreams(attaching: watched) : nil)
         let table = try table()
         for node in 0..<table.count {
             let url = settings.nodes[node].url
@@ -84,11 +89,12 @@ final class SIPWorker {
         size = other.size
         calls = other.calls
         callsSize = other.callsSize
-        legs = other.legs
+        (legs, watched) = (other.legs, other.watched)
         relay = Worker(
             settings: settings, table: try NodeTable(attaching: block, size: size),
             calls: callsSize > 0 ? try CallTable(attaching: calls, size: callsSize) : nil,
-            legs: callsSize > 0 ? try CallTable(attaching: legs, size: callsSize) : nil)
+            legs: callsSize > 0 ? try CallTable(attaching: legs, size: callsSize) : nil,
+            watched: callsSize > 0 ? WatchedStreams(attaching: watched) : nil)
     }
 
     deinit {
@@ -96,6 +102,7 @@ final class SIPWorker {
         block.deallocate()
         calls.deallocate()
         legs.deallocate()
+        watched.deallocate()
     }
 
     /// Another process's view of the same shared memory.
@@ -155,6 +162,9 @@ final class SIPWorker {
     }
 
     func stopPlay(_ call: FakeCall, toCallee: Bool) -> ReturnCode { relay.stopPlay(call, toCallee: toCallee) }
+
+    /// What the module's own process does about browsers that send nothing.
+    func lookAtBrowsers(_ host: FakeCall) { relay.lookAtBrowsers(host) }
 
     func record(_ call: FakeCall) -> ReturnCode { relay.record(call) }
 

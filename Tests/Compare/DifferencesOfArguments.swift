@@ -59,7 +59,8 @@ extension Difference {
         Difference(
             "flags for calls of browsers", .additions,
             """
-            **The flags `d`, `p` and `g`** and **`rtpproxy_webrtc_prflx`** are new: [WebRTC](webrtc.md).
+            **The flags `d`, `p` and `g`**, **`rtpproxy_webrtc_prflx`** and **`rtpproxy_webrtc_silence`** are new:
+            [WebRTC](webrtc.md).
             """,
             in: Set(Aspect.allCases),
             where: { ["d", "p", "g"].contains($0.flags.lowercased()) },

@@ -23,7 +23,8 @@ final class WebRTCStage {
     var webSocket: String { "ws://127.0.0.1:\(kamailio.port)/" }
     var registrar: Endpoint { kamailio.endpoint() }
 
-    init(_ way: WebRTCWay = .managed, flags: String = "g") throws {
+    /// `silence`: rtpproxy_webrtc_silence, where it is not the default.
+    init(_ way: WebRTCWay = .managed, flags: String = "g", silence: Int? = nil) throws {
         relay = try RealRelay("127.0.0.9")
         let routes = try PackageFolder.fixture("kamailio/webrtc.cfg").replacingOccurrences(of: "FLAGS", with: flags)
         let url = relay.url
@@ -41,7 +42,8 @@ final class WebRTCStage {
                 ] + modules.map { "loadmodule \"\($0).so\"" } + [
                     "loadmodule \"\(module)\"", "modparam(\"ctl\", \"binrpc\", \"unix:\(control)\")",
                     "modparam(\"rtpproxy\", \"rtpproxy_sock\", \"\(url)\")",
-                ] + (way == .waiting ? ["modparam(\"rtpproxy\", \"rtpproxy_async_processes\", 1)"] : []) + [routes])
+                ] + (way == .waiting ? ["modparam(\"rtpproxy\", \"rtpproxy_async_processes\", 1)"] : [])
+                + (silence.map { ["modparam(\"rtpproxy\", \"rtpproxy_webrtc_silence\", \($0))"] } ?? []) + [routes])
                 .joined(separator: "\n")
         }
         kamailio = try Kamailio(configuration)
@@ -152,8 +154,10 @@ struct MixedCall {
     let browser: WebRTCAgent
     let phone: TonePhone
 
-    init(_ way: WebRTCWay = .managed, browserAnswers: Bool = false, options: [String] = []) throws {
-        stage = try WebRTCStage(way)
+    init(
+        _ way: WebRTCWay = .managed, browserAnswers: Bool = false, options: [String] = [], silence: Int? = nil
+    ) throws {
+        stage = try WebRTCStage(way, silence: silence)
         browser = try stage.browser(options: options + (browserAnswers ? ["--auto"] : []))
         phone = try stage.phone()
     }
@@ -299,6 +303,28 @@ struct MixedCall {
         try browser.command("call sip:dave@127.0.0.1:\(stage.kamailio.port)")
         try phone.answer()
         #expect(phone.media.hears(440) && browser.hears(700), "\(stage.kamailio.log.suffix(2000))")
+    }
+
+    /// One whose candidate is not where it is, whoever calls, and one that is heard.
+    @Test(arguments: [(WebRTCWay.managed, false), (.managed, true), (.waiting, false), (.engaged, true)])
+    func aBrowserThatSendsNothingIsCountedAndLogged(_ way: WebRTCWay, _ browserAnswers: Bool) throws {
+        for isLost in [true, false] {
+            let call = try MixedCall(
+                way, browserAnswers: browserAnswers,
+                options: isLost ? ["--candidate", "1 1 udp 2113937151 127.0.0.8 50000 typ host"] : [], silence: 2)
+            if browserAnswers { try call.phoneCalls() } else { try call.browserCalls() }
+            if !isLost { call.expectTones() }
+            let line = "has had nothing of the browser in media stream 1, 2 s after the answer"
+            if isLost {
+                #expect(call.stage.kamailio.waitForLog(line) != nil, "\(call.stage.kamailio.log.suffix(2000))")
+            } else {
+                Thread.sleep(forTimeInterval: 3.5)
+                #expect(!call.stage.kamailio.log.contains(line))
+            }
+            let counted = try call.stage.kamailio.kamcmd("stats.get_statistics", "rtpproxy:")
+            #expect(counted.contains("webrtc_silent = \(isLost ? 1 : 0)\n"), "\(counted)")
+            #expect(call.stage.kamailio.logLines("ERROR").isEmpty)
+        }
     }
 
     /// A name instead of an address, as browsers write it that hide where they are.

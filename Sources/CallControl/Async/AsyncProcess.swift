@@ -53,11 +53,12 @@ package struct AsyncProcess: ~Copyable {
     /// `process`: which of the asynchronous ones this is, from 0.
     package init(
         process: Int, settings: Settings, table: consuming NodeTable, calls: consuming CallTable?,
-        legs: consuming CallTable? = nil
+        legs: consuming CallTable? = nil, watched: WatchedStreams? = nil
     ) {
         // One exchange for each call, and some more for those that ask a second node.
         let members = settings.asyncMaximum &+ settings.asyncMaximum / 8 &+ 64
-        worker = Worker(settings: settings, table: table, calls: calls, legs: legs, members: members)
+        worker = Worker(
+            settings: settings, table: table, calls: calls, legs: legs, watched: watched, members: members)
         worker.roomQueues = RoomQueues(nodes: worker.table.capacity)
         // NO TRAP: asyncMaximum is 1...65,000.
         owners = [Int](repeating: -1, count: members)

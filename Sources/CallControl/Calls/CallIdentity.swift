@@ -3,6 +3,7 @@
 
 import Bytes
 import ControlProtocol
+import SharedState
 
 /// The words that name a call. The memory is kept from call to call.
 struct CallIdentity {
@@ -35,6 +36,29 @@ struct CallIdentity {
         var hash = Hash64()
         hash.combineWords(text.memory.span, callID)
         self.hash = hash.value
+    }
+
+    /// Takes a stream that is due at `tick` out of a list, and its words; nil: none is.
+    mutating func take(_ watched: WatchedStreams, _ tick: UInt32) -> (WatchedStream, SessionWords)? {
+        text.clear()
+        guard let stream = watched.takeDue(tick, into: &text) else { return nil }
+        var words = SessionWords()
+        var end = 0
+        for index in stream.lengths.indices {
+            // NO TRAP: an index of its own.
+            let range = ByteRange(start: end, count: Int(widening: stream.lengths[index]))
+            end = range.end
+            switch index {
+            case 0: words.callID = range
+            case 1: words.firstTag = range
+            default: words.secondTag = range
+            }
+        }
+        (callID, bareCallID) = (words.callID, words.callID)
+        var hash = Hash64()
+        hash.combineWords(text.memory.span, callID)
+        self.hash = hash.value
+        return (stream, words)
     }
 
     /// The words in the order of the wire: the to-tag first where they change places, and left out where not wanted.

@@ -26,6 +26,8 @@ struct MediaCommand {
     var isToWebRTC = false
     /// Whether a relay is told or asked anything of DTLS and ICE, or the description changes its form.
     var isBridged = false
+    /// Whether media flow both ways from here on: the answer is the last one.
+    var endsExchange = false
     /// Whether notifications come back to the module itself, with a tag that is its own.
     var tagNamesStream = false
 
@@ -195,6 +197,7 @@ extension Worker {
                 throw .answerInRequest
             }
             media.verb = .lookup
+            media.endsExchange = isRequest || host.facts.status >= 200
             media.words = try identity.words(swapped: isRequest)
         }
     }

@@ -8,7 +8,8 @@ import Transport
 /// A command that is about a call as a whole.
 enum SimpleCommand {
     case delete
-    case query
+    /// Of one stream, from 1.
+    case query(stream: Int)
     case play(count: Int)
     case stop
     case record
@@ -117,7 +118,7 @@ extension Worker {
         }
         let code = finish(&kept.call, host, isQuiet: true) { (worker, call) throws(CallFailure) in
             try call.identity.read(host, CallFlags())
-            try worker.command(&call, .query, call.identity.words(swapped: !host.facts.isRequest), host)
+            try worker.command(&call, .query(stream: 1), call.identity.words(swapped: !host.facts.isRequest), host)
         }
         return code == .done ? body(kept.call.reply.span) : nil
     }
@@ -151,7 +152,7 @@ extension Worker {
         let text = call.identity.text.memory.span
         switch kind {
         case .delete: Command.writeDelete(identity: text, words: words, into: &command)
-        case .query: Command.writeQuery(identity: text, words: words, into: &command)
+        case .query(let stream): Command.writeQuery(identity: text, words: words, stream: stream, into: &command)
         case .play(let count):
             Command.writePlay(
                 count: count, prompt: call.prompt.span, identity: text, words: words, into: &command)

@@ -35,6 +35,8 @@ package struct Settings {
     package private(set) var maximumStreams = 32
     /// Whether the relays find browsers that are not where their candidates say.
     package private(set) var learnsCandidates = false
+    /// Seconds after which the streams of browsers are looked at; 0: they are not.
+    package private(set) var silenceSeconds = 8
     /// Change `o=` in every SDP, flag `o` or not.
     package private(set) var rewritesOrigin = false
     /// Seconds between two looks at a node that is up; 0: none.
@@ -175,6 +177,8 @@ package struct Settings {
             maximumStreams = inRange("rtpproxy_max_streams", value, 1...SessionDescription.maximumStreams)
         } else if parameter.equals(parameter.all, "rtpproxy_webrtc_prflx") {
             learnsCandidates = inRange("rtpproxy_webrtc_prflx", value, 0...1) != 0
+        } else if parameter.equals(parameter.all, "rtpproxy_webrtc_silence") {
+            silenceSeconds = inRange("rtpproxy_webrtc_silence", value, 0...3600)
         } else if parameter.equals(parameter.all, "rtpproxy_retr") {
             tries = inRange("rtpproxy_retr", value, 1...Int.max)
         } else if parameter.equals(parameter.all, "rewrite_origin") {

@@ -43,6 +43,17 @@ extension Worker {
         }
     }
 
+    /// The same for a call that belongs to no message; whether it was done.
+    mutating func runAlone(_ call: inout Call) -> Bool {
+        while true {
+            switch advance(&call, Span()) {
+            case .over(let verdict): return verdict == .done
+            case .waiting(let deadline): exchanges.step(until: deadline)
+            case .editing: break
+            }
+        }
+    }
+
     private mutating func advance(_ call: inout Call, _ body: Span<UInt8>) -> Progress {
         if call.editing != nil {
             finishEdits(&call)

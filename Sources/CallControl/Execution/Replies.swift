@@ -59,7 +59,10 @@ extension Worker {
         if editing.isDone {
             if call.run.latest != asked.node { outbox.choose(asked.node) }
             remember(&call, asked.node)
-            if media.isBridged { rememberLegs(&call, media) }
+            if media.isBridged {
+                rememberLegs(&call, media)
+                watch(&call, media, asked.node)
+            }
             if media.createsSession { outbox.count(.sessionsCreated) }
             outbox.count(.streams, UInt32(clamping: answer.verdicts.count { $0.destination != nil }))
             warnOfRefusals(&call)

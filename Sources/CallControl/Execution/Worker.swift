@@ -18,6 +18,8 @@ package struct Worker: ~Copyable {
     let calls: CallTable?
     /// What is remembered of legs that are WebRTC; nil: nothing is.
     let legs: CallTable?
+    /// Streams of browsers that are to be looked at; nil: none is.
+    let watched: WatchedStreams?
     /// What calls are shared with other hosts by; nil: they are not.
     let fleet: FleetState?
     /// Whether an offer asks the next node, too, where one is slow.
@@ -70,17 +72,20 @@ package struct Worker: ~Copyable {
     /// Attaches a process to the table. Opens nothing.
     package init(
         settings: Settings, table: consuming NodeTable, calls: consuming CallTable? = nil,
-        legs: consuming CallTable? = nil
+        legs: consuming CallTable? = nil, watched: WatchedStreams? = nil
     ) {
-        self.init(settings: settings, table: table, calls: calls, legs: legs, members: AskedNodes.count)
+        self.init(
+            settings: settings, table: table, calls: calls, legs: legs, watched: watched, members: AskedNodes.count)
     }
 
     /// `members`: exchanges that may be under way at once. A call needs one at a time, or a few where a node is slow.
+    @inline(never)
     init(
         settings: Settings, table: consuming NodeTable, calls: consuming CallTable?, legs: consuming CallTable?,
-        members: Int
+        watched: WatchedStreams? = nil, members: Int
     ) {
         self.settings = settings
+        self.watched = watched
         switch calls {
         case .some(let table): (hedges, fleet) = (settings.isHedging, table.fleet)
         case nil: (hedges, fleet) = (false, nil)

@@ -125,6 +125,7 @@ extension Worker {
             releaseNodes(host, &state.partings, state.sweep, now: now)
             tellOfSilentCalls(host)
             carryOutDeletions(host, delivery)
+            lookAtBrowsers(host)
             state.probes.exchanges.step(until: MonotonicClock.now() &+ Self.longestPause)
             state.lookUps.signal.clear()
             for node in 0..<table.count {

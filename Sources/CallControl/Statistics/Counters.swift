@@ -34,7 +34,7 @@ package enum ServerCounter: Int, Sendable, CaseIterable, BitwiseCopyable {
     case refusedWithoutBody, refusedNotSDP, refusedMalformed, refusedMarked
     case refusedRewritten, refusedParameters, refusedHeaders, withoutNode
     case dmqSent, dmqReceived, dmqRefused, dmqLost, dmqAsked
-    case withoutCandidate
+    case withoutCandidate, silentBrowsers
 
     package var row: CounterRow {
         switch self {
@@ -81,6 +81,9 @@ package enum ServerCounter: Int, Sendable, CaseIterable, BitwiseCopyable {
         case .dmqAsked: CounterRow("dmq_asked", "times that another host was asked for what was missed")
         case .withoutCandidate:
             CounterRow("webrtc_no_candidate", "WebRTC streams without a candidate that an RTPProxy can use")
+        case .silentBrowsers:
+            CounterRow(
+                "webrtc_silent", "WebRTC streams of which nothing had come rtpproxy_webrtc_silence s after the answer")
         }
     }
 }
