@@ -69,7 +69,10 @@ static int begin(struct sip_msg *msg, rtpp_message *message, const char *text, s
 		code = glue_engage_exchange(dlg, message, &engagement, target);
 	if(code < 0)
 		glue_dialog_disengage(dlg);
-	glue_dialog_return(dlg);
+	if(code > 0 && glue_current_transaction() == NULL)
+		glue_engage_await_transaction(dlg, msg);
+	else
+		glue_dialog_return(dlg);
 	return code;
 }
 

@@ -224,6 +224,38 @@ void glue_engage_settle(struct dlg_cell *dlg)
 	glue_engage_end_forks(dlg, &kept);
 }
 
+/* --- INVITEs without a transaction --- */
+
+/* The last one of this process that was engaged before it had a transaction, and whether tm has told of one. */
+static struct {
+	struct dlg_cell *dialog;
+	unsigned int id;
+	bool has_transaction;
+} awaited;
+
+void glue_engage_await_transaction(struct dlg_cell *dlg, const struct sip_msg *msg)
+{
+	glue_dialog_return(awaited.dialog);
+	awaited.dialog = dlg;
+	awaited.id = msg->id;
+	awaited.has_transaction = false;
+}
+
+/* Refused by a stateless reply, or dropped: nothing else tells of its end. */
+static int on_script_end(struct sip_msg *msg, unsigned int flags, void *param)
+{
+	struct dlg_cell *dlg = awaited.dialog;
+
+	(void)msg, (void)flags, (void)param;
+	if(dlg == NULL)
+		return 1;
+	awaited.dialog = NULL;
+	if(!awaited.has_transaction)
+		glue_engage_end(dlg, NULL);
+	glue_dialog_return(dlg);
+	return 1;
+}
+
 /* --- tm --- */
 
 static void on_reply(struct tmcb_params *params, bool is_of_first)
@@ -303,6 +335,8 @@ static void on_request(struct cell *transaction, int type, struct tmcb_params *p
 	(void)type;
 	if(request == NULL || transaction == NULL || request->first_line.type != SIP_REQUEST)
 		return;
+	if(request->id == awaited.id)
+		awaited.has_transaction = true;
 	switch(request->REQ_METHOD) {
 		case METHOD_INVITE:
 		case METHOD_UPDATE:
@@ -378,6 +412,7 @@ bool glue_engage_watch(void)
 {
 	return glue_tm()->register_tmcb(NULL, NULL, TMCB_REQUEST_IN, on_request, NULL, NULL) > 0
 		   && register_script_cb(on_ack, PRE_SCRIPT_CB | REQUEST_CB, NULL) == 0
+		   && register_script_cb(on_script_end, POST_SCRIPT_CB | REQUEST_CB, NULL) == 0
 		   && register_script_cb(on_failure_route, PRE_SCRIPT_CB | FAILURE_CB | BRANCH_FAILURE_CB, NULL) == 0;
 }
 

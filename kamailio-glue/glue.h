@@ -122,6 +122,8 @@ bool glue_engage_watch(void);
 bool glue_engage_watch_first(struct sip_msg *msg);
 /* The RTPProxy that was chosen last in this process, for a message. */
 extern rtpp_bytes glue_chosen;
+/* The INVITE `msg` has no transaction yet: where it has none when the script ends, its dialog does. Takes the dialog. */
+void glue_engage_await_transaction(struct dlg_cell *dialog, const struct sip_msg *msg);
 /* Asks what a message wants. `target`: where the transaction goes on if it can wait, else NULL. */
 int glue_engage_exchange(
 		struct dlg_cell *dialog, rtpp_message *message, glue_engagement *engagement, const glue_target *target);

@@ -162,6 +162,49 @@ import Testing
         }
     }
 
+    /// A challenge or a refusal behind the function, and an INVITE that the script drops: the next one begins anew.
+    @Test(arguments: ["sl_send_reply(\"480\", \"No\");", "send_reply(\"480\", \"No\");", "drop;"], [false, true])
+    func anINVITEThatGetsNoTransactionIsNotLookedAfter(refusal: String, isLate: Bool) throws {
+        let routes = """
+            request_route {
+                if (has_totag()) dlg_manage(); else record_route();
+                if (is_method("INVITE") && !has_totag()) {
+                    rtpproxy_engage();
+                    xlog("L_NOTICE", "ran engage $rc $rtpp_engaged $ci\\n");
+                    if ($hdr(X-Refuse) != $null) {
+                        \(refusal)
+                        exit;
+                    }
+                }
+                t_relay();
+            }
+            """
+        try Engaged.run("", routes) { kamailio, relay in
+            let call = try kamailio.call()
+            let sdp = isLate ? nil : SDPText.audio()
+            var before: [String] = []
+            for _ in 0..<2 {
+                var refused = call.request("INVITE", sdp: sdp)
+                refused["X-Refuse"] = "yes"
+                call.send(refused)
+                if refusal != "drop;" {
+                    let id = call.id
+                    #expect(call.caller.receive { $0.status == 480 && $0.callID == id } != nil)
+                }
+                // Whether a late offer has been made nobody knows, and there it is deleted as well.
+                before += isLate ? ["D"] : ["U", "D"]
+                #expect(waitUntil(5) { relay.commands(of: call.id).map(\.verb) == before })
+            }
+            #expect(kamailio.ran(call.id, count: 2) == ["engage 1 1", "engage 1 1"])
+            let invite = try call.invite(sdp: sdp)
+            _ = try call.reply(to: invite, sdp: SDPText.audio(port: 6000))
+            try call.ack(sdp: isLate ? SDPText.audio() : nil)
+            try call.bye()
+            #expect(kamailio.ran(call.id, count: 3).last == "engage 1 1")
+            #expect(waitUntil(5) { relay.commands(of: call.id).map(\.verb) == before + ["U", "L", "D"] })
+        }
+    }
+
     @Test func whatIsNoFirstINVITEIsNotEngaged() throws {
         let routes = """
             request_route {
