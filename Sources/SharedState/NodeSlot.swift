@@ -57,7 +57,7 @@ struct NodeSlot: ~Copyable {
     let inFlight = CommandsInFlight()
     let seats = ConnectionSeats()
     /// When it last answered any process: nanoseconds of the monotonic clock, which is the same in all processes of a
-    /// host. 0: never.
+    /// host. 0: never, or not since it was taken out.
     let answeredAt = Atomic<UInt64>(0)
     /// Whether the module's own process is to ask at once whether it is there: 1 yes.
     let isLookWanted = Atomic<UInt32>(0)
@@ -137,7 +137,10 @@ struct NodeSlot: ~Copyable {
             case .down, .disabled: nil
             }
         }
-        return previous != nil
+        guard previous != nil else { return false }
+        // What it answers from now on shows that it is back.
+        answeredAt.store(0, ordering: .relaxed)
+        return true
     }
 
     /// Puts the next try of a node that is down off until `recheck`.

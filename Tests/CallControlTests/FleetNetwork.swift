@@ -5,6 +5,7 @@
 import Bytes
 import Foundation
 import SharedState
+import Transport
 import Testing
 
 @testable import CallControl
@@ -130,6 +131,12 @@ final class FleetMember: FleetHost {
     func state(_ node: Int) -> NodeState { worker.nodeState(node) }
     func isLookWanted(_ node: Int) -> Bool { worker.table.isLookWanted(node) }
     func lose(_ node: Int) { _ = worker.table.fail(node, recheck: 2000) }
+    func find(_ node: Int) { _ = worker.table.revive(node) }
+    /// The module's own process has asked whether it is there.
+    func noteLook(_ node: Int) { worker.table.setLookWanted(node, false) }
+    func keepTime() { worker.keepTime() }
+    func serves(_ node: Int) -> Bool { worker.serves(node) }
+    func noteAnswer(_ node: Int, _ ago: UInt64) { worker.table.noteAnswer(node, at: MonotonicClock.now() - ago) }
 }
 
 /// Three of them.

@@ -4,6 +4,7 @@
 import Bytes
 import Foundation
 import SharedState
+import Transport
 import Testing
 
 @testable import CallControl
@@ -147,6 +148,34 @@ import Testing
         #expect(!network.members[2].isLookWanted(1))
     }
 
+    /// The others may get calls at it before they have looked.
+    @Test func oneThatIsBackIsLookedAtByTheOthers() throws {
+        let network = try FleetNetwork()
+        network.pass(1100)
+        for member in network.members { member.lose(2) }
+        network.pass(4000)
+        for member in network.members { member.noteLook(2) }
+        network.pass(2000)
+        #expect(!network.members[2].isLookWanted(2))
+        network.members[0].find(2)
+        network.pass(60)
+        #expect(network.members[2].isLookWanted(2))
+    }
+
+    /// What another host has begun there goes on here, whatever the time without calls that this one has given it.
+    @Test func oneThatAnswersServesTheCallsThatItHas() throws {
+        let network = try FleetNetwork()
+        let member = network.members[0]
+        member.noteAnswer(1, 0)
+        #expect(member.serves(1))
+        member.lose(1)
+        #expect(!member.serves(1))
+        member.noteAnswer(1, 0)
+        #expect(member.serves(1) && member.state(1) == .down)
+        member.noteAnswer(1, 4_000_000_000)
+        #expect(!member.serves(1))
+    }
+
     @Test func aNodeThatIsUnknownHereIsKeptAndNamed() throws {
         let network = try FleetNetwork()
         network.members[2] = try FleetMember(2, "udp:10.0.0.1:1", wall: network.wall, entries: 4096)
@@ -201,6 +230,25 @@ import Testing
         let far = greeting(.max, 1, sentAt: .max)
         #expect(host.take(far, now: network.now, wall: network.wall) == nil)
         #expect(host.lines.filter { $0.contains("its clock is more than ten minutes ahead") }.count == 1)
+    }
+
+    /// The process that shares calls is kept waiting on the host that ends a call, and so is what the other one tells.
+    @Test func aDeletionIsLaterThanWhatHasBegunBefore() throws {
+        let network = try FleetNetwork()
+        network.wall = WallClock.microseconds() - 1_200_000
+        for number in 0..<3 { try network.restart(number) }
+        network.pass(1100)
+        let (first, second) = (network.members[0], network.members[1])
+        // The clock of the one that begins the call is ahead of what the other one has looked at.
+        network.now += 20_000_000
+        network.wall = WallClock.microseconds() + 1_000
+        first.step(wall: network.wall, now: network.now)
+        first.remember(7, 1)
+        usleep(5000)
+        second.keepTime()
+        second.forget(7)
+        network.pass(100)
+        #expect(network.members.map(\.count) == [0, 0, 0])
     }
 
     /// And hosts that keep up with each other come back to the time together.

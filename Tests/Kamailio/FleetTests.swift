@@ -59,6 +59,45 @@ import Testing
         }
     }
 
+    /// One host has found a relay silent and waits; another one begins calls at it meanwhile.
+    @Test func aCallGoesOnAtARelayThatThisHostHasTakenOut() throws {
+        let relays = [try ScriptedRelay(), try ScriptedRelay()]
+        try KamailioFleet.with(2, relays: relays) { _, configuration in
+            configuration.set("rtpproxy_disable_tout", 60)
+            configuration.set("rtpproxy_ping_interval", 0)
+            configuration.set("rtpproxy_tout_ms", 200)
+            configuration.set("rtpproxy_retr", 1)
+        } _: { fleet in
+            relays[0].on { _ in .drop }
+            fleet.choose(1)
+            let lost = try fleet.call()
+            lost.choose(1, of: [1, 1])
+            _ = try lost.invite(run: .offer())
+            #expect(waitUntil(10) { (try? fleet.counter(1, "nodes_up")) == 1 })
+            relays[0].on { _ in .normal }
+            _ = try fleet[0].kamcmd("rtpproxy.enable", relays[0].url, "1")
+            let (call, invite) = try offeredLate(fleet, relays)
+            #expect(invite.returnCodes == [1] && invite.instance == relays[0].url)
+            // It is looked at each second.
+            sleep(2)
+            #expect(try fleet.counter(0, "nodes_up") == 2 && fleet.counter(1, "nodes_up") == 1)
+            fleet.choose(1)
+            let ack = try call.ack(sdp: SDPText.audio(), run: .answer())
+            #expect(ack.returnCodes == [1] && ack.instance == relays[0].url)
+            #expect(try call.bye(run: .destroy()).returnCodes == [1])
+            #expect(relays[0].ports(of: call.id).isEmpty && relays[1].texts(of: call.id).isEmpty)
+        }
+    }
+
+    /// A call whose callee offers, at the first relay by the rule of the first host.
+    private func offeredLate(_ fleet: KamailioFleet, _ relays: [ScriptedRelay]) throws -> (Call, SIPMessage) {
+        let call = try fleet.call()
+        call.choose(0, of: relays.map { _ in 1 })
+        fleet.choose(0)
+        let invite = try call.invite(sdp: nil)
+        return (call, try call.reply(to: invite, sdp: SDPText.audio(), run: .offer()))
+    }
+
     /// It asks the others for what happened before it was there, and what it has ended they have forgotten.
     @Test func aHostThatWasKilledKnowsAllCallsAgain() throws {
         let relays = [try ScriptedRelay(), try ScriptedRelay()]

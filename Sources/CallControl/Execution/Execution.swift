@@ -98,7 +98,7 @@ extension Worker {
     /// Makes a call that has asked no node begin with `node`, if that still takes commands, and search for the session
     /// at no other: this one has it.
     func aim(_ call: inout Call, at node: Int) {
-        guard table.takesCommands(node), table.setID(node) == call.run.terms.setID else { return }
+        guard serves(node), table.setID(node) == call.run.terms.setID else { return }
         call.run.aim(at: node, now: MonotonicClock.now())
     }
 
@@ -122,7 +122,7 @@ extension Worker {
     // MARK: - Room
 
     private mutating func takeRoom(_ call: inout Call, _ node: Int, now: UInt64) {
-        guard table.takesCommands(node) else {
+        guard serves(node) else {
             giveRoomBack(&call, node)
             return call.run.room(.gone, now: now)
         }

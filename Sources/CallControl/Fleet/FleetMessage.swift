@@ -149,7 +149,7 @@ struct FleetNodeRecord: Equatable {
     var stamp: UInt64
     var isDisabled: Bool
     var isDraining: Bool
-    /// The sender has just lost it: no more than a hint.
+    /// The sender has just lost it, or found it again: no more than a hint.
     var isInDoubt: Bool
     var setID: UInt32
     /// Where its URL stands.

@@ -61,7 +61,7 @@ private struct FleetNodeView {
     var isDraining = false
     var isDown = false
     var stamp: UInt64 = 0
-    /// Until when the other hosts are told that it was lost, in nanoseconds.
+    /// Until when the other hosts are told that it was lost, or is back, in nanoseconds.
     var doubtUntil: UInt64 = 0
 }
 
@@ -278,7 +278,7 @@ extension Worker {
                     _ = fleet.takeNodeStamp(node, view.stamp)
                     isNews = true
                 }
-                if view.isDown, !before.isDown {
+                if view.isDown != before.isDown {
                     view.doubtUntil = now &+ Self.silence
                     isNews = true
                 }

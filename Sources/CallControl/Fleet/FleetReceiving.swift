@@ -157,7 +157,7 @@ extension Worker {
                 if fleet.isToTell(ofForeign: record.hash) { tellOfUnknownNode(host, record, bytes, address) }
                 continue
             }
-            if record.isInDoubt, table.takesCommands(node) { table.setLookWanted(node, true) }
+            if record.isInDoubt { table.setLookWanted(node, true) }
             guard record.stamp > 0, fleet.takeNodeStamp(node, record.stamp) else { continue }
             adopt(host, node, record, address)
         }

@@ -163,7 +163,9 @@ extension Worker {
             let isBack = state.absences[node].isBack && mayComeBack(node, recheck, ticks)
             // NO TRAP: node is below the table's count, and the arrays are of its capacity.
             if isBack || state.names[node].isPressing { return .everything }
-            return state.absences[node].glanceAt <= now ? .glance : nil
+            // Another host that shares calls has it up again.
+            let isWanted = fleet != nil && table.isLookWanted(node)
+            return isWanted || state.absences[node].glanceAt <= now ? .glance : nil
         // Enabled by the operator before it has ever answered: what it can do is not known yet.
         case .up:
             guard hasAnswered(node) else { return .everything }

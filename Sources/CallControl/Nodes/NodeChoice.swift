@@ -123,7 +123,7 @@ extension Worker {
         guard let found = listed ?? nodeOfEngagement(call.run.terms.setID),
             let node = fleet == nil || found < CallTable.firstForeign ? found : foreign(found)
         else { return nil }
-        guard table.setID(node) == call.run.terms.setID, table.takesCommands(node), !call.run.tried.contains(node)
+        guard table.setID(node) == call.run.terms.setID, serves(node), !call.run.tried.contains(node)
         else { return nil }
         return node
     }
@@ -134,6 +134,7 @@ extension Worker {
         guard !call.run.isInTable, case .media = call.command else { return }
         call.run.isInTable = true
         call.run.hasPutInTable = true
+        keepTime()
         calls?.remember(Self.key(call.identity.hash, call.run.terms.setID), node: node, now: ticks)
     }
 
@@ -144,6 +145,7 @@ extension Worker {
 
     /// Remembers that `node` holds the call; not of one that was in the table and has been forgotten since.
     mutating func remember(_ call: inout Call, _ node: Int) {
+        keepTime()
         let key = Self.key(call.identity.hash, call.run.terms.setID)
         if call.run.isInTable {
             calls?.move(key, to: node, now: ticks)
@@ -154,8 +156,13 @@ extension Worker {
 
     /// Forgets the call.
     func forget(_ call: borrowing Call) {
+        keepTime()
         calls?.forget(Self.key(call.identity.hash, call.run.terms.setID), now: ticks)
     }
+
+    /// What follows is stamped with the time that it is, however long ago the process that shares calls has looked: where
+    /// that is kept waiting, a deletion must not seem older than what another host has begun before.
+    func keepTime() { fleet?.advance(to: WallClock.microseconds()) }
 
     /// What `node` can do; of one that has been switched on before it was ever asked, what is usual.
     func capabilities(_ node: Int) -> Capabilities {

@@ -60,6 +60,23 @@ extension NodeTable {
         guard case .up = condition(node) else { return false }
         return life(node) != .free
     }
+
+    /// Whether `node` is down, but has answered since, and lately: its time without calls is not over, or nobody has looked
+    /// at it but to see whether it is there.
+    func answersAgain(_ node: Int) -> Bool {
+        guard case .down = condition(node), life(node) != .free else { return false }
+        let (answered, now) = (answeredAt(node), MonotonicClock.now())
+        // It is looked at each second.
+        return answered != 0 && now &- answered < 3_000_000_000
+    }
+}
+
+extension Worker {
+    /// Whether commands of calls that `node` has go to it. One that is down here may be up on another host that shares
+    /// calls with this one, and get calls there: they go on here as soon as it answers.
+    func serves(_ node: Int) -> Bool {
+        table.takesCommands(node) || (fleet != nil && table.answersAgain(node))
+    }
 }
 
 /// The nodes of the pool by set, as of one state of the pool.

@@ -13,7 +13,7 @@ extension Worker {
     func unaskedNode(_ call: inout Call, _ position: Int) -> Int? {
         // NO TRAP: position is from position(ofSet:), and the directory is not refreshed in between.
         for node in directory.sets[position].nodes
-        where table.takesCommands(node) && !call.run.tried.contains(node) && canServe(call.command, node) {
+        where serves(node) && !call.run.tried.contains(node) && canServe(call.command, node) {
             return node
         }
         return nil
