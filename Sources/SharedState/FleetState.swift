@@ -173,15 +173,15 @@ struct FleetHeader: ~Copyable {
         return unsafe word.pointee.value.max(stamp, ordering: .acquiringAndReleasing).oldValue < stamp
     }
 
-    /// When the operator, or that of another host, has switched or drained a node last; 0: never.
-    package func nodeStamp(_ node: Int) -> UInt64 {
-        unsafe nodeWord(node)?.pointee.value.load(ordering: .acquiring) ?? 0
+    /// What the operator, or that of another host, has said of a node last.
+    package func nodeSwitch(_ node: Int) -> NodeSwitch {
+        NodeSwitch(word: unsafe nodeWord(node)?.pointee.value.load(ordering: .acquiring) ?? 0)
     }
 
-    /// It was done at `stamp`; false: something else was done later.
-    package func takeNodeStamp(_ node: Int, _ stamp: UInt64) -> Bool {
+    /// It was said; false: something else was said later, or the same.
+    package func take(_ node: Int, _ said: NodeSwitch) -> Bool {
         guard let word = unsafe nodeWord(node) else { return false }
-        return unsafe word.pointee.value.max(stamp, ordering: .acquiringAndReleasing).oldValue < stamp
+        return unsafe word.pointee.value.max(said.word, ordering: .acquiringAndReleasing).oldValue < said.word
     }
 
     /// Another node has this place, or none has.
@@ -225,6 +225,25 @@ struct FleetHeader: ~Copyable {
     package func takeGreeting() -> Bool {
         unsafe header.pointee.isGreetingWanted.exchange(0, ordering: .acquiringAndReleasing) != 0
     }
+}
+
+/// What an operator has said of a node: one word, so that of two sayings one holds, and the same on every host.
+package struct NodeSwitch: Equatable, Sendable {
+    /// When; 0: never. Below 2^62.
+    package let stamp: UInt64
+    package let isDisabled: Bool
+    package let isDraining: Bool
+
+    package init(stamp: UInt64, isDisabled: Bool, isDraining: Bool) {
+        self.stamp = stamp & (UInt64.max >> 2)
+        self.isDisabled = isDisabled
+        self.isDraining = isDraining
+    }
+
+    /// The stamp above two bits, so that the later one is the greater one.
+    init(word: UInt64) { self.init(stamp: word >> 2, isDisabled: word & 1 != 0, isDraining: word & 2 != 0) }
+
+    var word: UInt64 { stamp << 2 | (isDisabled ? 1 : 0) | (isDraining ? 2 : 0) }
 }
 
 /// How far the ring of changed calls has been read.

@@ -138,6 +138,28 @@ import Testing
         #expect(network.members[1].lines.contains { $0.contains("is disabled, as on sip:10.0.0.") })
     }
 
+    /// Within the time of one look.
+    @Test func ofTwoThatSpeakAtOnceTheLaterOneIsHeardEverywhere() throws {
+        let network = try FleetNetwork()
+        network.pass(1100)
+        let url = "udp:10.0.0.2:2"
+        // The second one's word comes, and the operator of the first takes it back before its process has looked.
+        network.members[1].setDraining(url, true)
+        network.members[1].step(wall: network.wall, now: network.now + 1)
+        for message in network.members[1].flying where message.to == 0 {
+            _ = network.members[0].take(message, now: network.now, wall: network.wall)
+        }
+        #expect(network.members[0].state(1) == .draining)
+        network.members[0].setDraining(url, false)
+        network.pass(3000)
+        #expect(network.members.map { $0.state($0.number == 1 ? 2 : 1) } == [.up, .up, .up])
+        // Each of both before it has heard of the other.
+        network.members[0].setEnabled(url, false)
+        network.members[1].setEnabled(url, true)
+        network.pass(3000)
+        #expect(Set(network.members.map { $0.state($0.number == 1 ? 2 : 1) }).count == 1)
+    }
+
     @Test func aHintLeadsToALookAndNoMore() throws {
         let network = try FleetNetwork()
         network.pass(1100)

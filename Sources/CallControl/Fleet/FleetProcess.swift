@@ -255,8 +255,7 @@ extension Worker {
 
     // MARK: - RTPProxies
 
-    /// Looks which nodes the operator of this host has switched or drained, and which were lost. True: the others are to
-    /// know at once.
+    /// Looks what was said of each node, and which were lost or are back. True: the others are to know at once.
     private mutating func lookAtNodes(_ task: inout FleetTask, _ fleet: FleetState, now: UInt64) -> Bool {
         guard table.changes != task.changes else { return false }
         task.changes = table.changes
@@ -272,12 +271,6 @@ extension Worker {
                 view.stamp = 0
             } else {
                 view.doubtUntil = before.doubtUntil
-                let isSwitched = view.isDisabled != before.isDisabled || view.isDraining != before.isDraining
-                if isSwitched, view.stamp == before.stamp {
-                    view.stamp = fleet.stamp()
-                    _ = fleet.takeNodeStamp(node, view.stamp)
-                    isNews = true
-                }
                 if view.isDown != before.isDown {
                     view.doubtUntil = now &+ Self.silence
                     isNews = true
@@ -293,10 +286,9 @@ extension Worker {
         guard task.views.indices.contains(node) else { return }
         var view = FleetNodeView()
         if table.life(node) != .free {
-            view.stamp = fleet.nodeStamp(node)
+            let said = fleet.nodeSwitch(node)
+            (view.stamp, view.isDisabled, view.isDraining) = (said.stamp, said.isDisabled, said.isDraining)
             view.name = directory.fleetHash(node, setID: table.setID(node))
-            view.isDisabled = table.condition(node) == .disabled
-            view.isDraining = table.isDraining(node)
             if case .down = table.condition(node) { view.isDown = true }
         }
         // NO TRAP: an index of the list, by the guard.

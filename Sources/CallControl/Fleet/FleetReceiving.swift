@@ -158,26 +158,59 @@ extension Worker {
                 continue
             }
             if record.isInDoubt { table.setLookWanted(node, true) }
-            guard record.stamp > 0, fleet.takeNodeStamp(node, record.stamp) else { continue }
-            adopt(host, node, record, address)
+            let said = NodeSwitch(
+                stamp: record.stamp, isDisabled: record.isDisabled, isDraining: record.isDraining)
+            guard record.stamp > 0, fleet.take(node, said) else { continue }
+            adopt(host, node, fleet, address)
         }
         tell(host)
     }
 
-    /// Switches and drains a node as the operator has on another host.
+    /// Switches and drains a node as was said last. Whoever comes with something earlier meanwhile, and is slower, sees
+    /// that afterwards and does the same.
     private mutating func adopt<Host: ServerHost>(
-        _ host: Host, _ node: Int, _ record: FleetNodeRecord, _ address: Span<UInt8>
+        _ host: Host, _ node: Int, _ fleet: FleetState, _ address: Span<UInt8>
     ) {
         let (before, wasDraining) = (nodeState(node), table.isDraining(node))
-        if (table.condition(node) == .disabled) != record.isDisabled {
-            table.setEnabled(node, !record.isDisabled)
-            tellOfAdoption(node, record.isDisabled ? .nodeDisabled : .nodeEnabled, address)
+        let wasDisabled = table.condition(node) == .disabled
+        let said = follow(node, fleet)
+        if wasDisabled != said.isDisabled {
+            tellOfAdoption(node, said.isDisabled ? .nodeDisabled : .nodeEnabled, address)
         }
-        if wasDraining != record.isDraining {
-            table.setDraining(node, record.isDraining)
-            if !record.isDisabled { tellOfAdoption(node, record.isDraining ? .nodeDraining : .nodeEnabled, address) }
+        if wasDraining != said.isDraining, !said.isDisabled {
+            tellOfAdoption(node, said.isDraining ? .nodeDraining : .nodeEnabled, address)
         }
         if nodeState(node) != before { table.noteCondition(node, tick: host.ticks) }
+    }
+
+    /// Makes a node what was said of it last, until nothing else is said meanwhile.
+    private func follow(_ node: Int, _ fleet: FleetState) -> NodeSwitch {
+        var said = fleet.nodeSwitch(node)
+        // A human hardly says so much at once.
+        for _ in 0..<16 {
+            if (table.condition(node) == .disabled) != said.isDisabled { table.setEnabled(node, !said.isDisabled) }
+            if table.isDraining(node) != said.isDraining { table.setDraining(node, said.isDraining) }
+            let present = fleet.nodeSwitch(node)
+            if present == said { break }
+            said = present
+        }
+        return said
+    }
+
+    /// Switches or drains a node as the operator of this host says; nil: that stays as it is. It is said before it is
+    /// done, so that the process that tells the others sees it when it sees the change.
+    func switchNode(_ node: Int, isDisabled: Bool? = nil, isDraining: Bool? = nil) {
+        if let fleet {
+            let said = NodeSwitch(
+                stamp: fleet.stamp(), isDisabled: isDisabled ?? (table.condition(node) == .disabled),
+                isDraining: isDraining ?? table.isDraining(node))
+            _ = fleet.take(node, said)
+        }
+        if let isDisabled { table.setEnabled(node, !isDisabled) }
+        if let isDraining { table.setDraining(node, isDraining) }
+        guard let fleet else { return }
+        _ = follow(node, fleet)
+        fleet.wantGreeting()
     }
 
     private mutating func tellOfAdoption(_ node: Int, _ kind: ReportKind, _ address: Span<UInt8>) {

@@ -69,7 +69,7 @@ extension Worker {
     /// Enables, or disables for good, every node that `text` means, by `selected`. False where there is none.
     package mutating func setEnabled<Host: ServerHost>(_ host: Host, _ text: Span<UInt8>, _ isEnabled: Bool) -> Bool {
         forEach(host, text, isEnabled ? .nodeEnabled : .nodeDisabled, isEnabled ? "is enabled" : "is disabled") {
-            $0.setEnabled($1, isEnabled)
+            $0.switchNode($1, isDisabled: !isEnabled)
         }
     }
 
@@ -78,19 +78,19 @@ extension Worker {
         forEach(
             host, text, isDraining ? .nodeDraining : .nodeEnabled,
             isDraining ? "gets no new calls" : "gets new calls again"
-        ) { $0.setDraining($1, isDraining) }
+        ) { $0.switchNode($1, isDraining: isDraining) }
     }
 
     private mutating func forEach<Host: ServerHost>(
         _ host: Host, _ text: Span<UInt8>, _ kind: ReportKind, _ what: StaticString,
-        _ body: (borrowing NodeTable, Int) -> Void
+        _ body: (borrowing Worker, Int) -> Void
     ) -> Bool {
         let places = selected(text)
         for place in places {
             // NO TRAP: selected() gives indices of the list, which nobody changes in between.
             let node = directory.listed[place]
             let (before, wasDraining) = (nodeState(node), table.isDraining(node))
-            body(table, node)
+            body(self, node)
             if nodeState(node) != before { table.noteCondition(node, tick: host.ticks) }
             // One that is down may be drained, too.
             guard nodeState(node) != before || table.isDraining(node) != wasDraining else { continue }

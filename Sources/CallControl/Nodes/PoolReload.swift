@@ -80,7 +80,7 @@ extension Worker {
     /// Switches a node whose flags in the database have changed.
     private mutating func setSwitch<Host: ServerHost>(_ host: Host, _ node: Int, isOn: Bool) {
         guard isOn == (table.condition(node) == .disabled) else { return }
-        table.setEnabled(node, isOn)
+        switchNode(node, isDisabled: !isOn)
         line.removeAll(keepingCapacity: true)
         appendName(of: node)
         line.append(isOn ? "is enabled" : "is disabled")
