@@ -9,6 +9,7 @@
 #   PACKAGE_VERSION    the version of the Debian package, instead of the one made of CHANGELOG.md and the last commit
 #   FIGURES, RUNS, QUICK, AGAINST    for `make bench`, explained by `make bench FIGURES=help`
 #   CALLS, MINUTES, QUICK    for `make soak`: how many calls, or how long; QUICK=1: three minutes
+#   HOSTS         3: `make soak` carries its calls through three Kamailios that share them, and as many real RTPProxies
 #   QUICK         1: `make sanitize` and `make valgrind` run only a part
 #   SANITIZE      address: the module with AddressSanitizer, in folders of its own
 #   SECONDS, TARGET, CORPUS    for `make fuzz`: how long each target, only which, a folder of further seeds
@@ -35,6 +36,7 @@ MINUTES ?=
 ASYNC ?=
 WEBRTC ?=
 RELAY ?=
+HOSTS ?=
 SANITIZE ?=
 SECONDS ?= 60
 TARGET ?=
@@ -262,11 +264,11 @@ bench: ready ## measure the packaged module and this one in turn; `make bench FI
 	@RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' .build/release/bench \
 		FIGURES='$(FIGURES)' RUNS='$(RUNS)' QUICK='$(QUICK)' AGAINST='$(abspath $(AGAINST))'
 
-soak: ready ## a million calls while relays are restarted and changed: nothing may be left or grow; QUICK=1: three minutes; RELAY=rtpengine: 10000 calls through a real one
+soak: ready ## a million calls while relays are restarted and changed: nothing may be left or grow; QUICK=1: three minutes; RELAY=rtpengine: 10000 calls through a real one; HOSTS=3: through three Kamailios
 	@$(MAKE) --no-print-directory module
 	swift build -c release --product bench $(SWIFT_FLAGS)
 	@RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' .build/release/bench soak \
-		CALLS='$(CALLS)' MINUTES='$(MINUTES)' QUICK='$(QUICK)' RELAY='$(RELAY)'
+		CALLS='$(CALLS)' MINUTES='$(MINUTES)' QUICK='$(QUICK)' RELAY='$(RELAY)' HOSTS='$(HOSTS)'
 
 fuzz: ready ## look for inputs that break a property, SECONDS=60 per target; TARGET=name, CORPUS=folder of seeds
 	@$(SUPPORT)/fuzz.sh '$(SECONDS)' '$(TARGET)' '$(if $(CORPUS),$(abspath $(CORPUS)))'

@@ -27,6 +27,8 @@ struct KamailioSettings {
     var sharedMegabytes = 128
     /// A program that runs Kamailio, with its arguments.
     var wrapper: [String] = []
+    /// The ports of several Kamailios that share calls, this one's first; empty: it is alone.
+    var fleet: [UInt16] = []
 }
 
 /// A Kamailio that did not answer in time.
@@ -46,7 +48,7 @@ final class KamailioProcess {
     private let kamailio: Kamailio
 
     init(module: String, _ settings: KamailioSettings) throws {
-        port = try FreePort.next()
+        port = try settings.fleet.first ?? FreePort.next()
         let first = try ChildProcess(
             Program.path,
             ["first", String(port), settings.waitsForOffer ? "both" : "options", "\(Int(settings.patience * 1000))"])
@@ -83,10 +85,20 @@ final class KamailioProcess {
         lines += ["disable_tcp=yes", "auto_aliases=no", "dns=no", "rev_dns=no", "listen=udp:127.0.0.1:\(port)"]
         lines += settings.script.core
         let databaseModules = settings.database == nil ? [] : ["db_sqlite.so"]
-        lines += (["pv.so", "sl.so"] + settings.script.modules + databaseModules + [module]).map {
+        let sharingModules = settings.fleet.isEmpty ? [] : ["dmq.so"]
+        lines += (["pv.so", "sl.so"] + settings.script.modules + databaseModules + sharingModules + [module]).map {
             "loadmodule \"\($0)\""
         }
         lines += settings.script.parameters(control: control)
+        if settings.fleet.count > 1 {
+            // The one behind this one in the ring of all.
+            lines.insert("#!define NEXT_HOST \"sip:127.0.0.1:\(settings.fleet[1])\"", at: 1)
+            lines.append("modparam(\"dmq\", \"server_address\", \"sip:127.0.0.1:\(port)\")")
+            lines += settings.fleet.dropFirst().map {
+                "modparam(\"dmq\", \"notification_address\", \"sip:127.0.0.1:\($0)\")"
+            }
+            lines.append("modparam(\"rtpproxy\", \"rtpproxy_dmq\", 1)")
+        }
         if let database = settings.database {
             lines.append("modparam(\"rtpproxy\", \"db_url\", \"sqlite:///\(database)\")")
         }
@@ -109,6 +121,17 @@ final class KamailioProcess {
             if parts.count == 2, parts[0] == name, let number = Int(parts[1]) { return number }
         }
         throw HarnessError("\(command) does not say \(name): \(said)")
+    }
+
+    /// The module's counters by name.
+    func counters() throws -> [String: Int] {
+        var counters: [String: Int] = [:]
+        for line in try rpc("stats.get_statistics", "rtpproxy:").split(separator: "\n") {
+            let parts = line.split(separator: "=").map { $0.trimmingCharacters(in: .whitespaces) }
+            guard parts.count == 2, let name = parts[0].split(separator: ":").last else { continue }
+            counters[String(name)] = Int(parts[1])
+        }
+        return counters
     }
 
     /// Whether it still runs.

@@ -31,14 +31,22 @@ struct Load {
     /// Seconds after which a call counts as lost.
     var patience = 15.0
 
-    /// Starts it.
-    func start(_ kamailio: KamailioProcess) throws -> RunningLoad {
+    /// How many real relays there are, of which SDP names the addresses; 0: the scripted one's.
+    var realRelays = 0
+
+    /// Starts it. The requests of whole calls are spread over several Kamailios.
+    func start(_ kamailios: KamailioProcess...) throws -> RunningLoad { try start(kamailios) }
+
+    /// The same.
+    func start(_ kamailios: [KamailioProcess]) throws -> RunningLoad {
         RunningLoad(
             process: try ChildProcess(
                 Program.path,
                 [
-                    "load", String(kamailio.port), kind.rawValue, String(streams), String(inFlight),
+                    "load", kamailios.map { String($0.port) }.joined(separator: ","), kind.rawValue, String(streams),
+                    String(inFlight),
                     String(calls), String(Int(seconds * 1000)), String(perSecond), String(Int(patience * 1000)),
+                    String(realRelays),
                 ]), bound: seconds + patience + 10)
     }
 
@@ -105,5 +113,27 @@ struct LoadResult {
         let words = line.split { $0 == " " || $0 == "\n" }.map(String.init)
         for index in stride(from: 0, to: words.count - 1, by: 2) { values[words[index]] = Int(words[index + 1]) }
         return values
+    }
+}
+
+/// What came of several loads, added up.
+struct LoadTotals {
+    private var counts: [String: Int] = [:]
+    private(set) var hanging: [String] = []
+    private(set) var worst = 0.0
+
+    /// A count of `LoadResult`, or of the steps of whole calls, by its name.
+    subscript(_ name: String) -> Int { counts[name] ?? 0 }
+
+    mutating func add(_ result: LoadResult) {
+        for (name, count) in result.steps { counts[name, default: 0] += count }
+        for (name, count) in [
+            ("sent", result.sent), ("right", result.right), ("wrong", result.wrong), ("refused", result.refused),
+            ("lost", result.lost),
+        ] {
+            counts[name, default: 0] += count
+        }
+        hanging += result.hanging
+        worst = max(worst, result.worst)
     }
 }

@@ -149,15 +149,27 @@ enum Script: Equatable, Sendable {
 
         """
 
-    /// What could not be done is said in X-Media.
+    /// What could not be done is said in X-Media. Where there is a NEXT_HOST, that one is asked with X-Offered to work on
+    /// the answer to what is offered here for sip:far-async@ and sip:far-blocking@.
     private static let wholeCalls = """
         request_route {
             if (method == "OPTIONS") {
                 sl_send_reply("200", "OK");
                 exit;
             }
+        #!ifdef NEXT_HOST
+            if (method == "KDMQ") {
+                dmq_handle_message();
+                exit;
+            }
+        #!endif
             if (method == "INFO") {
+        #!ifdef NEXT_HOST
+                # A real RTPProxy counts the seconds.
+                if ($rtpstat =~ "^[1-6][0-9] ") sl_send_reply("200", "OK");
+        #!else
                 if ($rtpstat =~ "^60 ") sl_send_reply("200", "OK");
+        #!endif
                 else sl_send_reply("481", "No session");
                 exit;
             }
@@ -172,16 +184,23 @@ enum Script: Equatable, Sendable {
             }
             if (method == "INVITE") {
                 t_newtran();
+        #!ifdef NEXT_HOST
+                if (is_present_hf("X-Offered")) {
+                    if ($rU =~ "async$") t_on_reply("WAIT");
+                    else t_on_reply("BLOCK");
+                    t_relay();
+                    exit;
+                }
+        #!endif
                 # A call may be diverted; a re-INVITE that is refused leaves it as it is.
                 if ($tt == $null) t_on_failure("BUSY");
                 else t_on_failure("KEPT");
-                if ($rU == "async") {
-                    t_on_reply("WAIT");
+                route(REPLIES);
+                if ($rU =~ "async$") {
                     rtpproxy_offer_async("OFFERED");
                     t_reply("503", "No relay");
                     exit;
                 }
-                t_on_reply("BLOCK");
                 if (!rtpproxy_offer()) {
                     t_reply("503", "No relay");
                     exit;
@@ -194,6 +213,24 @@ enum Script: Equatable, Sendable {
             exit;
         }
 
+        route[REPLIES] {
+        #!ifdef NEXT_HOST
+            if ($oU =~ "^far-") {
+                t_on_branch("FAR");
+                return;
+            }
+        #!endif
+            if ($oU =~ "async$") t_on_reply("WAIT");
+            else t_on_reply("BLOCK");
+        }
+
+        #!ifdef NEXT_HOST
+        branch_route[FAR] {
+            $du = NEXT_HOST;
+            append_hf("X-Offered: yes\\r\\n");
+        }
+        #!endif
+
         route[OFFERED] {
             if ($rtpp_rc != 1) t_reply("503", "No relay");
             else if (!t_relay() && $tt == $null) rtpproxy_destroy();
@@ -201,16 +238,16 @@ enum Script: Equatable, Sendable {
         }
 
         failure_route[BUSY] {
-            if ($rU == "async") rtpproxy_destroy_async();
+            if ($oU =~ "async$") rtpproxy_destroy_async();
             else rtpproxy_destroy();
             if (!t_check_status("486") || t_is_canceled()) exit;
-            if ($rU == "async") {
+            if ($oU =~ "async$") {
                 rtpproxy_offer_async("NEXT");
                 t_reply("503", "No relay");
                 exit;
             }
             $rU = "next-blocking";
-            t_on_reply("BLOCK");
+            route(REPLIES);
             t_on_failure("ENDED");
             if (!rtpproxy_offer()) t_reply("503", "No relay");
             else if (!t_relay()) rtpproxy_destroy();
@@ -219,13 +256,13 @@ enum Script: Equatable, Sendable {
 
         route[NEXT] {
             $rU = "next-async";
-            t_on_reply("WAIT");
+            route(REPLIES);
             t_on_failure("ENDED");
             route(OFFERED);
         }
 
         failure_route[ENDED] {
-            if ($rU == "async") rtpproxy_destroy_async();
+            if ($oU =~ "async$") rtpproxy_destroy_async();
             else rtpproxy_destroy();
             exit;
         }

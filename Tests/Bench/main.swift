@@ -24,6 +24,7 @@ do {
             exit(0)
         }
         if let relay = options.relay { exit(try RelaySoak(kind: relay, calls: options.calls).run() ? 0 : 1) }
+        if let hosts = options.hosts { exit(try FleetSoak(options, hosts: hosts).run() ? 0 : 1) }
         exit(try Soak(options).run() ? 0 : 1)
     }
     let options = try Options(arguments)

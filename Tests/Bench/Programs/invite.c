@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NUMBER "########"
@@ -200,11 +201,43 @@ void make_termination(struct request *answer, const char *cancel, unsigned numbe
 	add(answer, "CSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n");
 }
 
+static int real_relays;
+
+void expect_real_relays(int count)
+{
+	real_relays = count;
+}
+
+int real_relay_of(const char *message)
+{
+	static const char start[] = "\r\nc=IN IP4 127.0.0.";
+	const char *line = real_relays ? strstr(message, start) : NULL;
+	int number = line ? atoi(line + sizeof start - 1) - BENCH_REAL_RELAY + 1 : 0;
+	return number > 0 && number <= real_relays ? number : 0;
+}
+
+// Whether each stream of the SDP has a port of a real relay: an even one, and none of those that are offered.
+static int has_real_ports(const struct request *request, const char *body)
+{
+	static const char start[] = "\r\nm=audio ";
+	for(int i = 1; i <= request->streams; i++) {
+		body = strstr(body, start);
+		if(!body)
+			return 0;
+		int port = atoi(body += sizeof start - 1);
+		if(port <= BENCH_RELAY_PORT || port % 2)
+			return 0;
+	}
+	return 1;
+}
+
 int is_right(const struct request *request, const char *message)
 {
 	const char *body = strstr(message, "\r\n\r\n");
 	if(!body)
 		return 0;
+	if(real_relays && request->is_offer)
+		return real_relay_of(body) && has_real_ports(request, body);
 	if(!strstr(body, request->is_offer ? "\r\nc=IN IP4 " BENCH_RELAY_ADDRESS "\r\n" : "\r\nc=IN IP4 192.0.2.10\r\n"))
 		return 0;
 	for(int i = 1; i <= request->streams; i++) {

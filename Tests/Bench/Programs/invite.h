@@ -63,6 +63,12 @@ int complete_ack(struct request *ack, const char *answer);
 /// Ends the message with a 0 and reads the number of its call; 0 where it is not of this run.
 int number_of(char *bytes, size_t length, unsigned run, unsigned *number);
 
+/// From now on SDP must name the addresses and ports of `count` real relays at 127.0.0.BENCH_REAL_RELAY and those behind it.
+void expect_real_relays(int count);
+
+/// The real relay that SDP names, from 1; 0 for none.
+int real_relay_of(const char *message);
+
 /// Whether the SDP names the relay's address and ports, or those of the offer where the module was not asked.
 int is_right(const struct request *request, const char *message);
 

@@ -26,19 +26,28 @@ static struct {
 	unsigned sent, right, wrong, refused, lost, in_flight, answered, oldest;
 } calls;
 
-static int open_socket(uint16_t kamailio, uint16_t *local)
+// Where there are several Kamailios it is connected to none of them.
+static int open_socket(const struct sockaddr_in *hosts, int count, uint16_t *local)
 {
 	end_with_parent();
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	*local = 0;
 	int made = udp_socket(INADDR_LOOPBACK, local);
-	struct sockaddr_in name = {
-			.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(kamailio)};
-	if(made < 0 || connect(made, (struct sockaddr *)&name, sizeof name)) {
+	if(made < 0 || (count == 1 && connect(made, (const struct sockaddr *)hosts, sizeof *hosts))) {
 		printf("no socket: %s\n", strerror(errno));
 		exit(1);
 	}
 	return made;
+}
+
+// Reads "PORT,PORT"; returns how many those are.
+static int read_hosts(const char *ports, struct sockaddr_in *hosts)
+{
+	int count = 0;
+	for(const char *at = ports; at && count < most_hosts; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+		hosts[count++] = (struct sockaddr_in){
+				.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(atoi(at))};
+	return count;
 }
 
 static void wait_for(int socket, int64_t nanoseconds)
@@ -63,15 +72,18 @@ static void finish(unsigned number, enum outcome outcome, int64_t now)
 static void receive(int socket, const struct request *request, struct request *ack, unsigned run)
 {
 	static char bytes[65536];
+	struct sockaddr_in from;
+	socklen_t size = sizeof from;
 	ssize_t length;
-	while((length = recv(socket, bytes, sizeof bytes - 1, MSG_DONTWAIT)) >= 0 || errno == ECONNREFUSED) {
+	while((length = recvfrom(socket, bytes, sizeof bytes - 1, MSG_DONTWAIT, (struct sockaddr *)&from, &size)) >= 0
+			|| errno == ECONNREFUSED) {
 		unsigned number;
 		int has_moved = 0;
 		if(length < 0)
 			continue;
 		int64_t now = bench_now();
 		enum outcome outcome = request ? check_answer(request, bytes, length, run, &number)
-									   : step_dialog(bytes, length, &number, &has_moved);
+									   : step_dialog(bytes, length, &from, &number, &has_moved);
 		if(has_moved)
 			moved_at[number] = now;
 		if(outcome == outcome_other || number >= calls.sent || !sent_at[number])
@@ -122,29 +134,37 @@ static long long percentile(double part)
 	return took[index < calls.answered ? index : calls.answered - 1];
 }
 
-// usage: load PORT offer|plain|call|dialog|suspend|options STREAMS IN_FLIGHT CALLS MILLISECONDS PER_SECOND PATIENCE_MS
+// usage: load PORT[,PORT...] offer|plain|call|dialog|suspend|options STREAMS IN_FLIGHT CALLS MILLISECONDS PER_SECOND
+//   PATIENCE_MS RELAYS
 //
 // An INVITE for the user of that name, or an OPTIONS. offer and plain are forwarded, call and OPTIONS are answered by
 // the script, suspend never is, dialog is a whole call (dialog.c). Ends after CALLS or MILLISECONDS, whichever comes first,
-// when all are answered or given up. PER_SECOND 0: as fast as the calls in flight allow.
+// when all are answered or given up. PER_SECOND 0: as fast as the calls in flight allow. The requests of whole calls are
+// spread over the Kamailios at these ports; the others go to the first. RELAYS: so many real ones
+// there are (invite.h); 0: the scripted one.
 int bench_load(int argc, char **argv)
 {
-	if(argc != 9)
+	if(argc != 10)
 		return 2;
-	uint16_t kamailio = atoi(argv[1]), local;
+	struct sockaddr_in hosts[most_hosts];
+	int host_count = read_hosts(argv[1], hosts);
+	uint16_t kamailio = ntohs(hosts[0].sin_port), local;
 	unsigned most = atoi(argv[5]), window = atoi(argv[4]);
 	int64_t longest = atoll(argv[6]) * 1000000, patience = atoll(argv[8]) * 1000000;
 	int64_t apart = atoi(argv[7]) ? 1000000000 / atoi(argv[7]) : 0;
 	if(most > most_calls)
 		most = most_calls;
-	int socket = open_socket(kamailio, &local);
+	int is_dialog = !strcmp(argv[2], "dialog");
+	if(!is_dialog)
+		host_count = 1;
+	int socket = open_socket(hosts, host_count, &local);
+	expect_real_relays(atoi(argv[9]));
 	unsigned run = getpid() ^ (unsigned)bench_now() << 8;
 	static struct request request;
 	static struct request ack;
 	int is_options = !strcmp(argv[2], "options"), is_acknowledged = !strcmp(argv[2], "call");
-	int is_dialog = !strcmp(argv[2], "dialog");
 	if(is_dialog)
-		make_dialogs(socket, local, kamailio, run, atoi(argv[3]));
+		make_dialogs(socket, local, hosts, host_count, run, atoi(argv[3]));
 	else if(is_options)
 		make_options(&request, local, kamailio, run);
 	else
@@ -168,9 +188,9 @@ int bench_load(int argc, char **argv)
 		}
 		int more = calls.sent < most && now < start + longest;
 		wake = give_up(now, patience, is_options, is_dialog);
-		int64_t next_cancel = is_dialog ? cancel_dialogs(now) : INT64_MAX;
-		if(next_cancel < wake)
-			wake = next_cancel;
+		int64_t next_due = is_dialog ? send_what_is_due(now) : INT64_MAX;
+		if(next_due < wake)
+			wake = next_due;
 		if(!more && !calls.in_flight)
 			break;
 		if(more && calls.in_flight < window && due < wake)
@@ -199,9 +219,11 @@ int bench_first(int argc, char **argv)
 {
 	if(argc != 4)
 		return 2;
-	uint16_t kamailio = atoi(argv[1]), local;
+	struct sockaddr_in hosts[most_hosts];
+	read_hosts(argv[1], hosts);
+	uint16_t kamailio = ntohs(hosts[0].sin_port), local;
 	int kinds = strcmp(argv[2], "both") ? 1 : 2;
-	int socket = open_socket(kamailio, &local);
+	int socket = open_socket(hosts, 1, &local);
 	unsigned run = getpid() ^ (unsigned)bench_now() << 8;
 	static struct request requests[2];
 	static char bytes[65536];

@@ -10,7 +10,7 @@ struct LinkPhase {
     let options: SoakOptions
 
     /// Carries the calls, and says what came of them.
-    func run(_ report: inout SoakReport) throws {
+    func run(_ findings: inout Findings) throws {
         let folder = try TemporaryFolder()
         let relay = try RelayProcess(
             sessions: RelayProcess.Sessions(
@@ -22,7 +22,7 @@ struct LinkPhase {
         settings.waitsForOffer = false
         let installation = try KamailioInstallation.find()
         let kamailio = try KamailioProcess(module: RTPProxyModule.underTest.path(in: installation), settings)
-        guard try waitUntil(20, every: 100, { try Sample.processes(kamailio).values.contains(SoakReport.lastName) })
+        guard try waitUntil(20, every: 100, { try Sample.processes(kamailio).values.contains(Findings.lastName) })
         else { throw HarnessError("Kamailio does not come to rest") }
         let startUpLog = kamailio.log.count
         let processes = try Sample.processes(kamailio)
@@ -40,40 +40,40 @@ struct LinkPhase {
         waitUntil(20, every: 200) { (try? kamailio.transactions()) == 0 }
 
         print("    over cunix: and tcp:, \(Int(options.linkSeconds)) s without a pause")
-        write(result, &report)
+        write(result, &findings)
         let tally = try relay.tally()
-        report.check(
+        findings.check(
             "sessions at the relays", "\(tally.made) made = \(tally.deleted) deleted; \(tally.left) left",
             tally.left == 0 && tally.made > 0 && tally.made == tally.deleted && tally.expired == 0)
         // The relay sees to it that what one connection of many calls keeps would stay there.
         let holds = try relay.holds()
-        report.check(
+        findings.check(
             "commands on connections never idle", "\(holds.kept), pauses \(holds.pauses)",
             holds.kept > result.sent && holds.pauses < 2 + holds.kept / 1000)
         let transactions = try kamailio.transactions()
-        report.check("transactions left", "\(transactions)", transactions == 0)
-        report.writeLog(
+        findings.check("transactions left", "\(transactions)", transactions == 0)
+        findings.writeLog(
             String(kamailio.log.dropFirst(startUpLog)), cancelled: result.steps["to_cancel"] ?? 0)
         // The first third is the warm-up.
         let after = Array(samples.dropFirst(samples.count / 3))
-        report.check("samples", "\(after.count)", after.count >= 2 * Growth.samples(of: after.count))
-        report.writeGrowth(after, processes, [.anonymous, .descriptors])
-        if let fault = kamailio.stop() { report.check("Kamailio's end", fault, false) }
+        findings.check("samples", "\(after.count)", after.count >= 2 * Growth.samples(of: after.count))
+        findings.writeGrowth(after, processes, [.anonymous, .descriptors])
+        if let fault = kamailio.stop() { findings.check("Kamailio's end", fault, false) }
     }
 
-    private func write(_ result: LoadResult, _ report: inout SoakReport) {
+    private func write(_ result: LoadResult, _ findings: inout Findings) {
         func count(_ name: String) -> Int { result.steps[name] ?? 0 }
-        report.check(
+        findings.check(
             "calls",
             "\(result.sent), \(Int(Double(result.sent) / options.linkSeconds))/s, wrong \(result.wrong), "
                 + "where something failed \(result.refused), hanging \(result.lost)",
             result.sent > 0 && result.right == result.sent)
         for line in result.hanging.prefix(10) { print("      \(line)") }
-        report.check(
+        findings.check(
             "of which diverted, refused, cancelled",
             "\(count("diverted")), \(count("reinvites_refused")), \(count("cancelled")) of \(count("to_cancel"))",
             count("diverted") > 0 && count("reinvites_refused") > 0 && count("cancelled") > 0
                 && count("cancelled") == count("to_cancel"))
-        report.checkTimer(count("left_to_timer"), of: count("to_cancel"))
+        findings.checkTimer(count("left_to_timer"), of: count("to_cancel"))
     }
 }

@@ -12,10 +12,7 @@ final class Soak {
     let operation: Operator
     /// Names of Kamailio's processes by id, at the start.
     let processes: [Int32: String]
-    /// What came of the load, added up.
-    private(set) var totals: [String: Int] = [:]
-    private(set) var hanging: [String] = []
-    private(set) var worst = 0.0
+    private(set) var totals = LoadTotals()
     private(set) var atRest: [Sample] = []
     private(set) var underLoad: [Sample] = []
     private(set) var seconds = 0.0
@@ -50,7 +47,7 @@ final class Soak {
         startUpLog = kamailio.log.count
         // The main process has its last name when all others are there.
         guard
-            try waitUntil(20, every: 100, { try Sample.processes(started).values.contains(SoakReport.lastName) })
+            try waitUntil(20, every: 100, { try Sample.processes(started).values.contains(Findings.lastName) })
         else { throw HarnessError("Kamailio does not come to rest") }
         processes = try Sample.processes(kamailio)
         operation = Operator(options, relays, kamailio, database)
@@ -58,9 +55,6 @@ final class Soak {
 
     /// What Kamailio has logged since it was started.
     var log: String { String(kamailio.log.dropFirst(startUpLog)) }
-
-    /// Whether a process never says what its pool holds.
-    func tellsNoPool(_ pid: Int32) -> Bool { atRest.allSatisfy { $0.values[.pool]?[pid] == nil } }
 
     /// Runs it and prints what came of it. False where something is not as it must be.
     func run() throws -> Bool {
@@ -77,12 +71,12 @@ final class Soak {
             try round()
             if number % max(1, options.rounds / 10) == 0 {
                 print(
-                    "  round \(number): \(totals["sent"] ?? 0) calls after "
+                    "  round \(number): \(totals["sent"]) calls after "
                         + "\((monotonicMilliseconds() - started) / 1000) s, \(operation.restarts) restarts")
                 fflush(nil)
             }
             // A process that hangs has failed: to go on would cost its time limit in each round.
-            if !hanging.isEmpty { break }
+            if !totals.hanging.isEmpty { break }
         }
         seconds = Double(monotonicMilliseconds() - started) / 1000
         // Sessions that nobody has deleted expire.
@@ -91,11 +85,11 @@ final class Soak {
         }
         var report = SoakReport(self)
         try report.write()
-        if let fault = kamailio.stop() { report.check("Kamailio's end", fault, false) }
+        var findings = report.findings
+        if let fault = kamailio.stop() { findings.check("Kamailio's end", fault, false) }
         relays.forEach { $0.stop() }
-        try LinkPhase(options: options).run(&report)
-        report.conclude()
-        return report.faults.isEmpty
+        try LinkPhase(options: options).run(&findings)
+        return findings.conclude()
     }
 
     /// Some calls, then rest.
@@ -113,16 +107,7 @@ final class Soak {
             }
             usleep(20_000)
         }
-        let result = try running.result()
-        for (name, count) in result.steps { totals[name, default: 0] += count }
-        for (name, count) in [
-            ("sent", result.sent), ("right", result.right), ("wrong", result.wrong), ("refused", result.refused),
-            ("lost", result.lost),
-        ] {
-            totals[name, default: 0] += count
-        }
-        hanging += result.hanging
-        worst = max(worst, result.worst)
+        totals.add(try running.result())
         try rest()
     }
 

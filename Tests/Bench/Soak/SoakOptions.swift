@@ -30,6 +30,8 @@ struct SoakOptions {
     private(set) var wantsHelp = false
     /// The real relay that the calls go through instead of the scripted ones.
     private(set) var relay: RelayKind?
+    /// Kamailios that share the calls; nil: there is one.
+    private(set) var hosts: Int?
 
     init(_ arguments: [String]) throws {
         var callsGiven: Int?
@@ -39,12 +41,19 @@ struct SoakOptions {
             let value = parts.count == 2 ? parts[1] : ""
             switch parts[0] {
             case "help": wantsHelp = true
-            case "CALLS" where value.isEmpty, "MINUTES" where value.isEmpty, "RELAY" where value.isEmpty: break
+            case "CALLS" where value.isEmpty, "MINUTES" where value.isEmpty, "RELAY" where value.isEmpty,
+                "HOSTS" where value.isEmpty:
+                break
             case "RELAY":
                 guard let kind = RelayKind(rawValue: value) else {
                     throw HarnessError("RELAY is rtpproxy or rtpengine, not \"\(value)\"")
                 }
                 relay = kind
+            case "HOSTS":
+                guard let number = Int(value), (2...8).contains(number) else {
+                    throw HarnessError("HOSTS is a number of 2 to 8, not \"\(value)\"")
+                }
+                hosts = number
             case "QUICK" where value.isEmpty || value == "0": break
             case "QUICK": isQuick = true
             case "CALLS":
@@ -61,6 +70,7 @@ struct SoakOptions {
             }
         }
         guard relay == nil || minutes == nil else { throw HarnessError("with RELAY say CALLS, not MINUTES") }
+        guard relay == nil || hosts == nil else { throw HarnessError("say RELAY or HOSTS, not both") }
         calls = callsGiven ?? (relay == nil ? calls : isQuick ? 1000 : 10_000)
         if isQuick { minutes = minutes ?? 2 }
         if let minutes, minutes < 10 {
@@ -91,6 +101,7 @@ struct SoakOptions {
     static let help = """
         make soak [CALLS=n] [MINUTES=n] [QUICK=1]
         make soak RELAY=rtpproxy|rtpengine [CALLS=n] [QUICK=1]
+        make soak HOSTS=n [CALLS=n] [MINUTES=n] [QUICK=1]
 
         Carries calls through Kamailio with this module for a long time while relays are restarted, lose datagrams, and
         are disabled, drained, replaced and reloaded from a database; then asks whether anything is left over or has
@@ -106,5 +117,14 @@ struct SoakOptions {
 
           CALLS     how many calls (default 10000)
           QUICK=1   1000 calls
+
+        With HOSTS, 3 say, the calls go through so many Kamailios, which share them by rtpproxy_dmq, and as many real
+        RTPProxies, one of which is restarted every minute. Each request of a call goes to another Kamailio, and so does
+        the answer. Then it asks whether a call is lost that was not under way at an RTPProxy when that was restarted,
+        whether a session or an entry of a call table is left, and whether anything has grown.
+
+          CALLS     how many calls (default 1000000)
+          MINUTES   so many minutes instead, 2 at least
+          QUICK=1   two minutes, a restart every 15 s
         """
 }

@@ -31,3 +31,5 @@ int64_t bench_now(void);
 /// The address that the relays name in their answers, and the port of stream n: BENCH_RELAY_PORT + 2 * n.
 #define BENCH_RELAY_ADDRESS "203.0.113.7"
 #define BENCH_RELAY_PORT 30000
+/// The last number of the address of the first real relay, which are at 127.0.0.
+#define BENCH_REAL_RELAY 4
