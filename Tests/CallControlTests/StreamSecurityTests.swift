@@ -255,6 +255,28 @@ enum ModuleRelay {
         #expect(!responder.commands[2].contains("M5:1 D"))
     }
 
+    /// RTPProxy has forgotten the old credentials when it refuses the new ones, or the answer of it is lost: the client,
+    /// which goes back to the old ones, is told to it as one that restarts.
+    @Test(arguments: ["other", "abcd"])
+    func aRestartThatFailsIsRepeatedWithWhateverIsOfferedNext(_ ufrag: String) throws {
+        let (responder, worker) = try stage { command in
+            if command.contains("refused") { return "35002 192.0.2.77 && 0 && 0 && 0 && 0 && -1" }
+            return ModuleRelay.answer(command)
+        }
+        let offer = { (ufrag: String) in
+            let call = FakeCall(toTag: "tt", body: Browser.audio(ufrag: ufrag))
+            return worker.offer(call, "p")
+        }
+        #expect(worker.offer(FakeCall(body: Browser.audio()), "p") == .done)
+        #expect(offer("refused") == .error)
+        #expect(responder.commands.count == 2 && responder.commands[1].contains("M5:1 D"))
+        #expect(offer(ufrag) == .done)
+        let agent = " && M5:1 A \(ufrag) \(Browser.password)"
+        #expect(responder.commands[2].contains("\(agent) && M5:1 D\(agent) && M5:1 C"))
+        #expect(!responder.commands[2].contains("M4:1 D"))
+        #expect(offer(ufrag) == .done && !responder.commands[3].contains(":1 D"))
+    }
+
     @Test func anotherDeviceOnTheLegEndsBoth() throws {
         let (responder, worker) = try stage()
         #expect(worker.offer(FakeCall(), "d") == .done)
@@ -307,6 +329,43 @@ enum ModuleRelay {
             #expect(call.errors.count == 1 && call.body == body)
         }
         #expect(responder.commands.isEmpty)
+    }
+
+    private func pictures(_ transport: String) -> String {
+        Browser.audio() + "m=video 9 \(transport) 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=ice-ufrag:abcd\r\n"
+            + "a=ice-pwd:\(Browser.password)\r\na=candidate:1 1 udp 2113937151 192.0.2.9 5555 typ host\r\n"
+    }
+
+    /// All media of a browser are encrypted by DTLS (RFC 8827 section 6.5): a phone could make nothing of this, either.
+    @Test(arguments: ["p", "g", "d"], ["UDP/TLS/RTP/SAVPF", "RTP/SAVPF"])
+    func anEncryptedStreamWithoutAFingerprintBesideWebRTCIsRefused(_ flags: String, _ transport: String) throws {
+        let (responder, worker) = try stage()
+        let call = FakeCall(body: pictures(transport))
+        #expect(worker.offer(call, flags) == .error && responder.commands.isEmpty)
+        #expect(call.body == pictures(transport) && call.errors.count == 1)
+        #expect(call.errors[0].contains("encrypted without ICE or a fingerprint") && call.errors[0].contains("line 17"))
+    }
+
+    @Test func aPlainStreamBesideWebRTCLosesItsICE() throws {
+        let (responder, worker) = try stage()
+        let call = FakeCall(body: pictures("RTP/AVPF"))
+        #expect(worker.offer(call, "p") == .done, "\(call.errors)")
+        #expect(responder.commands.count == 2 && !responder.commands[1].contains("&&"))
+        #expect(call.body.contains("m=video 35004 RTP/AVP 96\r\n"), "\(call.body)")
+        for word in ["ice-", "candidate", "mid"] { #expect(!call.body.contains(word), "\(call.body)") }
+    }
+
+    /// `0.0.0.0` stands there where the addresses are those of the candidates.
+    @Test(arguments: [("198.51.100.5", "UIE"), ("2001:db8::5", "UEI6")])
+    func theFamilyOfABrowserIsThatOfItsSource(_ source: String, _ expected: String) throws {
+        let (responder, worker) = try stage()
+        for flags in ["px", "dx", "gxr"] {
+            let call = FakeCall(body: Browser.audio())
+            call[.source] = source
+            #expect(worker.offer(call, flags) == .done, "\(call.errors)")
+            #expect(responder.commands.last?.hasPrefix("\(expected) \(Self.cid) \(source) 9 ft;1 && ") ?? false)
+            #expect(!call.body.contains("0.0.0.0"))
+        }
     }
 
     @Test func aDataChannelIsRefusedAlone() throws {

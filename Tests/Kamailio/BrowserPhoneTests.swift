@@ -115,6 +115,24 @@ import Testing
         }
     }
 
+    /// RTPProxy has forgotten the old ones then, and the browser goes on with them until it loses its media.
+    @Test func aNewICEThatIsRefusedIsMadeGoodByTheNextReInvite() throws {
+        try run { browser, phone, _ in
+            try connect(browser, phone, browserCalls: true)
+            try browser.evaluate("void call.restart()")
+            try phone.refuseChange(488)
+            try browser.expect("ice", "disconnected", seconds: 40)
+            try browser.click("hold")
+            #expect(try phone.expectHold() == "a=sendonly")
+            try browser.expect("ice", "connected")
+            try browser.click("hold")
+            _ = try phone.expectHold()
+            try expectTones(browser, phone)
+            try browser.click("hangup")
+            try phone.expectEnd()
+        }
+    }
+
     @Test(arguments: [true, false]) func videoIsOfferedAndTakenOrNot(takesVideo: Bool) throws {
         try run(takesVideo: takesVideo, settings: ["video": "1"]) { browser, phone, _ in
             try connect(browser, phone, browserCalls: true)

@@ -159,6 +159,14 @@ public final class DeskPhone {
         return offered
     }
 
+    /// Waits for a re-INVITE and refuses it.
+    public func refuseChange(_ status: Int) throws {
+        guard let got = phone.agent.receive(10_000, where: { $0.method == "INVITE" && $0.isRequest && $0.toTag != nil })
+        else { throw HarnessError("no re-INVITE came to \(phone.address)") }
+        invite = got
+        try refuse(status)
+    }
+
     /// Ends the call.
     public func hangUp() throws {
         guard var dialog else { throw HarnessError("there is no call") }

@@ -245,7 +245,7 @@ enum CallFailure: Error, Equatable {
             line.append("has the call and cannot serve WebRTC: start RTPProxy 3 with its modules dtls_gw and ice_lite")
         case .peerIsLite: line.append("SDP: a=ice-lite, and RTPProxy is an agent of that kind itself: one has to begin")
         case .isSecured(let number):
-            line.append("SDP: media are encrypted without ICE, which cannot become WebRTC")
+            line.append("SDP: media are encrypted without ICE or a fingerprint, which cannot be WebRTC")
             Self.append(lineNumber: number, to: &line)
         case .security(let fault): line.append(fault.text)
         case .moduleRefused:

@@ -130,26 +130,44 @@ extension Worker {
         outbox.log(.warning, line)
     }
 
+    /// Remembers that the relay is being told something else of the sender's leg. Whatever comes of that, and a refusal of
+    /// the relay comes when it has forgotten what it had: the next description, be it with the credentials of before, has
+    /// to be told as another one. What is remembered where all has gone well is this, too.
+    @inline(never)
+    mutating func doubtLeg(
+        _ call: inout Call, _ media: MediaCommand, _ stream: MediaStream, _ security: StreamSecurity
+    ) {
+        var leg = security.leg
+        if security.endsICE { leg.ice ^= 1 }
+        if security.endsDTLS { leg.dtls ^= 2 }
+        remember(leg, &call, media, stream)
+    }
+
+    private mutating func remember(
+        _ leg: LegMemory, _ call: inout Call, _ media: MediaCommand, _ stream: MediaStream
+    ) {
+        let (own, other) = tags(media)
+        for (dtls, number) in [(false, leg.ice), (true, leg.dtls)] {
+            let number = Int(widening: number)
+            if !own.isEmpty {
+                legs?.remember(legKey(&call, own, .own, stream, dtls: dtls), node: number, now: ticks)
+            }
+            if !other.isEmpty {
+                legs?.remember(legKey(&call, other, .opposite, stream, dtls: dtls), node: number, now: ticks)
+            }
+        }
+    }
+
     /// Remembers what the relay has been told, once the message is on its way.
     mutating func rememberLegs(_ call: inout Call, _ media: MediaCommand) {
         guard media.flags.bridging != nil, !call.securities.isEmpty else { return }
-        let (own, other) = tags(media)
+        let own = tags(media).own
         for stream in call.description.streams {
             let index = stream.number &- 1
             // NO TRAP: as many as there are streams, whose numbers begin at 1; compared first.
             guard index >= 0, index < call.securities.count else { continue }
             let security = call.securities[index]
-            if security.leg.isKept {
-                for (dtls, number) in [(false, security.leg.ice), (true, security.leg.dtls)] {
-                    let number = Int(widening: number)
-                    if !own.isEmpty {
-                        legs?.remember(legKey(&call, own, .own, stream, dtls: dtls), node: number, now: ticks)
-                    }
-                    if !other.isEmpty {
-                        legs?.remember(legKey(&call, other, .opposite, stream, dtls: dtls), node: number, now: ticks)
-                    }
-                }
-            }
+            if security.leg.isKept { remember(security.leg, &call, media, stream) }
             if security.isFromWebRTC, !settings.learnsCandidates,
                 call.description.webRTCFacts(of: index).candidateCount == 0
             {

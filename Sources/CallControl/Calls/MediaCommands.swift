@@ -53,7 +53,7 @@ extension Worker {
         command.clear()
         let addresses = call.addresses
         media.withAddress(of: stream, addresses, body) { write(stream, &call, media, $2, $0, $1, body, node) }
-        if media.isBridged { try joinSecurity(stream, &call, body) }
+        if media.isBridged { try joinSecurity(stream, &call, media, body) }
     }
 
     private mutating func write(

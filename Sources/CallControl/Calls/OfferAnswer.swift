@@ -248,7 +248,9 @@ extension Worker {
             guard media.sourceFamily != nil else { throw .missing(.source) }
         }
         if media.flags.bridgesByFamily, let first = call.description.streams.first(where: { $0.wantsRelay }) {
-            call.flagModifiers.append(first.family == .ipv6 ? "EI" : "IE")
+            // A browser's `c=` is none of its addresses.
+            let family = media.isFromWebRTC ? media.sourceFamily : first.family
+            call.flagModifiers.append(family == .ipv6 ? "EI" : "IE")
         }
         call.notification.clear()
         if media.verb == .update, !settings.timeoutSocket.isEmpty {

@@ -100,6 +100,7 @@ extension Worker {
     mutating func readSecurity(
         _ call: inout Call, _ media: inout MediaCommand, _ body: Span<UInt8>
     ) throws(CallFailure) {
+        media.isFromWebRTC = call.description.isWebRTC
         for index in call.description.streams.indices {
             // NO TRAP: an index of its own.
             let stream = call.description.streams[index]
@@ -108,7 +109,9 @@ extension Worker {
                 security.isFromWebRTC = call.description.isWebRTC(index)
                 security.isToWebRTC = media.isToWebRTC
                 if security.isFromWebRTC, call.description.webRTCFacts(of: index).isLite { throw .peerIsLite }
-                if security.isToWebRTC, !security.isFromWebRTC, stream.isSecured(in: body) {
+                // Beside WebRTC it is no SDES either, which goes past: all media of a browser have a fingerprint
+                // (RFC 8827 section 6.5).
+                if media.isToWebRTC || media.isFromWebRTC, !security.isFromWebRTC, stream.isSecured(in: body) {
                     throw .isSecured(line: stream.line)
                 }
                 compareLeg(&call, media, stream, index, &security, body)
@@ -116,7 +119,6 @@ extension Worker {
             if security.isNeeded { media.isBridged = true }
             call.securities.append(security)
         }
-        if call.description.isWebRTC { media.isFromWebRTC = true }
         if media.isFromWebRTC || media.isToWebRTC { media.isBridged = true }
         if !media.isAnswer {
             if media.isFromWebRTC { rememberNames(&call, tags(media).own, body) }
@@ -129,12 +131,14 @@ extension Worker {
     /// Joins to the command that was written what the stream needs besides.
     @inline(never)
     mutating func joinSecurity(
-        _ stream: MediaStream, _ call: inout Call, _ body: Span<UInt8>
+        _ stream: MediaStream, _ call: inout Call, _ media: MediaCommand, _ body: Span<UInt8>
     ) throws(CallFailure) {
         let index = stream.number &- 1
         guard index >= 0, index < call.securities.count else { return }
         // NO TRAP (2): compared first; the list's subscript compares.
-        let commands = SubCommandList(call.securities[index], call.description, index)
+        let security = call.securities[index]
+        if security.isFromWebRTC, security.endsICE || security.endsDTLS { doubtLeg(&call, media, stream, security) }
+        let commands = SubCommandList(security, call.description, index)
         var joined = JoinedCommand()
         var place = 0
         while let next = commands[place] {
