@@ -18,40 +18,30 @@ enum WebRTCWay: String, CaseIterable, CustomStringConvertible, Sendable {
 /// A Kamailio that phones and browsers register with, and the RTPProxy behind it.
 final class WebRTCStage {
     let kamailio: Kamailio
-    let relay: RealRelay
+    let relays: [RealRelay]
+    var relay: RealRelay { relays[0] }
     /// Where browsers connect to.
     var webSocket: String { "ws://127.0.0.1:\(kamailio.port)/" }
     var registrar: Endpoint { kamailio.endpoint() }
 
-    /// `silence`: rtpproxy_webrtc_silence, where it is not the default.
-    init(_ way: WebRTCWay = .managed, flags: String = "g", silence: Int? = nil) throws {
-        relay = try RealRelay("127.0.0.9")
+    /// `relays`: how many RTPProxies there are. `definitions`: what the script defines besides the way. `settings`: further
+    /// lines before its routes.
+    init(
+        _ way: WebRTCWay = .managed, flags: String = "g", relays count: Int = 1, definitions: [String] = [],
+        settings: [String] = []
+    ) throws {
+        relays = try (0..<count).map { try RealRelay("127.0.0.\(9 + $0)") }
         let routes = try PackageFolder.fixture("kamailio/webrtc.cfg").replacingOccurrences(of: "FLAGS", with: flags)
-        let url = relay.url
-        var configuration = KamailioConfiguration()
-        configuration.written = { port, control, module in
-            var modules = [
-                "kex", "tm", "tmx", "sl", "rr", "pv", "textops", "siputils", "maxfwd", "xlog", "corex", "ctl",
-            ]
-            if way == .engaged { modules.append("dialog") }
-            return
-                ([
-                    "#!KAMAILIO", "#!define \(way.rawValue)", "debug=2", "log_stderror=yes", "children=2",
-                    "tcp_children=2", "dns=no", "rev_dns=no", "auto_aliases=no", "tcp_accept_no_cl=yes",
-                    "listen=udp:127.0.0.1:\(port)", "listen=tcp:127.0.0.1:\(port)",
-                ] + modules.map { "loadmodule \"\($0).so\"" } + [
-                    "loadmodule \"\(module)\"", "modparam(\"ctl\", \"binrpc\", \"unix:\(control)\")",
-                    "modparam(\"rtpproxy\", \"rtpproxy_sock\", \"\(url)\")",
-                ] + (way == .waiting ? ["modparam(\"rtpproxy\", \"rtpproxy_async_processes\", 1)"] : [])
-                + (silence.map { ["modparam(\"rtpproxy\", \"rtpproxy_webrtc_silence\", \($0))"] } ?? []) + [routes])
-                .joined(separator: "\n")
-        }
-        kamailio = try Kamailio(configuration)
+        kamailio = try Kamailio(
+            .webRTC(
+                routes, definitions: [way.rawValue] + definitions, modules: way == .engaged ? ["dialog"] : [],
+                settings: relays.map { "modparam(\"rtpproxy\", \"rtpproxy_sock\", \"\($0.url)\")" }
+                    + (way == .waiting ? ["modparam(\"rtpproxy\", \"rtpproxy_async_processes\", 1)"] : []) + settings))
     }
 
     deinit {
         _ = try? kamailio.stop()
-        relay.stop()
+        for relay in relays { relay.stop() }
     }
 
     /// A browser that has registered.
@@ -155,9 +145,9 @@ struct MixedCall {
     let phone: TonePhone
 
     init(
-        _ way: WebRTCWay = .managed, browserAnswers: Bool = false, options: [String] = [], silence: Int? = nil
+        _ way: WebRTCWay = .managed, browserAnswers: Bool = false, options: [String] = [], settings: [String] = []
     ) throws {
-        stage = try WebRTCStage(way, silence: silence)
+        stage = try WebRTCStage(way, settings: settings)
         browser = try stage.browser(options: options + (browserAnswers ? ["--auto"] : []))
         phone = try stage.phone()
     }
@@ -311,7 +301,8 @@ struct MixedCall {
         for isLost in [true, false] {
             let call = try MixedCall(
                 way, browserAnswers: browserAnswers,
-                options: isLost ? ["--candidate", "1 1 udp 2113937151 127.0.0.8 50000 typ host"] : [], silence: 2)
+                options: isLost ? ["--candidate", "1 1 udp 2113937151 127.0.0.8 50000 typ host"] : [],
+                settings: ["modparam(\"rtpproxy\", \"rtpproxy_webrtc_silence\", 2)"])
             if browserAnswers { try call.phoneCalls() } else { try call.browserCalls() }
             if !isLost { call.expectTones() }
             let line = "has had nothing of the browser in media stream 1, 2 s after the answer"

@@ -3,8 +3,9 @@
 
 import Foundation
 
-/// The program Tests/Support/Agents/webrtc.py, whose head says what it can.
-public final class WebRTCAgent {
+/// The program Tests/Support/Agents/webrtc.py, whose head says what it can. Threads may ask it at the same
+/// time: each question has a socket of its own.
+public final class WebRTCAgent: @unchecked Sendable {
     /// `sip:name@domain`.
     public let uri: String
     public let process: ChildProcess
