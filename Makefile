@@ -14,7 +14,8 @@
 #   SANITIZE      address: the module with AddressSanitizer, in folders of its own
 #   SECONDS, TARGET, CORPUS    for `make fuzz`: how long each target, only which, a folder of further seeds
 #   ASYNC         1: `make demo` places its call with the asynchronous functions
-#   WEBRTC        1: `make demo` has a browser call a phone, and the phone the browser
+#   WEBRTC        1: `make demo` has a browser call a phone, and the phone the browser; `make soak` has hundreds of calls
+#                 of WebRTC at once
 #   RELAY         rtpengine: `make demo` places its call through that one, not through RTPProxy; rtpproxy, rtpengine: `make
 #                 soak` carries its calls through a real one
 #   STRICT        0: warnings of this compiler do not stop the build
@@ -268,7 +269,7 @@ soak: ready ## a million calls while relays are restarted and changed: nothing m
 	@$(MAKE) --no-print-directory module
 	swift build -c release --product bench $(SWIFT_FLAGS)
 	@RTPPROXY_MODULE='$(abspath $(MODULE))' KAMAILIO='$(abspath $(KAMAILIO))' .build/release/bench soak \
-		CALLS='$(CALLS)' MINUTES='$(MINUTES)' QUICK='$(QUICK)' RELAY='$(RELAY)' HOSTS='$(HOSTS)'
+		CALLS='$(CALLS)' MINUTES='$(MINUTES)' QUICK='$(QUICK)' RELAY='$(RELAY)' HOSTS='$(HOSTS)' WEBRTC='$(WEBRTC)'
 
 fuzz: ready ## look for inputs that break a property, SECONDS=60 per target; TARGET=name, CORPUS=folder of seeds
 	@$(SUPPORT)/fuzz.sh '$(SECONDS)' '$(TARGET)' '$(if $(CORPUS),$(abspath $(CORPUS)))'

@@ -23,6 +23,9 @@ do {
             print(SoakOptions.help)
             exit(0)
         }
+        if options.hasBrowsers {
+            exit(try BrowserSoak(calls: options.calls, turns: options.isQuick ? 1 : 3).run() ? 0 : 1)
+        }
         if let relay = options.relay { exit(try RelaySoak(kind: relay, calls: options.calls).run() ? 0 : 1) }
         if let hosts = options.hosts { exit(try FleetSoak(options, hosts: hosts).run() ? 0 : 1) }
         exit(try Soak(options).run() ? 0 : 1)

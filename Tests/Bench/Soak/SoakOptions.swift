@@ -32,10 +32,12 @@ struct SoakOptions {
     private(set) var relay: RelayKind?
     /// Kamailios that share the calls; nil: there is one.
     private(set) var hosts: Int?
+    /// Whether the calls are those of browsers.
+    private(set) var hasBrowsers = false
+    private(set) var isQuick = false
 
     init(_ arguments: [String]) throws {
         var callsGiven: Int?
-        var isQuick = false
         for argument in arguments {
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             let value = parts.count == 2 ? parts[1] : ""
@@ -54,11 +56,12 @@ struct SoakOptions {
                     throw HarnessError("HOSTS is a number of 2 to 8, not \"\(value)\"")
                 }
                 hosts = number
+            case "WEBRTC": hasBrowsers = !value.isEmpty && value != "0"
             case "QUICK" where value.isEmpty || value == "0": break
             case "QUICK": isQuick = true
             case "CALLS":
-                guard let number = Int(value), (1000...100_000_000).contains(number) else {
-                    throw HarnessError("CALLS is a number of 1000 to 100000000, not \"\(value)\"")
+                guard let number = Int(value), number > 0 else {
+                    throw HarnessError("CALLS is a number, not \"\(value)\"")
                 }
                 callsGiven = number
             case "MINUTES":
@@ -71,7 +74,14 @@ struct SoakOptions {
         }
         guard relay == nil || minutes == nil else { throw HarnessError("with RELAY say CALLS, not MINUTES") }
         guard relay == nil || hosts == nil else { throw HarnessError("say RELAY or HOSTS, not both") }
-        calls = callsGiven ?? (relay == nil ? calls : isQuick ? 1000 : 10_000)
+        guard !hasBrowsers || relay == nil && hosts == nil && minutes == nil else {
+            throw HarnessError("with WEBRTC say CALLS, neither MINUTES nor RELAY nor HOSTS")
+        }
+        let range = hasBrowsers ? 1...BrowserSoak.mostCalls : 1000...100_000_000
+        guard callsGiven.map({ range.contains($0) }) ?? true else {
+            throw HarnessError("CALLS is a number of \(range.lowerBound) to \(range.upperBound)")
+        }
+        calls = callsGiven ?? (hasBrowsers ? isQuick ? 20 : 200 : relay == nil ? calls : isQuick ? 1000 : 10_000)
         if isQuick { minutes = minutes ?? 2 }
         if let minutes, minutes < 10 {
             (pace, betweenRestarts, timeToLive, rounds) = (600, 15_000, 12_000, 10)
@@ -102,6 +112,7 @@ struct SoakOptions {
         make soak [CALLS=n] [MINUTES=n] [QUICK=1]
         make soak RELAY=rtpproxy|rtpengine [CALLS=n] [QUICK=1]
         make soak HOSTS=n [CALLS=n] [MINUTES=n] [QUICK=1]
+        make soak WEBRTC=1 [CALLS=n] [QUICK=1]
 
         Carries calls through Kamailio with this module for a long time while relays are restarted, lose datagrams, and
         are disabled, drained, replaced and reloaded from a database; then asks whether anything is left over or has
@@ -126,5 +137,12 @@ struct SoakOptions {
           CALLS     how many calls (default 1000000)
           MINUTES   so many minutes instead, 2 at least
           QUICK=1   two minutes, a restart every 15 s
+
+        With WEBRTC the calls are those of aiortc, by UDP and by WebSocket, through a real RTPProxy to phones, and as many
+        of phones for comparison. They come up one after the other and are up at the same time; then each side sends a
+        few packets of audio, none of which may be lost, and Kamailio may work twice as long for one as for a phone's.
+
+          CALLS     how many at once (default 200, 240 at most)
+          QUICK=1   20 calls, once; the time is not judged
         """
 }

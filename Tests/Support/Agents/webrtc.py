@@ -34,7 +34,8 @@
 #   hold N, resume N        a re-INVITE; answered before this returns
 #   tone N HZ               sends another tone from now on
 #   bye N                   BYE, or CANCEL while it is not answered
-#   crowd N URI             begins N calls one after the other, each when the one before is up; answered at once
+#   crowd N URI             begins N calls one after the other, each when the one before is up, until one does
+#                           not come up; answered at once
 #   talk N MS               all calls that are up send N packets, one every MS milliseconds; answered at once
 #   disperse                BYE to all calls, one after the other; answered at once
 #   count                   "up" (calls that are answered, and over whose media something can go), "ended", "failed",
@@ -498,7 +499,9 @@ class Agent:
             if proxy.startswith("wss:"):
                 trust = ssl.create_default_context()
                 trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
-            self.socket = await websockets.connect(proxy, subprotocols=["sip"], ssl=trust, proxy=None)
+            self.socket = await websockets.connect(
+                proxy, subprotocols=["sip"], ssl=trust, proxy=None,
+                local_addr=(self.address, 0) if self.options.address else None)
             self.put = lambda text: asyncio.ensure_future(self.socket.send(text))
             token = uuid.uuid4().hex[:12]
             # RFC 7118: nobody can connect to a browser, so it has no address.
@@ -687,24 +690,31 @@ class Agent:
     async def crowd(self, count, uri):
         for _ in range(count):
             call = self.calls[(await self.call(uri))["call"]]
-            until = time.monotonic() + 30
+            until = time.monotonic() + 20
             while not call.is_up() and call.state != "ended" and time.monotonic() < until:
                 await asyncio.sleep(0.002)
             if not call.is_up():
                 say("problem", text=f"call {call.number} has not come up: {await call.status()}")
+                return
 
     async def disperse(self):
-        for call in list(self.calls.values()):
-            await self.bye(call)
-            await asyncio.sleep(0.005)
+        calls = list(self.calls.values())
+        # RTPProxy 3.1 may crash where packets come while it deletes a session that ends DTLS.
+        for call in calls:
+            await call.close()
+        await asyncio.sleep(1)
+        for call in calls:
+            call.state = "ended"
+            self.send(call.request("BYE"), call)
+            await asyncio.sleep(0.01)
 
     async def count(self):
-        heard = [await call.packets() for call in self.calls.values()]
+        calls = list(self.calls.values())
+        heard = [await call.packets() for call in calls]
         return {
-            "ok": True, "up": sum(call.is_up() for call in self.calls.values()),
-            "ended": sum(call.state == "ended" for call in self.calls.values()),
-            "failed": sum(call.code >= 300 for call in self.calls.values()),
-            "sent": sum([await call.sent_packets() for call in self.calls.values()]),
+            "ok": True, "up": sum(call.is_up() for call in calls),
+            "ended": sum(call.state == "ended" for call in calls), "failed": sum(call.code >= 300 for call in calls),
+            "sent": sum([await call.sent_packets() for call in calls]),
             "heard": sum(heard), "least": min(heard, default=0), "most": max(heard, default=0),
             "works": self.work is not None and not self.work.done(),
         }
@@ -721,6 +731,8 @@ class Agent:
             for call in self.calls.values():
                 if call.is_up():
                     call.talk(int(words[0]), int(words[1]) / 1000)
+                    # Not all at the same moment.
+                    await asyncio.sleep(int(words[1]) / 1000 / len(self.calls))
             return {"ok": True}
         if name == "count":
             return await self.count()
