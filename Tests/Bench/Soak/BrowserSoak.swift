@@ -19,7 +19,7 @@ struct BrowserSoak {
     private static let packets = 20
     private static let pause = 500
     /// What Kamailio may work for a call of a browser, by what it works for one of a phone. 1.5 is what is aimed at; a busy
-    /// machine says 1.2 to 1.6 of the same build. One turn alone is not judged.
+    /// machine says 1.2 to 1.7 of the same build. One turn alone is not judged.
     private static let limit = 2.0
 
     /// Who calls the phones.
