@@ -100,9 +100,12 @@ SWIFT_OBJECTS := $(EMBEDDED_OUT)/rtpproxy.bc $(EMBEDDED_OUT)/cposix.o
 # place go there, which saves 21 KB and a twentieth of the instructions. With the usual threshold others would go, too,
 # and 80 KB more. Loops begin where they come, not at the next multiple of 16 with instructions that do nothing before
 # it: 7 KB. A string that is the end of another one lies there (-O2): 10 KB, as a line of Kamailio's log is there twice.
+# Of two conditions the second is looked at only where the first holds, instead of joining them for one jump: fewer by a
+# fiftieth of the instructions.
 LINK := $(CC) -shared -B$(dir $(shell readlink -f "$$(command -v swiftc)")) -fuse-ld=lld \
 	$(foreach flag,$(LINK_FLAGS) --icf=all -O2 \
-	$(foreach flag,-inline-threshold=50 -align-loops=1 $(LOOP_FLAGS),-mllvm $(flag)),-Xlinker $(flag))
+	$(foreach flag,-inline-threshold=50 -align-loops=1 -x86-br-merging-base-cost=0 $(LOOP_FLAGS),-mllvm $(flag)), \
+	-Xlinker $(flag))
 endif
 LIBRARIES := $(shell pkg-config --libs libsystemd) -lm
 

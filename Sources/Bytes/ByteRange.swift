@@ -34,16 +34,17 @@ extension Span where Element == UInt8 {
     /// The byte at `offset`, or nil where there is none.
     @inline(__always)
     package func byte(at offset: Int) -> UInt8? {
-        guard offset >= 0, offset < count else { return nil }
-        // NO TRAP: checked by the guard above: 0 <= offset < count.
-        return self[offset]
+        guard UInt(bitPattern: offset) < UInt(bitPattern: count) else { return nil }
+        // SAFETY (1): as an unsigned number an offset below 0 would be beyond any count, which is never negative.
+        return unsafe self[unchecked: offset]
     }
 
     /// The part of `range` that lies inside.
     @inline(__always)
     package func clamped(_ range: ByteRange) -> ByteRange {
-        // Nearly all ranges lie inside.
-        if range.start >= 0, range.start <= count, range.count <= count &- range.start { return range }
+        // Nearly all ranges lie inside. As an unsigned number a start below 0 is beyond any count.
+        let start = UInt(bitPattern: range.start)
+        if start <= UInt(bitPattern: count), range.count <= count &- range.start { return range }
         return clampedOutside(range)
     }
 

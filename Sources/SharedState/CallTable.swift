@@ -10,7 +10,7 @@
 // Where hosts share calls, a third word says when the entry was changed last, and a call that has ended leaves an entry
 // behind that says so: `Sources/SharedState/CallTableSharing.swift`.
 //
-// SAFETY (23 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way is below
+// SAFETY (22 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way is below
 // 16, the size of a bucket, as is the victim; atomics wrap.
 
 import Bytes
@@ -137,14 +137,22 @@ package struct CallTable: ~Copyable {
     package func node(for hash: UInt64, now: UInt32) -> Int? {
         let key = Self.key(hash)
         let bucket = unsafe bucket(key)
-        var way = 0
+        var next = unsafe way(of: key, in: bucket)
+        while let way = next {
+            let value = unsafe (bucket + way).pointee.value.load(ordering: .acquiring)
+            if value >> 40 == key >> 40, Self.rest(value, now) > 0, !isGone(value) { return Self.node(value) }
+            next = unsafe self.way(of: key, in: bucket, from: way &+ 1)
+        }
+        return nil
+    }
+
+    /// The first entry from `start` on that has `key`, nil where there is none.
+    @inline(__always)
+    private func way(of key: UInt64, in bucket: UnsafeMutablePointer<CallEntry>, from start: Int = 0) -> Int? {
+        var way = start
         while way < Self.bucketSize {
-            let entry = unsafe bucket + way
+            if unsafe (bucket + way).pointee.key.load(ordering: .acquiring) == key { return way }
             way &+= 1
-            guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
-            let value = unsafe entry.pointee.value.load(ordering: .acquiring)
-            guard value >> 40 == key >> 40, Self.rest(value, now) > 0, !isGone(value) else { continue }
-            return Self.node(value)
         }
         return nil
     }
@@ -158,17 +166,9 @@ package struct CallTable: ~Copyable {
         // Where another process takes the same place at once, there is another one.
         // NO TRAP: 0 to a constant that is above it.
         for _ in 0..<Self.bucketSize {
+            if let way = unsafe way(of: key, in: bucket) { return unsafe replace(bucket + way, key, value, now) }
             // The first empty one, else the one that expires first.
-            var victim = -1
-            var way = 0
-            while way < Self.bucketSize {
-                let entry = unsafe bucket + way
-                let present = unsafe entry.pointee.key.load(ordering: .acquiring)
-                if present == key { return unsafe replace(entry, key, value, now) }
-                if present == 0, victim < 0 { victim = way }
-                way &+= 1
-            }
-            if unsafe put(key, value, bucket, victim, now) {
+            if unsafe put(key, value, bucket, way(of: 0, in: bucket) ?? -1, now) {
                 if let fleet { fleet.push(key) }
                 return
             }

@@ -83,7 +83,11 @@ extension Worker {
     /// Tells a host what has been gathered.
     mutating func tell<Host: ServerHost>(_ host: Host) {
         while let entry = outbox.takeCount() { host.count(entry.which, entry.amount) }
-        guard !outbox.lines.isEmpty else { return outbox.instances.clear() }
+        if outbox.lines.isEmpty { outbox.instances.clear() } else { tellLines(host) }
+    }
+
+    @inline(never)
+    private mutating func tellLines<Host: ServerHost>(_ host: Host) {
         // Moved out first, because the host may call back.
         var gathered = Outbox()
         swap(&gathered, &outbox)
