@@ -98,14 +98,14 @@ SWIFT_OBJECTS := $(EMBEDDED_OUT)/rtpproxy.bc $(EMBEDDED_OUT)/cposix.o
 # The linker of Swift's toolchain: functions that came out the same are there once, which saves 14 KB. It also compiles
 # what the compiler has left as bitcode, and sees by then that nobody outside calls most functions: those called from one
 # place go there, which saves 21 KB and a twentieth of the instructions. With the usual threshold others would go, too,
-# and 80 KB more. Loops begin where they come, not at the next multiple of 16 with instructions that do nothing before
-# it: 7 KB. A string that is the end of another one lies there (-O2): 10 KB, as a line of Kamailio's log is there twice.
+# and 80 KB more. Loops and functions begin where they come, not at the next multiple of 16, loops with instructions that
+# do nothing before it: 10 KB. A string that is the end of another one lies there (-O2): 10 KB, as a line of Kamailio's log is there twice.
 # Of two conditions the second is looked at only where the first holds, instead of joining them for one jump: fewer by a
 # fiftieth of the instructions.
 LINK := $(CC) -shared -B$(dir $(shell readlink -f "$$(command -v swiftc)")) -fuse-ld=lld \
 	$(foreach flag,$(LINK_FLAGS) --icf=all -O2 \
-	$(foreach flag,-inline-threshold=50 -align-loops=1 -x86-br-merging-base-cost=0 $(LOOP_FLAGS),-mllvm $(flag)), \
-	-Xlinker $(flag))
+	$(foreach flag,-inline-threshold=50 -align-loops=1 -align-all-functions=1 -x86-br-merging-base-cost=0 \
+	$(LOOP_FLAGS),-mllvm $(flag)),-Xlinker $(flag))
 endif
 LIBRARIES := $(shell pkg-config --libs libsystemd) -lm
 

@@ -8,7 +8,7 @@ import Bytes
 import CallControl
 public import RTPProxyABI
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_set_place(_ handle: OpaquePointer?, _ place: rtpp_bytes) -> rtpp_status {
     unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
         guard unsafe place.isPossible else { return .RTPP_BAD_ARGUMENT }
@@ -18,12 +18,12 @@ public func rtpp_set_place(_ handle: OpaquePointer?, _ place: rtpp_bytes) -> rtp
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_report_faults(_ handle: OpaquePointer?) -> Int {
     unsafe enter(handle, refused: 0) { $0.reportFaults() }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_fault_id() -> rtpp_bytes {
     // SAFETY: a static text stays where it is while the library is loaded.
     unsafe rtpp_bytes(static: ReportKind.badParameter.id)
@@ -53,7 +53,7 @@ extension FlagFunction {
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_check_flags(
     _ handle: OpaquePointer?, _ function: rtpp_function, _ name: UnsafePointer<CChar>?, _ flags: rtpp_bytes,
     _ hasExtraID: Bool
@@ -77,7 +77,7 @@ public func rtpp_check_flags(
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_check_address(
     _ handle: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ address: rtpp_bytes
 ) -> rtpp_status {
@@ -99,7 +99,7 @@ public func rtpp_check_address(
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_check_script(
     _ handle: OpaquePointer?, _ script: UnsafePointer<rtpp_script>?, _ knowsNodes: Bool
 ) {

@@ -9,12 +9,12 @@ public import RTPProxyABI
 import CallControl
 import SharedState
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_shares_calls(_ handle: OpaquePointer?) -> Bool {
     unsafe enter(handle, refused: false) { $0.settings.sharesCalls }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_run_fleet(_ handle: OpaquePointer?) {
     // SAFETY: module() gives nil for NULL and in the middle of a call.
     guard let module = unsafe module(handle), let attached = unsafe module.pointee.lifeCycle.attached else { return }
@@ -27,7 +27,7 @@ public func rtpp_run_fleet(_ handle: OpaquePointer?) {
     worker.shareCalls(host, while: { host.isWanted })
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_fleet_message(
     _ handle: OpaquePointer?, _ address: rtpp_bytes, _ message: rtpp_bytes, _ output: UnsafeMutablePointer<UInt8>?,
     _ capacity: Int, _ length: UnsafeMutablePointer<Int>?
@@ -52,7 +52,7 @@ public func rtpp_fleet_message(
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_fleet_answer(_ handle: OpaquePointer?, _ tag: UInt64, _ isAnswer: Bool, _ answer: rtpp_bytes) {
     guard let tag = FleetQuestionTag(tag) else { return }
     unsafe enter(handle, refused: (), early: ()) { attached, host in

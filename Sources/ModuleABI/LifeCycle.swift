@@ -13,10 +13,10 @@ import CallControl
 import SharedState
 
 // NO TRAP: a constant.
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_abi_version() -> UInt32 { UInt32(RTPP_ABI_VERSION) }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_create(
     _ host: UnsafePointer<rtpp_host>?, _ handle: UnsafeMutablePointer<OpaquePointer?>?
 ) -> rtpp_status {
@@ -66,7 +66,7 @@ func withText<Result>(_ text: UnsafePointer<CChar>, _ body: (Span<UInt8>) -> Res
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_set_text(
     _ handle: OpaquePointer?, _ parameter: UnsafePointer<CChar>?, _ value: rtpp_bytes
 ) -> rtpp_status {
@@ -79,7 +79,7 @@ public func rtpp_set_text(
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_set_number(
     _ handle: OpaquePointer?, _ parameter: UnsafePointer<CChar>?, _ value: Int64
 ) -> rtpp_status {
@@ -91,7 +91,7 @@ public func rtpp_set_number(
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_check_set(_ handle: OpaquePointer?, _ id: Int64) -> rtpp_status {
     unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
         if module.settings.hasSet(id) { return .RTPP_OK }
@@ -103,7 +103,7 @@ public func rtpp_check_set(_ handle: OpaquePointer?, _ id: Int64) -> rtpp_status
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_add_row(
     _ handle: OpaquePointer?, _ row: Int, _ setID: rtpp_bytes, _ url: rtpp_bytes,
     _ weight: UnsafePointer<Int64>?, _ flags: UnsafePointer<Int64>?
@@ -124,7 +124,7 @@ public func rtpp_add_row(
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_configured_tuning(_ handle: OpaquePointer?, _ output: UnsafeMutablePointer<rtpp_tuning>?) {
     // SAFETY: the glue hands over a handle of ours and the address of a result of its own, or NULL, which is refused.
     guard let output = unsafe output else { return }
@@ -134,7 +134,7 @@ public func rtpp_configured_tuning(_ handle: OpaquePointer?, _ output: UnsafeMut
         ping_seconds: tuning.pingSeconds, hedges: tuning.isHedging)
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_configure(_ handle: OpaquePointer?) -> rtpp_status {
     unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
         module.settings.finish()
@@ -147,12 +147,12 @@ public func rtpp_configure(_ handle: OpaquePointer?) -> rtpp_status {
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_shared_size(_ handle: OpaquePointer?) -> Int {
     unsafe enter(handle, refused: 0) { SharedBlock($0.settings).size }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_share(_ handle: OpaquePointer?, _ block: UnsafeMutableRawPointer?, _ size: Int) -> rtpp_status {
     unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
         guard let block = unsafe block, module.lifeCycle.isConfigured else { return .RTPP_BAD_ARGUMENT }
@@ -169,7 +169,7 @@ public func rtpp_share(_ handle: OpaquePointer?, _ block: UnsafeMutableRawPointe
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_attach(_ handle: OpaquePointer?) -> rtpp_status {
     unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
         guard let memory = module.lifeCycle.memory else { return .RTPP_BAD_ARGUMENT }
@@ -186,7 +186,7 @@ public func rtpp_attach(_ handle: OpaquePointer?) -> rtpp_status {
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_destroy(_ handle: OpaquePointer?) {
     // SAFETY (1): rtpp_create made it, and the glue forgets it.
     guard let module = unsafe module(handle) else { return }
@@ -194,7 +194,7 @@ public func rtpp_destroy(_ handle: OpaquePointer?) {
     unsafe module.deallocate()
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_run_monitor(_ handle: OpaquePointer?) {
     guard let module = unsafe module(handle), let attached = unsafe module.pointee.lifeCycle.attached else { return }
     let memory = unsafe attached.pointee.memory

@@ -35,7 +35,7 @@ import CallControl
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_listen(_ handle: OpaquePointer?, _ user: Int32, _ group: Int32) -> rtpp_status {
     // SAFETY: enter() refuses NULL, a call in the middle of another, and a process that is not attached; what the glue
     // passes is looked at and lent for the call.
@@ -51,14 +51,14 @@ public func rtpp_listen(_ handle: OpaquePointer?, _ user: Int32, _ group: Int32)
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_tell_streams(_ handle: OpaquePointer?) {
     // SAFETY: enter() refuses NULL, a call in the middle of another, and a process that is not attached; what the glue
     // passes is looked at and lent for the call.
     unsafe enter(handle, refused: ()) { $0.tellsStreams = true }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_run_notify(_ handle: OpaquePointer?, _ tagIsCallID: Bool) {
     // SAFETY: module() gives nil for NULL and in the middle of a call.
     guard let module = unsafe module(handle), var notifications = unsafe module.pointee.notifications.take() else {

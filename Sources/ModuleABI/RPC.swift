@@ -11,12 +11,12 @@ import Bytes
 public import RTPProxyABI
 import CallControl
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_node_count(_ handle: OpaquePointer?) -> Int {
     unsafe enter(handle, refused: 0, early: 0) { attached, _ in attached.worker.nodeCount() }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_node(
     _ handle: OpaquePointer?, _ position: Int, _ info: UnsafeMutablePointer<rtpp_node_info>?
 ) -> rtpp_status {
@@ -31,7 +31,7 @@ public func rtpp_node(
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_read_switch(_ number: rtpp_bytes, _ isOn: UnsafeMutablePointer<Bool>?) -> rtpp_status {
     // SAFETY: the pointer is looked at first; what the glue passes is lent for the call.
     guard let isOn = unsafe isOn, unsafe number.isPossible else { return .RTPP_BAD_ARGUMENT }
@@ -45,7 +45,7 @@ public func rtpp_read_switch(_ number: rtpp_bytes, _ isOn: UnsafeMutablePointer<
     return .RTPP_OK
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_enable(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isEnabled: Bool) -> rtpp_status {
     unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NOT_FOUND) { attached, host in
         // SAFETY: the glue lends the URL for the call.
@@ -54,7 +54,7 @@ public func rtpp_enable(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isEnabled
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_drain(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isDraining: Bool) -> rtpp_status {
     unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT, early: .RTPP_NOT_FOUND) { attached, host in
         // SAFETY: the glue lends the URL for the call.
@@ -63,7 +63,7 @@ public func rtpp_drain(_ handle: OpaquePointer?, _ url: rtpp_bytes, _ isDraining
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_forget(
     _ handle: OpaquePointer?, _ nodes: rtpp_bytes, _ count: UnsafeMutablePointer<Int>?
 ) -> rtpp_status {
@@ -81,7 +81,7 @@ public func rtpp_forget(
 
 // MARK: - Probe
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_probe(
     _ handle: OpaquePointer?, _ url: rtpp_bytes, _ count: UnsafeMutablePointer<Int>?
 ) -> rtpp_status {
@@ -97,7 +97,7 @@ public func rtpp_probe(
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_probed(
     _ handle: OpaquePointer?, _ index: Int, _ info: UnsafeMutablePointer<rtpp_probe_info>?
 ) -> rtpp_status {
@@ -126,7 +126,7 @@ public func rtpp_probed(
 
 // MARK: - Reload
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_begin_reload(_ handle: OpaquePointer?) -> rtpp_status {
     unsafe enter(handle, refused: .RTPP_BAD_ARGUMENT) { module in
         guard unsafe module.lifeCycle.attached != nil else { return .RTPP_BAD_ARGUMENT }
@@ -136,7 +136,7 @@ public func rtpp_begin_reload(_ handle: OpaquePointer?) -> rtpp_status {
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_commit_reload(
     _ handle: OpaquePointer?, _ change: UnsafeMutablePointer<rtpp_pool_change>?
 ) -> rtpp_status {
@@ -167,7 +167,7 @@ public func rtpp_commit_reload(
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_abandon_reload(_ handle: OpaquePointer?) {
     unsafe enter(handle, refused: ()) { $0.reload = nil }
 }

@@ -20,7 +20,7 @@ extension rtpp_bytes {
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_node_statistics(
     _ handle: OpaquePointer?, _ position: Int, _ url: rtpp_bytes, _ figures: UnsafeMutablePointer<rtpp_node_figures>?
 ) -> rtpp_status {
@@ -81,7 +81,7 @@ extension rtpp_node_figures {
     }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_metrics(
     _ handle: OpaquePointer?, _ values: UnsafePointer<UInt64>?, _ count: Int, _ page: Int,
     _ output: UnsafeMutablePointer<UInt8>?, _ capacity: Int, _ length: UnsafeMutablePointer<Int>?,
@@ -106,12 +106,12 @@ public func rtpp_metrics(
     return text.isEmpty ? .RTPP_NOT_FOUND : .RTPP_OK
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_reset_statistics(_ handle: OpaquePointer?) {
     unsafe enter(handle, refused: (), early: ()) { attached, _ in attached.worker.resetStatistics() }
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_counter_at(_ position: Int, _ output: UnsafeMutablePointer<rtpp_counter_row>?) -> Bool {
     // SAFETY: checked for NULL, and the glue lends it for the call.
     guard let output = unsafe output else { return false }
@@ -126,7 +126,7 @@ public func rtpp_counter_at(_ position: Int, _ output: UnsafeMutablePointer<rtpp
     return true
 }
 
-@c @implementation
+@_optimize(size) @c @implementation
 public func rtpp_gauge_value(_ handle: OpaquePointer?, _ position: Int) -> UInt64 {
     guard let gauge = ServerGauge(rawValue: position &- ServerCounter.allCases.count) else { return 0 }
     return unsafe enter(handle, refused: 0, early: 0) { attached, _ in

@@ -154,6 +154,7 @@ extension CallTable {
     }
 
     /// The same; nil: another process was faster.
+    @_optimize(size)
     private func tryToApply(_ call: SharedCall, age: UInt32, now: UInt32) -> Bool? {
         guard let fleet, call.key != 0, call.node ?? 0 >= 0, call.node ?? 0 < Self.gone else { return false }
         let life = call.node == nil ? min(lifetime, Self.memoryOfEnds) : lifetime

@@ -112,6 +112,7 @@ package struct Settings {
     package mutating func setPlace(_ text: Span<UInt8>) { place = copy(text) }
 
     /// Takes a parameter that is text. False where there is none of this name.
+    @_optimize(size)
     package mutating func set(_ parameter: Span<UInt8>, text value: Span<UInt8>) -> Bool {
         if parameter.equals(parameter.all, "rtpproxy_sock") {
             takeSockets(value)
@@ -146,6 +147,7 @@ package struct Settings {
     }
 
     /// Takes a parameter that is a number. False where there is none of this name.
+    @_optimize(size)
     package mutating func set(_ parameter: Span<UInt8>, number value: Int) -> Bool {
         if parameter.equals(parameter.all, "rtpproxy_disable_tout") {
             disableSeconds = value
@@ -190,6 +192,7 @@ package struct Settings {
     }
 
     /// Takes a row of the database; `nil` is NULL. False, with a warning, where it is left out.
+    @_optimize(size)
     package mutating func addRow(
         _ row: Int, setID: Span<UInt8>, url: Span<UInt8>, weight: Int?, flags: Int?
     ) -> Bool {
@@ -245,6 +248,7 @@ package struct Settings {
 
     // MARK: - Parts
 
+    @_optimize(size)
     private mutating func takeSockets(_ value: Span<UInt8>) {
         guard !value.trimmed(value.all).isEmpty else { return }
         hasSockets = true
@@ -309,6 +313,7 @@ package struct Settings {
     }
 
     /// Finds the faults that only show when all parameters are there. To be called last.
+    @_optimize(size)
     package mutating func finish() {
         if hasTimeoutSeconds, hasTimeoutMilliseconds {
             var digits: [UInt8] = []
@@ -331,6 +336,7 @@ package struct Settings {
         }
     }
 
+    @_optimize(size)
     private mutating func takeNotifyListen(_ value: Span<UInt8>) {
         notifyListen = []
         guard !value.isEmpty else { return }

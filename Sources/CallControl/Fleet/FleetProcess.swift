@@ -111,6 +111,7 @@ extension Worker {
     private static var slack: UInt64 { 1_000_000 }
 
     /// Shares calls until `isWanted` says no. Runs in a process of its own.
+    @_optimize(size)
     package mutating func shareCalls<Host: FleetHost>(_ host: Host, while isWanted: () -> Bool) {
         guard let fleet else { return }
         var task = FleetTask(nodeCount: table.capacity)
@@ -126,6 +127,7 @@ extension Worker {
     }
 
     /// One look at all that there is to tell and to ask. `now`: nanoseconds of the monotonic clock.
+    @_optimize(size)
     mutating func shareOnce<Host: FleetHost>(
         _ host: Host, _ task: inout FleetTask, _ fleet: FleetState, wall: UInt64, now: UInt64
     ) {

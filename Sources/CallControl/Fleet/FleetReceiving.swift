@@ -26,6 +26,7 @@ extension Worker {
 
     /// Takes a message of the host at `address`. `now`: nanoseconds of the monotonic clock; `wall`: microseconds since
     /// 1970.
+    @_optimize(size)
     package mutating func receive<Host: ServerHost>(
         _ host: Host, from address: Span<UInt8>, _ bytes: Span<UInt8>, now: UInt64 = MonotonicClock.now(),
         wall: UInt64 = WallClock.microseconds()
@@ -100,6 +101,7 @@ extension Worker {
 
     // MARK: - Calls
 
+    @_optimize(size)
     private mutating func takeCalls<Host: ServerHost>(
         _ host: Host, _ message: FleetMessage, _ bytes: Span<UInt8>, _ fleet: FleetState
     ) {
@@ -125,6 +127,7 @@ extension Worker {
     }
 
     /// Writes the part of the table that is asked for into `fleetPage`.
+    @_optimize(size)
     private mutating func answer(_ message: FleetMessage, _ bytes: Span<UInt8>, _ fleet: FleetState) {
         var page = Scratch<UInt8>()
         swap(&page, &fleetPage)
@@ -147,6 +150,7 @@ extension Worker {
 
     // MARK: - RTPProxies
 
+    @_optimize(size)
     private mutating func takeNodes<Host: ServerHost>(
         _ host: Host, _ message: FleetMessage, _ bytes: Span<UInt8>, _ address: Span<UInt8>, _ fleet: FleetState
     ) {
@@ -184,6 +188,7 @@ extension Worker {
     }
 
     /// Makes a node what was said of it last, until nothing else is said meanwhile.
+    @_optimize(size)
     private func follow(_ node: Int, _ fleet: FleetState) -> NodeSwitch {
         var said = fleet.nodeSwitch(node)
         // A human hardly says so much at once.
@@ -199,6 +204,7 @@ extension Worker {
 
     /// Switches or drains a node as the operator of this host says; nil: that stays as it is. It is said before it is
     /// done, so that the process that tells the others sees it when it sees the change.
+    @_optimize(size)
     func switchNode(_ node: Int, isDisabled: Bool? = nil, isDraining: Bool? = nil) {
         if let fleet {
             let said = NodeSwitch(
@@ -213,6 +219,7 @@ extension Worker {
         fleet.wantGreeting()
     }
 
+    @_optimize(size)
     private mutating func tellOfAdoption(_ node: Int, _ kind: ReportKind, _ address: Span<UInt8>) {
         line.removeAll(keepingCapacity: true)
         appendName(of: node)

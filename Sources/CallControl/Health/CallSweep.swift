@@ -67,6 +67,7 @@ extension Worker {
 
     /// Looks after the nodes that get no new calls: says of one when its last call has ended, and lets one go that has
     /// left the sets, once it has no calls or cannot be expected back.
+    @_optimize(size)
     mutating func releaseNodes<Host: EventHost>(
         _ host: Host, _ partings: inout [Parting], _ sweep: borrowing CallSweep, now: UInt64
     ) {
@@ -119,6 +120,7 @@ extension Worker {
     }
 
     /// Forgets the calls of these nodes; returns how many those were.
+    @_optimize(size)
     mutating func forgetCalls<Host: ServerHost>(of nodes: [Int], _ host: Host) -> Int {
         var count = 0
         var isMeant = [Bool](repeating: false, count: table.capacity)
@@ -134,6 +136,7 @@ extension Worker {
 
     /// Forgets the calls of every node that `text` means, by `selected`; nil: there is none. Their next message goes
     /// where the balancing rule says.
+    @_optimize(size)
     package mutating func forgetCalls<Host: ServerHost>(_ host: Host, _ text: Span<UInt8>) -> Int? {
         // NO TRAP: selected() gives indices of the list, which nobody changes in between.
         let nodes = selected(text).map { directory.listed[$0] }
@@ -160,6 +163,7 @@ extension Worker {
 
     /// Compares what a node has counted with what it had when it was asked before: one that has been started again has
     /// lost its sessions, and the calls that it held with them.
+    @_optimize(size)
     mutating func compareCounters<Host: EventHost>(
         _ host: Host, _ node: Int, _ counters: RelayCounters, _ last: inout RelayCounters?
     ) {

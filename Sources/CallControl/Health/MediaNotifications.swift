@@ -65,6 +65,7 @@ package struct Notifications: ~Copyable {
 
     /// Listens where `settings` say. `user` and `group` get a socket file, -1: whoever made it keeps it. Opens the
     /// socket, before the fork; nil where nothing is configured.
+    @_optimize(size)
     package init?(_ settings: borrowing Settings, user: Int32, group: Int32) throws(NotifyError) {
         let text = settings.notifyListen
         guard !text.isEmpty, let url = try? NodeURL(text.span, text.span.all) else { return nil }
@@ -87,6 +88,7 @@ package struct Notifications: ~Copyable {
     }
 
     /// Waits at most `nanoseconds` for something to happen and deals with it.
+    @_optimize(size)
     mutating func step<Host: NotificationHost>(_ host: Host, nanoseconds: UInt64) {
         var (readers, recent) = (self.readers, self.recent)
         var isForeign = false

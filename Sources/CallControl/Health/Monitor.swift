@@ -81,6 +81,7 @@ extension Worker {
 
     /// Looks after all nodes until `isWanted` says no. Runs in a process of its own. `delivery`: the asynchronous
     /// processes, where there are any.
+    @_optimize(size)
     package mutating func monitor<Host: EventHost>(
         _ host: Host, _ delivery: JobDelivery? = nil, while isWanted: () -> Bool
     ) {
@@ -231,6 +232,7 @@ extension Worker {
     }
 
     /// What the answers to a probe make of a node.
+    @_optimize(size)
     private mutating func judge<Host: EventHost>(
         _ host: Host, _ node: Int, _ outcome: ExchangeOutcome, _ state: inout MonitorState
     ) {

@@ -49,6 +49,7 @@ enum Announced: Equatable {
 
 extension Worker {
     /// Raises what has changed since the last look.
+    @_optimize(size)
     mutating func announceChanges<Host: EventHost>(_ host: Host, _ announced: inout [Announced]) {
         for node in 0..<table.count where announced.indices.contains(node) {
             guard table.life(node) != .free else {

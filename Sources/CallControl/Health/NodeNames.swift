@@ -43,6 +43,7 @@ extension Worker {
     }
 
     /// Takes what the name service has answered about a named node, and looks whether it has just gone down.
+    @_optimize(size)
     mutating func followName<Host: ServerHost>(_ host: Host, _ node: Int, _ state: inout MonitorState, now: UInt64) {
         if let result = state.lookUps.takeResult(node) { take(host, node, result, &state, now: now) }
         switch table.condition(node) {
@@ -59,6 +60,7 @@ extension Worker {
         }
     }
 
+    @_optimize(size)
     private mutating func take<Host: ServerHost>(
         _ host: Host, _ node: Int, _ result: LookUpResult, _ state: inout MonitorState, now: UInt64
     ) {
@@ -89,6 +91,7 @@ extension Worker {
     }
 
     /// Whether a named node that is to be asked has the address to ask it at; otherwise its name is being looked up.
+    @_optimize(size)
     mutating func hasAddress<Host: ServerHost>(
         _ host: Host, _ node: Int, _ state: inout MonitorState, now: UInt64
     ) -> Bool {

@@ -59,6 +59,7 @@ extension Worker {
 
     /// Asks `node`, from `now` on and no longer than `budget`, in nanoseconds; `withCounters`: also for its counters,
     /// where it tells those. Nil: it is under way; otherwise why not.
+    @_optimize(size)
     mutating func ask(
         _ probes: inout ProbeExchanges, _ node: Int, _ kind: ProbeKind, withCounters: Bool = false, now: UInt64,
         budget: UInt64
@@ -109,6 +110,7 @@ extension Worker {
     }
 
     /// What the end of `node`'s exchange comes to.
+    @_optimize(size)
     func finding(_ probes: borrowing ProbeExchanges, _ node: Int, _ outcome: ExchangeOutcome) -> ProbeFinding {
         if case .failed(let error) = outcome, error.isLocal { return .unknown(error.text) }
         if let time = probes.exchanges.answeredAt(node) { table.noteAnswer(node, at: time) }

@@ -35,6 +35,7 @@ struct NodeSet {
         if candidates.isEmpty { take(table, reserves: true, suspects: true) }
     }
 
+    @_optimize(size)
     private mutating func take(_ table: borrowing NodeTable, reserves: Bool, suspects: Bool = false) {
         candidates.removeAll(keepingCapacity: true)
         weightSums.removeAll(keepingCapacity: true)
@@ -91,6 +92,7 @@ struct NodeDirectory {
     /// The state of the pool that this is of.
     let membership: UInt64
 
+    @_optimize(size)
     init(_ table: borrowing NodeTable) {
         membership = table.membership
         // Looked at once: another process may change it meanwhile, and the arrays below have to fit each other.

@@ -29,6 +29,7 @@ extension Worker {
     /// Makes the pool that of `settings`. A node is the same where set, URL and its place among equals are: it keeps
     /// health, sockets and calls, and is switched where its flags have changed. One that has moved to another set keeps
     /// its calls in the old one, and its state in the new one. A new node is asked before it takes calls.
+    @_optimize(size)
     package mutating func changePool<Host: ServerHost>(
         _ host: Host, to nodes: [NodeDefinition]
     ) throws(PoolError) -> PoolChange {

@@ -59,6 +59,7 @@ private let longestLine = 110
 extension Worker {
     /// Writes page `page`, from 1, none longer than `room` bytes; nothing where there is no such page. `values`: those of
     /// the server's counters and gauges, in their order. How many pages there are; 0: `room` is too small for any.
+    @_optimize(size)
     package mutating func writeMetrics<Host: ServerHost>(
         _ host: Host, _ values: Span<UInt64>, page: Int, room: Int, into text: inout [UInt8]
     ) -> Int {
@@ -153,6 +154,7 @@ extension Worker {
 
     /// Writes the metrics of the nodes in `positions`.
     @inline(never)
+    @_optimize(size)
     private mutating func writeNodes<Host: ServerHost>(
         _ host: Host, _ positions: Range<Int>, _ text: inout [UInt8]
     ) {
@@ -166,6 +168,7 @@ extension Worker {
         }
     }
 
+    @_optimize(size)
     private func write(_ metric: NodeMetric, _ position: Int, _ found: NodeStatistics, _ text: inout [UInt8]) {
         let value: UInt64
         switch metric {
