@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Which RTPProxy holds a call: a table of fixed size that all processes share without a lock.
+// Which RTPProxy holds a call: a table of fixed size that all processes share, and read without a lock.
 //
 // Why this is sound. An entry is two words. `key` is the call's 64-bit hash, 0 empty. `value` is the node, the time the
 // entry expires and 24 bits of the same hash. Whoever wants a place exchanges `key`, provided that it is what was seen
@@ -7,8 +7,8 @@
 // an entry only where the key is the call's and the bits in the value are, too. So a process that dies between the two
 // leaves an entry that belongs to nobody, and the worst that a lost entry costs is that the balancing rule decides.
 //
-// Where hosts share calls, a third word says when the entry was changed last, and a call that has ended leaves an entry
-// behind that says so: `Sources/SharedState/CallTableSharing.swift`.
+// Where hosts share calls, a third word says when the entry was changed last, a call that has ended leaves an entry behind
+// that says so, and whoever writes locks the bucket: `Sources/SharedState/CallTableSharing.swift`.
 //
 // SAFETY (22 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way is below
 // 16, the size of a bucket, as is the victim; atomics wrap.
@@ -101,10 +101,13 @@ package struct CallTable: ~Copyable {
         unsafe base.assumingMemoryBound(to: CallTableHeader.self)
     }
 
+    /// The number of the bucket that the key belongs to.
+    // NO TRAP: bucketCount is above 0, checked when attaching.
+    func bucketNumber(_ key: UInt64) -> Int { Int(truncatingIfNeeded: key % UInt64(bucketCount)) }
+
     // SAFETY: the bucket is taken modulo their number, and has `bucketSize` entries.
     func bucket(_ key: UInt64) -> UnsafeMutablePointer<CallEntry> {
-        // NO TRAP: bucketCount is above 0, checked when attaching.
-        let bucket = Int(truncatingIfNeeded: key % UInt64(bucketCount))
+        let bucket = bucketNumber(key)
         // NO TRAP: the bucket is below their number, and attaching has checked that all of them fit.
         return unsafe (base + Self.headerSize + bucket &* Self.bucketSize &* MemoryLayout<CallEntry>.stride)
             .assumingMemoryBound(to: CallEntry.self)
@@ -163,6 +166,8 @@ package struct CallTable: ~Copyable {
         let key = Self.key(hash)
         let value = Self.word(key, node: node, expires: now &+ lifetime)
         let bucket = unsafe bucket(key)
+        fleet?.lock(bucket: bucketNumber(key))
+        defer { fleet?.unlock(bucket: bucketNumber(key)) }
         // Where another process takes the same place at once, there is another one.
         // NO TRAP: 0 to a constant that is above it.
         for _ in 0..<Self.bucketSize {
@@ -190,6 +195,8 @@ package struct CallTable: ~Copyable {
         var victim = empty
         var victimRest: UInt64 = 0
         var victimKey: UInt64 = 0
+        // One that is gone gives way before any other, the one that has been so longest first.
+        let living: UInt64 = 1 << 32
         if victim < 0 {
             victimRest = .max
             // NO TRAP: 0 to a constant that is above it.
@@ -197,7 +204,7 @@ package struct CallTable: ~Copyable {
                 let entry = unsafe bucket + way
                 let present = unsafe entry.pointee.key.load(ordering: .acquiring)
                 let former = unsafe entry.pointee.value.load(ordering: .acquiring)
-                let rest = present == 0 || isGone(former) ? 0 : Self.rest(former, now)
+                let rest = present == 0 ? 0 : Self.rest(former, now) &+ (isGone(former) ? 0 : living)
                 if rest < victimRest {
                     (victim, victimRest, victimKey) = (way, rest, present)
                 }
@@ -209,10 +216,11 @@ package struct CallTable: ~Copyable {
         let (isOurs, _) = unsafe entry.pointee.key.compareExchange(
             expected: victimKey, desired: key, ordering: .acquiringAndReleasing)
         guard isOurs else { return false }
-        if let fleet { unsafe fleet.setEntryStamp(index(of: entry), stamp ?? fleet.stamp()) }
+        if let fleet { unsafe fleet.setEntryStamp(index(of: entry), 0) }
         let former = unsafe entry.pointee.value.exchange(value, ordering: .acquiringAndReleasing)
+        if let fleet { unsafe fleet.setEntryStamp(index(of: entry), stamp ?? fleet.stamp()) }
         let wasCounted = victimKey != 0 && !isGone(former)
-        if wasCounted, victimRest > 0 { unsafe header.pointee.evicted.wrappingAdd(1, ordering: .relaxed) }
+        if wasCounted, victimRest > living { unsafe header.pointee.evicted.wrappingAdd(1, ordering: .relaxed) }
         if !wasCounted { unsafe header.pointee.used.wrappingAdd(1, ordering: .relaxed) }
         return true
     }
@@ -231,6 +239,8 @@ package struct CallTable: ~Copyable {
         let key = Self.key(hash)
         let value = Self.word(key, node: node, expires: now &+ lifetime)
         let bucket = unsafe bucket(key)
+        fleet?.lock(bucket: bucketNumber(key))
+        defer { fleet?.unlock(bucket: bucketNumber(key)) }
         // NO TRAP: 0 to a constant that is above it.
         for way in 0..<Self.bucketSize {
             let entry = unsafe bucket + way

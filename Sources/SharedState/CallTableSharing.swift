@@ -4,10 +4,11 @@
 // Of two changes of a call the later one counts, on every host and in whatever order they come: each has a stamp, and one
 // that is not later than what the entry has is refused. So a message may come late or twice, and a deletion before what
 // it deletes. A call that has ended leaves its entry behind as one that is gone, for an hour or until the place is
-// needed: without it a message that comes late would bring the call back. Two processes that change one entry at once may
-// leave the node of one with the stamp of the other: what that costs is a question to the wrong RTPProxy.
+// needed: without it a message that comes late would bring the call back. Whoever writes has the bucket's lock
+// (`FleetState.lock`), so that no two processes put the same call into two places, or the node of one beside the stamp of
+// the other. Whoever reads needs none.
 //
-// SAFETY (39 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way and place
+// SAFETY (41 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way and place
 // are below 16, the size of a bucket; an entry is one of a bucket, and atomics wrap.
 
 import Bytes
@@ -61,6 +62,8 @@ extension CallTable {
     func bury(_ key: UInt64, now: UInt32, _ fleet: FleetState) {
         let value = Self.word(key, node: Self.gone, expires: now &+ min(lifetime, Self.memoryOfEnds))
         let bucket = unsafe bucket(key)
+        fleet.lock(bucket: bucketNumber(key))
+        defer { fleet.unlock(bucket: bucketNumber(key)) }
         var isBuried = false
         for way in 0..<16 {
             let entry = unsafe bucket + way
@@ -82,22 +85,11 @@ extension CallTable {
     }
 
     /// Takes an entry that is empty, else the one of a call that has ended longest ago, for another one that has. False:
-    /// there is none, or other processes were faster; no call gives way.
+    /// there is none; no call gives way.
     private func buryAnew(
         _ bucket: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, _ stamp: UInt64,
         _ fleet: FleetState
     ) -> Bool {
-        for _ in 0..<3 {
-            if let isBuried = unsafe tryToBury(bucket, key, value, now, stamp, fleet) { return isBuried }
-        }
-        return false
-    }
-
-    /// The same; nil: another process was faster, and nothing is changed.
-    private func tryToBury(
-        _ bucket: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, _ stamp: UInt64,
-        _ fleet: FleetState
-    ) -> Bool? {
         var place = -1
         var placeKey: UInt64 = 0
         var least = UInt64.max
@@ -113,10 +105,10 @@ extension CallTable {
         let entry = unsafe bucket + place
         let (isOurs, _) = unsafe entry.pointee.key.compareExchange(
             expected: placeKey, desired: key, ordering: .acquiringAndReleasing)
-        guard isOurs else { return nil }
-        unsafe fleet.setEntryStamp(index(of: entry), stamp)
+        guard isOurs else { return false }
+        unsafe fleet.setEntryStamp(index(of: entry), 0)
         let former = unsafe entry.pointee.value.exchange(value, ordering: .acquiringAndReleasing)
-        // It has begun anew meanwhile.
+        unsafe fleet.setEntryStamp(index(of: entry), stamp)
         if placeKey != 0, !isGone(former) { unsafe header.pointee.used.wrappingSubtract(1, ordering: .relaxed) }
         return true
     }
@@ -128,11 +120,14 @@ extension CallTable {
         _ body: (Int) -> Bool
     ) {
         let rest = Self.rest(value, now)
+        if rest > 0, isGone(value) || body(Self.node(value)) { return }
+        fleet.lock(bucket: bucketNumber(key))
+        defer { fleet.unlock(bucket: bucketNumber(key)) }
         if isGone(value) {
-            if rest == 0 { unsafe remove(entry, key, isCounted: false) }
+            let isUnchanged = unsafe entry.pointee.value.load(ordering: .acquiring) == value
+            if isUnchanged { unsafe remove(entry, key, isCounted: false) }
             return
         }
-        if rest > 0, body(Self.node(value)) { return }
         let (isDone, _) = unsafe entry.pointee.value.compareExchange(
             expected: value, desired: Self.word(key, node: Self.gone, expires: now &+ 60),
             ordering: .acquiringAndReleasing)
@@ -146,28 +141,21 @@ extension CallTable {
     /// Takes a change of another host that was made `age` seconds ago. False: there is a later one, it is too old to
     /// matter, or the table has no place for it.
     package func apply(_ call: SharedCall, age: UInt32, now: UInt32) -> Bool {
-        // Where another process takes the same place at once, there is another one.
-        for _ in 0..<3 {
-            if let isTaken = tryToApply(call, age: age, now: now) { return isTaken }
-        }
-        return false
-    }
-
-    /// The same; nil: another process was faster.
-    @_optimize(size)
-    private func tryToApply(_ call: SharedCall, age: UInt32, now: UInt32) -> Bool? {
         guard let fleet, call.key != 0, call.node ?? 0 >= 0, call.node ?? 0 < Self.gone else { return false }
         let life = call.node == nil ? min(lifetime, Self.memoryOfEnds) : lifetime
         guard age < life else { return false }
         let value = Self.word(call.key, node: call.node ?? Self.gone, expires: now &+ (life &- age))
         let bucket = unsafe bucket(call.key)
+        fleet.lock(bucket: bucketNumber(call.key))
+        defer { fleet.unlock(bucket: bucketNumber(call.key)) }
         var empty = -1
         for way in 0..<16 {
             let entry = unsafe bucket + way
             let present = unsafe entry.pointee.key.load(ordering: .acquiring)
             if present == call.key {
-                guard unsafe fleet.takeEntryStamp(index(of: entry), call.stamp) else { return false }
+                guard unsafe fleet.entryStamp(index(of: entry)) < call.stamp else { return false }
                 let former = unsafe entry.pointee.value.exchange(value, ordering: .acquiringAndReleasing)
+                unsafe fleet.setEntryStamp(index(of: entry), call.stamp)
                 switch (isGone(former), call.node == nil) {
                 case (true, false): unsafe header.pointee.used.wrappingAdd(1, ordering: .relaxed)
                 case (false, true): unsafe header.pointee.used.wrappingSubtract(1, ordering: .relaxed)
@@ -177,9 +165,7 @@ extension CallTable {
             }
             if present == 0, empty < 0 { empty = way }
         }
-        if call.node != nil {
-            return unsafe put(call.key, value, bucket, empty, now, stamp: call.stamp) ? true : nil
-        }
+        if call.node != nil { return unsafe put(call.key, value, bucket, empty, now, stamp: call.stamp) }
         return unsafe buryAnew(bucket, call.key, value, now, call.stamp, fleet)
     }
 

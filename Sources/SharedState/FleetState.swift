@@ -8,7 +8,12 @@
 // from the table when it is sent, so that two changes may be told of in one go and in any order. A ring that is full
 // loses keys and counts them, and the other hosts ask for what they have missed.
 //
-// SAFETY (34 in this file): each index is taken modulo the size of its part, or compared with it, and the block is mapped
+// One thing is locked: a bucket of the call table, for the moment in which a call's key, value and stamp are written.
+// Whoever finds it locked looks again, for some milliseconds at most, and then goes on as if it was free: its holder has
+// died, or has not run for so long. What two that write at once cost is a question to the wrong RTPProxy, or an entry that
+// nobody needs.
+//
+// SAFETY (38 in this file): each index is taken modulo the size of its part, or compared with it, and the block is mapped
 // as long as the server runs.
 
 import Bytes
@@ -55,8 +60,11 @@ struct FleetHeader: ~Copyable {
 
     /// Bytes that are needed for so many nodes and entries of the call table.
     package static func size(nodes: Int, entries: Int) -> Int {
-        (fixedSize &+ max(nodes, 0) &* 8 &+ max(entries, 0) &* 8 &+ 63) & ~63
+        (fixedSize &+ max(nodes, 0) &* 8 &+ max(entries, 0) &* 8 &+ locks(max(entries, 0)) &* 8 &+ 63) & ~63
     }
+
+    /// Locks of the buckets of so many entries.
+    private static func locks(_ entries: Int) -> Int { entries / CallTable.bucketSize &+ 1 }
 
     /// Attaches to a block of that size, which was zeroed before the fork, and is aligned to 64.
     package init(attaching block: UnsafeMutableRawPointer, nodes: Int, entries: Int) {
@@ -99,6 +107,11 @@ struct FleetHeader: ~Copyable {
     private func stampWord(_ entry: Int) -> UnsafeMutablePointer<SharedWord>? {
         guard entry >= 0, entry < entries else { return nil }
         return unsafe word(at: Self.fixedSize &+ nodes &* 8 &+ entry &* 8)
+    }
+
+    private func lockWord(_ bucket: Int) -> UnsafeMutablePointer<SharedWord>? {
+        guard bucket >= 0, bucket < Self.locks(entries) else { return nil }
+        return unsafe word(at: Self.fixedSize &+ nodes &* 8 &+ entries &* 8 &+ bucket &* 8)
     }
 
     // MARK: The clock
@@ -162,16 +175,27 @@ struct FleetHeader: ~Copyable {
     /// When an entry of the call table was changed last; 0: never.
     func entryStamp(_ entry: Int) -> UInt64 { unsafe stampWord(entry)?.pointee.value.load(ordering: .acquiring) ?? 0 }
 
-    /// This host has changed it.
+    /// It was changed at `stamp`; 0: it is about to have another call. After its value was written: who reads the stamp
+    /// first then never takes an old value for a new one.
     func setEntryStamp(_ entry: Int, _ stamp: UInt64) {
         unsafe stampWord(entry)?.pointee.value.store(stamp, ordering: .releasing)
     }
 
-    /// Another host has changed it at `stamp`; false: there has been a later change.
-    func takeEntryStamp(_ entry: Int, _ stamp: UInt64) -> Bool {
-        guard let word = unsafe stampWord(entry) else { return false }
-        return unsafe word.pointee.value.max(stamp, ordering: .acquiringAndReleasing).oldValue < stamp
+    /// Looks at a bucket that is locked: of some nanoseconds each.
+    private static let patience = 4_000_000
+
+    /// Keeps other processes from writing into a bucket of the call table.
+    func lock(bucket: Int) {
+        guard let word = unsafe lockWord(bucket) else { return }
+        for _ in 0..<Self.patience where unsafe word.pointee.value.load(ordering: .relaxed) == 0 {
+            let isOurs = unsafe word.pointee.value.compareExchange(
+                expected: 0, desired: 1, ordering: .acquiringAndReleasing
+            ).exchanged
+            if isOurs { return }
+        }
     }
+
+    func unlock(bucket: Int) { unsafe lockWord(bucket)?.pointee.value.store(0, ordering: .releasing) }
 
     /// What the operator, or that of another host, has said of a node last.
     package func nodeSwitch(_ node: Int) -> NodeSwitch {

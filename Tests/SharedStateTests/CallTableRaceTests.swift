@@ -51,6 +51,13 @@ private final class SharedTable: @unchecked Sendable {
         return high + (UInt64(bucket) + UInt64(buckets) - high % UInt64(buckets)) % UInt64(buckets)
     }
 
+    /// How many of the first thread's calls the table has.
+    private static func left(in table: borrowing CallTable) -> Int {
+        var count = 0
+        for bucket in 0..<buckets where table.node(for: hash(0, bucket), now: 100) != nil { count += 1 }
+        return count
+    }
+
     private static func onTwoThreads(_ body: @escaping @Sendable (Int) -> Void) {
         let ended = DispatchSemaphore(value: 0)
         for number in 0..<2 {
@@ -96,5 +103,50 @@ private final class SharedTable: @unchecked Sendable {
         let ended = (0..<Self.buckets).filter { table.shared(Self.hash(1, $0)).map { $0.node == nil } ?? false }
         #expect(found.count == Self.buckets && ended.count == Self.buckets)
         #expect(table.count == Self.buckets)
+    }
+
+    /// Two processes take what another host says of a call: that it has begun, and that it has ended. `isFull`: where the
+    /// bucket has room only in the places of calls that have ended.
+    @Test(arguments: [false, true]) func anEndThatIsTakenWithTheBeginningHolds(isFull: Bool) throws {
+        let (shared, meeting) = (try SharedTable(Self.buckets * 16, isShared: true), Meeting())
+        if isFull {
+            let table = try shared.attach()
+            for place in 0..<16 * Self.buckets {
+                let key = CallTable.key(Self.hash(2 + place % 16, place / 16))
+                // The first place is not the one whose call has ended longest ago.
+                let age = UInt32(16 + place % 16 * 4)
+                let isTaken = table.apply(SharedCall(key: key, node: nil, stamp: 1_000_000_000), age: age, now: 100)
+                #expect(isTaken)
+            }
+        }
+        Self.onTwoThreads { thread in
+            guard let table = try? shared.attach() else { return }
+            for bucket in 0..<Self.buckets {
+                let key = CallTable.key(Self.hash(0, bucket))
+                let call = SharedCall(key: key, node: thread == 0 ? 3 : nil, stamp: 2_000_000_000 + UInt64(thread))
+                meeting.meet(bucket)
+                _ = table.apply(call, age: 0, now: 100)
+            }
+        }
+        let table = try shared.attach()
+        let (left, count) = (Self.left(in: table), table.count)
+        #expect(left == 0 && count == 0)
+    }
+
+    /// This host ends a call just when another one says that it has begun.
+    @Test func anEndHereHoldsBesideABeginningThere() throws {
+        let (shared, meeting) = (try SharedTable(Self.buckets * 16, isShared: true), Meeting())
+        Self.onTwoThreads { thread in
+            guard let table = try? shared.attach() else { return }
+            for bucket in 0..<Self.buckets {
+                let hash = Self.hash(0, bucket)
+                let call = SharedCall(key: CallTable.key(hash), node: 3, stamp: 1_000_000_000)
+                meeting.meet(bucket)
+                if thread == 0 { _ = table.apply(call, age: 0, now: 100) } else { table.forget(hash, now: 100) }
+            }
+        }
+        let table = try shared.attach()
+        let (left, count) = (Self.left(in: table), table.count)
+        #expect(left == 0 && count == 0)
     }
 }

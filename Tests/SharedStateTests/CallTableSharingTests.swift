@@ -204,7 +204,8 @@ final class SharingHost {
         #expect(other.count == 0)
         // Where there is none, the oldest gives way.
         other.forget(hash(99), now: 50)
-        let left = made.filter { !other.apply($0, age: 0, now: 51) }
+        // That one last: where it comes back, the next oldest gives way.
+        let left = made.reversed().filter { !other.apply($0, age: 0, now: 51) }
         #expect(left.count == 15)
     }
 
