@@ -335,6 +335,22 @@ import Testing
         #expect(run.next(0) == (isDelete ? .done : .fail(unknown)))
     }
 
+    /// Nor does it where that node is lost; a deletion may do no harm elsewhere.
+    @Test(arguments: [true, false])
+    func aRunAimedAtANodeThatIsLostAsksNobodyElse(_ isDelete: Bool) {
+        var terms = RunTerms(setID: 0, budget: 1_000_000_000)
+        terms.isDelete = isDelete
+        var run = CommandRun(terms)
+        run.aim(at: 4, now: 5)
+        _ = run.next(5)
+        run.room(.free, now: 5)
+        _ = run.next(5)
+        _ = run.asked(4, place: 0, roundTrip: nil, now: 5)
+        guard let askedNode = run.ended(0) else { return #expect(Bool(false)) }
+        _ = run.take(.lost(.timedOut, answeredAt: 0, isDatagram: true), of: askedNode)
+        #expect(run.next(10) == (isDelete ? .choose : .fail(.noNode(0))))
+    }
+
     /// Commands that cannot be made end it, whoever else is asked.
     @Test func whatCannotBeAskedFails() {
         var bench = RunBench(RunRow("", .offer, [0, 1], []))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Some seconds after an answer it is looked whether the side that is a browser has sent anything.
 
+import Foundation
 import TestSupport
 import Testing
 
@@ -118,5 +119,39 @@ import Testing
         #expect(look(worker, at: 1061).errors.isEmpty)
         _ = answer(worker)
         #expect(look(worker, at: 1062).errors.count == 1)
+    }
+
+    /// The module's own process waits for one question a minute at most, and asks no other RTPProxy.
+    @Test(arguments: [true, false])
+    func whoDoesNotAnswerIsAskedOnce(_ answersOthers: Bool) throws {
+        let silent: Responder.Script = { $0.hasPrefix("Q") ? nil : ModuleRelay.answer($0) }
+        let responders = try [Responder(silent), Responder(silent)]
+        let worker = try SIPWorker(responders.map(\.url), features: [.statistics, .webRTC], remembers: true)
+        let table = try worker.table()
+        func asked(after tick: UInt32) -> Int {
+            for node in 0..<2 where answersOthers { table.noteAnswer(node, at: .max) }
+            #expect(look(worker, at: tick).counts[.silentBrowsers] == nil)
+            return responders.reduce(0) { $0 + $1.commands.count { $0.hasPrefix("Q") } }
+        }
+        for _ in 0..<3 { _ = answer(worker) }
+        #expect(asked(after: 1008) == 1)
+        #expect(asked(after: 1009) == 1)
+        guard answersOthers else { return }
+        _ = answer(worker)
+        #expect(asked(after: 1067) == 1)
+        _ = answer(worker)
+        #expect(asked(after: 1068) == 2)
+    }
+
+    /// Where answers take long, there are other things to do in between.
+    @Test func whatTakesLongIsAskedOneByOne() throws {
+        let responder = try Responder {
+            guard $0.hasPrefix("Q") else { return ModuleRelay.answer($0) }
+            usleep(150_000)
+            return "60 0 0 0 0"
+        }
+        let worker = try SIPWorker([responder.url], features: [.statistics, .webRTC], remembers: true)
+        for _ in 0..<3 { _ = answer(worker) }
+        for _ in 0..<3 { #expect(look(worker, at: 1008).counts[.silentBrowsers] == 1) }
     }
 }

@@ -128,7 +128,9 @@ struct CommandRun {
         }
         if terms.createsSession, let deadline, now >= deadline { return nobodyLeft(.noNode(terms.setID), now) }
         if now < pauseUntil, !wantsOther { return .wait(until: min(pauseUntil, lookAt)) }
-        guard let node = chosen, !wantsOther else { return .choose }
+        guard let node = chosen, !wantsOther else {
+            return mayAskOthers || terms.isDelete ? .choose : nobodyLeft(.noNode(terms.setID), now)
+        }
         guard hasRoom else { return .takeRoom(node: node) }
         let end = saturating(now, terms.budget)
         let until = terms.createsSession ? deadline ?? end : end

@@ -6,7 +6,8 @@
 import Transport
 
 extension CommandRun {
-    /// Makes a run that has asked no node begin with `node`, and search for the session at no other: this one has it.
+    /// Makes a run that has asked no node begin with `node`, and ask no other: this one has the session. Only a deletion
+    /// goes on to others where this one is lost.
     mutating func aim(at node: Int, now: UInt64) {
         mayAskOthers = false
         chosen(node, now: now)

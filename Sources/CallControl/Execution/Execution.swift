@@ -43,11 +43,11 @@ extension Worker {
         }
     }
 
-    /// The same for a call that belongs to no message; whether it was done.
-    mutating func runAlone(_ call: inout Call) -> Bool {
+    /// The same for a call that belongs to no message; how it ends.
+    mutating func runAlone(_ call: inout Call) -> CommandRun.Verdict {
         while true {
             switch advance(&call, Span()) {
-            case .over(let verdict): return verdict == .done
+            case .over(let verdict): return verdict
             case .waiting(let deadline): exchanges.step(until: deadline)
             case .editing: break
             }
@@ -95,8 +95,8 @@ extension Worker {
         }
     }
 
-    /// Makes a call that has asked no node begin with `node`, if that still takes commands, and search for the session
-    /// at no other: this one has it.
+    /// Makes a call that has asked no node begin with `node`, if that still takes commands, and ask no other: this one
+    /// has the session.
     func aim(_ call: inout Call, at node: Int) {
         guard serves(node), table.setID(node) == call.run.terms.setID else { return }
         call.run.aim(at: node, now: MonotonicClock.now())

@@ -68,6 +68,8 @@ package struct Worker: ~Copyable {
     var nextRefusalLine: UInt32 = 0
     /// When it may tell again of a browser without a candidate, in seconds since start.
     var nextCandidateLine: UInt32 = 0
+    /// Until when no RTPProxy is asked about browsers, because one has not answered; in seconds since start.
+    var nextBrowserLook: UInt32 = 0
 
     /// Attaches a process to the table. Opens nothing.
     package init(

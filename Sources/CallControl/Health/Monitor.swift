@@ -67,7 +67,7 @@ struct Absence {
 
 extension Worker {
     /// The longest time without a look at the nodes' conditions, in nanoseconds.
-    private static var longestPause: UInt64 { 100_000_000 }
+    static var longestPause: UInt64 { 100_000_000 }
     /// A node that has answered within this time, in nanoseconds, is asked again where it refuses.
     private static var liveliness: UInt64 { 1_000_000_000 }
     /// Time between two looks at a node that takes no commands, in nanoseconds, and how long it may take to answer one.

@@ -6,6 +6,7 @@ import Bytes
 import ControlProtocol
 import SDP
 import SharedState
+import Transport
 
 extension Worker {
     /// How many streams are looked at before the nodes are again.
@@ -34,20 +35,29 @@ extension Worker {
         }
     }
 
-    /// Looks at those whose time has come. In the module's own process.
+    /// Looks at those whose time has come. In the module's own process, which has other things to do: it asks no longer
+    /// than between two looks at the nodes, and after a question that was not answered nothing for a minute.
     mutating func lookAtBrowsers<Host: ServerHost>(_ host: Host) {
         guard let watched else { return }
         let kept = leftBehind
+        let end = MonotonicClock.now() &+ Self.longestPause
         // NO TRAP: a constant above 0.
         for _ in 0..<Self.streamsAtOnce {
             guard let (stream, words) = kept.call.identity.take(watched, host.ticks) else { return }
             let node = Int(widening: stream.node)
-            guard table.takesCommands(node), table.setID(node) == stream.setID else { continue }
+            guard host.ticks >= nextBrowserLook, table.takesCommands(node), table.setID(node) == stream.setID else {
+                continue
+            }
             begin(&kept.call, host, .simple(.query(stream: Int(widening: stream.number)), words), setID: stream.setID)
             aim(&kept.call, at: node)
+            guard kept.call.run.chosen == node else { continue }
             ticks = host.ticks
-            if runAlone(&kept.call) { judge(&kept.call, stream, node) }
+            switch runAlone(&kept.call) {
+            case .done: judge(&kept.call, stream, node)
+            case .failed(let failure): if failure.returnCode == .noNode { nextBrowserLook = ticks &+ 60 }
+            }
             tell(host)
+            if MonotonicClock.now() > end { return }
         }
     }
 
