@@ -194,6 +194,29 @@ import Testing
         #expect(responder.commands.last == "D \(Self.cid) ft tt" && streams.isEmpty)
         #expect(responder.commands.count == (numbers.contains(4) ? 9 : 5))
         #expect(worker.figure(bye, "nrelayed") == String(numbers.reduce(0, +)))
+        #expect(bye.counts[.sessionsDeleted] == 1)
+    }
+
+    private final class Later: @unchecked Sendable {
+        var worker: SIPWorker?
+    }
+
+    /// What a node can do becomes known while it is asked: it was not told to delete anything.
+    @Test func whatIsLearntMeanwhileHasDeletedNothing() throws {
+        let (streams, later) = (Streams([1]), Later())
+        let responder = try Responder { command in
+            if let table = try? later.worker?.table() {
+                table.setCapabilities(0, table.capabilities(0) | SIPWorker.Feature.figuresAndDelete.rawValue)
+            }
+            return streams.answer(command)
+        }
+        let worker = try worker(responder, Self.figures("ttl"), [.statistics, .namedFigures])
+        later.worker = worker
+        defer { later.worker = nil }
+        let bye = FakeCall(.bye, toTag: "tt", body: nil)
+        #expect(worker.delete(bye, "s") == .done && worker.figure(bye, "ttl") == "60")
+        #expect(responder.commands.last == "D \(Self.cid) ft tt" && streams.isEmpty)
+        #expect(bye.counts[.sessionsDeleted] == 1)
     }
 
     // MARK: - Errors

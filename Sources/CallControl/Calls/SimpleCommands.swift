@@ -50,6 +50,8 @@ extension Worker {
             defer { worker.forget(call) }
             if call.keepsFigures, worker.takeLastFigures(&call, words, host) { return }
             try worker.command(&call, .delete, words, host)
+            // The streams were deleted with their figures, and nothing was left.
+            if call.keepsFigures, call.reply.isEmpty, call.figures.streams > 0 { host.count(.sessionsDeleted) }
         }
         guard code == .done else { return code }
         dropPostponed(kept.call, host)

@@ -57,6 +57,8 @@ extension Worker {
         case .figures(let query):
             let known = capabilities(node)
             guard known.contains(.statistics) || known.contains(.namedFigures) else { throw .noStatistics }
+            // By the time it answers, it may be known to be able to.
+            if query.joined(known) == nil { call.figures.isLeft = true }
             for stream in 0..<FigureQuery.streams {
                 for part in 0..<query.commands(known) {
                     write(call, query, stream: query.firstStream &+ stream, part: part, known)

@@ -79,8 +79,8 @@ struct CallFigures {
     var mayGoOn = false
     /// Those of the first stream.
     private var first: FigureValues?
-    /// Whether a stream that was to be deleted may still be there.
-    private var isLeft = false
+    /// Whether a stream that was to be deleted may still be there, or a node was not told to delete any.
+    var isLeft = false
 
     /// Whether the call is deleted with certainty. A stream that was taken out of the call has left its number behind: so
     /// two numbers that are free say that nothing follows.
@@ -226,6 +226,7 @@ extension Worker {
         if !host.facts.isRequest, !words.secondTag.isEmpty { query.words = words.swapped }
         var isGone = false
         call.figures = CallFigures()
+        call.reply.removeAll(keepingCapacity: true)
         do throws(CallFailure) {
             try fetch(&call, query, setID, host)
             isGone = call.figures.isGone
