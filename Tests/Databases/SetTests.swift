@@ -36,7 +36,7 @@ import Testing
         let relay = try ScriptedRelay()
         let database = try Database(kind, rows: [Row(7, relay)])
         let change = { (c: inout KamailioConfiguration) in
-            c.routes = "request_route { set_rtp_proxy_set(\"7\"); rtpproxy_offer(); }"
+            c.routes = "request_route { set_rtp_proxy_set(\"7\"); rtpproxy_offer(\"b\"); }"
         }
         try database.withKamailio(change) { #expect($0.complaints.isEmpty) }
         try database.run("DELETE FROM rtpproxy")
