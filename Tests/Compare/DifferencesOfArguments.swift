@@ -57,6 +57,14 @@ extension Difference {
             },
             holds: { stock, ours in stock[.code].contains("set -1") && ours[.code].contains("set 1") }),
         Difference(
+            "flag s", .additions,
+            """
+            **Flag `s`** of `rtpproxy_destroy` is new: the deletion brings the figures of `$rtpp_stat` along.
+            """,
+            in: Set(Aspect.allCases),
+            where: { $0.flags.lowercased() == "s" },
+            holds: { stock, _ in stock[.code].allSatisfy { $0.hasSuffix(" -1") } }),
+        Difference(
             "flags for calls of browsers", .additions,
             """
             **The flags `d`, `p` and `g`**, **`rtpproxy_webrtc_prflx`** and **`rtpproxy_webrtc_silence`** are new:

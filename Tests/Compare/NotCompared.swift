@@ -158,8 +158,7 @@ extension PageEntry {
         PageEntry(
             .additions,
             """
-            **`$rtpp_stat(name)`** is new: single figures of a call's media, and its mean opinion score; and **flag `s`** of
-            `rtpproxy_destroy`, by which the deletion brings them along.
+            **`$rtpp_stat(name)`** is new: single figures of a call's media, and its mean opinion score.
             """),
         PageEntry(
             .additions,

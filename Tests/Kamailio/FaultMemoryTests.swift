@@ -28,7 +28,7 @@ import Testing
 
     private static func small(_ configuration: inout KamailioConfiguration) {
         briefly(&configuration)
-        configuration.sharedMegabytes = 4
+        configuration.sharedMegabytes = 5
         configuration.modules.append("htable")
         configuration.parameters.append(("htable", "htable", "\"fill=>size=10\""))
         configuration.parameters.append(("tm", "wt_timer", "500"))
@@ -44,7 +44,7 @@ import Testing
 
     private static func exhaust(_ kamailio: Kamailio) throws {
         let call = try kamailio.call()
-        for size in [8000, 2000, 400, 100, 1] {
+        for size in [8000, 7000, 2000, 400, 100, 1] {
             var message = call.request("OPTIONS", inDialog: false)
             message["Call-ID"] = "\(call.id)-\(size)"
             message["X-Text"] = String(repeating: "x", count: size)
