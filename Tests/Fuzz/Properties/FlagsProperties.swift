@@ -63,6 +63,7 @@ final class FlagsProperties: Properties {
         try require(flags.usesExtraID == text.contains(UInt8(ascii: "b")), "b")
         try require(flags.looksUpOnly == has(text, "l") && flags.deletesWholeCall == has(text, "t"), "l and t")
         try require(flags.changesOrigin == has(text, "o") && flags.ignoresMarker == has(text, "f"), "o and f")
+        try require(flags.keepsFigures == has(text, "s"), "s")
         try require(use == .delete || bridges(text) < 2, "several of d, p and g were taken")
         try require((flags.bridging != nil) == (bridges(text) > 0), "d, p and g")
         try require((flags.branch != .none) == text.containsBranchLetter, "1, 2 and 3")
