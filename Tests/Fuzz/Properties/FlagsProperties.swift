@@ -9,7 +9,7 @@ import Bytes
 
 final class FlagsProperties: Properties {
     private var modifiers: [UInt8] = []
-    private static let known = Array("0123456789baArRlLiIeEwWxXfFoOcCtTzZdDpPgG".utf8)
+    private static let known = Array("0123456789baArRlLiIeEwWxXfFoOcCtTzZdDpPgGsS".utf8)
 
     func check(_ input: [UInt8]) throws(Broken) {
         for use in [CallFlags.Use.media, .delete] {
