@@ -52,10 +52,13 @@ final class Seen {
         "G": "G nsess_created ncmds_rcvd",
     ]
 
+    private static let probes = ["M4", "M5"].map { "L nosuch 127.0.0.1 9 ft tt && \($0):1 S" }
+
     /// That each new command is one, with its arguments and no more.
     func checkCommands(_ name: String) {
         let all = relay.log
-        for command in all[commands...] {
+        // The module's own process asks what modules there are, where a relay is back.
+        for command in all[commands...] where !Self.probes.contains(command.text) {
             guard let first = command.text.first, let form = Self.forms[first] else {
                 Issue.record("\(name): \(command.text.debugDescription) is no command")
                 continue
@@ -87,9 +90,12 @@ final class Seen {
                     #expect(line.count < 1024, "\(name): a line of \(line.count) bytes")
                 }
             } else {
-                // Kamailio's own parser shows what it could not read.
+                // Kamailio's own parser shows what it could not read. And a line of the module's own process, with nothing
+                // of a message in it, has been seen torn where several processes wrote at once.
+                let isTorn = text.hasSuffix("s, or at once with rtpproxy.enable \(relay.url) 1")
                 #expect(
-                    !isOurs || text.isEmpty, "\(name): a line of the log that nobody wrote: \(text.debugDescription)")
+                    !isOurs || text.isEmpty || isTorn,
+                    "\(name): a line of the log that nobody wrote: \(text.debugDescription)")
             }
         }
     }
