@@ -78,6 +78,7 @@ import Testing
         try phone.phone.send(phone.phone.response(200, to: invite, sdp: phone.description()), to: invite)
         #expect(waitUntil(15) { stage.kamailio.log.contains("media of the reply failed") })
         #expect(stage.kamailio.log.contains("session unknown at the relay"))
+        #expect(waitUntil(15) { browser.events().contains { $0.what == "200 INVITE" } })
         let answered = browser.events().first { $0.what == "200 INVITE" }
         #expect(answered?.sdp?.contains("fingerprint") == false, "\(answered?.sdp ?? "no answer")")
     }
