@@ -79,9 +79,14 @@ public final class Phone {
         agent.send(response, to: try Self.place(of: uri))
     }
 
+    /// Milliseconds that a browser may take on a busy machine.
+    private static let patience = 20_000
+
     /// The next request of this method; it must come within the time.
     public func expect(_ method: String, of call: String) throws -> SIPMessage {
-        guard let got = agent.receive(where: { $0.isRequest && $0.method == method && $0.callID == call }) else {
+        guard
+            let got = agent.receive(Self.patience, where: { $0.isRequest && $0.method == method && $0.callID == call })
+        else {
             throw HarnessError("no \(method) came to \(address)")
         }
         return got
@@ -89,7 +94,10 @@ public final class Phone {
 
     /// The final response to a request of this method.
     public func expectFinal(_ method: String, of call: String) throws -> SIPMessage {
-        guard let got = agent.receive(where: { $0.status >= 200 && $0.method == method && $0.callID == call }) else {
+        guard
+            let got = agent.receive(
+                Self.patience, where: { $0.status >= 200 && $0.method == method && $0.callID == call })
+        else {
             throw HarnessError("no response to \(method) came to \(address)")
         }
         return got

@@ -116,7 +116,7 @@ public final class WebRTCAgent: @unchecked Sendable {
     public func count() throws -> Count { try ask("count", as: Count.self) }
 
     /// Waits until a call is as `wanted`, and returns whether it has become so.
-    public func wait(_ call: Int = 1, seconds: Double = 10, until wanted: (Status) -> Bool) -> Bool {
+    public func wait(_ call: Int = 1, seconds: Double = 30, until wanted: (Status) -> Bool) -> Bool {
         waitUntil(seconds, every: 100) { (try? status(call)).map(wanted) ?? false }
     }
 
