@@ -29,6 +29,18 @@ struct Findings {
         return true
     }
 
+    /// Checks that the calls were made, and that none hangs or has wrong SDP.
+    mutating func writeCalls(_ totals: LoadTotals, _ options: SoakOptions, seconds: Double) {
+        let sent = totals["sent"]
+        check(
+            "calls",
+            "\(sent) in \(Int(seconds)) s, \(Int(Double(sent) / seconds))/s with all rests; "
+                + "the longest took \(Int(totals.worst)) ms", sent >= (options.minutes == nil ? options.calls : 1))
+        check("calls that hang", "\(totals["lost"])", totals["lost"] == 0)
+        for line in totals.hanging.prefix(10) { print("      \(line)") }
+        check("calls with wrong SDP", "\(totals["wrong"])", totals["wrong"] == 0)
+    }
+
     /// Checks what Kamailio has logged.
     mutating func writeLog(_ log: String, cancelled: Int) {
         let kinds = SoakLog.kinds(log)

@@ -35,15 +35,7 @@ struct FleetReport {
     private var excusedSessions: Int { 2 + soak.restarts * soak.options.inFlight / 10 }
 
     private mutating func writeCalls() {
-        let sent = total("sent")
-        let wanted = soak.options.minutes == nil ? soak.options.calls : 1
-        findings.check(
-            "calls",
-            "\(sent) in \(Int(soak.seconds)) s, \(Int(Double(sent) / soak.seconds))/s with all rests; "
-                + "the longest took \(Int(soak.totals.worst)) ms", sent >= wanted)
-        findings.check("calls that hang", "\(total("lost"))", total("lost") == 0)
-        for line in soak.totals.hanging.prefix(10) { print("      \(line)") }
-        findings.check("calls with wrong SDP", "\(total("wrong"))", total("wrong") == 0)
+        findings.writeCalls(soak.totals, soak.options, seconds: soak.seconds)
         findings.check(
             "calls where something failed",
             "\(total("refused")): \(total("not_offered")) offers, \(total("not_answered")) answers, "

@@ -82,19 +82,10 @@ final class FleetSoak {
                 + "\(kamailios.count) Kamailios and \(relays.count) real RTPProxies, of which one is restarted every "
                 + "\(options.betweenRestarts / 1000) s")
         fflush(nil)
-        let started = monotonicMilliseconds()
-        for number in 1...options.rounds {
+        seconds = try options.carry {
             try round()
-            if number % max(1, options.rounds / 10) == 0 {
-                print(
-                    "  round \(number): \(totals["sent"]) calls after "
-                        + "\((monotonicMilliseconds() - started) / 1000) s, \(restarts) restarts")
-                fflush(nil)
-            }
-            // A process that hangs has failed: to go on would cost its time limit in each round.
-            if !totals.hanging.isEmpty { break }
+            return ("\(totals["sent"]) calls", restarts: restarts, hangs: !totals.hanging.isEmpty)
         }
-        seconds = Double(monotonicMilliseconds() - started) / 1000
         var report = FleetReport(self)
         try report.write()
         var findings = report.findings

@@ -66,19 +66,10 @@ final class Soak {
                 + "of them restarted every \(options.betweenRestarts / 1000) s, something done to one every "
                 + "\(Double(options.pace) / 1000) s")
         fflush(nil)
-        let started = monotonicMilliseconds()
-        for number in 1...options.rounds {
+        seconds = try options.carry {
             try round()
-            if number % max(1, options.rounds / 10) == 0 {
-                print(
-                    "  round \(number): \(totals["sent"]) calls after "
-                        + "\((monotonicMilliseconds() - started) / 1000) s, \(operation.restarts) restarts")
-                fflush(nil)
-            }
-            // A process that hangs has failed: to go on would cost its time limit in each round.
-            if !totals.hanging.isEmpty { break }
+            return ("\(totals["sent"]) calls", restarts: operation.restarts, hangs: !totals.hanging.isEmpty)
         }
-        seconds = Double(monotonicMilliseconds() - started) / 1000
         // Sessions that nobody has deleted expire.
         waitUntil(Double(options.timeToLive) / 1000 + 10, every: 500) {
             (try? relays.map { try $0.tally() }.allSatisfy { $0.left == 0 }) ?? false

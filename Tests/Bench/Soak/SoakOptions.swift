@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the command line says of a soak.
 
+import Foundation
 import TestSupport
 
 /// How long it goes on, and what happens how often meanwhile.
@@ -106,6 +107,23 @@ struct SoakOptions {
             (load.calls, load.seconds) = ((calls + rounds - 1) / rounds, 100_000)
         }
         return load
+    }
+
+    /// Goes through the rounds, and says now and then how far that is. Returns how many seconds it took.
+    func carry(_ round: () throws -> (calls: String, restarts: Int, hangs: Bool)) throws -> Double {
+        let started = monotonicMilliseconds()
+        for number in 1...rounds {
+            let (calls, restarts, hangs) = try round()
+            if number % max(1, rounds / 10) == 0 {
+                print(
+                    "  round \(number): \(calls) after \((monotonicMilliseconds() - started) / 1000) s, "
+                        + "\(restarts) restarts")
+                fflush(nil)
+            }
+            // A process that hangs has failed: to go on would cost its time limit in each round.
+            if hangs { break }
+        }
+        return Double(monotonicMilliseconds() - started) / 1000
     }
 
     static let help = """

@@ -26,15 +26,7 @@ struct SoakReport {
     private func total(_ name: String) -> Int { soak.totals[name] }
 
     private mutating func writeCalls() {
-        let sent = total("sent")
-        let wanted = soak.options.minutes == nil ? soak.options.calls : 1
-        findings.check(
-            "calls",
-            "\(sent) in \(Int(soak.seconds)) s, \(Int(Double(sent) / soak.seconds))/s with all rests; "
-                + "the longest took \(Int(soak.totals.worst)) ms", sent >= wanted)
-        findings.check("calls that hang", "\(total("lost"))", total("lost") == 0)
-        for line in soak.totals.hanging.prefix(10) { print("      \(line)") }
-        findings.check("calls with wrong SDP", "\(total("wrong"))", total("wrong") == 0)
+        findings.writeCalls(soak.totals, soak.options, seconds: soak.seconds)
         // A restart or a disabled relay may cost what is under way at it, and nothing else may fail.
         let silences = SoakLog.kinds(soak.log)["relay does not answer"]?.count ?? 0
         let most = (soak.operation.disturbances + silences) * soak.options.inFlight
