@@ -108,6 +108,21 @@ final class TonePhone: @unchecked Sendable {
         if dialog == nil { dialog = Phone.Dialog(answering: invite, with: response) }
     }
 
+    /// Answers the next INVITE beside `work`, which makes it come. Both have ended when this returns: who waited on for the
+    /// ACK would take the next INVITE from who waits for that.
+    func answers(_ direction: String = "sendrecv", beside work: () throws -> Void) throws {
+        nonisolated(unsafe) var failure: (any Error)?
+        let end = DispatchSemaphore(value: 0)
+        Thread { [self] in
+            do { try answer(direction) } catch { failure = error }
+            end.signal()
+        }.start()
+        let outcome = Result { try work() }
+        end.wait()
+        try outcome.get()
+        if let failure { throw failure }
+    }
+
     /// Calls, or within its call changes what it has offered; waits for the answer.
     /// `late`: what it says of its media comes with the ACK.
     func call(
@@ -166,10 +181,11 @@ struct MixedCall {
     /// Whether each hears the other's tone.
     func expectTones(_ location: SourceLocation = #_sourceLocation) {
         #expect(
-            phone.media.hears(440), "\(stage.kamailio.log.suffix(2000)) \(phone.got.map(\.text))",
+            phone.media.hears(440), "\(phone.media) \(stage.kamailio.log.suffix(2000)) \(phone.got.map(\.text))",
             sourceLocation: location)
         #expect(
-            browser.hears(700), "\(stage.kamailio.log.suffix(2000)) \(browser.events())", sourceLocation: location)
+            browser.hears(700), "\(phone.media) \(stage.kamailio.log.suffix(2000)) \(browser.events())",
+            sourceLocation: location)
     }
 
     /// How many sessions the relay has.
@@ -217,9 +233,7 @@ struct MixedCall {
         call.expectTones()
         let phone = call.phone
         for (direction, answer, command) in [("sendonly", "recvonly", "hold 1"), ("sendrecv", "sendrecv", "resume 1")] {
-            let answering = Thread { try? phone.answer(answer) }
-            answering.start()
-            try call.browser.command(command)
+            try phone.answers(answer) { try call.browser.command(command) }
             #expect(phone.got.last?.text.contains("a=\(direction)\r\n") ?? false)
         }
         call.expectTones()
@@ -265,9 +279,7 @@ struct MixedCall {
         // Its offers leave the choice, as all do; the roles stay.
         let phone = call.phone
         for (answer, command) in [("recvonly", "hold 1"), ("sendrecv", "resume 1")] {
-            let answering = Thread { try? phone.answer(answer) }
-            answering.start()
-            try call.browser.command(command)
+            try phone.answers(answer) { try call.browser.command(command) }
         }
         call.expectTones()
     }
@@ -279,10 +291,10 @@ struct MixedCall {
         try carol.command("call sip:erin@127.0.0.1:\(stage.kamailio.port)")
         #expect(carol.hears(600) && erin.hears(440), "\(stage.kamailio.log.suffix(2000)) \(carol.events())")
         let (dave, frank) = (try stage.phone(), try stage.phone("frank", tone: 900))
-        let answering = Thread { try? frank.answer() }
-        answering.start()
-        try dave.call("sip:frank@127.0.0.1:\(stage.kamailio.port)", registrar: stage.registrar)
-        #expect(dave.media.hears(900) && frank.media.hears(700))
+        try frank.answers {
+            try dave.call("sip:frank@127.0.0.1:\(stage.kamailio.port)", registrar: stage.registrar)
+        }
+        #expect(dave.media.hears(900) && frank.media.hears(700), "\(dave.media); \(frank.media)")
         #expect(!(frank.got.first?.text.contains("a=ice-lite") ?? true))
     }
 

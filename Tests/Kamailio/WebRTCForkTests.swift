@@ -11,9 +11,6 @@ import Testing
         "sip:\(name)@127.0.0.1:\(stage.kamailio.port)"
     }
 
-    /// Runs what waits for something beside what makes it happen.
-    private func beside(_ work: @escaping @Sendable () throws -> Void) { Thread { try? work() }.start() }
-
     /// Carol has both, and each gets what it can take: a session for each branch.
     @Test func aPhoneAndABrowserRingAtOnceAndTheBrowserAnswers() throws {
         let stage = try WebRTCStage(flags: "g1")
@@ -30,8 +27,7 @@ import Testing
         let stage = try WebRTCStage(flags: "g1")
         let (browser, desk) = (try stage.browser(), try stage.phone("carol", tone: 900))
         let caller = try stage.phone()
-        beside { try desk.answer() }
-        try caller.call(target("carol", stage), registrar: stage.registrar)
+        try desk.answers { try caller.call(target("carol", stage), registrar: stage.registrar) }
         #expect(caller.media.hears(900) && desk.media.hears(700), "\(stage.kamailio.log.suffix(2000))")
         #expect(browser.wait { $0.state == "ended" })
     }
@@ -40,8 +36,8 @@ import Testing
         let stage = try WebRTCStage(flags: "g1")
         let (browser, desk) = (try stage.browser(), try stage.phone("carol", tone: 900))
         let caller = try stage.browser("erin", tone: 600)
-        beside { try desk.answer() }
         try caller.command("call \(target("carol", stage))")
+        try desk.answer()
         #expect(caller.hears(900) && desk.media.hears(600), "\(stage.kamailio.log.suffix(2000))")
         #expect(browser.wait { $0.state == "ended" })
     }
@@ -55,8 +51,8 @@ import Testing
         stage.relays[0].stop()
         // Each has its own choice of the two.
         for number in 1...3 {
-            beside { try phone.answer() }
             #expect(try browser.command("call \(target("dave", stage))") == number)
+            try phone.answer()
             #expect(
                 phone.media.hears(440) && browser.hears(700, call: number),
                 "\(stage.kamailio.log.suffix(2000)) \(browser.events())")
@@ -93,8 +89,8 @@ import Testing
         ])
         let (browser, phone, other) = (try stage.browser(), try stage.phone(), try stage.phone("frank", tone: 900))
         #expect(stage.kamailio.waitUntilUp())
-        beside { try phone.answer() }
         try browser.command("call \(target("dave", stage))")
+        try phone.answer()
         #expect(phone.media.hears(440) && browser.hears(700), "\(stage.kamailio.log.suffix(2000))")
         stage.relay.stop()
         let number = try browser.command("call \(target("dave", stage))")
@@ -102,8 +98,7 @@ import Testing
         #expect(stage.kamailio.log.contains("media failed -"))
         #expect(without.log.allSatisfy { !$0.text.contains("M5:1 A") })
         // Phones go on.
-        beside { try other.answer() }
-        _ = try? phone.call(target("frank", stage), registrar: stage.registrar)
+        try other.answers { try phone.call(target("frank", stage), registrar: stage.registrar) }
         #expect(without.log.contains { $0.text.hasPrefix("U") })
     }
 
@@ -114,8 +109,8 @@ import Testing
             .waiting,
             settings: ["async_workers=2", "modparam(\"rtpproxy\", \"rtpproxy_async_continue\", \"\(place)\")"])
         let (browser, phone) = (try stage.browser(options: ["--auto", "--mids", "audio"]), try stage.phone())
-        beside { try phone.answer() }
         try browser.command("call \(target("dave", stage))")
+        try phone.answer()
         #expect(phone.media.hears(440) && browser.hears(700), "\(stage.kamailio.log.suffix(2000)) \(browser.events())")
         try browser.command("bye 1")
         try phone.call(target("carol", stage), registrar: stage.registrar)

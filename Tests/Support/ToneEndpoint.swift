@@ -5,7 +5,7 @@ import Foundation
 import Synchronization
 
 /// PCMU at a socket of its own, on a thread of its own, until it is stopped.
-public final class ToneEndpoint: Sendable {
+public final class ToneEndpoint: Sendable, CustomStringConvertible {
     private struct State {
         var destination: Endpoint?
         var isStopped = false
@@ -67,6 +67,11 @@ public final class ToneEndpoint: Sendable {
             guard $0.heard.count == 4000, monotonicMilliseconds() - $0.lastPacket < 300 else { return nil }
             return zip($0.heard, $0.heard.dropFirst()).count { $0 != $1 }
         }
+    }
+
+    public var description: String {
+        "\(socket.endpoint): \(packets) packets, \(tone.map { "\($0) Hz" } ?? "no tone"), sends to "
+            + "\(state.withLock { $0.destination }.map { "\($0)" } ?? "nobody")"
     }
 
     /// Whether it hears a tone of this frequency, within 3 %, in a while.
