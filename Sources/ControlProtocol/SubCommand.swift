@@ -58,6 +58,8 @@ package enum SubCommand: Equatable, Sendable {
     case dtlsPeer(isPassive: Bool, fingerprint: ByteRange)
     /// `M4:1 D`: what was said of the peer no longer holds. Fails where nothing was.
     case dtlsEnd
+    /// `M4:1 U`: the same of the other leg, which fails where `dtlsSelf` has not been asked either.
+    case dtlsSelfEnd
     /// `M5:1 S`: answered with `ICEReply`.
     case iceSelf
     /// `M5:1 A`
@@ -66,6 +68,8 @@ package enum SubCommand: Equatable, Sendable {
     case iceCandidate(PeerCandidate)
     /// `M5:1 D`: the leg gets another ufrag. Fails where there is none.
     case iceEnd
+    /// `M5:1 U`: the same of the other leg.
+    case iceSelfEnd
 }
 
 /// Joins sub-commands to one command, as many as it can have.
@@ -94,6 +98,7 @@ package struct JoinedCommand: Sendable {
             // NO TRAP: inside comes from clamped(): start <= end, both within the bytes.
             for index in inside.start..<inside.end { text.append(uppercased(bytes[index])) }
         case .dtlsEnd: text.append("M4:1 D")
+        case .dtlsSelfEnd: text.append("M4:1 U")
         case .iceSelf: text.append("M5:1 S")
         case .icePeer(let ufrag, let password):
             text.append("M5:1 A ")
@@ -112,6 +117,7 @@ package struct JoinedCommand: Sendable {
             text.append(" typ ")
             text.append(bytes, candidate.type)
         case .iceEnd: text.append("M5:1 D")
+        case .iceSelfEnd: text.append("M5:1 U")
         }
     }
 }
@@ -120,7 +126,7 @@ extension SubCommand {
     /// What keeps it from being sent; nil where nothing does.
     fileprivate func fault(_ bytes: Span<UInt8>) -> SubCommandFault? {
         switch self {
-        case .dtlsSelf, .dtlsEnd, .iceSelf, .iceEnd: nil
+        case .dtlsSelf, .dtlsEnd, .dtlsSelfEnd, .iceSelf, .iceEnd, .iceSelfEnd: nil
         case .dtlsPeer(_, let fingerprint): SecurityText.isFingerprint(bytes, fingerprint) ? nil : .fingerprint
         case .icePeer(let ufrag, let password):
             if !SecurityText.isUfrag(bytes, ufrag) {

@@ -287,6 +287,51 @@ enum ModuleRelay {
         #expect(responder.commands[2].contains("M4:1 D") && responder.commands[2].contains("M5:1 D"))
     }
 
+    /// The first one has answered early, so the relay has its credentials and a handshake with it: the next one is offered
+    /// what the relay says then, and its answer ends nothing.
+    @Test func theNextDeviceBehindEarlyMediaIsOfferedALegOfItsOwn() throws {
+        let question = " && M4:1 S && M5:1 S"
+        let (responder, worker) = try stage { command in
+            let answer = ModuleRelay.answer(command)
+            guard command.contains(" U"), let last = answer?.range(of: "&& relay ", options: .backwards) else {
+                return answer
+            }
+            return answer?.replacingCharacters(in: last, with: "&& again ")
+        }
+        func offer() -> FakeCall {
+            let call = FakeCall()
+            #expect(worker.offer(call, "d") == .done, "\(call.errors)")
+            return call
+        }
+        #expect(offer().body.contains("a=ice-ufrag:relay\r\n"))
+        #expect(offer().body.contains("a=ice-ufrag:relay\r\n"))
+        #expect(responder.commands.allSatisfy { !$0.contains(" U") })
+        #expect(
+            worker.answer(FakeCall(.invite, status: 183, toTag: "one", body: Browser.audio()), "p") == .done)
+        let body = offer().body
+        #expect(responder.commands.last?.hasSuffix("ft;1\(question) && M4:1 U && M5:1 U\(question)") ?? false)
+        #expect(body.contains("a=ice-ufrag:again\r\n") && !body.contains("relay"))
+        let second = Browser.audio(ufrag: "second", fingerprint: Browser.otherFingerprint)
+        #expect(worker.answer(answerer(second, "two"), "p") == .done)
+        #expect(!(responder.commands.last?.contains(":1 D") ?? true))
+        // A re-INVITE is for the device that is there.
+        #expect(worker.offer(FakeCall(toTag: "two"), "d") == .done)
+        #expect(responder.commands.last?.hasSuffix(question) ?? false)
+        #expect(!(responder.commands.last?.contains(" U") ?? true))
+    }
+
+    /// What a command can hold is shared with what a browser says that calls.
+    @Test func aBrowserThatCallsTheNextOneHasRoomForItsCandidates() throws {
+        let (responder, worker) = try stage()
+        #expect(worker.offer(FakeCall(body: Browser.audio(candidates: 20)), "d") == .done)
+        #expect(
+            worker.answer(FakeCall(.invite, status: 183, toTag: "one", body: Browser.audio()), "d") == .done)
+        #expect(worker.offer(FakeCall(body: Browser.audio(candidates: 20)), "d") == .done)
+        let command = try #require(responder.commands.last)
+        #expect(command.hasSuffix(" && M4:1 U && M5:1 U && M4:1 S && M5:1 S"))
+        #expect(command.components(separatedBy: " && ").count == 16)
+    }
+
     /// It was offered WebRTC, or has had it.
     @Test func aPhoneOnABrowsersLegEndsBoth() throws {
         let (responder, worker) = try stage()

@@ -36,7 +36,9 @@ private struct Words {
     @Test func eachIsJoinedToWhatStandsBefore() {
         #expect(written { _ in .dtlsSelf } == .success(" && M4:1 S"))
         #expect(written { _ in .dtlsEnd } == .success(" && M4:1 D"))
+        #expect(written { _ in .dtlsSelfEnd } == .success(" && M4:1 U"))
         #expect(written { _ in .iceSelf } == .success(" && M5:1 S"))
+        #expect(written { _ in .iceSelfEnd } == .success(" && M5:1 U"))
         #expect(written { _ in .iceEnd } == .success(" && M5:1 D"))
         #expect(
             written { .icePeer(ufrag: $0.add("u+/9"), password: $0.add(String(repeating: "p", count: 22))) }

@@ -112,6 +112,14 @@ extension Worker {
         if security.isPassive { security.leg.dtls |= 1 }
     }
 
+    /// Whether the relay has been told of a device on the receiver's leg, although this offer has none yet: of one that has
+    /// answered early and then refused. The next one needs what the relay says to nobody else.
+    func renewsReceiver(_ call: inout Call, _ media: MediaCommand, _ stream: MediaStream) -> Bool {
+        guard media.verb == .update, media.words.secondTag.isEmpty else { return false }
+        let (own, _) = tags(media)
+        return (legs?.node(for: legKey(&call, own, .opposite, stream, dtls: false), now: ticks) ?? 0) > 1
+    }
+
     /// A browser that is nowhere where the relay would find it: it connects, and nothing is heard. Logged once a minute,
     /// because browsers decide how often it happens.
     private mutating func tellOfNoCandidate(_ call: inout Call, _ stream: MediaStream, names: Int) {
@@ -177,7 +185,9 @@ extension Worker {
             guard security.isToWebRTC, !own.isEmpty else { continue }
             for dtls in [false, true] {
                 let key = legKey(&call, own, .opposite, stream, dtls: dtls)
-                if (legs?.node(for: key, now: ticks) ?? 0) == 0 { legs?.remember(key, node: 1, now: ticks) }
+                if security.renewsReceiver || (legs?.node(for: key, now: ticks) ?? 0) == 0 {
+                    legs?.remember(key, node: 1, now: ticks)
+                }
             }
         }
     }

@@ -17,6 +17,9 @@ struct StreamSecurity: BitwiseCopyable {
     var endsICE = false
     /// The same of the certificate.
     var endsDTLS = false
+    /// Whether the receiver's leg has had a device that this offer is not for: one that has answered early and then
+    /// refused.
+    var renewsReceiver = false
     /// Whether the sender waits for the relay to begin the handshake, and whether it did before.
     var isPassive = false
     var wasPassive = false
@@ -67,7 +70,7 @@ struct SubCommandList {
                 append(.iceEnd)
             }
             append(agent)
-            let left = room &- (security.isToWebRTC ? 2 : 0)
+            let left = room &- (security.isToWebRTC ? (security.renewsReceiver ? 6 : 2) : 0)
             var number = 0
             while number < left, let candidate = description.candidate(number, of: index) {
                 append(
@@ -79,6 +82,13 @@ struct SubCommandList {
             }
         }
         if security.isToWebRTC {
+            if security.renewsReceiver {
+                // Asked first, because a relay that has nothing of the leg, as one that was restarted, refuses to end it.
+                append(.dtlsSelf)
+                append(.iceSelf)
+                append(.dtlsSelfEnd)
+                append(.iceSelfEnd)
+            }
             append(.dtlsSelf)
             append(.iceSelf)
         }
@@ -115,6 +125,7 @@ extension Worker {
                     throw .isSecured(line: stream.line)
                 }
                 compareLeg(&call, media, stream, index, &security, body)
+                security.renewsReceiver = security.isToWebRTC && renewsReceiver(&call, media, stream)
             }
             if security.isNeeded { media.isBridged = true }
             call.securities.append(security)
@@ -167,6 +178,7 @@ extension Worker {
         while let command = commands[place] {
             place &+= 1
             let reply = replies.next(in: incoming)
+            // The last answer counts where a module is asked before and behind an end.
             switch (command, reply) {
             case (.dtlsSelf, .value(let value)):
                 guard let dtls = DTLSReply(incoming, value) else { throw .badModuleReply }

@@ -30,6 +30,7 @@
 #   status N                "state" (calling, ringing, answered, ended), "code" (of the last final answer), "ice",
 #                           "dtls", "heard" (the tone's frequency in the last half second, null where there is none),
 #                           "packets" (received until now, of all streams), "frames" (pictures decoded)
+#   early N                 answers with 183 and a description; `answer` sends the same one then
 #   answer N, reject N CODE
 #   hold N, resume N        a re-INVITE; answered before this returns
 #   tone N HZ               sends another tone from now on
@@ -266,6 +267,7 @@ class Call:
         self.pc = self.make_connection()
         self.names = {}  # what aiortc calls its streams, and what it says instead
         self.offered = ""
+        self.early = None  # what it has answered with 183
         self.finals = {}  # by CSeq: what waits for a final answer
 
     def make_connection(self):
@@ -600,9 +602,13 @@ class Agent:
         if self.options.auto:
             await self.answer(call)
 
+    async def early(self, call):
+        call.early = await call.answer(call.invite.body)
+        self.send(call.response(183, call.invite, call.early), call)
+
     async def answer(self, call):
         offer = call.invite.body
-        body = await (call.answer(offer) if offer else call.offer())
+        body = call.early or await (call.answer(offer) if offer else call.offer())
         call.is_late = not offer
         call.state, call.code = "answered", 200
         self.send(call.response(200, call.invite, body), call)
@@ -748,8 +754,8 @@ class Agent:
         call = self.calls[int(words[0])]
         if name == "status":
             return {"ok": True, **await call.status()}
-        if name == "answer":
-            await self.answer(call)
+        if name in ("answer", "early"):
+            await getattr(self, name)(call)
             return {"ok": True}
         if name == "reject":
             self.send(call.response(int(words[1]), call.invite), call)
