@@ -64,6 +64,8 @@ final class TonePhone: @unchecked Sendable {
     let phone: Phone
     let media: ToneEndpoint
     private(set) var dialog: Phone.Dialog?
+    /// Whether what it has sent last begins a call.
+    private var isFirst = false
     /// The topmost Via of each INVITE that it has answered.
     private var answered: [String] = []
     /// Descriptions that it has got.
@@ -128,19 +130,40 @@ final class TonePhone: @unchecked Sendable {
     func call(
         _ uri: String? = nil, registrar: Endpoint? = nil, direction: String = "sendrecv", late: Bool = false
     ) throws {
+        try begin(uri, registrar: registrar, direction: direction, late: late)
+        try expectAnswer(direction: direction, late: late)
+    }
+
+    /// Calls, and waits for nothing.
+    func begin(
+        _ uri: String? = nil, registrar: Endpoint? = nil, direction: String = "sendrecv", late: Bool = false
+    ) throws {
         if let uri {
             dialog = Phone.Dialog(from: phone.address, to: uri, target: uri)
         }
-        let sdp = description(direction)
-        guard let invite = dialog?.request("INVITE", of: phone, sdp: late ? nil : sdp) else {
+        isFirst = uri != nil
+        guard let invite = dialog?.request("INVITE", of: phone, sdp: late ? nil : description(direction)) else {
             throw HarnessError("no dialog")
         }
         if let registrar { phone.agent.send(invite, to: registrar) } else { try phone.send(invite) }
-        let answer = try phone.expectFinal("INVITE", of: invite.callID)
+    }
+
+    /// Waits for a description of the other side before its answer.
+    func expectEarly() throws {
+        guard let call = dialog?.callID,
+            let early = phone.agent.receive(10_000, where: { $0.status == 183 && $0.callID == call })
+        else { throw HarnessError("no early media came to \(phone.address)") }
+        try take(early)
+    }
+
+    /// Waits for the answer to what it has begun, and acknowledges it.
+    func expectAnswer(direction: String = "sendrecv", late: Bool = false) throws {
+        guard let call = dialog?.callID else { throw HarnessError("no dialog") }
+        let answer = try phone.expectFinal("INVITE", of: call)
         guard answer.status == 200 else { throw HarnessError("\(phone.address) got \(answer.text)") }
-        if uri != nil { dialog?.take(answer) }
+        if isFirst { dialog?.take(answer) }
         try take(answer)
-        guard let ack = dialog?.request("ACK", of: phone, sdp: late ? sdp : nil) else {
+        guard let ack = dialog?.request("ACK", of: phone, sdp: late ? description(direction) : nil) else {
             throw HarnessError("no dialog")
         }
         try phone.send(ack)

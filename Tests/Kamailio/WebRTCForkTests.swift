@@ -42,6 +42,32 @@ import Testing
         #expect(browser.wait { $0.state == "ended" })
     }
 
+    /// The first one has been heard already, and says no. Browsers may share a session, which the next one finds as if there
+    /// had been nobody; a phone needs one of its own, and so does who is next in an engaged call.
+    @Test(arguments: [
+        (WebRTCWay.managed, "g", true), (.managed, "g1", true), (.managed, "g1", false), (.engaged, "g", true),
+        (.engaged, "g", false),
+    ])
+    func whoIsNextBehindEarlyMediaOfABrowserIsHeard(_ way: WebRTCWay, _ flags: String, _ isBrowser: Bool) throws {
+        let stage = try WebRTCStage(way, flags: flags, definitions: ["NEXT"])
+        let (first, caller) = (try stage.browser(), try stage.phone())
+        let browser = isBrowser ? try stage.browser("erin", tone: 600, options: ["--auto"]) : nil
+        let desk = isBrowser ? nil : try stage.phone("erin", tone: 600)
+        try caller.begin(target("carol", stage), registrar: stage.registrar)
+        #expect(first.wait { $0.state == "ringing" }, "\(stage.kamailio.log.suffix(2000))")
+        try first.command("early 1")
+        try caller.expectEarly()
+        #expect(
+            caller.media.hears(440) && first.hears(700),
+            "\(caller.media) \(stage.kamailio.log.suffix(2000)) \(first.events())")
+        try first.command("reject 1 480")
+        if let desk { try desk.answers { try caller.expectAnswer() } } else { try caller.expectAnswer() }
+        #expect(
+            caller.media.hears(600) && (browser?.hears(700) ?? true) && (desk?.media.hears(700) ?? true),
+            "\(caller.media) \(stage.kamailio.log.suffix(2000)) \(browser?.events() ?? [])")
+        if flags == "g", way == .managed { #expect(try stage.relay.sessions().hasSuffix(" 1")) }
+    }
+
     /// One that is gone when the offer comes is passed over, and the call is WebRTC at the next.
     @Test(arguments: WebRTCWay.allCases)
     func aCallGoesToTheNextRTPProxyWhereOneHasGone(_ way: WebRTCWay) throws {
@@ -116,6 +142,8 @@ import Testing
         try phone.call(target("carol", stage), registrar: stage.registrar)
         #expect(phone.media.hears(440) && browser.hears(700, call: 2), "\(stage.kamailio.log.suffix(2000))")
         try browser.command("bye 2")
-        #expect(waitUntil(5) { (try? stage.relay.sessions())?.hasSuffix(" 0") ?? false })
+        #expect(
+            waitUntil(10) { (try? stage.relay.sessions())?.hasSuffix(" 0") ?? false },
+            "\(stage.kamailio.log.suffix(2000)) \(browser.events())")
     }
 }
