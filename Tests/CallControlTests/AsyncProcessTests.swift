@@ -211,9 +211,15 @@ extension AsyncBench {
         }
         #expect(eventually(60) { bench.world.resumed.count == 2000 })
         #expect(bench.isClean())
-        let verbs = Dictionary(grouping: relay.log.filter { $0.attempt == 1 && "ULD".contains($0.verb) }, by: \.callID)
+        let verbs = Dictionary(grouping: relay.log.filter { "ULD".contains($0.verb) }, by: \.callID)
         #expect(verbs.count == 1000)
-        for commands in verbs.values { #expect(commands.map(\.verb) == ["U", "L", "D"]) }
+        // On a busy machine all copies of a command may be lost, which fails its call.
+        let failed = Set(bench.world.resumed.filter { $0.code != .done }.map(\.callID))
+        for (call, commands) in verbs {
+            // One that was sent again comes before the next one.
+            let order = commands.map(\.verb).reduce(into: [String]()) { if $0.last != $1 { $0.append($1) } }
+            #expect(order == ["U", "L", "D"].filter { order.contains($0) || !failed.contains(call) })
+        }
     }
 
     /// Behind commands that get no answer a transaction waits about as long as for an answer of its own.

@@ -176,7 +176,7 @@ import Testing
         #expect(invite.returnCodes == [1])
         #expect(commands.count == 2)
         #expect(
-            !invite.text.contains("6004") && !invite.text.contains("c=IN IP4 192.0.2.10")
+            !invite.text.contains("m=video 6004") && !invite.text.contains("c=IN IP4 192.0.2.10")
                 && !invite.text.contains("192.0.2.20"))
         #expect(invite["Content-Length"] == "\(invite.body.count)")
     }

@@ -51,11 +51,13 @@ func scaled(_ milliseconds: Int) -> Int {
     return Int(wait * (milliseconds >= 1000 ? crowding() : 1))
 }
 
-/// How many processes there are to a processor that run or want to, 1 to 10: the fourth word of /proc/loadavg.
+/// How many processes there are to a processor that run or want to, 1 to 10: the fourth word of /proc/loadavg, or the
+/// first one, the mean of the last minute, where that is more.
 private func crowding() -> Double {
     let words = (try? String(contentsOfFile: "/proc/loadavg", encoding: .utf8))?.split(separator: " ") ?? []
     let running = words.count > 3 ? words[3].split(separator: "/").first.flatMap { Double($0) } ?? 1 : 1
-    return min(max(running / Double(max(ProcessInfo.processInfo.activeProcessorCount, 1)), 1), 10)
+    let mean = words.first.flatMap { Double($0) } ?? 1
+    return min(max(max(running, mean) / Double(max(ProcessInfo.processInfo.activeProcessorCount, 1)), 1), 10)
 }
 
 /// Asks `condition` every few milliseconds, five if nothing else is said; false where it did not hold within `seconds`.
