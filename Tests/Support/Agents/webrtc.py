@@ -705,7 +705,7 @@ class Agent:
 
     async def disperse(self):
         calls = list(self.calls.values())
-        # RTPProxy 3.1 may crash where packets come while it deletes a session that ends DTLS.
+        # The media first: a browser has closed its connection, too, when its BYE comes.
         for call in calls:
             await call.close()
         await asyncio.sleep(1)
