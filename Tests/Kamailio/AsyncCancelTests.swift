@@ -260,9 +260,14 @@ import Testing
             // tm's own: where the CANCEL comes while another process is just making the transaction, tm answers it
             // before it knows where to, whatever function is called behind.
             let lost = kamailio.logLines("no resolved dst to send reply to").count
+            // And once in some 25,000, with and without this module: where the CANCEL comes just with the 180, tm answers it
+            // and does not pass it on (`Findings.checkTimer`). The callee rings on, until it refuses.
+            let rings = ringing.values.filter { unanswered.contains($0.callID) }
             #expect(
-                finished || unanswered.count <= lost,
-                "\(unanswered.count) of \(Self.pairs) have no final reply, \(lost) of them by tm's own fault")
+                finished || unanswered.count <= lost + min(rings.count, 1 + Self.pairs / 25_000),
+                "\(unanswered.count) of \(Self.pairs) have no final reply, \(lost) and \(rings.count) of them by tm's fault"
+            )
+            for invite in rings { callee.send(any.response(486, to: invite), to: kamailio.endpoint()) }
             #expect(
                 waitUntil(10, every: 100) {
                     serve(callee, any, kamailio)

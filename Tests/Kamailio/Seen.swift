@@ -94,7 +94,8 @@ final class Seen {
                 // Kamailio's own parser shows what it could not read.
                 #expect(
                     !isOurs || text.isEmpty,
-                    "\(name): a line of the log that nobody wrote: \(text.debugDescription), in \(new.debugDescription)")
+                    "\(name): a line of the log that nobody wrote: \(text.debugDescription), in \(new.debugDescription)"
+                )
             }
         }
     }
