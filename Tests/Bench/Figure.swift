@@ -22,6 +22,6 @@ struct Figure: Sendable {
     static let all = [
         latency, lastFigures, throughput, loss, failover, retry, startUp, startUpCommands, processorTime, manyRelays,
         callTable,
-        callsInFlight, silentRelays, waitingMemory, manyCalls, footprint, instructions,
+        callsInFlight, silentRelays, waitingMemory, manyCalls, sharing, footprint, instructions,
     ]
 }

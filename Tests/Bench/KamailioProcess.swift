@@ -27,8 +27,10 @@ struct KamailioSettings {
     var sharedMegabytes = 128
     /// A program that runs Kamailio, with its arguments.
     var wrapper: [String] = []
-    /// The ports of several Kamailios that share calls, this one's first; empty: it is alone.
+    /// The ports of several Kamailios, this one's first; empty: it is alone.
     var fleet: [UInt16] = []
+    /// Whether those share calls.
+    var sharesCalls = true
 }
 
 /// A Kamailio that did not answer in time.
@@ -85,12 +87,12 @@ final class KamailioProcess {
         lines += ["disable_tcp=yes", "auto_aliases=no", "dns=no", "rev_dns=no", "listen=udp:127.0.0.1:\(port)"]
         lines += settings.script.core
         let databaseModules = settings.database == nil ? [] : ["db_sqlite.so"]
-        let sharingModules = settings.fleet.isEmpty ? [] : ["dmq.so"]
+        let sharingModules = settings.fleet.isEmpty || !settings.sharesCalls ? [] : ["dmq.so"]
         lines += (["pv.so", "sl.so"] + settings.script.modules + databaseModules + sharingModules + [module]).map {
             "loadmodule \"\($0)\""
         }
         lines += settings.script.parameters(control: control)
-        if settings.fleet.count > 1 {
+        if settings.fleet.count > 1, settings.sharesCalls {
             // The one behind this one in the ring of all.
             lines.insert("#!define NEXT_HOST \"sip:127.0.0.1:\(settings.fleet[1])\"", at: 1)
             lines.append("modparam(\"dmq\", \"server_address\", \"sip:127.0.0.1:\(port)\")")

@@ -53,7 +53,7 @@ enum Script: Equatable, Sendable {
 
     var modules: [String] {
         guard usesTransactions else { return [] }
-        return ["tm.so", "tmx.so", "ctl.so"] + (self == .dialogs ? ["textops.so", "kex.so"] : [])
+        return ["tm.so", "tmx.so", "ctl.so", "kex.so"] + (self == .dialogs ? ["textops.so"] : [])
     }
 
     /// A transaction that is over stays a second instead of five, so that those of ten thousand calls fit in.
@@ -106,6 +106,12 @@ enum Script: Equatable, Sendable {
                 sl_send_reply("200", "OK");
                 exit;
             }
+        #!ifdef NEXT_HOST
+            if (method == "KDMQ") {
+                dmq_handle_message();
+                exit;
+            }
+        #!endif
             if (method == "ACK") {
                 t_check_trans();
                 exit;
