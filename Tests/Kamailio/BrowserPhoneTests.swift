@@ -6,19 +6,41 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.enabled(if: BrowserPhone.isInstalled, "\(BrowserPhone.need)"), .serialized) struct BrowserPhoneTests {
+/// Calls between the page and a desk phone.
+private enum BrowserStage {
     /// Runs the example with a relay, a browser of alice and a phone of bob.
-    private func run(
-        takesVideo: Bool = false, settings: [String: String] = [:],
+    static func run(
+        in kind: BrowserPhone.Kind = .chromium, takesVideo: Bool = false, settings: [String: String] = [:],
         body: (_ browser: BrowserPhone, _ phone: DeskPhone, _ kamailio: Kamailio) throws -> Void
     ) throws {
-        let relay = try RealRelay(WebRTCDemo.relayAddress)
+        guard kind == .firefox else {
+            return try run(in: kind, relay: WebRTCDemo.relayAddress, takesVideo, settings, body)
+        }
+        // It has no candidates of loopback addresses, and reaches none.
+        let namespace = try NetworkNamespace()
+        let address = "10.77.0.1"
+        try namespace.run(
+            """
+            ip link add name wire type veth peer name end
+            ip address add \(address)/24 dev wire
+            ip link set end up
+            ip link set wire up
+            ip route add default via 10.77.0.2
+            """)
+        try namespace.inside { try run(in: kind, relay: address, takesVideo, settings, body) }
+    }
+
+    private static func run(
+        in kind: BrowserPhone.Kind, relay address: String, _ takesVideo: Bool, _ settings: [String: String],
+        _ body: (_ browser: BrowserPhone, _ phone: DeskPhone, _ kamailio: Kamailio) throws -> Void
+    ) throws {
+        let relay = try RealRelay(address)
         try Example.run("webrtc.cfg", real: relay) { kamailio in
             let phone = try DeskPhone(
                 "bob", at: WebRTCDemo.phoneAddress, proxy: kamailio.endpoint(), takesVideo: takesVideo)
             let browser = try BrowserPhone(
                 "alice", server: "wss://127.0.0.1:\(kamailio.port)", trusting: Certificate.shared.get(),
-                settings: settings)
+                settings: settings, in: kind)
             defer { browser.stop() }
             try browser.register()
             try body(browser, phone, kamailio)
@@ -29,7 +51,7 @@ import Testing
     }
 
     /// A call, whoever begins it, until both hear each other.
-    private func connect(_ browser: BrowserPhone, _ phone: DeskPhone, browserCalls: Bool) throws {
+    static func connect(_ browser: BrowserPhone, _ phone: DeskPhone, browserCalls: Bool) throws {
         if browserCalls {
             try browser.call("bob")
             try phone.expectCall()
@@ -44,28 +66,14 @@ import Testing
         try expectTones(browser, phone)
     }
 
-    private func expectTones(_ browser: BrowserPhone, _ phone: DeskPhone) throws {
+    static func expectTones(_ browser: BrowserPhone, _ phone: DeskPhone) throws {
         #expect(phone.audio.hears(BrowserPhone.tone), "the phone hears \(phone.audio.tone ?? 0) Hz")
         #expect(browser.hears(DeskPhone.tone), "\(browser.describe())")
     }
 
-    @Test func theDemoGoesWellInBothDirections() throws {
-        let reports = try WebRTCDemo.run()
-        #expect(reports.count == 2)
-        for report in reports {
-            #expect(report.problems == [], "\(report.text())")
-            let labels = report.ladder.labels
-            for label in ["INVITE + SDP", "200 INVITE + SDP", "ACK", "DTLS: connected", "BYE"] {
-                #expect(labels.contains(label), "\(report.ladder.text)")
-            }
-            // The commands make one leg WebRTC.
-            for label in ["&& M4:1 S", "&& M5:1 S"] { #expect(labels.count { $0 == label } == 1) }
-            for label in ["&& M4:1 A", "&& M5:1 A"] { #expect(labels.count { $0.hasPrefix(label) } == 1) }
-        }
-    }
-
-    @Test(arguments: [true, false]) func eitherSideHoldsAndComesBack(browserCalls: Bool) throws {
-        try run { browser, phone, _ in
+    /// Each holds the other and takes it back.
+    static func eitherSideHoldsAndComesBack(_ kind: BrowserPhone.Kind, browserCalls: Bool) throws {
+        try run(in: kind) { browser, phone, _ in
             try connect(browser, phone, browserCalls: browserCalls)
             try browser.click("hold")
             #expect(try phone.expectHold() == "a=sendonly")
@@ -89,19 +97,9 @@ import Testing
         }
     }
 
-    @Test func anotherCallFindsTheBrowserAsItWas() throws {
-        try run { browser, phone, _ in
-            for browserCalls in [true, false, true] {
-                try connect(browser, phone, browserCalls: browserCalls)
-                try browser.click("hangup")
-                try phone.expectEnd()
-                try browser.expect("state", "No call")
-            }
-        }
-    }
-
-    @Test func aNewICEChangesNothingForThePhone() throws {
-        try run { browser, phone, _ in
+    /// The browser has another address, say.
+    static func aNewICEChangesNothingForThePhone(_ kind: BrowserPhone.Kind) throws {
+        try run(in: kind) { browser, phone, _ in
             try connect(browser, phone, browserCalls: true)
             let before = try browser.evaluate("call.pc.localDescription.sdp.match(/ice-ufrag:(\\S+)/)[1]")
             try browser.evaluate("void call.restart()")
@@ -115,26 +113,9 @@ import Testing
         }
     }
 
-    /// RTPProxy has forgotten the old ones then, and the browser goes on with them until it loses its media.
-    @Test func aNewICEThatIsRefusedIsMadeGoodByTheNextReInvite() throws {
-        try run { browser, phone, _ in
-            try connect(browser, phone, browserCalls: true)
-            try browser.evaluate("void call.restart()")
-            try phone.refuseChange(488)
-            try browser.expect("ice", "disconnected", seconds: 40)
-            try browser.click("hold")
-            #expect(try phone.expectHold() == "a=sendonly")
-            try browser.expect("ice", "connected")
-            try browser.click("hold")
-            _ = try phone.expectHold()
-            try expectTones(browser, phone)
-            try browser.click("hangup")
-            try phone.expectEnd()
-        }
-    }
-
-    @Test(arguments: [true, false]) func videoIsOfferedAndTakenOrNot(takesVideo: Bool) throws {
-        try run(takesVideo: takesVideo, settings: ["video": "1"]) { browser, phone, _ in
+    /// `takesVideo`: whether the phone takes it.
+    static func videoIsOfferedAndTakenOrNot(_ kind: BrowserPhone.Kind, takesVideo: Bool) throws {
+        try run(in: kind, takesVideo: takesVideo, settings: ["video": "1"]) { browser, phone, _ in
             try connect(browser, phone, browserCalls: true)
             let offered = phone.received[0]
             #expect(offered.contains("m=video ") && !offered.contains("SAVPF"))
@@ -154,11 +135,70 @@ import Testing
             try phone.expectEnd()
         }
     }
+}
+
+@Suite(.enabled(if: BrowserPhone.isInstalled, "\(BrowserPhone.need)"), .serialized) struct BrowserPhoneTests {
+    @Test func theDemoGoesWellInBothDirections() throws {
+        let reports = try WebRTCDemo.run()
+        #expect(reports.count == 2)
+        for report in reports {
+            #expect(report.problems == [], "\(report.text())")
+            let labels = report.ladder.labels
+            for label in ["INVITE + SDP", "200 INVITE + SDP", "ACK", "DTLS: connected", "BYE"] {
+                #expect(labels.contains(label), "\(report.ladder.text)")
+            }
+            // The commands make one leg WebRTC.
+            for label in ["&& M4:1 S", "&& M5:1 S"] { #expect(labels.count { $0 == label } == 1) }
+            for label in ["&& M4:1 A", "&& M5:1 A"] { #expect(labels.count { $0.hasPrefix(label) } == 1) }
+        }
+    }
+
+    @Test(arguments: [true, false]) func eitherSideHoldsAndComesBack(browserCalls: Bool) throws {
+        try BrowserStage.eitherSideHoldsAndComesBack(.chromium, browserCalls: browserCalls)
+    }
+
+    @Test func anotherCallFindsTheBrowserAsItWas() throws {
+        try BrowserStage.run { browser, phone, _ in
+            for browserCalls in [true, false, true] {
+                try BrowserStage.connect(browser, phone, browserCalls: browserCalls)
+                try browser.click("hangup")
+                try phone.expectEnd()
+                try browser.expect("state", "No call")
+            }
+        }
+    }
+
+    @Test func aNewICEChangesNothingForThePhone() throws {
+        try BrowserStage.aNewICEChangesNothingForThePhone(.chromium)
+    }
+
+    /// RTPProxy has forgotten the old ones then, and the browser goes on with them until it loses its media.
+    @Test func aNewICEThatIsRefusedIsMadeGoodByTheNextReInvite() throws {
+        try BrowserStage.run { browser, phone, _ in
+            try BrowserStage.connect(browser, phone, browserCalls: true)
+            try browser.evaluate("void call.restart()")
+            try phone.refuseChange(488)
+            try browser.expect("ice", "disconnected", seconds: 40)
+            try browser.click("hold")
+            #expect(try phone.expectHold() == "a=sendonly")
+            try browser.expect("ice", "connected")
+            try browser.click("hold")
+            _ = try phone.expectHold()
+            try BrowserStage.expectTones(browser, phone)
+            try browser.click("hangup")
+            try phone.expectEnd()
+        }
+    }
+
+    @Test(arguments: [true, false]) func videoIsOfferedAndTakenOrNot(takesVideo: Bool) throws {
+        try BrowserStage.videoIsOfferedAndTakenOrNot(.chromium, takesVideo: takesVideo)
+    }
 
     /// The answer of a phone names no streams, and Chromium refuses one with other names than its own. `video`: whether
     /// the phone takes that; nil: it is not offered.
     @Test(arguments: [true, false, nil]) func aBrowserFindsItsOwnNamesOfItsStreams(video: Bool?) throws {
-        try run(takesVideo: video ?? false, settings: ["video": video == nil ? "0" : "1"]) { browser, phone, _ in
+        try BrowserStage.run(takesVideo: video ?? false, settings: ["video": video == nil ? "0" : "1"]) {
+            browser, phone, _ in
             try browser.evaluate(
                 """
                 const set = RTCPeerConnection.prototype.setLocalDescription;
@@ -171,7 +211,7 @@ import Testing
                 };
                 true
                 """)
-            try connect(browser, phone, browserCalls: true)
+            try BrowserStage.connect(browser, phone, browserCalls: true)
             let sent = try browser.evaluate("call.pc.localDescription.sdp")
             #expect(sent.contains("a=mid:sound\r\n") && sent.contains("a=mid:a1\r\n") == (video != nil))
             guard video == nil else {
@@ -183,19 +223,19 @@ import Testing
             try browser.expect("direction", "audio: the other side holds you")
             try phone.hold(false)
             try browser.expect("direction", "audio: both ways")
-            try expectTones(browser, phone)
+            try BrowserStage.expectTones(browser, phone)
             try browser.click("hangup")
             try phone.expectEnd()
         }
     }
 
     @Test func anInviteWithoutAnOfferIsAnsweredWithOne() throws {
-        try run { browser, phone, _ in
+        try BrowserStage.run { browser, phone, _ in
             try phone.call("alice", isLate: true)
             try browser.expect("state", "bob@127.0.0.1 calls")
             try browser.click("answer")
             #expect(try phone.expectAnswer() == 200)
-            try expectTones(browser, phone)
+            try BrowserStage.expectTones(browser, phone)
             try phone.hangUp()
             try browser.expect("state", "the other side has hung up")
         }
@@ -203,7 +243,7 @@ import Testing
 
     @Test func whatAPhoneSaysIsNoMarkup() throws {
         let markup = "<img src=x onerror=document.title='FORGED'>"
-        try run { browser, phone, _ in
+        try BrowserStage.run { browser, phone, _ in
             try browser.call("bob")
             try phone.expectCall()
             try phone.refuse(486, reason: markup)
@@ -213,7 +253,7 @@ import Testing
     }
 
     @Test func callsAreRefusedAndTakenBackFromEitherSide() throws {
-        try run { browser, phone, _ in
+        try BrowserStage.run { browser, phone, _ in
             try browser.call("bob")
             try phone.expectCall()
             try browser.expect("state", "Ringing: bob@127.0.0.1")
@@ -242,7 +282,7 @@ import Testing
     /// Towards a browser the module changes nothing but where the media go and how they are encrypted.
     @Test(.enabled(if: WebRTCAgent.isInstalled, "\(WebRTCAgent.need)"), arguments: ["audio", "audio,video"])
     func browserAndAnotherWebRTCClientHearEachOther(offers: String) throws {
-        try run(settings: ["video": offers.contains("video") ? "1" : "0"]) { browser, _, kamailio in
+        try BrowserStage.run(settings: ["video": offers.contains("video") ? "1" : "0"]) { browser, _, kamailio in
             let other = try WebRTCAgent(
                 "carol", proxy: "wss://127.0.0.1:\(kamailio.port)/", address: "127.0.0.5", tone: 700,
                 options: ["--auto", "--offers", offers])
@@ -262,6 +302,26 @@ import Testing
             }
             try browser.click("hangup")
             try browser.expect("state", "No call")
+        }
+    }
+}
+
+extension BrowserPhoneTests {
+    /// Its descriptions differ: the fingerprint stands at the session, `a=rtcp` and candidates of TCP come along.
+    @Suite(
+        .enabled(if: BrowserPhone.Kind.firefox.isInstalled, "\(BrowserPhone.Kind.firefox.need)"),
+        .enabled(if: NetworkCable.isAvailable, "\(NetworkCable.need)"))
+    struct FirefoxTests {
+        @Test(arguments: [true, false]) func eitherSideHoldsAndComesBack(browserCalls: Bool) throws {
+            try BrowserStage.eitherSideHoldsAndComesBack(.firefox, browserCalls: browserCalls)
+        }
+
+        @Test func aNewICEChangesNothingForThePhone() throws {
+            try BrowserStage.aNewICEChangesNothingForThePhone(.firefox)
+        }
+
+        @Test(arguments: [true, false]) func videoIsOfferedAndTakenOrNot(takesVideo: Bool) throws {
+            try BrowserStage.videoIsOfferedAndTakenOrNot(.firefox, takesVideo: takesVideo)
         }
     }
 }

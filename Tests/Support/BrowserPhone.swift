@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The page examples/webrtc/index.html in a headless Chromium.
+// The page examples/webrtc/index.html in a headless browser.
 
 import Foundation
 
@@ -12,9 +12,23 @@ public final class BrowserPhone {
     private let console: Endpoint
     private let folder: TemporaryFolder
 
-    private static let program = "/usr/bin/chromium"
-    public static let isInstalled = FileManager.default.isExecutableFile(atPath: program)
-    public static let need = "there is no \(program): make setup"
+    /// Which browser.
+    public enum Kind: String, Sendable {
+        case chromium
+        case firefox = "firefox-esr"
+
+        fileprivate var program: String { "/usr/bin/\(rawValue)" }
+        /// Firefox needs something that takes its sound.
+        private var programs: [String] { self == .firefox ? [program, "/usr/bin/pulseaudio"] : [program] }
+        public var isInstalled: Bool { programs.allSatisfy(FileManager.default.isExecutableFile(atPath:)) }
+        public var need: String {
+            let cure = self == .firefox ? "apt-get install firefox-esr pulseaudio" : "make setup"
+            return "there is no \(programs.joined(separator: " or no ")): \(cure)"
+        }
+    }
+
+    public static let isInstalled = Kind.chromium.isInstalled
+    public static let need = Kind.chromium.need
 
     /// Something that the page has said on its console, or has failed with.
     public struct Event: Decodable, Sendable {
@@ -48,7 +62,7 @@ public final class BrowserPhone {
     /// `settings`: further ones of the page. `isDeniedMicrophone`: nobody permits it.
     public init(
         _ name: String, server: String, trusting certificate: Certificate, domain: String = "127.0.0.1",
-        settings: [String: String] = [:], isDeniedMicrophone: Bool = false
+        settings: [String: String] = [:], isDeniedMicrophone: Bool = false, in kind: Kind = .chromium
     ) throws {
         self.name = name
         folder = try TemporaryFolder()
@@ -61,7 +75,8 @@ public final class BrowserPhone {
             RealRelay.python,
             [
                 "\(PackageFolder.root)/Tests/Support/Agents/browser.py", "--url", parts.string ?? "", "--console",
-                "\(console)", "--profile", folder.path, "--trust", certificate.keyHash, "--program", Self.program,
+                "\(console)", "--profile", folder.path, "--trust", certificate.keyHash, "--program", kind.program,
+                "--port", String(try FreePort.next()),
             ] + (isDeniedMicrophone ? ["--deny"] : []))
         let process = process
         waitUntil(60) { !process.isRunning || process.output.contains("\"event\": \"ready\"") }

@@ -154,7 +154,9 @@ public final class DeskPhone {
         guard let got = phone.agent.receive(10_000, where: { $0.method == "INVITE" && $0.isRequest && $0.toTag != nil })
         else { throw HarnessError("no re-INVITE came to \(phone.address)") }
         invite = got
-        let offered = got.lines.first { ["a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"].contains($0) } ?? ""
+        // That of the stream goes before that of all.
+        let stream = got.lines.drop { !$0.hasPrefix("m=") }
+        let offered = stream.first { ["a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"].contains($0) } ?? ""
         try answer(offered == "a=sendonly" ? "recvonly" : "sendrecv")
         return offered
     }
