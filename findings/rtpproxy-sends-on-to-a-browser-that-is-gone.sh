@@ -24,9 +24,9 @@ aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
 class End:
     """A plain phone's socket."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind(("127.0.0.1", port))
         self.socket.setblocking(False)
         self.port, self.number, self.heard = self.socket.getsockname()[1], 0, 0
 
@@ -38,7 +38,9 @@ class End:
     def listen(self):
         try:
             while True:
-                self.heard += len(self.socket.recv(2048)) == 172
+                packet = self.socket.recv(2048)
+                # Of audio, encrypted or not.
+                self.heard += len(packet) >= 172 and packet[1] & 0x7F == 0
         except BlockingIOError:
             pass
 
@@ -97,7 +99,7 @@ async def browser(call, caller):
     heard = (await talk([(caller, outside)]))[0]
     print("  the browser is heard by the caller:", heard > 10)
     await connection.close()
-    return inside, outside
+    return inside, outside, int(port)
 
 
 async def phone(call, caller):
@@ -108,18 +110,21 @@ async def phone(call, caller):
     heard = (await talk([(caller, outside), (first, inside)]))[0]
     print("  the phone is heard by the caller:", heard > 10)
     first.socket.close()
-    return inside, outside
+    return inside, outside, first.port
 
 
 async def main():
     for kind, end in ((browser, " && M4:1 D && M5:1 D"), (phone, "")):
         caller, second = End(), End()
         call = kind.__name__
-        inside, outside = await kind(call, caller)
+        inside, outside, port = await kind(call, caller)
+        gone = End(port)
         ask(f"U {call} 127.0.0.1 {caller.port} from;1")
         reply = ask(f"L {call} 127.0.0.1 {second.port} from;1 two;1{end}")
         print(f"  L for the second device{end}: answered {'well' if reply == f'{outside} 127.0.0.1' else reply}")
         heard = await talk([(caller, outside), (second, inside)])
+        gone.listen()
+        print("  packets come where the first one was:", gone.heard > 10)
         print("  the second device is heard by the caller, and hears it:", [count > 10 for count in heard])
 
 
@@ -128,9 +133,11 @@ PYTHON
 "$work/venv/bin/python" "$work/call.py" | tee "$work/said"
 expected="  the browser is heard by the caller: True
   L for the second device && M4:1 D && M5:1 D: answered well
+  packets come where the first one was: True
   the second device is heard by the caller, and hears it: [False, False]
   the phone is heard by the caller: True
   L for the second device: answered well
+  packets come where the first one was: False
   the second device is heard by the caller, and hears it: [True, True]"
 [ "$(cat "$work/said")" = "$expected" ] || { echo "CHANGED: expected as above" >&2; exit 1; }
 echo "as seen"
