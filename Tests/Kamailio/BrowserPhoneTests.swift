@@ -157,6 +157,18 @@ private enum BrowserStage {
         try BrowserStage.eitherSideHoldsAndComesBack(.chromium, browserCalls: browserCalls)
     }
 
+    /// As Firefox is without one: it waits with what plays for a device that never comes.
+    @Test func aBrowserWithoutADeviceForSoundCalls() throws {
+        try BrowserStage.run { browser, phone, _ in
+            try browser.evaluate("AudioContext.prototype.resume = () => new Promise(() => {}); true")
+            try browser.call("bob")
+            try phone.expectCall()
+            try browser.click("hangup")
+            try phone.expectCancel()
+            try browser.expect("state", "No call")
+        }
+    }
+
     @Test func anotherCallFindsTheBrowserAsItWas() throws {
         try BrowserStage.run { browser, phone, _ in
             for browserCalls in [true, false, true] {
