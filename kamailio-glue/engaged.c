@@ -246,9 +246,8 @@ static int on_script_end(struct sip_msg *msg, unsigned int flags, void *param)
 {
 	struct dlg_cell *dlg = awaited.dialog;
 
-	(void)flags, (void)param;
-	/* Scripts of other messages may run meanwhile, as those of tm's own requests. */
-	if(dlg == NULL || msg->id != awaited.id)
+	(void)msg, (void)flags, (void)param;
+	if(dlg == NULL)
 		return 1;
 	awaited.dialog = NULL;
 	if(!awaited.has_transaction)
