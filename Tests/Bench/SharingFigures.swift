@@ -60,11 +60,13 @@ private struct Cost {
 
 extension Session {
     /// Adds what a number of calls that begin at the first of some hosts have cost all of them.
-    private func carry(_ calls: Int, _ hosts: Hosts, _ module: Module, isShared: Bool, _ cost: inout Cost) throws {
+    private func carry(
+        _ calls: Int, perSecond: Int, _ hosts: Hosts, _ module: Module, isShared: Bool, _ cost: inout Cost
+    ) throws {
         let bed = Bed(module: module, relay: hosts.relay, kamailio: hosts.kamailios[0])
         let wanted = try hosts.known()[0] + calls
         let (time, bytes) = (try hosts.time(), try loopbackBytes())
-        check(try Load(kind: .call, calls: calls, perSecond: 1000).run(bed.kamailio), bed)
+        check(try Load(kind: .call, calls: calls, perSecond: perSecond).run(bed.kamailio), bed)
         if isShared, try !waitUntil(20, every: 20, { try hosts.known() == [wanted, wanted, wanted] }) {
             flag("of \(wanted) calls the three know \(try hosts.known())", isFailure: true)
         }
@@ -72,25 +74,30 @@ extension Session {
         cost.bytes += try loopbackBytes() - bytes
     }
 
-    /// What a call costs three hosts, strangers and sharing, in goes of each in turn.
-    fileprivate func costs(_ calls: Int, _ module: Module) throws -> (alone: Cost, sharing: Cost) {
+    /// What a call costs three hosts, strangers and sharing, in goes of each in turn, for each number of calls a second.
+    fileprivate func costs(_ calls: Int, perSecond rates: [Int], _ module: Module) throws -> [(
+        alone: Cost, sharing: Cost
+    )] {
         let goes = 4
         let (strangers, friends) = (try Hosts(module, 3, sharesCalls: false), try Hosts(module, 3, sharesCalls: true))
         defer {
             for fault in strangers.stop() + friends.stop() { flag("\(module.name): \(fault)", isFailure: true) }
         }
-        var ((alone, sharing), warm) = ((Cost(), Cost()), Cost())
-        try carry(200, strangers, module, isShared: false, &warm)
-        try carry(200, friends, module, isShared: true, &warm)
-        for _ in 0..<goes {
-            try carry(calls / goes, strangers, module, isShared: false, &alone)
-            try carry(calls / goes, friends, module, isShared: true, &sharing)
+        var warm = Cost()
+        try carry(200, perSecond: 1000, strangers, module, isShared: false, &warm)
+        try carry(200, perSecond: 1000, friends, module, isShared: true, &warm)
+        return try rates.map { rate in
+            var (alone, sharing) = (Cost(), Cost())
+            for _ in 0..<goes {
+                try carry(calls / goes, perSecond: rate, strangers, module, isShared: false, &alone)
+                try carry(calls / goes, perSecond: rate, friends, module, isShared: true, &sharing)
+            }
+            let all = Double(calls / goes * goes)
+            return (
+                Cost(time: alone.time / all, bytes: alone.bytes / all),
+                Cost(time: sharing.time / all, bytes: sharing.bytes / all)
+            )
         }
-        let all = Double(calls / goes * goes)
-        return (
-            Cost(time: alone.time / all, bytes: alone.bytes / all),
-            Cost(time: sharing.time / all, bytes: sharing.bytes / all)
-        )
     }
 }
 
@@ -99,23 +106,29 @@ extension Figure {
         name: "sharing", title: "calls that begin at one of three Kamailios, and what the two others are told",
         isOnOneCore: true,
         parameters: {
-            "1 worker each, 1000 calls/s, \($0.size(8000, quick: 400)) calls per run; a call is INVITE, offer, 200 by "
-                + "t_reply(), ACK; all three Kamailios counted, and all bytes on the loopback interface"
+            "1 worker each, \($0.size(8000, quick: 400)) calls per run and rate, no more a second than it says; a call is "
+                + "INVITE, offer, 200 by t_reply(), ACK; all three Kamailios counted, and all bytes on the loopback interface"
         }
     ) { session in
-        var time = [Row("processor time of a call", "us"), Row("the same, rtpproxy_dmq", "us")]
-        var bytes = [Row("bytes of a call, SIP and control protocol", ""), Row("the same, rtpproxy_dmq", "")]
-        var more = [Row("processor time that sharing adds", "us"), Row("bytes that sharing adds", "")]
         guard let module = session.modules.last else { return [] }
-        for _ in 0..<session.options.runs {
-            let (alone, sharing) = try session.costs(session.size(8000, quick: 400), module)
-            for (index, cost) in [alone, sharing].enumerated() {
-                time[index].add(cost.time, module)
-                bytes[index].add(cost.bytes, module)
-            }
-            more[0].add(sharing.time - alone.time, module)
-            more[1].add(sharing.bytes - alone.bytes, module)
+        let rates = [1000, 4000]
+        var rows = rates.map { rate in
+            [
+                Row("\(rate)/s: processor time of a call", "us"), Row("the same, rtpproxy_dmq", "us"),
+                Row("what that adds", "us"), Row("bytes of a call, SIP and control protocol", ""),
+                Row("the same, rtpproxy_dmq", ""), Row("what that adds", ""),
+            ]
         }
-        return time + bytes + more
+        for _ in 0..<session.options.runs {
+            let costs = try session.costs(session.size(8000, quick: 400), perSecond: rates, module)
+            for (index, (alone, sharing)) in costs.enumerated() {
+                let values = [
+                    alone.time, sharing.time, sharing.time - alone.time, alone.bytes, sharing.bytes,
+                    sharing.bytes - alone.bytes,
+                ]
+                for (row, value) in values.enumerated() { rows[index][row].add(value, module) }
+            }
+        }
+        return rows.flatMap { $0 }
     }
 }
