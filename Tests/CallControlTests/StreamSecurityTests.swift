@@ -7,72 +7,13 @@ import Testing
 
 @testable import CallControl
 
-/// Descriptions of browsers.
-enum Browser {
-    static let fingerprint = String(repeating: "AB:", count: 31) + "CD"
-    static let otherFingerprint = String(repeating: "AB:", count: 31) + "EF"
-    static let password = String(repeating: "p", count: 22)
-
-    static func audio(
-        ufrag: String = "abcd", fingerprint: String = fingerprint, setup: String = "actpass", candidates: Int = 1,
-        lines: [String] = []
-    ) -> String {
-        SDPText.text(
-            [
-                "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=group:BUNDLE 0", "m=audio 9 UDP/TLS/RTP/SAVPF 0",
-                "c=IN IP4 0.0.0.0", "a=mid:0", "a=rtcp-mux", "a=ice-ufrag:\(ufrag)", "a=ice-pwd:\(password)",
-                "a=fingerprint:sha-256 \(fingerprint.lowercased())", "a=setup:\(setup)",
-                "a=candidate:2 1 udp 2113937151 browser.local 5555 typ host",
-            ] + (0..<candidates).map { "a=candidate:1 1 udp 2113937151 192.0.2.\($0) 5555 typ host generation 0" }
-                + lines + ["a=rtpmap:0 PCMU/8000"])
-    }
-}
-
-/// A relay with both modules, as RTPProxy answers.
-enum ModuleRelay {
-    static let ice = "relay pppppppppppppppppppppppp c:7f000001%201%20UDP%201%20127.0.0.1%2035470%20typ%20host"
-    static let fingerprint = String(repeating: "12:", count: 31) + "34"
-
-    @Sendable static func answer(_ command: String) -> String? { answer(command, setup: nil) }
-
-    static func answer(_ command: String, setup: String?) -> String? {
-        let parts = command.components(separatedBy: " && ")
-        var replies = parts.dropFirst().map { part in
-            if part == "M4:1 S" {
-                let role = setup ?? (command.hasPrefix("U") ? "actpass" : "passive")
-                return "\(role) SHA-256 \(fingerprint)"
-            }
-            return part == "M5:1 S" ? ice : "0"
-        }
-        while replies.last == "0" { replies.removeLast() }
-        guard let first = Responder.usual(parts[0]) else { return nil }
-        return ([first] + replies).joined(separator: " && ")
-    }
-}
-
 @Suite struct StreamSecurityTests {
-    private static let cid = "call-1@example.org"
-    private static let peer =
-        " && M4:1 A sha-256 \(Browser.fingerprint) && M5:1 A abcd \(Browser.password)"
-        + " && M5:1 C 1 1 UDP 2113937151 192.0.2.0 5555 typ host"
-
-    private func stage(
-        _ script: @escaping Responder.Script = ModuleRelay.answer
-    ) throws -> (Responder, SIPWorker) {
-        let responder = try Responder(script)
-        return (responder, try SIPWorker([responder.url], features: [.webRTC], remembers: true))
-    }
-
-    private func answerer(_ body: String, _ tag: String = "tt") -> FakeCall {
-        FakeCall(.invite, status: 200, toTag: tag, body: body)
-    }
-
     @Test func whatABrowserSaysIsToldToTheRelayAndLeftOutForAPhone() throws {
-        let (responder, worker) = try stage()
+        let (responder, worker) = try WebRTCBench.stage()
         for flags in ["p", "P", "g"] {
             let call = FakeCall(body: Browser.audio())
             #expect(worker.offer(call, flags) == .done, "\(call.errors)")
-            #expect(responder.commands.last == "U \(Self.cid) 198.51.100.5 9 ft;1" + Self.peer)
+            #expect(responder.commands.last == "U \(WebRTCBench.cid) 198.51.100.5 9 ft;1" + WebRTCBench.peer)
             #expect(call.body.contains("m=audio 35002 RTP/AVP 0\r\nc=IN IP4 192.0.2.77\r\n"))
             for word in ["ice-", "candidate", "fingerprint", "setup", "mid", "group", "rtcp-mux"] {
                 #expect(!call.body.contains(word), "\(word)")
@@ -81,12 +22,12 @@ enum ModuleRelay {
     }
 
     @Test func aBrowserGetsTheRelaysHalf() throws {
-        let (responder, worker) = try stage()
+        let (responder, worker) = try WebRTCBench.stage()
         for flags in ["d", "g"] {
             let call = FakeCall()
             call.goesToWebSocket = flags == "g"
             #expect(worker.offer(call, flags) == .done, "\(call.errors)")
-            #expect(responder.commands.last == "U \(Self.cid) 198.51.100.5 5004 ft;1 && M4:1 S && M5:1 S")
+            #expect(responder.commands.last == "U \(WebRTCBench.cid) 198.51.100.5 5004 ft;1 && M4:1 S && M5:1 S")
             for line in [
                 "a=setup:actpass", "a=ice-ufrag:relay", "a=ice-pwd:pppppppppppppppppppppppp", "a=rtcp-mux",
                 "a=ice-lite",
@@ -101,15 +42,16 @@ enum ModuleRelay {
     }
 
     @Test func betweenTwoBrowsersTheRelayIsToldAndAsked() throws {
-        let (responder, worker) = try stage()
+        let (responder, worker) = try WebRTCBench.stage()
         let call = FakeCall(body: Browser.audio())
         #expect(worker.offer(call, "d") == .done)
-        #expect(responder.commands == ["U \(Self.cid) 198.51.100.5 9 ft;1\(Self.peer) && M4:1 S && M5:1 S"])
+        #expect(
+            responder.commands == ["U \(WebRTCBench.cid) 198.51.100.5 9 ft;1\(WebRTCBench.peer) && M4:1 S && M5:1 S"])
         #expect(call.body.contains("a=ice-ufrag:relay\r\n") && !call.body.contains("abcd"))
     }
 
     @Test func betweenTwoPhonesNothingChanges() throws {
-        let (responder, worker) = try stage()
+        let (responder, worker) = try WebRTCBench.stage()
         let plain = FakeCall()
         #expect(worker.offer(plain) == .done)
         for flags in ["g", "p"] {
@@ -121,52 +63,52 @@ enum ModuleRelay {
 
     @Test func anAnswerSaysWhichSideBegins() throws {
         for (role, expected) in [("passive", "passive"), ("active", "active"), ("actpass", "passive")] {
-            let (responder, worker) = try stage { ModuleRelay.answer($0, setup: role) }
-            let call = answerer(Body.audio)
+            let (responder, worker) = try WebRTCBench.stage { ModuleRelay.answer($0, setup: role) }
+            let call = WebRTCBench.answerer(Body.audio)
             #expect(worker.answer(call, "d") == .done, "\(call.errors)")
             #expect(call.body.contains("a=setup:\(expected)\r\n") && responder.commands.count == 1)
         }
     }
 
     @Test func aPeerThatWaitsIsCalled() throws {
-        let (responder, worker) = try stage()
-        #expect(worker.answer(answerer(Browser.audio(setup: "passive")), "p") == .done)
+        let (responder, worker) = try WebRTCBench.stage()
+        #expect(worker.answer(WebRTCBench.answerer(Browser.audio(setup: "passive")), "p") == .done)
         #expect(responder.commands[0].contains(" && M4:1 P sha-256 "))
-        #expect(worker.answer(answerer(Browser.audio(setup: "active")), "p") == .done)
+        #expect(worker.answer(WebRTCBench.answerer(Browser.audio(setup: "active")), "p") == .done)
         #expect(responder.commands[1].contains(" && M4:1 A sha-256 "))
     }
 
     /// RTPProxy refuses `A` of a peer that it has had as `P` before: an offer of such a peer would fail.
     @Test func aPeerThatWaitsKeepsWaitingWhereItsOfferLeavesTheChoice() throws {
-        let (responder, worker) = try stage()
+        let (responder, worker) = try WebRTCBench.stage()
         #expect(worker.offer(FakeCall(), "d") == .done)
-        #expect(worker.answer(answerer(Browser.audio(setup: "passive")), "p") == .done)
+        #expect(worker.answer(WebRTCBench.answerer(Browser.audio(setup: "passive")), "p") == .done)
         let hold = FakeCall(toTag: "ft", body: Browser.audio())
         hold[.fromTag] = "tt"
         #expect(worker.offer(hold, "p") == .done)
         #expect(responder.commands[2].contains(" && M4:1 P sha-256 ") && !responder.commands[2].contains("M4:1 A"))
         // Another device of the leg, which begins.
-        let other = answerer(Browser.audio(fingerprint: Browser.otherFingerprint, setup: "active"), "uu")
+        let other = WebRTCBench.answerer(Browser.audio(fingerprint: Browser.otherFingerprint, setup: "active"), "uu")
         #expect(worker.answer(other, "p") == .done)
         #expect(
             responder.commands[3].contains(
                 " && M4:1 P sha-256 \(Browser.otherFingerprint) && M4:1 D && M4:1 A sha-256 \(Browser.otherFingerprint)"
             ))
-        let again = answerer(Browser.audio(fingerprint: Browser.otherFingerprint, setup: "active"), "uu")
+        let again = WebRTCBench.answerer(Browser.audio(fingerprint: Browser.otherFingerprint, setup: "active"), "uu")
         #expect(worker.answer(again, "p") == .done)
         #expect(responder.commands[4].contains(" && M4:1 A ") && !responder.commands[4].contains("M4:1 D"))
     }
 
     @Test func aPeerThatBeginsAfterAllHasAHandshakeOfItsOwn() throws {
-        let (responder, worker) = try stage()
-        #expect(worker.answer(answerer(Browser.audio(setup: "passive")), "p") == .done)
-        #expect(worker.answer(answerer(Browser.audio(setup: "active")), "p") == .done)
+        let (responder, worker) = try WebRTCBench.stage()
+        #expect(worker.answer(WebRTCBench.answerer(Browser.audio(setup: "passive")), "p") == .done)
+        #expect(worker.answer(WebRTCBench.answerer(Browser.audio(setup: "active")), "p") == .done)
         let (fingerprint, command) = (Browser.fingerprint, responder.commands[1])
         #expect(command.contains(" && M4:1 P sha-256 \(fingerprint) && M4:1 D && M4:1 A sha-256 \(fingerprint)"))
     }
 
     @Test func eightCandidatesAreEnough() throws {
-        let (responder, worker) = try stage()
+        let (responder, worker) = try WebRTCBench.stage()
         #expect(worker.offer(FakeCall(body: Browser.audio(candidates: 20)), "d") == .done)
         #expect(responder.commands[0].components(separatedBy: "M5:1 C").count == 9)
         #expect(responder.commands[0].components(separatedBy: " && ").count == 13)
@@ -174,17 +116,17 @@ enum ModuleRelay {
 
     /// RTPProxy reads no octets with zeros in front, and refuses all candidates for one.
     @Test func aCandidateThatTheRelayWouldRefuseIsNotTold() throws {
-        let (responder, worker) = try stage()
+        let (responder, worker) = try WebRTCBench.stage()
         let odd = ["010.1.1.1", "192.0.2.01", "192.00.2.1", "::ffff:192.000.2.1"]
         let lines = odd.map { "a=candidate:7 1 udp 2113937151 \($0) 5555 typ host" }
         #expect(worker.offer(FakeCall(body: Browser.audio(lines: lines)), "p") == .done)
-        #expect(responder.commands == ["U \(Self.cid) 198.51.100.5 9 ft;1" + Self.peer])
+        #expect(responder.commands == ["U \(WebRTCBench.cid) 198.51.100.5 9 ft;1" + WebRTCBench.peer])
     }
 
     /// The session is there, and nobody wants it.
     @Test(arguments: ["M4:1 A", "M5:1 A", "M5:1 C"])
     func whatAModuleRefusesFailsTheMessageAndIsDeleted(_ refused: String) throws {
-        let (responder, worker) = try stage { command in
+        let (responder, worker) = try WebRTCBench.stage { command in
             let parts = command.components(separatedBy: " && ")
             guard let place = parts.firstIndex(where: { $0.hasPrefix(refused) }) else {
                 return Responder.usual(command)
@@ -195,7 +137,7 @@ enum ModuleRelay {
         let before = call.body
         #expect(worker.offer(call, "p") == .error)
         #expect(call.body == before)
-        #expect(responder.commands.count == 2 && responder.commands.last == "D \(Self.cid) ft")
+        #expect(responder.commands.count == 2 && responder.commands.last == "D \(WebRTCBench.cid) ft")
         #expect(call.errors.count == 1 && call.errors[0].contains("refused what the description says of DTLS or ICE"))
     }
 
@@ -207,11 +149,11 @@ enum ModuleRelay {
         "35002 192.0.2.77 && passive SHA-256 \(ModuleRelay.fingerprint)\ra=x && \(ModuleRelay.ice)",
     ])
     func whatIsNoAnswerOfAModuleIsNoDescription(_ answer: String) throws {
-        let (responder, worker) = try stage { $0.hasPrefix("U") ? answer : Responder.usual($0) }
+        let (responder, worker) = try WebRTCBench.stage { $0.hasPrefix("U") ? answer : Responder.usual($0) }
         let call = FakeCall()
         let before = call.body
         #expect(worker.offer(call, "d") == .error)
-        #expect(call.body == before && responder.commands.last == "D \(Self.cid) ft")
+        #expect(call.body == before && responder.commands.last == "D \(WebRTCBench.cid) ft")
     }
 
     @Test func aNodeWithTheModulesIsChosen() throws {
@@ -236,131 +178,15 @@ enum ModuleRelay {
             call.errors.count == 1 && call.errors[0].contains("start RTPProxy 3 with its modules dtls_gw and ice_lite"))
     }
 
-    @Test func whatIsSaidAgainIsToldAgain() throws {
-        let (responder, worker) = try stage()
-        #expect(worker.offer(FakeCall(body: Browser.audio()), "p") == .done)
-        #expect(worker.offer(FakeCall(toTag: "tt", body: Browser.audio()), "p") == .done)
-        #expect(responder.commands[1] == "U \(Self.cid) 198.51.100.5 9 ft;1 tt;1" + Self.peer)
-    }
-
-    /// The relay's ufrag has to change, too; the certificate stays, and so does what was negotiated with it.
-    @Test func aRestartOfICEEndsWhatTheLegHad() throws {
-        let (responder, worker) = try stage()
-        #expect(worker.offer(FakeCall(body: Browser.audio()), "p") == .done)
-        #expect(worker.offer(FakeCall(toTag: "tt", body: Browser.audio(ufrag: "other")), "p") == .done)
-        let agent = " && M5:1 A other \(Browser.password)"
-        #expect(responder.commands[1].contains("\(agent) && M5:1 D\(agent) && M5:1 C"))
-        #expect(!responder.commands[1].contains("M4:1 D"))
-        #expect(worker.offer(FakeCall(toTag: "tt", body: Browser.audio(ufrag: "other")), "p") == .done)
-        #expect(!responder.commands[2].contains("M5:1 D"))
-    }
-
-    /// RTPProxy has forgotten the old credentials when it refuses the new ones, or the answer of it is lost: the client,
-    /// which goes back to the old ones, is told to it as one that restarts.
-    @Test(arguments: ["other", "abcd"])
-    func aRestartThatFailsIsRepeatedWithWhateverIsOfferedNext(_ ufrag: String) throws {
-        let (responder, worker) = try stage { command in
-            if command.contains("refused") { return "35002 192.0.2.77 && 0 && 0 && 0 && 0 && -1" }
-            return ModuleRelay.answer(command)
-        }
-        let offer = { (ufrag: String) in
-            let call = FakeCall(toTag: "tt", body: Browser.audio(ufrag: ufrag))
-            return worker.offer(call, "p")
-        }
-        #expect(worker.offer(FakeCall(body: Browser.audio()), "p") == .done)
-        #expect(offer("refused") == .error)
-        #expect(responder.commands.count == 2 && responder.commands[1].contains("M5:1 D"))
-        #expect(offer(ufrag) == .done)
-        let agent = " && M5:1 A \(ufrag) \(Browser.password)"
-        #expect(responder.commands[2].contains("\(agent) && M5:1 D\(agent) && M5:1 C"))
-        #expect(!responder.commands[2].contains("M4:1 D"))
-        #expect(offer(ufrag) == .done && !responder.commands[3].contains(":1 D"))
-    }
-
-    @Test func anotherDeviceOnTheLegEndsBoth() throws {
-        let (responder, worker) = try stage()
-        #expect(worker.offer(FakeCall(), "d") == .done)
-        #expect(worker.answer(answerer(Browser.audio()), "p") == .done)
-        #expect(!responder.commands[1].contains(":1 D"))
-        let second = Browser.audio(ufrag: "second", fingerprint: Browser.otherFingerprint)
-        #expect(worker.answer(answerer(second, "uu"), "p") == .done)
-        #expect(responder.commands[2].contains("M4:1 D") && responder.commands[2].contains("M5:1 D"))
-    }
-
-    /// The first one has answered early, so the relay has its credentials and a handshake with it: the next one is offered
-    /// what the relay says then, and its answer ends nothing.
-    @Test func theNextDeviceBehindEarlyMediaIsOfferedALegOfItsOwn() throws {
-        let question = " && M4:1 S && M5:1 S"
-        let (responder, worker) = try stage { command in
-            let answer = ModuleRelay.answer(command)
-            guard command.contains(" U"), let last = answer?.range(of: "&& relay ", options: .backwards) else {
-                return answer
-            }
-            return answer?.replacingCharacters(in: last, with: "&& again ")
-        }
-        func offer() -> FakeCall {
-            let call = FakeCall()
-            #expect(worker.offer(call, "d") == .done, "\(call.errors)")
-            return call
-        }
-        #expect(offer().body.contains("a=ice-ufrag:relay\r\n"))
-        #expect(offer().body.contains("a=ice-ufrag:relay\r\n"))
-        #expect(responder.commands.allSatisfy { !$0.contains(" U") })
-        #expect(
-            worker.answer(FakeCall(.invite, status: 183, toTag: "one", body: Browser.audio()), "p") == .done)
-        let body = offer().body
-        #expect(responder.commands.last?.hasSuffix("ft;1\(question) && M4:1 U && M5:1 U\(question)") ?? false)
-        #expect(body.contains("a=ice-ufrag:again\r\n") && !body.contains("relay"))
-        let second = Browser.audio(ufrag: "second", fingerprint: Browser.otherFingerprint)
-        #expect(worker.answer(answerer(second, "two"), "p") == .done)
-        #expect(!(responder.commands.last?.contains(":1 D") ?? true))
-        // A re-INVITE is for the device that is there.
-        #expect(worker.offer(FakeCall(toTag: "two"), "d") == .done)
-        #expect(responder.commands.last?.hasSuffix(question) ?? false)
-        #expect(!(responder.commands.last?.contains(" U") ?? true))
-    }
-
-    /// What a command can hold is shared with what a browser says that calls.
-    @Test func aBrowserThatCallsTheNextOneHasRoomForItsCandidates() throws {
-        let (responder, worker) = try stage()
-        #expect(worker.offer(FakeCall(body: Browser.audio(candidates: 20)), "d") == .done)
-        #expect(
-            worker.answer(FakeCall(.invite, status: 183, toTag: "one", body: Browser.audio()), "d") == .done)
-        #expect(worker.offer(FakeCall(body: Browser.audio(candidates: 20)), "d") == .done)
-        let command = try #require(responder.commands.last)
-        #expect(command.hasSuffix(" && M4:1 U && M5:1 U && M4:1 S && M5:1 S"))
-        #expect(command.components(separatedBy: " && ").count == 16)
-    }
-
-    /// It was offered WebRTC, or has had it.
-    @Test func aPhoneOnABrowsersLegEndsBoth() throws {
-        let (responder, worker) = try stage()
-        #expect(worker.offer(FakeCall(), "d") == .done)
-        #expect(worker.answer(answerer(Body.audio), "p") == .done)
-        #expect(responder.commands[1].hasSuffix(" && M4:1 D && M5:1 D"))
-        #expect(worker.answer(answerer(Body.audio), "p") == .done)
-        #expect(!responder.commands[2].contains("&&"))
-    }
-
-    /// A relay that was restarted has nothing that could be ended.
-    @Test func thatThereIsNothingToEndForAPhoneIsNoFailure() throws {
-        let (responder, worker) = try stage {
-            $0.contains("M4:1 D") ? "36002 192.0.2.77 && -1" : ModuleRelay.answer($0)
-        }
-        #expect(worker.offer(FakeCall(), "d") == .done)
-        #expect(worker.answer(answerer(Body.audio), "p") == .done)
-        #expect(responder.commands.count == 2)
-    }
-
     @Test(arguments: ["dp", "gd", "pg", "dd"])
     func theFlagsExcludeEachOther(_ flags: String) throws {
-        let (responder, worker) = try stage()
+        let (responder, worker) = try WebRTCBench.stage()
         #expect(worker.offer(FakeCall(), flags) == .error && responder.commands.isEmpty)
         #expect(worker.delete(FakeCall(.bye, toTag: "tt", body: nil), flags) == .done)
     }
 
     @Test func whatNobodyCouldServeIsRefused() throws {
-        let (responder, worker) = try stage()
+        let (responder, worker) = try WebRTCBench.stage()
         for (body, flags) in [
             (
                 Browser.audio().replacing("v=0\r\n", with: "v=0\r\n").replacing("t=0 0", with: "t=0 0\r\na=ice-lite"),
@@ -384,7 +210,7 @@ enum ModuleRelay {
     /// All media of a browser are encrypted by DTLS (RFC 8827 section 6.5): a phone could make nothing of this, either.
     @Test(arguments: ["p", "g", "d"], ["UDP/TLS/RTP/SAVPF", "RTP/SAVPF"])
     func anEncryptedStreamWithoutAFingerprintBesideWebRTCIsRefused(_ flags: String, _ transport: String) throws {
-        let (responder, worker) = try stage()
+        let (responder, worker) = try WebRTCBench.stage()
         let call = FakeCall(body: pictures(transport))
         #expect(worker.offer(call, flags) == .error && responder.commands.isEmpty)
         #expect(call.body == pictures(transport) && call.errors.count == 1)
@@ -392,7 +218,7 @@ enum ModuleRelay {
     }
 
     @Test func aPlainStreamBesideWebRTCLosesItsICE() throws {
-        let (responder, worker) = try stage()
+        let (responder, worker) = try WebRTCBench.stage()
         let call = FakeCall(body: pictures("RTP/AVPF"))
         #expect(worker.offer(call, "p") == .done, "\(call.errors)")
         #expect(responder.commands.count == 2 && !responder.commands[1].contains("&&"))
@@ -403,18 +229,18 @@ enum ModuleRelay {
     /// `0.0.0.0` stands there where the addresses are those of the candidates.
     @Test(arguments: [("198.51.100.5", "UIE"), ("2001:db8::5", "UEI6")])
     func theFamilyOfABrowserIsThatOfItsSource(_ source: String, _ expected: String) throws {
-        let (responder, worker) = try stage()
+        let (responder, worker) = try WebRTCBench.stage()
         for flags in ["px", "dx", "gxr"] {
             let call = FakeCall(body: Browser.audio())
             call[.source] = source
             #expect(worker.offer(call, flags) == .done, "\(call.errors)")
-            #expect(responder.commands.last?.hasPrefix("\(expected) \(Self.cid) \(source) 9 ft;1 && ") ?? false)
+            #expect(responder.commands.last?.hasPrefix("\(expected) \(WebRTCBench.cid) \(source) 9 ft;1 && ") ?? false)
             #expect(!call.body.contains("0.0.0.0"))
         }
     }
 
     @Test func aDataChannelIsRefusedAlone() throws {
-        let (responder, worker) = try stage()
+        let (responder, worker) = try WebRTCBench.stage()
         let call = FakeCall(
             body: Browser.audio()
                 + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=sctp-port:5000\r\n"
@@ -427,7 +253,7 @@ enum ModuleRelay {
     /// Nobody is asked for it, so that nobody is waited for, and nobody is taken for silent.
     @Test(arguments: ["p", "d", "g"])
     func aDataChannelWithoutAnythingElseCostsNoRelay(_ flags: String) throws {
-        let (responder, worker) = try stage()
+        let (responder, worker) = try WebRTCBench.stage()
         let call = FakeCall(
             body: Browser.audio().replacing(
                 "m=audio 9 UDP/TLS/RTP/SAVPF 0", with: "m=application 9 UDP/DTLS/SCTP webrtc-datachannel"))
@@ -446,7 +272,7 @@ enum ModuleRelay {
         worker.prove(0, [.webRTC])
         worker.prove(2, [.webRTC])
         for id in 0..<8 {
-            let call = answerer(Browser.audio(setup: "active"))
+            let call = WebRTCBench.answerer(Browser.audio(setup: "active"))
             call[.callID] = "call-\(id)"
             #expect(worker.answer(call, "p") == .done, "\(call.errors)")
         }
