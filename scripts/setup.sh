@@ -20,8 +20,8 @@ venv=$root/.cache/venv
 basics='kamailio kamailio-sqlite-modules kamailio-tls-modules kamailio-websocket-modules sqlite3 sip-tester iproute2
 	python3-venv openssl gcc g++ libc6-dev libsystemd-dev pkg-config binutils make dpkg-dev ca-certificates
 	clang-format curl chromium faketime gdb systemd libseccomp2 lowdown'
-# Phones that tests call with, and the languages of scripts.
-phones='baresip-core linphone-cli kamailio-lua-modules kamailio-python3-modules'
+# Phones that tests call with, a device for sound, and the languages of scripts.
+phones='baresip-core linphone-cli firefox-esr pulseaudio kamailio-lua-modules kamailio-python3-modules'
 # PostgreSQL, and MariaDB's programs without its service.
 databases='kamailio-mysql-modules kamailio-postgres-modules mariadb-server-core mariadb-client postgresql util-linux'
 # A Debian to install a package in, what looks at packages, and at manual pages.

@@ -70,6 +70,7 @@ package enum Probe {
     package static let basicCount = 12
 
     /// The capability that an affirmative answer at `position` (1 ..< `count`) stands for, and its date.
+    @_optimize(size)
     private static func subject(_ position: Int) -> (date: StaticString, capability: Capabilities) {
         switch position {
         case 1: ("20050322", .multipleStreams)
@@ -97,6 +98,7 @@ package enum Probe {
     }
 
     /// What a `reply` to the question at `position` tells: a capability, nothing, or nil where the reply is no protocol.
+    @_optimize(size)
     package static func capability(_ position: Int, _ bytes: Span<UInt8>, _ reply: ByteRange) -> Capabilities? {
         var fields = FieldCursor(in: reply)
         guard let word = fields.next(in: bytes) else { return nil }

@@ -93,6 +93,7 @@ package struct FigureSet: Equatable, Sendable {
 
     /// What one command asks an RTPProxy of these `capabilities` for: 11 figures fit into one (control-protocol: Q), so
     /// there are two, 0 and 1, the second of them for jitter.
+    @_optimize(size)
     package static func asked(_ command: Int, of capabilities: Capabilities) -> FigureSet {
         var figures = FigureSet.none
         guard capabilities.contains(.namedFigures) else { return figures }
@@ -140,6 +141,7 @@ package enum FigureReply {
 
     /// Reads `reply`, which ends before its line end, into `values`. `asked` empty: it answers a plain `Q`. What was not
     /// asked for, is there for the second time, or is no number is left out.
+    @_optimize(size)
     package static func parse(
         _ bytes: Span<UInt8>, _ reply: ByteRange, asked: FigureSet, into values: inout FigureValues
     ) -> FigureReply {
@@ -170,6 +172,7 @@ package enum FigureReply {
 
     /// The number that `range` holds: digits, of a fraction with or without a point and further digits, in millionths
     /// then, rounded down. Nil for anything else, and for what is more than Int64.max.
+    @_optimize(size)
     private static func number(_ bytes: Span<UInt8>, _ range: ByteRange, isFraction: Bool) -> UInt64? {
         let inside = bytes.clamped(range)
         var value: UInt64 = 0

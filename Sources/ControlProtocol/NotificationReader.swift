@@ -24,6 +24,7 @@ package struct NotificationReader: Sendable {
 
     /// Reads `range` of `bytes`. `found` gets each tag; what is no word of the protocol is left out: empty lines, and
     /// lines with a blank or control character.
+    @_optimize(size)
     package mutating func read(_ bytes: Span<UInt8>, _ range: ByteRange, _ found: (Span<UInt8>) -> Void) -> Progress {
         let inside = bytes.clamped(range)
         // NO TRAP (3): inside comes from clamped(): start <= end, both within the bytes.

@@ -12,6 +12,7 @@ package enum NotificationTag {
     }
 
     /// Takes apart what has come back. A tag without a stream's number is a Call-ID and nothing else.
+    @_optimize(size)
     package static func split(_ tag: Span<UInt8>) -> (callID: ByteRange, stream: Int?) {
         var place = tag.count
         while place > 0, let byte = tag.byte(at: place &- 1), isDigit(byte) { place &-= 1 }

@@ -42,6 +42,7 @@ private func line(_ name: UnsafePointer<CChar>, _ text: Span<UInt8>, _ reason: S
 }
 
 extension FlagFunction {
+    @_optimize(size)
     fileprivate init(_ function: rtpp_function) {
         self =
             switch function {

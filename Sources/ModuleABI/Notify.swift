@@ -22,6 +22,7 @@ import CallControl
 
     func count(_ which: ServerCounter, _ amount: UInt32) { host.count(which, amount) }
 
+    @_optimize(size)
     func mediaStopped(tag: Span<UInt8>, stream: Int?) {
         // SAFETY: what is lent lives for the call, and create has checked that the service is there.
         var raised = unsafe rtpp_event()

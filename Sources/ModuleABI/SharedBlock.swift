@@ -18,6 +18,7 @@ struct SharedBlock {
     fileprivate let sharesCalls: Bool
     private let processes: Int
 
+    @_optimize(size)
     init(_ settings: borrowing Settings) {
         // The second part begins at a cache line, too.
         capacity = settings.nodeCapacity
@@ -48,6 +49,7 @@ struct SharedBlock {
 
     /// Lays all out in `block`, which is zeroed and shared, at `tick`. Once, before the fork. nil where the system has
     /// no descriptors left.
+    @_optimize(size)
     func create(
         in block: UnsafeMutableRawPointer, size: Int, _ nodes: [NodeDefinition], tick: UInt32
     ) throws(SharedStateError) -> SharedMemory? {

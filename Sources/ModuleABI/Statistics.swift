@@ -38,6 +38,7 @@ public func rtpp_node_statistics(
 
 extension rtpp_node_figures {
     /// What has been counted of one RTPProxy; `url`: memory that stays.
+    @_optimize(size)
     fileprivate init(_ found: NodeStatistics, url: UnsafeBufferPointer<UInt8>) {
         // SAFETY: the structure is being made, and is nobody else's; sums and texts are copied as they are.
         unsafe self.init()

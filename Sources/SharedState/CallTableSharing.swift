@@ -46,6 +46,7 @@ extension CallTable {
 
     /// Puts this host's `value` into an entry that the call has. The others are told where it says something new: another
     /// node, or that the call goes on long after they were told last.
+    @_optimize(size)
     func share(
         _ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, _ fleet: FleetState
     ) {
@@ -59,6 +60,7 @@ extension CallTable {
 
     /// Leaves behind that the call has ended, and tells the others; also of one that is not in the table, but may be in
     /// theirs.
+    @_optimize(size)
     func bury(_ key: UInt64, now: UInt32, _ fleet: FleetState) {
         let value = Self.word(key, node: Self.gone, expires: now &+ min(lifetime, Self.memoryOfEnds))
         let bucket = unsafe bucket(key)
@@ -86,6 +88,7 @@ extension CallTable {
 
     /// Takes an entry that is empty, else the one of a call that has ended longest ago, for another one that has. False:
     /// there is none; no call gives way.
+    @_optimize(size)
     private func buryAnew(
         _ bucket: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, _ stamp: UInt64,
         _ fleet: FleetState
@@ -115,6 +118,7 @@ extension CallTable {
 
     /// An entry in a sweep: one that has expired, or that `body` lets go, is gone from now on, and one that is gone is
     /// emptied when that has expired. The others are not told: they see for themselves.
+    @_optimize(size)
     func sweep(
         _ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, _ fleet: FleetState,
         _ body: (Int) -> Bool
@@ -138,8 +142,15 @@ extension CallTable {
 
     // MARK: What other hosts tell
 
+    /// The number, from `firstForeign` on, of a node that only other hosts know, from `now` on for a lifetime of entries;
+    /// nil: there are too many.
+    package func foreignNode(_ hash: UInt64, now: UInt32) -> Int? {
+        fleet?.foreignNumber(hash, tick: now, lifetime: lifetime).map { Self.firstForeign &+ $0 }
+    }
+
     /// Takes a change of another host that was made `age` seconds ago. False: there is a later one, it is too old to
     /// matter, or the table has no place for it.
+    @_optimize(size)
     package func apply(_ call: SharedCall, age: UInt32, now: UInt32) -> Bool {
         guard let fleet, call.key != 0, call.node ?? 0 >= 0, call.node ?? 0 < Self.gone else { return false }
         let life = call.node == nil ? min(lifetime, Self.memoryOfEnds) : lifetime
@@ -170,6 +181,7 @@ extension CallTable {
     }
 
     /// What the table has of a call that has changed; nil: nothing any more.
+    @_optimize(size)
     package func shared(_ key: UInt64) -> SharedCall? {
         let bucket = unsafe bucket(key)
         for way in 0..<16 {
@@ -189,6 +201,7 @@ extension CallTable {
 
     /// Hands every call that has changed since `time` to `body`, from entry `place` on, until that wants no more. Returns
     /// the entry to go on with, nil where there is none left. Looks at so many that it takes a moment.
+    @_optimize(size)
     package func page(from place: Int, since time: UInt64, now: UInt32, _ body: (SharedCall) -> Bool) -> Int? {
         var place = max(place, 0)
         guard place < capacity else { return nil }

@@ -54,6 +54,7 @@ package struct FleetWindow: Equatable, Sendable {
     var word: UInt64 { UInt64(widening: base) | UInt64(widening: mask) << 32 }
 
     /// Takes message number `sequence`; numbers go round.
+    @_optimize(size)
     package mutating func take(_ sequence: UInt32) -> Arrival {
         let distance = Int32(bitPattern: sequence &- base)
         guard distance > 0 else { return .repeated }
@@ -87,6 +88,7 @@ extension FleetState {
     private static let longestDelay: UInt64 = 5_000_000_000
 
     /// The record of the host with this address; nil where there are too many, or it is being written.
+    @_optimize(size)
     package func peer(_ address: Span<UInt8>) -> Int? {
         guard !address.isEmpty, address.count <= Self.longestAddress else { return nil }
         var hash = Hash64()
@@ -138,6 +140,7 @@ extension FleetState {
 
     /// A message of it has come: number `sequence` since its start at `epoch`, sent at `sentAt`, all by its own clock.
     /// `now`: nanoseconds of the monotonic clock. What was missed is asked for.
+    @_optimize(size)
     package func hear(_ peer: Int, epoch: UInt64, sequence: UInt32, sentAt: UInt64, now: UInt64) {
         guard let slot = unsafe peerSlot(peer) else { return }
         let before = unsafe slot.pointee.epoch.load(ordering: .acquiring)
@@ -187,6 +190,7 @@ extension FleetState {
     }
 
     /// Waits no longer for messages that have been missing since `word`, and asks for what they said.
+    @_optimize(size)
     package func giveUpMissing(_ peer: Int, _ word: UInt64) {
         guard let slot = unsafe peerSlot(peer) else { return }
         var window = FleetWindow(word: word)
@@ -198,6 +202,7 @@ extension FleetState {
     }
 
     /// It has not been heard for long: its record is free for another one.
+    @_optimize(size)
     package func forgetPeer(_ peer: Int) {
         guard let slot = unsafe peerSlot(peer) else { return }
         unsafe slot.pointee.length.store(0, ordering: .sequentiallyConsistent)
@@ -212,6 +217,7 @@ extension FleetState {
     // MARK: Questions
 
     /// It is to be asked for all that it has changed since `time`, by its clock.
+    @_optimize(size)
     package func want(_ peer: Int, since time: UInt64) {
         guard let slot = unsafe peerSlot(peer) else { return }
         let wanted = time &+ 1

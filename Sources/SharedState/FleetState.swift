@@ -151,6 +151,7 @@ struct FleetHeader: ~Copyable {
 
     /// The key of a call that has changed, by the one process that reads them; nil: there is none, or the next one is
     /// being written. `isPatient`: whether that one is waited for.
+    @_optimize(size)
     package func takeChange(_ reader: inout FleetRingReader, isPatient: Bool) -> UInt64? {
         let pushed = unsafe header.pointee.pushed.load(ordering: .acquiring)
         if pushed &- reader.next > UInt64(truncatingIfNeeded: Self.ringSize) {
@@ -185,6 +186,7 @@ struct FleetHeader: ~Copyable {
     private static let patience = 4_000_000
 
     /// Keeps other processes from writing into a bucket of the call table.
+    @_optimize(size)
     func lock(bucket: Int) {
         guard let word = unsafe lockWord(bucket) else { return }
         for _ in 0..<Self.patience where unsafe word.pointee.value.load(ordering: .relaxed) == 0 {
@@ -213,16 +215,51 @@ struct FleetHeader: ~Copyable {
 
     // MARK: Nodes that only other hosts know
 
-    /// The number, from 0, of a node that is known by its hash alone; nil where there are too many. They stay.
-    package func foreignNumber(_ hash: UInt64) -> Int? {
+    /// The number, from 0, of a node that is known by its hash alone, from `tick` on (in seconds) for another `lifetime`;
+    /// nil where there are too many. One that nobody has named for longer has no entry of the call table any more, and
+    /// gives its number to another one.
+    @_optimize(size)
+    package func foreignNumber(_ hash: UInt64, tick: UInt32, lifetime: UInt32) -> Int? {
         guard hash != 0 else { return nil }
-        for place in 0..<Self.mostForeign {
-            guard let word = unsafe foreignWord(place) else { return nil }
-            let present = unsafe word.pointee.value.compareExchange(
-                expected: 0, desired: hash, ordering: .acquiringAndReleasing)
-            if present.exchanged || present.original == hash { return place }
+        for place in 0..<Self.mostForeign where foreignHash(place) == hash {
+            noteForeign(place, tick)
+            return place
         }
+        for place in 0..<Self.mostForeign where take(place, for: hash, tick, lifetime) { return place }
         return nil
+    }
+
+    /// What was noted of a node that only other hosts know: when it was named last, in seconds, and whether the log has
+    /// told of it.
+    private func foreignNote(_ place: Int) -> UnsafeMutablePointer<SharedWord>? {
+        // SAFETY (1): each has a second word.
+        unsafe foreignWord(place).map { unsafe $0 + 1 }
+    }
+
+    private static let told: UInt64 = 1
+
+    private func noteForeign(_ place: Int, _ tick: UInt32) {
+        guard let note = unsafe foreignNote(place) else { return }
+        let former = unsafe note.pointee.value.load(ordering: .relaxed)
+        guard former >> 1 != UInt64(widening: tick) else { return }
+        unsafe note.pointee.value.store(UInt64(widening: tick) << 1 | former & Self.told, ordering: .relaxed)
+    }
+
+    /// Takes a place that nobody has, or that nobody has named for so long. Of two that want it one gets it.
+    @_optimize(size)
+    private func take(_ place: Int, for hash: UInt64, _ tick: UInt32, _ lifetime: UInt32) -> Bool {
+        guard let word = unsafe foreignWord(place), let note = unsafe foreignNote(place) else { return false }
+        let (former, holder) = unsafe (
+            note.pointee.value.load(ordering: .relaxed), word.pointee.value.load(ordering: .acquiring)
+        )
+        let named = UInt32(truncatingIfNeeded: former >> 1)
+        guard holder == 0 || (tick > named && tick &- named > lifetime) else { return false }
+        let isOurs = unsafe word.pointee.value.compareExchange(
+            expected: holder, desired: hash, ordering: .acquiringAndReleasing
+        ).exchanged
+        guard isOurs else { return false }
+        unsafe note.pointee.value.store(UInt64(widening: tick) << 1, ordering: .relaxed)
+        return true
     }
 
     /// The hash of the node with this number; 0: there is none.
@@ -233,9 +270,8 @@ struct FleetHeader: ~Copyable {
     /// Whether nobody has told of the node with this hash, and this process is to.
     package func isToTell(ofForeign hash: UInt64) -> Bool {
         for place in 0..<Self.mostForeign where hash != 0 && foreignHash(place) == hash {
-            // SAFETY (1): each has a second word.
-            guard let word = unsafe foreignWord(place) else { return false }
-            return unsafe (word + 1).pointee.value.exchange(1, ordering: .relaxed) == 0
+            guard let note = unsafe foreignNote(place) else { return false }
+            return unsafe note.pointee.value.bitwiseOr(Self.told, ordering: .relaxed).oldValue & Self.told == 0
         }
         return false
     }

@@ -15,6 +15,7 @@ extension NodeTable {
 
     /// Takes the pool's lock; a holder that died has it no longer than `patience` ticks. It guards a short piece of
     /// work without any I/O, and nobody waits for it.
+    @_optimize(size)
     package func lockPool(now: UInt32, patience: UInt32) -> Bool {
         let present = unsafe header.pointee.lock.load(ordering: .acquiring)
         let isFree = present == 0 || UInt64(widening: now) &+ 1 > present &+ UInt64(widening: patience)
@@ -40,6 +41,7 @@ extension NodeTable {
 
     /// Adds a node in a free slot; nil where there is none. `other`: a node that is the same RTPProxy, of which it takes
     /// over what is known.
+    @_optimize(size)
     package func add(_ definition: NodeDefinition, like other: Int? = nil) -> Int? {
         for index in 0..<capacity {
             // SAFETY: capacity is at least 0; slot() gives nil outside.
@@ -67,6 +69,7 @@ extension NodeTable {
     }
 
     /// Has `index`, which is no node yet, begin as `other` stands: the same RTPProxy in another set.
+    @_optimize(size)
     private func copyCondition(of other: Int, to index: Int, _ definition: NodeDefinition) {
         guard let slot = unsafe slot(index) else { return }
         let (condition, capabilities) = (condition(other), capabilities(other))

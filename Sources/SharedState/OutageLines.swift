@@ -50,6 +50,7 @@ struct OutageLines: ~Copyable {
         }
     }
 
+    @_optimize(size)
     private static func mayTell(_ word: borrowing Atomic<UInt64>, _ tick: UInt32) -> UInt32? {
         var current = word.load(ordering: .relaxed)
         while true {
@@ -70,6 +71,7 @@ struct OutageLines: ~Copyable {
         }
     }
 
+    @_optimize(size)
     private static func takeSilent(_ word: borrowing Atomic<UInt64>, _ tick: UInt32) -> UInt32? {
         let current = word.load(ordering: .relaxed)
         let passed = UInt64(widening: tick &- UInt32(truncatingIfNeeded: current))

@@ -77,6 +77,7 @@ private struct WatchedHeader: ~Copyable {
 
     /// Notes a stream, due at `tick`; Call-ID and tags are ranges of `bytes`. False: there is no place left, or they are
     /// longer than `room`.
+    @_optimize(size)
     package func note(
         _ stream: WatchedStream, _ bytes: Span<UInt8>, _ callID: ByteRange, _ first: ByteRange, _ second: ByteRange,
         due tick: UInt32
@@ -105,6 +106,7 @@ private struct WatchedHeader: ~Copyable {
     }
 
     /// Takes one out that is due at `tick`, with Call-ID and tags added to `text`; nil: none is. For one process alone.
+    @_optimize(size)
     package func takeDue(_ tick: UInt32, into text: inout some ByteWriter) -> WatchedStream? {
         guard unsafe header.pointee.waiting.load(ordering: .relaxed) > 0 else { return nil }
         for number in 0..<UInt32(clamping: Self.count) {

@@ -41,6 +41,7 @@ struct ListenerPlaces {
     init(count: Int) { places = [Place](repeating: Place(), count: count) }
 
     /// The place for a connection from `source`. A connection that has it is to be closed.
+    @_optimize(size)
     func place(for source: ListenerSource) -> Int {
         let mates = source.isLocal ? 0 : count(of: source)
         if mates >= Self.perSource { return leastMissed { $0 == source } }
@@ -60,6 +61,7 @@ struct ListenerPlaces {
     }
 
     /// Of the connections from such a source, the one to close first.
+    @_optimize(size)
     private func leastMissed(_ isMeant: (ListenerSource) -> Bool) -> Int {
         var found = 0
         var best: Place?

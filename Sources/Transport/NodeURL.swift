@@ -78,6 +78,7 @@ package struct NodeURL: Equatable, Sendable {
     package static let maximumHostLength = 253
 
     /// Reads the URL that stands at `range`; nothing around it is skipped.
+    @_optimize(size)
     package init(_ bytes: Span<UInt8>, _ range: ByteRange) throws(NodeURLError) {
         let url = bytes.clamped(range)
         guard !url.isEmpty else { throw .empty }
@@ -116,6 +117,7 @@ package struct NodeURL: Equatable, Sendable {
         port = 0
     }
 
+    @_optimize(size)
     private init(
         _ bytes: Span<UInt8>, _ scheme: NodeScheme, _ rest: ByteRange, of url: ByteRange
     ) throws(NodeURLError) {
@@ -152,6 +154,7 @@ package struct NodeURL: Equatable, Sendable {
     }
 
     /// Host without brackets and the text behind its colon, if there is one.
+    @_optimize(size)
     private static func split(
         _ bytes: Span<UInt8>, _ rest: ByteRange, _ scheme: NodeScheme
     ) throws(NodeURLError) -> (host: ByteRange, port: ByteRange?) {

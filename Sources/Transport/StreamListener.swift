@@ -56,6 +56,7 @@ package struct StreamListener: ~Copyable {
     /// Listens at `url`, which was parsed from the beginning of `bytes`: a path (`unix:`) or an address of TCP. May look
     /// a name up: at start-up only. A socket file that nobody listens at any more is replaced.
     /// `user` and `group` get a socket file, -1: whoever made it keeps it.
+    @_optimize(size)
     package init(_ bytes: Span<UInt8>, _ url: NodeURL, user: Int32 = -1, group: Int32 = -1) throws(ListenError) {
         let kind: SocketKind = url.scheme.isUnix ? .unix : url.scheme.isIPv6 ? .tcp6 : .tcp
         let file: Descriptor
@@ -91,6 +92,7 @@ package struct StreamListener: ~Copyable {
         try check(cposix_bind(descriptor, address.words.0, address.words.1, address.words.2))
     }
 
+    @_optimize(size)
     private static func bind(_ descriptor: Int32, _ bytes: Span<UInt8>, path: ByteRange) throws(ListenError) {
         let result = bindOnce(descriptor, bytes, path)
         guard result < 0, SystemError(result: result) == .inUse else { return try check(result) }
@@ -109,6 +111,7 @@ package struct StreamListener: ~Copyable {
         try check(bindOnce(descriptor, bytes, path))
     }
 
+    @_optimize(size)
     private static func give(
         _ bytes: Span<UInt8>, path: ByteRange, _ user: Int32, _ group: Int32
     ) throws(ListenError) {
@@ -133,6 +136,7 @@ package struct StreamListener: ~Copyable {
     /// Waits at most `nanoseconds` for something to happen and deals with it. `opened` is told which place a new
     /// connection has, from 0; `arrived` gets the bytes of a place, and says what becomes of its connection. Once
     /// `isEnough` says so, no more is read: the rest has its turn first in the next step.
+    @_optimize(size)
     package mutating func step(
         nanoseconds: UInt64, opened: (Int) -> Void, arrived: (Int, Span<UInt8>, ByteRange) -> ArrivalVerdict,
         isEnough: () -> Bool

@@ -365,13 +365,18 @@ final class SharingHost {
         #expect(fleet.heardAt(peer) == 7 * second)
     }
 
-    @Test func nodesThatNobodyKnowsHaveNumbersThatStay() throws {
+    @Test func nodesThatNobodyKnowsHaveNumbersWhileTheyAreNamed() throws {
         let fleet = try SharingHost().fleet
-        #expect(fleet.foreignNumber(77) == 0 && fleet.foreignNumber(78) == 1 && fleet.foreignNumber(77) == 0)
+        func number(_ hash: UInt64, at tick: UInt32) -> Int? { fleet.foreignNumber(hash, tick: tick, lifetime: 60) }
+        #expect(number(77, at: 1) == 0 && number(78, at: 1) == 1 && number(77, at: 1) == 0)
         #expect(fleet.foreignHash(0) == 77 && fleet.foreignHash(5) == 0 && fleet.foreignHash(-1) == 0)
         #expect(fleet.isToTell(ofForeign: 77) && !fleet.isToTell(ofForeign: 77) && !fleet.isToTell(ofForeign: 99))
-        for hash in UInt64(100)..<500 { _ = fleet.foreignNumber(hash) }
-        #expect(fleet.foreignNumber(999) == nil && fleet.foreignNumber(0) == nil && fleet.foreignNumber(78) == 1)
+        for hash in UInt64(100)..<500 { _ = number(hash, at: 20) }
+        #expect(number(999, at: 20) == nil && number(0, at: 20) == nil && number(78, at: 20) == 1)
+        // Named again at 20 and 70, 78 stays. 77 was not since 1, so that it gives way once it has no entry any more.
+        #expect(number(999, at: 61) == nil && number(78, at: 70) == 1)
+        #expect(number(999, at: 70) == 0 && fleet.foreignHash(0) == 999 && fleet.isToTell(ofForeign: 999))
+        #expect(number(1000, at: 70) == nil && number(1000, at: 81) == 2 && number(78, at: 81) == 1)
     }
 }
 

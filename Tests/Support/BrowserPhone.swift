@@ -21,10 +21,7 @@ public final class BrowserPhone {
         /// Firefox needs something that takes its sound.
         private var programs: [String] { self == .firefox ? [program, "/usr/bin/pulseaudio"] : [program] }
         public var isInstalled: Bool { programs.allSatisfy(FileManager.default.isExecutableFile(atPath:)) }
-        public var need: String {
-            let cure = self == .firefox ? "apt-get install firefox-esr pulseaudio" : "make setup"
-            return "there is no \(programs.joined(separator: " or no ")): \(cure)"
-        }
+        public var need: String { "there is no \(programs.joined(separator: " or no ")): make setup" }
     }
 
     public static let isInstalled = Kind.chromium.isInstalled

@@ -8,6 +8,7 @@ import SharedState
 
 extension Worker {
     /// Keeps the deletion of this message's session with its transaction. nil: the host has no place for it.
+    @_optimize(size)
     mutating func postponeDelete<Host: CallHost>(
         _ host: Host, flags text: Span<UInt8>, isAsync: Bool
     ) -> ReturnCode? {
@@ -42,6 +43,7 @@ extension Worker {
 
     /// The message has been offered: a deletion that is kept goes on waiting where it is this session's. Another
     /// session is deleted, and this one waits in its place. Returns whether one waits.
+    @_optimize(size)
     mutating func renewPostponed<Host: CallHost>(
         _ host: Host, flags text: Span<UInt8>, isAsync: Bool
     ) -> Bool {
@@ -57,6 +59,7 @@ extension Worker {
 
     /// Carries a deletion out that has been kept. true: it is handed over with its record, which is the caller's
     /// otherwise.
+    @_optimize(size)
     package mutating func deletePostponed<Host: ServerHost>(
         _ record: JobRecord, _ host: Host, _ delivery: JobDelivery?
     ) -> Bool {
@@ -68,6 +71,7 @@ extension Worker {
         return false
     }
 
+    @_optimize(size)
     private mutating func carryOut<Host: ServerHost>(_ record: JobRecord, _ host: Host) {
         let (message, kept) = (JobMessage(host, record), leftBehind)
         kept.call.run.subject = nil
@@ -85,6 +89,7 @@ extension Worker {
     }
 
     /// Whether a record is about the session of `call`.
+    @_optimize(size)
     private mutating func isOfSession<Host: CallHost>(
         _ call: borrowing Call, _ record: JobRecord, _ host: Host
     ) -> Bool {

@@ -81,6 +81,7 @@ extension Worker {
     }
 
     /// Makes the edits of a message of which no stream wants a relay: nobody is asked. False where that ends the call.
+    @_optimize(size)
     mutating func editWithoutRelay(_ call: inout Call, _ media: MediaCommand, _ body: Span<UInt8>) -> Bool {
         answer.begin()
         for stream in call.description.streams {
@@ -99,6 +100,7 @@ extension Worker {
 
     /// The edits of such a message are made. What is off and was not before is deleted without waiting: no function
     /// fails for it.
+    @_optimize(size)
     mutating func settle(_ call: inout Call, isDone: Bool) {
         guard isDone, case .media(let media) = call.command else { return call.run.decide(.failed(.notApplied)) }
         call.run.decide(.done)
@@ -127,6 +129,7 @@ extension Worker {
 
 extension StreamRefusal {
     /// `media stream 2 (line 9): session unknown at the relay`
+    @_optimize(size)
     func append(to line: inout [UInt8]) {
         line.append("media stream ")
         line.append(decimal: number)

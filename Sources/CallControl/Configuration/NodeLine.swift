@@ -18,6 +18,7 @@ enum NodeLine {
     static let maximumWeight: UInt32 = 1_000_000
 
     /// The entries of one value, in order; the first has the index `firstIndex`.
+    @_optimize(size)
     static func parse(_ text: Span<UInt8>, firstIndex: Int) throws(NodeLineFault) -> [NodeDefinition] {
         var rest = text.trimmed(text.all)
         var setID: UInt32 = 0
@@ -42,6 +43,7 @@ enum NodeLine {
         return entries
     }
 
+    @_optimize(size)
     private static func entry(
         _ text: Span<UInt8>, _ field: ByteRange, setID: UInt32, index: Int
     ) throws(NodeLineFault) -> NodeDefinition {
@@ -94,6 +96,7 @@ enum NodeLine {
     }
 
     /// Offset of the first `==`.
+    @_optimize(size)
     private static func separator(_ text: Span<UInt8>, _ range: ByteRange) -> Int? {
         var offset = range.start
         while offset &+ 1 < range.end {
@@ -104,6 +107,7 @@ enum NodeLine {
         return nil
     }
 
+    @_optimize(size)
     private static func lastIndex(of byte: UInt8, _ text: Span<UInt8>, _ range: ByteRange) -> Int? {
         var offset = range.end &- 1
         while offset >= range.start {

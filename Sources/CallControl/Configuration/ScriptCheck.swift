@@ -34,6 +34,7 @@ package struct ScriptUse: Sendable {
 /// Looks at a script.
 package enum ScriptCheck {
     /// Why a function with these flags fails with each message; nil: it does not.
+    @_optimize(size)
     package static func fault(_ flags: Span<UInt8>, of function: FlagFunction) -> [UInt8]? {
         var modifiers: [UInt8] = []
         do throws(CallFailure) {
@@ -76,6 +77,7 @@ package enum ScriptCheck {
     }
 
     /// What is configured and does nothing, a line each. `knowsNodes`: the sets have been read.
+    @_optimize(size)
     package static func warnings(_ settings: Settings, _ use: ScriptUse, knowsNodes: Bool) -> [StaticString] {
         var lines: [StaticString] = []
         if knowsNodes {

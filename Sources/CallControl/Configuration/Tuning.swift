@@ -14,6 +14,7 @@ package struct Tuning: Equatable, Sendable {
     /// rtpproxy_hedging.
     package var isHedging: Bool
 
+    @_optimize(size)
     package init(
         timeoutMilliseconds: Int32, tries: Int32, disableSeconds: Int32, pingSeconds: Int32, isHedging: Bool
     ) {

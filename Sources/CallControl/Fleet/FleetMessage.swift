@@ -76,6 +76,7 @@ struct FleetMessage: Equatable {
 
     /// Call number `index`: what the table knows it by, the number of the node's name, nil where it has ended, and the
     /// stamp. nil: there is no such call, or it makes no sense.
+    @_optimize(size)
     func call(_ index: Int, _ bytes: Span<UInt8>) -> (key: UInt64, name: Int?, stamp: UInt64)? {
         guard index >= 0, index < callCount else { return nil }
         let start = Self.headerSize &+ index &* Self.callSize
@@ -100,6 +101,7 @@ struct FleetMessage: Equatable {
     // MARK: - Writing
 
     /// Begins a message in `output`, which is emptied.
+    @_optimize(size)
     static func begin(
         _ output: inout Scratch<UInt8>, _ kind: Kind, epoch: UInt64, sequence: UInt32, place: UInt32 = 0
     ) {
@@ -120,6 +122,7 @@ struct FleetMessage: Equatable {
     }
 
     /// Ends a message. `sentAt`: later than the stamps of all calls in it.
+    @_optimize(size)
     static func end(
         _ output: inout Scratch<UInt8>, sentAt: UInt64, calls: Int = 0, names: Int = 0, next: UInt32 = 0
     ) {
@@ -178,6 +181,7 @@ struct FleetNodeRecord: Equatable {
     }
 
     /// Adds the record, with its URL.
+    @_optimize(size)
     func append(to output: inout Scratch<UInt8>, _ url: Span<UInt8>) {
         output.append(hash, count: 8)
         output.append(stamp, count: 8)

@@ -34,6 +34,6 @@ extension Worker {
     /// The number that the call table has for the node of a name; nil: there are too many that nobody knows here.
     func numberInTable(named name: UInt64) -> Int? {
         if let node = node(named: name) { return node < CallTable.firstForeign ? node : nil }
-        return fleet?.foreignNumber(name).map { CallTable.firstForeign &+ $0 }
+        return calls?.foreignNode(name, now: ticks)
     }
 }

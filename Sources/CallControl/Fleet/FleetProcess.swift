@@ -13,8 +13,10 @@ import Transport
 /// The host of that process.
 package protocol FleetHost: ServerHost {
     /// Sends a message to all hosts that are known to Kamailio.
+    @_optimize(size)
     func broadcast(_ message: Span<UInt8>)
     /// Sends a message to one; `tag` comes back with its answer to a question.
+    @_optimize(size)
     func send(_ message: Span<UInt8>, to address: Span<UInt8>, tag: UInt64)
 }
 
@@ -155,6 +157,7 @@ extension Worker {
 
     // MARK: - Changes
 
+    @_optimize(size)
     private mutating func tellChanges<Host: FleetHost>(
         _ host: Host, _ task: inout FleetTask, _ fleet: FleetState, now: UInt64
     ) {
@@ -188,6 +191,7 @@ extension Worker {
         task.names.clear()
     }
 
+    @_optimize(size)
     private mutating func sendChanges<Host: FleetHost>(
         _ host: Host, _ task: inout FleetTask, _ fleet: FleetState, now: UInt64
     ) {
@@ -211,6 +215,7 @@ extension Worker {
     }
 
     /// How many other hosts are there, and the milliseconds since the one was heard that is silent for longest.
+    @_optimize(size)
     package func fleetHosts() -> (count: UInt64, lag: UInt64) {
         guard let fleet else { return (0, 0) }
         let now = MonotonicClock.now()
@@ -226,6 +231,7 @@ extension Worker {
 
     // MARK: - Greetings
 
+    @_optimize(size)
     private mutating func greet<Host: FleetHost>(
         _ host: Host, _ task: inout FleetTask, _ fleet: FleetState, now: UInt64
     ) {
@@ -258,6 +264,7 @@ extension Worker {
     // MARK: - RTPProxies
 
     /// Looks what was said of each node, and which were lost or are back. True: the others are to know at once.
+    @_optimize(size)
     private mutating func lookAtNodes(_ task: inout FleetTask, _ fleet: FleetState, now: UInt64) -> Bool {
         guard table.changes != task.changes else { return false }
         task.changes = table.changes
@@ -284,6 +291,7 @@ extension Worker {
         return isNews
     }
 
+    @_optimize(size)
     private mutating func noteView(_ node: Int, _ task: inout FleetTask, _ fleet: FleetState) {
         guard task.views.indices.contains(node) else { return }
         var view = FleetNodeView()
@@ -299,6 +307,7 @@ extension Worker {
 
     // MARK: - What was missed
 
+    @_optimize(size)
     private mutating func followPeer<Host: FleetHost>(
         _ host: Host, _ peer: Int, _ task: inout FleetTask, _ fleet: FleetState, now: UInt64
     ) {
@@ -326,6 +335,7 @@ extension Worker {
         task.peers[peer] = asked
     }
 
+    @_optimize(size)
     private mutating func ask<Host: FleetHost>(
         _ host: Host, _ peer: Int, _ asked: inout FleetQuestions, _ count: inout UInt32,
         _ message: inout Scratch<UInt8>, _ fleet: FleetState, now: UInt64

@@ -59,6 +59,7 @@ extension Worker {
     }
 
     /// Takes what host number `peer` says to question number `question`; `bytes` nil: nothing.
+    @_optimize(size)
     package mutating func takeAnswer<Host: ServerHost>(
         _ host: Host, peer: Int, question: UInt32, _ bytes: Span<UInt8>, isAnswer: Bool,
         wall: UInt64 = WallClock.microseconds()
@@ -80,6 +81,7 @@ extension Worker {
     }
 
     /// Whether the sender's clock can be right; this host's goes on from it.
+    @_optimize(size)
     private mutating func isTimely<Host: ServerHost>(
         _ host: Host, _ address: Span<UInt8>, _ message: FleetMessage, _ fleet: FleetState,
         wall: UInt64
@@ -172,6 +174,7 @@ extension Worker {
 
     /// Switches and drains a node as was said last. Whoever comes with something earlier meanwhile, and is slower, sees
     /// that afterwards and does the same.
+    @_optimize(size)
     private mutating func adopt<Host: ServerHost>(
         _ host: Host, _ node: Int, _ fleet: FleetState, _ address: Span<UInt8>
     ) {
@@ -232,6 +235,7 @@ extension Worker {
         reportNode(kind, .notice, node)
     }
 
+    @_optimize(size)
     private mutating func tellOfUnknownNode<Host: ServerHost>(
         _ host: Host, _ record: FleetNodeRecord, _ bytes: Span<UInt8>, _ address: Span<UInt8>
     ) {
@@ -254,6 +258,7 @@ struct FleetNames {
 
     /// Adds a call, with the name of its node where that is new. False: there is no room for it. One whose node has no
     /// name is left out.
+    @_optimize(size)
     mutating func add(_ call: SharedCall, to message: inout Scratch<UInt8>, name: (Int) -> UInt64) -> Bool {
         let room = FleetMessage.mostBytes &- message.count &- names.count &* FleetMessage.nameSize &- 1
         guard room >= FleetMessage.callSize &+ FleetMessage.nameSize else { return false }

@@ -41,6 +41,7 @@ extension Worker {
     private static var patienceWithTheGone: UInt32 { 60 }
 
     /// Goes on with the round, or begins one where it is time.
+    @_optimize(size)
     func sweepCalls<Host: ServerHost>(_ host: Host, _ sweep: inout CallSweep, now: UInt64) {
         if sweep.place == 0 {
             guard sweep.began == 0 || now &- sweep.began >= Self.sweepPause else { return }
@@ -105,6 +106,7 @@ extension Worker {
         return now &- table.figures(node).since > max(patience, 1)
     }
 
+    @_optimize(size)
     private mutating func tellEmpty<Host: EventHost>(_ host: Host, _ node: Int, forgotten: Int) {
         line.removeAll(keepingCapacity: true)
         appendName(of: node)

@@ -13,6 +13,7 @@ package protocol NotificationHost: ServerHost {
     var tellsStreams: Bool { get }
     /// Runs what the script has for it. `tag`: what RTPProxy was given with the offer, without blanks and control
     /// characters, and without the stream's number. `stream`: from 1; nil where it is not known.
+    @_optimize(size)
     func mediaStopped(tag: Span<UInt8>, stream: Int?)
 }
 
@@ -26,6 +27,7 @@ struct RecentTags {
     private var next = 0
 
     /// Whether `tag`, and with it `stream` where that matters, is new at `now`; it is remembered then.
+    @_optimize(size)
     mutating func isNew(_ tag: Span<UInt8>, stream: Int = 0, now: UInt64) -> Bool {
         var hash = Hash64()
         hash.combine(tag, tag.all)

@@ -36,6 +36,7 @@ struct MonitorState: ~Copyable {
     /// When each node that has not answered what modules it has is asked again; 0: it has answered.
     var modulesAgainAt: [UInt64]
 
+    @_optimize(size)
     init(nodeCount: Int, startDeadline: UInt64) {
         probes = ProbeExchanges(nodeCount: nodeCount)
         names = [NodeName](repeating: NodeName(), count: nodeCount)
@@ -140,6 +141,7 @@ extension Worker {
 
     /// Carries out what processes have left that must not wait for an answer. Those that an RTPProxy keeps waiting leave
     /// the others to the next time, so that nodes and signals are looked at in between.
+    @_optimize(size)
     private mutating func carryOutDeletions<Host: EventHost>(_ host: Host, _ delivery: JobDelivery?) {
         // NO TRAP: a constant above 0.
         let end = MonotonicClock.now() &+ Self.longestPause
@@ -151,6 +153,7 @@ extension Worker {
     }
 
     /// What `node` is to be asked now; nil: nothing.
+    @_optimize(size)
     private func dueProbe(
         _ node: Int, _ ticks: UInt32, _ state: borrowing MonitorState, _ now: UInt64
     ) -> ProbeKind? {
@@ -211,6 +214,7 @@ extension Worker {
 
     /// Whether a node that is up refuses and may live all the same: a single datagram may be refused on the way. It
     /// counts as gone where it refuses once more, a moment later, and has answered nobody meanwhile.
+    @_optimize(size)
     private func isDoubtful(_ node: Int, _ outcome: ExchangeOutcome, _ state: inout MonitorState) -> Bool {
         let before = state.refusingSince[node]
         state.refusingSince[node] = 0
@@ -267,6 +271,7 @@ extension Worker {
 
     /// What a node has said of its modules. One that takes sub-commands and does not answer this question has none until
     /// it is asked again; one that is not there is asked whether it is.
+    @_optimize(size)
     private mutating func judgeModules(
         _ node: Int, _ outcome: ExchangeOutcome, _ state: inout MonitorState, _ now: UInt64
     ) {
@@ -284,6 +289,7 @@ extension Worker {
 
     /// What a glance at a node that takes no commands has shown. One that has never answered, or whose time is over,
     /// is asked at once what it can do, and gets calls again then.
+    @_optimize(size)
     private mutating func judgeGlance<Host: ServerHost>(
         _ host: Host, _ node: Int, _ found: ProbeFinding, _ state: inout MonitorState
     ) {
@@ -307,6 +313,7 @@ extension Worker {
         }
     }
 
+    @_optimize(size)
     private mutating func tellOfEarlyAnswer<Host: ServerHost>(_ host: Host, _ node: Int, seconds: UInt32) {
         line.removeAll(keepingCapacity: true)
         appendName(of: node)

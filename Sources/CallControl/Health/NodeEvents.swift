@@ -24,10 +24,13 @@ package enum NodeEvent: Sendable {
 /// A host that has a script to tell of events.
 package protocol EventHost: ServerHost {
     /// Runs what the script has for a change of a node. `reason`: printable ASCII.
+    @_optimize(size)
     func raise(_ event: NodeEvent, url: Span<UInt8>, setID: UInt32, reason: Span<UInt8>)
     /// A deletion that another process has left to the module's own; nil: there is none.
+    @_optimize(size)
     func takeDeletion() -> JobRecord?
     /// Gives the memory of a record back.
+    @_optimize(size)
     func release(_ record: JobRecord)
 }
 
@@ -82,6 +85,7 @@ extension Worker {
         }
     }
 
+    @_optimize(size)
     private mutating func raiseDown<Host: EventHost>(_ host: Host, _ node: Int, isByOperator: Bool) {
         guard !isByOperator else { return raise(host, .nodeDown, node, reason: "disabled by the operator") }
         // rtpproxy.reset_stats has just cleared it.

@@ -127,6 +127,7 @@ extension Worker {
 
     /// Notes that a named node is asked now. How long it has for the answer, in nanoseconds: where its name has other
     /// addresses, they need time, too.
+    @_optimize(size)
     mutating func noteAsked(_ node: Int, _ state: inout MonitorState) -> UInt64 {
         let count = state.names[node].addresses.count
         if !state.names[node].isPressing { state.names[node].untried = count &- 1 }
@@ -139,6 +140,7 @@ extension Worker {
     }
 
     /// Goes on to the next address of a named node, which is then asked at once. False where all have been tried.
+    @_optimize(size)
     mutating func tryNextAddress(_ node: Int, _ state: inout MonitorState) -> Bool {
         let addresses = state.names[node].addresses
         guard state.names[node].untried > 0, addresses.count > 1 else { return false }

@@ -34,6 +34,7 @@ extension Worker {
         probe(host, positions: selected(text))
     }
 
+    @_optimize(size)
     private mutating func probe<Host: ServerHost>(_ host: Host, positions: [Int]) -> [ProbeResult] {
         look(host)
         // Exchanges of their own: a late answer to a probe must not reach a call.

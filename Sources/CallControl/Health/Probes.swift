@@ -150,6 +150,7 @@ extension Worker {
     }
 
     /// What a node can do, with what it has just said of its modules.
+    @_optimize(size)
     func modules(_ probes: borrowing ProbeExchanges, _ node: Int) -> Capabilities {
         let incoming = probes.exchanges.incoming(node)
         var found = capabilities(node).union(.modulesKnown)
@@ -175,6 +176,7 @@ extension Worker {
         tell(host)
     }
 
+    @_optimize(size)
     private mutating func conclude(_ node: Int, _ finding: ProbeFinding) {
         switch finding {
         case .unknown: return

@@ -13,6 +13,7 @@ extension Worker {
     private static var streamsAtOnce: Int { 16 }
 
     /// Notes the streams of an answer that a browser is to send media in.
+    @_optimize(size)
     mutating func watch(_ call: inout Call, _ media: MediaCommand, _ node: Int) {
         guard media.endsExchange, settings.silenceSeconds > 0, let watched else { return }
         for stream in call.description.streams where stream.wantsRelay {
@@ -37,6 +38,7 @@ extension Worker {
 
     /// Looks at those whose time has come. In the module's own process, which has other things to do: it asks no longer
     /// than between two looks at the nodes, and after a question that was not answered nothing for a minute.
+    @_optimize(size)
     mutating func lookAtBrowsers<Host: ServerHost>(_ host: Host) {
         guard let watched else { return }
         let kept = leftBehind
@@ -62,6 +64,7 @@ extension Worker {
     }
 
     /// Counts a stream whose browser has sent nothing. Logged once a minute, because browsers decide how often it happens.
+    @_optimize(size)
     private mutating func judge(_ call: inout Call, _ stream: WatchedStream, _ node: Int) {
         var values = FigureValues()
         let reply = call.reply

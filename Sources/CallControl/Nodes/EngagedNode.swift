@@ -6,6 +6,7 @@ import SharedState
 
 extension Worker {
     /// The node of the set that the dialog of this message names; nil: it names none, or none of the set.
+    @_optimize(size)
     mutating func nodeOfEngagement(_ setID: UInt32) -> Int? {
         guard !engagedNode.isEmpty else { return nil }
         refreshDirectory()

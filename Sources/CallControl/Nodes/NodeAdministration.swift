@@ -45,6 +45,7 @@ extension Worker {
     }
 
     /// The node at `position`; nil outside.
+    @_optimize(size)
     package func listing(_ position: Int) -> NodeListing? {
         guard let node = listedNode(position) else { return nil }
         let isDisabled: Bool
@@ -81,6 +82,7 @@ extension Worker {
         ) { $0.switchNode($1, isDraining: isDraining) }
     }
 
+    @_optimize(size)
     private mutating func forEach<Host: ServerHost>(
         _ host: Host, _ text: Span<UInt8>, _ kind: ReportKind, _ what: StaticString,
         _ body: (borrowing Worker, Int) -> Void

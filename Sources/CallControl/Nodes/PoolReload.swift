@@ -79,6 +79,7 @@ extension Worker {
     }
 
     /// Switches a node whose flags in the database have changed.
+    @_optimize(size)
     private mutating func setSwitch<Host: ServerHost>(_ host: Host, _ node: Int, isOn: Bool) {
         guard isOn == (table.condition(node) == .disabled) else { return }
         switchNode(node, isDisabled: !isOn)
@@ -91,6 +92,7 @@ extension Worker {
     }
 
     /// The node that `definition` is about, among those not taken yet; `inAnySet`: a member of whatever set.
+    @_optimize(size)
     private func present(_ definition: NodeDefinition, _ isTaken: [Bool], inAnySet: Bool = false) -> Int? {
         // NO TRAP: present() gives a node below the table's count, and so does the loop: 0...capacity.
         for node in 0..<table.count where !isTaken[node] && table.life(node) != .free {

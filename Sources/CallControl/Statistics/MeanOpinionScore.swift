@@ -20,6 +20,7 @@ package enum MeanOpinionScore {
 
     /// The score in hundredths, 100...450; nil where nothing was `received`. `lost` and `received` are packets,
     /// `jitter` is milliseconds; anything below 0, or no number, counts as 0.
+    @_optimize(size)
     package static func hundredths(lost: UInt64, received: UInt64, jitter: Double) -> Int? {
         guard received > 0 else { return nil }
         // NO TRAP (4): floating point does not trap.

@@ -108,6 +108,7 @@ struct CallFigures {
 
     /// Adds a stream. Counts are summed up to Int64.max; `ttl`, `longest_ipi`, `rtpa_jlast` and `rtpa_jmax` are the
     /// largest of any stream; `rtpa_javg` is weighted by the packets received.
+    @_optimize(size)
     mutating func add(_ stream: FigureValues) {
         streams &+= 1
         present = present.intersection(stream.present)
@@ -173,6 +174,7 @@ extension Worker {
 
     /// `$rtpp_stat`: lends the figure of number `index` as text, with its value where it is a whole number; nil where
     /// there is none. The first use on a message asks the call's node, all later ones get what that brought.
+    @_optimize(size)
     package mutating func figure<Host: CallHost, Result>(
         _ host: Host, _ index: Int, _ body: (Span<UInt8>, Int64?) -> Result
     ) -> Result? {
@@ -196,6 +198,7 @@ extension Worker {
         return body(line.span, number)
     }
 
+    @_optimize(size)
     private mutating func fetchedFigures<Host: CallHost>(_ host: Host) -> CallFigures {
         let setID = selectedSetID(host)
         if let fetched, fetched.areOf(host, setID) { return fetched.figures }
@@ -218,6 +221,7 @@ extension Worker {
 
     /// Flag `s`: keeps the figures of the session that a deletion is about, and has it deleted by the same commands where
     /// its node can do that. Returns whether it is gone; what went wrong the deletion will find, too.
+    @_optimize(size)
     mutating func takeLastFigures<Host: CallHost>(
         _ call: inout Call, _ words: SessionWords, _ host: Host
     ) -> Bool {
@@ -248,6 +252,7 @@ extension Worker {
     }
 
     /// Gathers the figures of all streams.
+    @_optimize(size)
     private mutating func fetch<Host: CallHost>(
         _ call: inout Call, _ query: FigureQuery, _ setID: UInt32, _ host: Host
     ) throws(CallFailure) {
@@ -271,6 +276,7 @@ extension Worker {
     }
 
     /// Writes `command`: number `part` of those for a stream, in the words of a node of these `capabilities`.
+    @_optimize(size)
     mutating func write(
         _ call: borrowing Call, _ query: FigureQuery, stream: Int, part: Int, _ capabilities: Capabilities
     ) {
@@ -287,6 +293,7 @@ extension Worker {
     }
 
     /// Takes the answers for four streams into the call's figures.
+    @_optimize(size)
     mutating func findFigures(
         _ call: inout Call, _ query: FigureQuery, _ node: Int, _ member: Int
     ) -> CommandRun.Finding {
@@ -334,6 +341,7 @@ extension Worker {
 
 extension Array where Element == UInt8 {
     /// Adds `value` divided by `scale`, a power of ten, with all its decimals.
+    @_optimize(size)
     fileprivate mutating func append(fraction value: UInt64, of scale: UInt64) {
         // NO TRAP (4): scale is 100 or 1,000,000, and place > 0 is the loop's condition.
         append(decimal: value / scale)

@@ -103,6 +103,7 @@ extension Worker {
 
     /// How many pages the `count` figures of the server take, which of them page `page` has, and how long the last of
     /// these pages is at most, with `head` bytes before its figures; nil where one does not fit into `room`.
+    @_optimize(size)
     private func serverPage(
         _ page: Int, _ count: Int, head: Int, room: Int, _ text: inout [UInt8]
     ) -> (pages: Int, positions: Range<Int>, length: Int)? {
@@ -202,6 +203,7 @@ extension Worker {
         text.append("\n")
     }
 
+    @_optimize(size)
     private func writeHistogram(_ position: Int, _ found: NodeStatistics, _ text: inout [UInt8]) {
         var total: UInt64 = 0
         // NO TRAP (2): 0 to a constant that is above it; there are `parts` counts.
@@ -264,6 +266,7 @@ extension Worker {
         text.append("\"")
     }
 
+    @_optimize(size)
     private func writeURL(_ position: Int, _ text: inout [UInt8]) {
         table.withURL(listedNode(position) ?? -1) { url in
             for index in 0..<url.count {

@@ -54,6 +54,7 @@ package struct NodeStatistics: Sendable {
 
 extension Worker {
     /// How `node` stands.
+    @_optimize(size)
     func nodeState(_ node: Int) -> NodeState {
         switch table.condition(node) {
         case .unproven: .starting
@@ -69,6 +70,7 @@ extension Worker {
     }
 
     /// The statistics of the node at `position` of the list; nil outside.
+    @_optimize(size)
     package func nodeStatistics<Host: ServerHost>(_ host: Host, _ position: Int) -> NodeStatistics? {
         guard let node = listedNode(position) else { return nil }
         let figures = table.figures(node)
@@ -105,6 +107,7 @@ extension Worker {
 
 extension NodeFault {
     /// Adds what went wrong in words; printable ASCII, at most 60 bytes.
+    @_optimize(size)
     package func describe(into text: inout [UInt8]) {
         switch self {
         case .errorReply(let code):
