@@ -35,6 +35,12 @@ package struct MediaStream: Sendable, BitwiseCopyable {
     /// Whether there is an `a=candidate:` line (RFC 8839 section 5.1).
     package internal(set) var hasCandidates = false
 
+    /// Whether who has written this sends it by the transport of an earlier stream of its group BUNDLE, and has no other
+    /// for it (RFC 9143 section 7.2): a relay has a port for each stream.
+    package internal(set) var sharesTransport = false
+    /// Whether `address` is that of an ICE candidate, in the place of that of the `c=`.
+    package internal(set) var isReachedByCandidate = false
+
     /// Whether the stream is off (RFC 3264 sections 5.1 and 6): nothing of it but its number matters.
     package var isOff: Bool { port == 0 }
     /// Whether a relay is to be asked for it: it is on, and it is datagrams.

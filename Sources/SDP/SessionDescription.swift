@@ -163,7 +163,7 @@ package struct SessionDescription: ~Copyable {
         if !hasOrigin { throw SDPFault(.noOrigin) }
         if streams.isEmpty { throw SDPFault(.noMedia) }
         try checkSessions()
-        if readsWebRTC { try finishForWebRTC() }
+        if readsWebRTC { try finishForWebRTC(body) }
     }
 
     private mutating func read(_ line: Line, of body: Span<UInt8>) throws(SDPFault) {

@@ -73,6 +73,9 @@ package struct ICECandidate: Equatable, Sendable, BitwiseCopyable {
     package let port: UInt16
     /// `host`, `srflx`, `prflx` or `relay`.
     package let type: ByteRange
+
+    /// Whether it is an address of the machine itself, and none that others see it by.
+    package var isHost: Bool { type.count == 4 }
 }
 
 extension ICECandidate {
@@ -125,8 +128,8 @@ extension ICECandidate {
 
 /// All that was read of one body. Scratch memory that is used again for each; nothing is in it where it was not asked for.
 package struct WebRTCAttributes {
-    /// The most candidates of a media stream: RTPProxy takes 15 sub-commands in a command.
-    package static let maximumCandidates = 8
+    /// The most candidates of a media stream that are read, of which a command has room for some.
+    package static let maximumCandidates = 24
 
     /// For each session.
     package internal(set) var sessions = Scratch<WebRTCFacts>()

@@ -3,7 +3,7 @@
 //
 // NO TRAP (9 in this file): each is the index of a stream or session that there is: one of its indices, or the last.
 
-internal import Bytes
+package import Bytes
 
 extension SessionDescription {
     /// What the stream of this index says of WebRTC, and its session where it says nothing itself (RFC 8839 section 5.4,
@@ -49,6 +49,34 @@ extension SessionDescription {
         return webRTC.candidates.memory.at(facts.firstCandidate &+ index, below: webRTC.candidates.count)
     }
 
+    /// The candidate by which a stream is reached whose media are of another family than `source`, where its message came
+    /// from: that of its `c=` where it has candidates of that, else the only one that they are of. Nil: they are of the
+    /// family of `source`, or there is none.
+    @inline(never)
+    package func foreignCandidate(of stream: Int, _ body: Span<UInt8>, source: AddressFamily) -> ICECandidate? {
+        guard let media = streams.memory.at(stream, below: streams.count) else { return nil }
+        var other: ICECandidate?
+        var isOfBoth = false
+        var number = 0
+        while let candidate = candidate(number, of: stream) {
+            number &+= 1
+            if candidate.family == source { isOfBoth = true } else { other = other ?? candidate }
+        }
+        guard isOfBoth else { return other }
+        let isMeant = media.isNumeric && media.family != source && !AddressText.isNull(body, media.address)
+        return isMeant ? other : nil
+    }
+
+    /// Has a stream be reached by one of its candidates.
+    package mutating func reach(_ stream: Int, by candidate: ICECandidate) {
+        guard streams.indices.contains(stream) else { return }
+        // NO TRAP (4): one of its indices.
+        streams[stream].address = candidate.address
+        streams[stream].family = candidate.family
+        streams[stream].isNumeric = true
+        streams[stream].isReachedByCandidate = true
+    }
+
     /// Notes what a line means for WebRTC, once it has been read.
     @inline(never)
     mutating func noteForWebRTC(_ line: Line, of body: Span<UInt8>) throws(SDPFault) {
@@ -69,9 +97,11 @@ extension SessionDescription {
     /// What shows at the end alone. The null address is no hold where who has written it sends WebRTC in any stream of the
     /// session: the addresses are those of the candidates (RFC 8839 section 4.2.1.2), and browsers say hold by direction.
     @inline(never)
-    mutating func finishForWebRTC() throws(SDPFault) {
+    mutating func finishForWebRTC(_ body: Span<UInt8>) throws(SDPFault) {
         webRTC.endStream()
         var session = -1
+        // That of the last stream in a group that has candidates of its own.
+        var carrier = -1
         for index in streams.indices where streams[index].wantsRelay {
             let facts = webRTCFacts(of: index)
             guard facts.ufrag.isEmpty == facts.password.isEmpty else {
@@ -81,6 +111,13 @@ extension SessionDescription {
             guard !facts.fingerprint.isEmpty else {
                 if facts.hasOtherFingerprint { throw SDPFault(.otherFingerprint, line: streams[index].line) }
                 continue
+            }
+            if facts.isBundled(body) {
+                if facts.candidateCount &+ facts.namedCandidates > 0 {
+                    carrier = streams[index].session
+                } else if carrier == streams[index].session {
+                    streams[index].sharesTransport = true
+                }
             }
             guard streams[index].session > session else { continue }
             session = streams[index].session

@@ -27,6 +27,52 @@ import Testing
         #expect(!responder.commands[2].contains("M5:1 D"))
     }
 
+    /// Who has begun the call is another one than who has answered, whoever gets what the relay says of its own half first.
+    @Test(arguments: [Body.audio, Browser.audio(ufrag: "callee", fingerprint: Browser.otherFingerprint)])
+    func aRestartBehindTheAnswerEndsWhatTheLegHad(_ answer: String) throws {
+        let (responder, worker) = try WebRTCBench.stage()
+        let flags = answer == Body.audio ? "p" : "d"
+        #expect(worker.offer(FakeCall(body: Browser.audio()), flags) == .done)
+        #expect(worker.answer(WebRTCBench.answerer(answer), "d") == .done)
+        #expect(worker.offer(FakeCall(toTag: "tt", body: Browser.audio(ufrag: "other")), flags) == .done)
+        let agent = " && M5:1 A other \(Browser.password)"
+        #expect(responder.commands[2].contains("\(agent) && M5:1 D\(agent) && M5:1 C"))
+        #expect(!responder.commands[2].contains("M4:1 D"))
+        #expect(worker.answer(WebRTCBench.answerer(answer), "d") == .done)
+        #expect(!responder.commands[3].contains(":1 D"))
+    }
+
+    /// It answers a re-INVITE with another certificate.
+    @Test func anotherDeviceOfWhoHasBegunTheCallEndsBoth() throws {
+        let (responder, worker) = try WebRTCBench.stage()
+        #expect(worker.offer(FakeCall(body: Browser.audio()), "p") == .done)
+        #expect(worker.answer(WebRTCBench.answerer(Body.audio), "d") == .done)
+        let again = FakeCall(toTag: "ft")
+        again[.fromTag] = "tt"
+        #expect(worker.offer(again, "d") == .done)
+        #expect(!responder.commands[2].contains(":1 D"))
+        let other = WebRTCBench.answerer(
+            Browser.audio(ufrag: "other", fingerprint: Browser.otherFingerprint), "ft")
+        other[.fromTag] = "tt"
+        #expect(worker.answer(other, "p") == .done)
+        #expect(responder.commands[3].contains("M4:1 D") && responder.commands[3].contains("M5:1 D"))
+    }
+
+    /// With flag `g`, whoever has offered WebRTC is answered so, and offered so later.
+    @Test func whoHasOfferedWebRTCOverUDPGetsItWithFlagG() throws {
+        let (responder, worker) = try WebRTCBench.stage()
+        #expect(worker.offer(FakeCall(body: Browser.audio()), "g") == .done)
+        let answer = WebRTCBench.answerer(Body.audio)
+        #expect(worker.answer(answer, "g") == .done && answer.body.contains("UDP/TLS/RTP/SAVPF"))
+        let again = FakeCall(toTag: "ft")
+        again[.fromTag] = "tt"
+        #expect(worker.offer(again, "g") == .done && again.body.contains("UDP/TLS/RTP/SAVPF"))
+        #expect(responder.commands.suffix(2).allSatisfy { $0.hasSuffix(" && M4:1 S && M5:1 S") })
+        // A phone that is tried next is none.
+        let next = FakeCall(.invite, body: Browser.audio())
+        #expect(worker.offer(next, "g") == .done && next.body.contains("RTP/AVP"))
+    }
+
     /// RTPProxy has forgotten the old credentials when it refuses the new ones, or the answer of it is lost: the client,
     /// which goes back to the old ones, is told to it as one that restarts.
     @Test(arguments: ["other", "abcd"])

@@ -226,17 +226,86 @@ import Testing
         for word in ["ice-", "candidate", "mid"] { #expect(!call.body.contains(word), "\(call.body)") }
     }
 
-    /// `0.0.0.0` stands there where the addresses are those of the candidates.
-    @Test(arguments: [("198.51.100.5", "UIE"), ("2001:db8::5", "UEI6")])
-    func theFamilyOfABrowserIsThatOfItsSource(_ source: String, _ expected: String) throws {
+    private static let newer = "a=candidate:3 1 udp 5 2001:db8::7 5556 typ host"
+
+    /// `0.0.0.0` stands there where the addresses are those of the candidates. Of a browser that has both families the
+    /// message's counts, and where it says itself which it means, that one.
+    @Test(arguments: [
+        ("198.51.100.5", 1, "0.0.0.0", "UIE", "198.51.100.5"), ("2001:db8::5", 0, "0.0.0.0", "UEI6", "2001:db8::5"),
+        ("2001:db8::5", 1, "0.0.0.0", "UEI6", "2001:db8::5"), ("2001:db8::5", 1, "192.0.2.0", "UIE", "192.0.2.0"),
+        ("198.51.100.5", 0, "192.0.2.0", "UEI6", "2001:db8::7"),
+    ])
+    func theFamilyOfABrowserIsThatOfItsCandidates(
+        _ source: String, _ older: Int, _ connection: String, _ expected: String, _ address: String
+    ) throws {
         let (responder, worker) = try WebRTCBench.stage()
         for flags in ["px", "dx", "gxr"] {
-            let call = FakeCall(body: Browser.audio())
+            let call = FakeCall(
+                body: Browser.audio(candidates: older, lines: [Self.newer])
+                    .replacing("c=IN IP4 0.0.0.0", with: "c=IN IP4 \(connection)"))
             call[.source] = source
             #expect(worker.offer(call, flags) == .done, "\(call.errors)")
-            #expect(responder.commands.last?.hasPrefix("\(expected) \(WebRTCBench.cid) \(source) 9 ft;1 && ") ?? false)
+            let command = try #require(responder.commands.last)
+            #expect(command.hasPrefix("\(expected) \(WebRTCBench.cid) \(address) 9 ft;1 && "), "\(command)")
+            #expect(command.contains("2001:db8::7 5556") == expected.hasSuffix("6"))
+            #expect(command.contains("192.0.2.0 5555") == !expected.hasSuffix("6"))
             #expect(!call.body.contains("0.0.0.0"))
         }
+    }
+
+    /// SIP over IPv6, and a browser that has no such address for its media.
+    @Test func aBrowserOfTheOtherFamilyIsReachedByItsCandidate() throws {
+        let (responder, worker) = try WebRTCBench.stage()
+        let call = FakeCall(body: Browser.audio())
+        call[.source] = "2001:db8::5"
+        #expect(worker.offer(call, "p") == .done, "\(call.errors)")
+        #expect(responder.commands.last == "U \(WebRTCBench.cid) 192.0.2.0 9 ft;1" + WebRTCBench.peer)
+    }
+
+    /// A machine with many interfaces has its address for the world behind those of all of them.
+    @Test func ofManyCandidatesThoseThatOthersSeeComeAlong() throws {
+        let (responder, worker) = try WebRTCBench.stage()
+        let reflexive = (1...2).map {
+            "a=candidate:4 1 udp 9 203.0.113.\($0) 6000 typ srflx raddr 192.0.2.1 rport 5555"
+        }
+        let call = FakeCall(body: Browser.audio(candidates: 11, lines: reflexive))
+        #expect(worker.offer(call, "p") == .done, "\(call.errors)")
+        let addresses = try #require(responder.commands.last).split(separator: " && ").filter { $0.hasPrefix("M5:1 C") }
+            .map { String($0.split(separator: " ")[6]) }
+        #expect(
+            addresses == (0...3).map { "192.0.2.\($0)" } + (1...2).map { "203.0.113.\($0)" }
+                + (4...5).map { "192.0.2.\($0)" })
+    }
+
+    /// As a browser offers that has one transport for all: RTPProxy has a port for each stream.
+    @Test(arguments: ["p", "d"])
+    func aStreamThatSharesATransportIsRefusedAlone(_ flags: String) throws {
+        let (responder, worker) = try WebRTCBench.stage()
+        let offer = sharing()
+        let call = FakeCall(body: offer)
+        #expect(worker.offer(call, flags) == .done, "\(call.errors)")
+        #expect(responder.commands.count == 1 && call.body.contains("m=video 0 "), "\(call.body)")
+        #expect(call.errors.count == 1 && call.errors[0].contains("media stream 2 (line 17): it has no ICE candidates"))
+        // It had a transport of its own before, so the relay may have a session of it.
+        #expect(worker.offer(FakeCall(toTag: "tt", body: offer), flags) == .done)
+        #expect(responder.commands.count == 3 && responder.commands[2] == "D \(WebRTCBench.cid) ft;2 tt;2")
+        // In no group, or with candidates, it has one.
+        let alone = offer.replacing("BUNDLE 0 1", with: "BUNDLE 0")
+        let full = offer + "a=candidate:1 1 udp 5 192.0.2.9 5557 typ host\r\n"
+        for body in [alone, full] {
+            let before = responder.commands.count
+            let call = FakeCall(body: body)
+            #expect(worker.offer(call, flags) == .done && responder.commands.count == before + 2)
+            #expect(!call.body.contains("m=video 0 "))
+        }
+    }
+
+    private func sharing() -> String {
+        Browser.audio().replacing("BUNDLE 0", with: "BUNDLE 0 1")
+            + SDPText.text([
+                "m=video 9 UDP/TLS/RTP/SAVPF 96", "c=IN IP4 0.0.0.0", "a=mid:1", "a=ice-ufrag:abcd",
+                "a=ice-pwd:\(Browser.password)", "a=fingerprint:sha-256 \(Browser.fingerprint)", "a=setup:actpass",
+            ])
     }
 
     @Test func aDataChannelIsRefusedAlone() throws {

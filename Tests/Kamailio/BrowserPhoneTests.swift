@@ -101,11 +101,17 @@ private enum BrowserStage {
     static func aNewICEChangesNothingForThePhone(_ kind: BrowserPhone.Kind) throws {
         try run(in: kind) { browser, phone, _ in
             try connect(browser, phone, browserCalls: true)
-            let before = try browser.evaluate("call.pc.localDescription.sdp.match(/ice-ufrag:(\\S+)/)[1]")
+            func credentials(_ side: String) throws -> String {
+                try browser.evaluate("call.pc.\(side)Description.sdp.match(/ice-ufrag:(\\S+)/)[1]")
+            }
+            let (before, relay) = (try credentials("local"), try credentials("remote"))
             try browser.evaluate("void call.restart()")
             _ = try phone.expectHold()
-            let after = try browser.evaluate("call.pc.localDescription.sdp.match(/ice-ufrag:(\\S+)/)[1]")
-            #expect(before != after)
+            try browser.expect("ice", "connected")
+            #expect(try before != credentials("local") && relay != credentials("remote"))
+            try expectTones(browser, phone)
+            // What had been connected before carries the media no longer.
+            sleep(12)
             try browser.expect("ice", "connected")
             try expectTones(browser, phone)
             try browser.click("hangup")
@@ -126,15 +132,29 @@ private enum BrowserStage {
             }
             try browser.expect("direction", "video: both ways")
             // What it shows comes back to it, and is a picture.
-            let seen = waitUntil(20, every: 100) {
-                let pictures = (try? browser.text("packets"))?.firstMatch(of: #/(\d+) pictures/#)
-                return pictures.flatMap { Int($0.1) } ?? 0 > 10
+            #expect(
+                waitUntil(20, every: 100) { pictures(browser) > 10 },
+                "\(video.packets) packets came: \(browser.describe())")
+            // What comes back behind a hold begins with no whole picture.
+            for direction in ["you hold the other side", "both ways"] {
+                try browser.click("hold")
+                _ = try phone.expectHold()
+                #expect(phone.received.last?.contains(#/m=video [1-9]/#) ?? false)
+                try browser.expect("direction", "audio: \(direction), video: \(direction)")
             }
-            #expect(seen, "\(video.packets) packets came: \(browser.describe())")
+            let before = video.packets
+            #expect(waitUntil(10, every: 100) { video.packets > before + 20 }, "\(browser.describe())")
+            try expectTones(browser, phone)
             try browser.click("hangup")
             try phone.expectEnd()
         }
     }
+}
+
+/// Pictures that the page says it has seen.
+private func pictures(_ browser: BrowserPhone) -> Int {
+    let match = (try? browser.text("packets"))?.firstMatch(of: #/(\d+) pictures/#)
+    return match.flatMap { Int($0.1) } ?? 0
 }
 
 @Suite(.enabled(if: BrowserPhone.isInstalled, "\(BrowserPhone.need)"), .serialized) struct BrowserPhoneTests {
@@ -182,6 +202,52 @@ private enum BrowserStage {
 
     @Test func aNewICEChangesNothingForThePhone() throws {
         try BrowserStage.aNewICEChangesNothingForThePhone(.chromium)
+    }
+
+    /// What has been in a group has to stay in it, and what comes along has a transport of its own.
+    @Test func aPhoneAddsVideoToACallOfSound() throws {
+        try BrowserStage.run(takesVideo: true) { browser, phone, _ in
+            try BrowserStage.connect(browser, phone, browserCalls: true)
+            try phone.addVideo()
+            #expect(phone.received.last?.contains(#/m=video [1-9]/#) ?? false, "\(phone.received.last ?? "")")
+            #expect(try browser.text("advice") == "")
+            try BrowserStage.expectTones(browser, phone)
+            try phone.hangUp()
+            try browser.expect("state", "the other side has hung up")
+        }
+    }
+
+    /// The browser offers it by the transport that it has, which takes no second stream: the call goes on without.
+    @Test func aBrowserThatAddsVideoKeepsItsSound() throws {
+        try BrowserStage.run(takesVideo: true) { browser, phone, _ in
+            try BrowserStage.connect(browser, phone, browserCalls: true)
+            try browser.evaluate("call.pc.addTrack(movingPicture(), new MediaStream()); void call.sendInvite()")
+            _ = try phone.expectHold()
+            #expect(phone.received.last?.contains("m=video 0 ") ?? false, "\(phone.received.last ?? "")")
+            let isTaken = try waitUntil(10, every: 100) {
+                try browser.evaluate("call.pc.signalingState") == "stable"
+            }
+            #expect(try isTaken && browser.text("advice") == "", "\(browser.describe())")
+            try BrowserStage.expectTones(browser, phone)
+            try browser.click("hangup")
+            try phone.expectEnd()
+        }
+    }
+
+    /// One that is to have one transport for all offers its further streams so from the beginning.
+    @Test func aBrowserWithOneTransportForAllHasSound() throws {
+        try BrowserStage.run(takesVideo: true, settings: ["video": "1"]) { browser, phone, _ in
+            try browser.evaluate(
+                """
+                { const Plain = RTCPeerConnection;
+                  window.RTCPeerConnection = function () { return new Plain({ bundlePolicy: "max-bundle" }); }; true }
+                """)
+            try BrowserStage.connect(browser, phone, browserCalls: true)
+            #expect(phone.received.last?.contains("m=video 0 ") ?? false, "\(phone.received.last ?? "")")
+            #expect(try browser.text("advice") == "")
+            try browser.click("hangup")
+            try phone.expectEnd()
+        }
     }
 
     /// RTPProxy has forgotten the old ones then, and the browser goes on with them until it loses its media.

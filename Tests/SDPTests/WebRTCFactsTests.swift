@@ -255,10 +255,10 @@ import Testing
         }
     }
 
-    @Test func eightCandidatesAreEnough() throws {
-        let lines = (1...20).map { "a=candidate:1 1 UDP 9 192.0.2.9 \($0) typ host\r\n" }.joined()
+    @Test func twentyFourCandidatesAreEnough() throws {
+        let lines = (1...40).map { "a=candidate:1 1 UDP 9 192.0.2.9 \($0) typ host\r\n" }.joined()
         let found = try candidates(lines)
-        #expect(found.count == 8 && found.last?.hasSuffix(" 8") == true)
+        #expect(found.count == 24 && found.last?.hasSuffix(" 24") == true)
     }
 
     @Test func eachStreamHasItsOwnCandidates() throws {

@@ -36,9 +36,10 @@ public final class DeskPhone {
     /// The Call-ID of its call.
     public private(set) var callID = ""
 
-    /// The description of its streams: one of audio, or the answer to those of `offer`.
-    private func description(_ direction: String, answering offer: String? = nil) -> String {
-        let wanted = offer.map { $0.components(separatedBy: "\r\n").filter { $0.hasPrefix("m=") } } ?? ["m=audio"]
+    /// The description of its streams: one of audio, and `withVideo` one of video, or the answer to those of `offer`.
+    private func description(_ direction: String, answering offer: String? = nil, withVideo: Bool = false) -> String {
+        let own = withVideo ? ["m=audio", "m=video"] : ["m=audio"]
+        let wanted = offer.map { $0.components(separatedBy: "\r\n").filter { $0.hasPrefix("m=") } } ?? own
         let streams = wanted.map { line -> [String] in
             if line.hasPrefix("m=audio") {
                 return ["m=audio \(audio.socket.endpoint.port) RTP/AVP 0", "a=rtpmap:0 PCMU/8000", "a=\(direction)"]
@@ -56,9 +57,9 @@ public final class DeskPhone {
         audio.send(to: try SDPText.mediaAddress(of: sdp))
     }
 
-    private func offer(_ direction: String?) throws {
+    private func offer(_ direction: String?, withVideo: Bool = false) throws {
         guard var dialog else { throw HarnessError("there is no call") }
-        let sdp = direction.map { description($0) }
+        let sdp = direction.map { description($0, withVideo: withVideo) }
         if let sdp { sent.append(sdp) }
         let request = dialog.request("INVITE", of: phone, sdp: sdp)
         self.dialog = dialog
@@ -145,6 +146,16 @@ public final class DeskPhone {
     /// Puts the other side on hold, or takes it back, and waits for the answer.
     public func hold(_ isHeld: Bool) throws {
         try offer(isHeld ? "sendonly" : "sendrecv")
+        try expectConsent()
+    }
+
+    /// Offers video besides, and waits for the answer.
+    public func addVideo() throws {
+        try offer("sendrecv", withVideo: true)
+        try expectConsent()
+    }
+
+    private func expectConsent() throws {
         let status = try expectAnswer()
         guard status == 200 else { throw HarnessError("a re-INVITE was refused with \(status)") }
     }

@@ -79,6 +79,19 @@ extension Worker {
         return legs?.node(for: legKey(&call, own, .own, stream, dtls: dtls), now: ticks)
     }
 
+    /// Whether who gets the description has last described WebRTC itself, over whatever it talks SIP.
+    @inline(never)
+    func hasDescribedWebRTC(_ call: inout Call, _ media: MediaCommand) -> Bool {
+        let other = tags(media).other
+        guard !other.isEmpty else { return false }
+        for index in call.description.streams.indices {
+            // NO TRAP: an index of its own.
+            let key = legKey(&call, other, .own, call.description.streams[index], dtls: false)
+            if (legs?.node(for: key, now: ticks) ?? 0) > 1 { return true }
+        }
+        return false
+    }
+
     /// Compares what a description says of its sender's leg with what is remembered of it.
     mutating func compareLeg(
         _ call: inout Call, _ media: MediaCommand, _ stream: MediaStream, _ index: Int,
@@ -169,7 +182,7 @@ extension Worker {
     /// Remembers what the relay has been told, once the message is on its way.
     mutating func rememberLegs(_ call: inout Call, _ media: MediaCommand) {
         guard media.flags.bridging != nil, !call.securities.isEmpty else { return }
-        let own = tags(media).own
+        let (own, other) = tags(media)
         for stream in call.description.streams {
             let index = stream.number &- 1
             // NO TRAP: as many as there are streams, whose numbers begin at 1; compared first.
@@ -181,13 +194,15 @@ extension Worker {
             {
                 tellOfNoCandidate(&call, stream, names: call.description.webRTCFacts(of: index).namedCandidates)
             }
-            // The receiver's leg, of which the relay has been asked for its own half. Who answers may have plain RTP.
+            // The receiver's leg, of which the relay has been asked for its own half. Who answers may have plain RTP. Who has
+            // begun the call is known by its own tag alone so far.
             guard security.isToWebRTC, !own.isEmpty else { continue }
             for dtls in [false, true] {
                 let key = legKey(&call, own, .opposite, stream, dtls: dtls)
-                if security.renewsReceiver || (legs?.node(for: key, now: ticks) ?? 0) == 0 {
-                    legs?.remember(key, node: 1, now: ticks)
-                }
+                guard security.renewsReceiver || (legs?.node(for: key, now: ticks) ?? 0) == 0 else { continue }
+                let known =
+                    other.isEmpty ? nil : legs?.node(for: legKey(&call, other, .own, stream, dtls: dtls), now: ticks)
+                legs?.remember(key, node: max(known ?? 0, 1), now: ticks)
             }
         }
     }

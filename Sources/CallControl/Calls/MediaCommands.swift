@@ -114,7 +114,7 @@ extension Worker {
                 continue
             }
             guard asks(known, for: stream, of: &call) else {
-                refuse(stream, stream.isRTP || !media.isBridged ? .oneStreamRelay : .noRTP, &call, media)
+                refuse(stream, .init(ofUnasked: stream, media), &call, media)
                 continue
             }
             guard let range = exchanges.reply(member, index) else { return .malformed }
@@ -150,8 +150,7 @@ extension Worker {
             case .malformed: return .malformed
             }
         }
-        if !hasPort, let refusal = answer.refusals.first(where: { $0.reason != .oneStreamRelay && $0.reason != .noRTP })
-        {
+        if !hasPort, let refusal = answer.refusals.first(where: { $0.reason.isRelays }) {
             failure = failure ?? .streamRefused(refusal)
         }
         guard let failure else { return .success }

@@ -44,7 +44,7 @@ struct MediaCommand {
         if !flags.trustsAddress || isFromWebRTC {
             let family = sourceFamily ?? .ipv4
             // What stands in a browser's description may be no address of its own, but for its candidates.
-            if !stream.isNumeric || stream.family == family || isFromWebRTC {
+            if !stream.isNumeric || stream.family == family || (isFromWebRTC && !stream.isReachedByCandidate) {
                 return use(addresses.text.memory.span, addresses.source, family)
             }
         }
@@ -235,8 +235,10 @@ extension Worker {
         call.securities.clear()
         call.isBridged = false
         if let bridging = media.flags.bridging {
-            media.isToWebRTC = bridging == .toWebRTC || (bridging == .byTarget && host.goesToWebSocket)
             ticks = host.ticks
+            media.isToWebRTC =
+                bridging == .toWebRTC
+                || (bridging == .byTarget && (host.goesToWebSocket || hasDescribedWebRTC(&call, media)))
             try readSecurity(&call, &media, body)
         }
         if media.flags.trustsAddress, !media.isFromWebRTC {
@@ -249,7 +251,7 @@ extension Worker {
         }
         if media.flags.bridgesByFamily, let first = call.description.streams.first(where: { $0.wantsRelay }) {
             // A browser's `c=` is none of its addresses.
-            let family = media.isFromWebRTC ? media.sourceFamily : first.family
+            let family = media.isFromWebRTC && !first.isReachedByCandidate ? media.sourceFamily : first.family
             call.flagModifiers.append(family == .ipv6 ? "EI" : "IE")
         }
         call.notification.clear()

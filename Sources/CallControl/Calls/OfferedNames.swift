@@ -52,12 +52,11 @@ extension Worker {
         }
     }
 
-    /// Whether each stream that is on was in a group of what `tag` has offered.
+    /// Whether the first stream that is on was in a group of what `tag` has offered.
     @inline(never)
     func isBundled(_ call: inout Call, _ tag: ByteRange) -> Bool {
-        for stream in call.description.streams
-        where stream.wantsRelay && (namePart(&call, tag, stream, 0) ?? 0) & 1 == 1 { return false }
-        return true
+        guard let first = call.description.streams.first(where: { $0.wantsRelay && $0.isRTP }) else { return true }
+        return (namePart(&call, tag, first, 0) ?? 0) & 1 == 0
     }
 
     /// Adds the `a=mid:` that a stream gets to the addresses of the answer: what `tag` has called it. Empty: as the

@@ -17,6 +17,27 @@ struct StreamRefusal: Equatable {
         case oneStreamRelay
         /// It is no RTP, and one of the sides is WebRTC: a data channel.
         case noRTP
+        /// It has the transport of another stream, and none of its own.
+        case sharesTransport
+
+        /// Why no relay was asked for a stream that wants one.
+        init(ofUnasked stream: MediaStream, _ media: MediaCommand) {
+            if !media.isBridged {
+                self = .oneStreamRelay
+            } else if stream.isRTP {
+                self = stream.sharesTransport ? .sharesTransport : .oneStreamRelay
+            } else {
+                self = .noRTP
+            }
+        }
+
+        /// Whether a relay was asked, and has refused it.
+        var isRelays: Bool {
+            switch self {
+            case .sessionUnknown, .error: true
+            case .oneStreamRelay, .noRTP, .sharesTransport: false
+            }
+        }
     }
 
     /// The stream's number, from 1, and the line of its `m=`.
@@ -34,7 +55,7 @@ extension MediaCommand {
 
     /// Whether `node` is told that a stream is off. One that serves one stream a call would end the call.
     func deletes(_ stream: MediaStream, at node: Capabilities) -> Bool {
-        stream.isOff && mayTurnStreamsOff && node.servesSeveralStreams
+        (stream.isOff || stream.sharesTransport) && mayTurnStreamsOff && node.servesSeveralStreams
     }
 }
 
@@ -42,7 +63,7 @@ extension Worker {
     /// Whether `node` is asked for a stream. One that serves one stream of a call is asked for the first audio alone: a
     /// second one would take the place of the first.
     func asks(_ node: Capabilities, for stream: MediaStream, of call: inout Call) -> Bool {
-        stream.wantsRelay && (stream.isRTP || !call.isBridged)
+        stream.wantsRelay && ((stream.isRTP && !stream.sharesTransport) || !call.isBridged)
             && (node.servesSeveralStreams || stream.number == call.description.mainStream)
     }
 
@@ -141,6 +162,10 @@ extension StreamRefusal {
         case .error(let code): CallFailure.relayError(code).describe(into: &line)
         case .oneStreamRelay: line.append("this relay serves one stream of a call")
         case .noRTP: line.append("with WebRTC on one side only RTP is relayed, no data channel")
+        case .sharesTransport:
+            line.append(
+                "it has no ICE candidates, for it shares the transport of another one (BUNDLE), and RTPProxy has ")
+            line.append("a port for each")
         }
     }
 }

@@ -23,6 +23,8 @@ struct StreamSecurity: BitwiseCopyable {
     /// Whether the sender waits for the relay to begin the handshake, and whether it did before.
     var isPassive = false
     var wasPassive = false
+    /// The family of the sender's media: candidates of another one are of no use to the relay.
+    var family = AddressFamily.ipv4
     /// What is remembered of the sender's leg.
     var leg = LegMemory()
 
@@ -71,15 +73,7 @@ struct SubCommandList {
             }
             append(agent)
             let left = room &- (security.isToWebRTC ? (security.renewsReceiver ? 6 : 2) : 0)
-            var number = 0
-            while number < left, let candidate = description.candidate(number, of: index) {
-                append(
-                    .iceCandidate(
-                        PeerCandidate(
-                            foundation: candidate.foundation, priority: candidate.priority, address: candidate.address,
-                            port: candidate.port, type: candidate.type)))
-                number &+= 1
-            }
+            append(description, index, security.family, atMost: min(left, Self.mostCandidates))
         }
         if security.isToWebRTC {
             if security.renewsReceiver {
@@ -99,6 +93,38 @@ struct SubCommandList {
     }
 }
 
+extension SubCommandList {
+    /// The most candidates of a media stream that a relay is told, and how many of these are addresses of the browser's own
+    /// machine where it has others behind them: those that the world sees it by are its last ones.
+    private static let (mostCandidates, mostHostsAtFirst) = (8, 4)
+
+    /// Adds the candidates of one family: the first of the machine itself, the others, and what there is more of it.
+    private mutating func append(
+        _ description: borrowing SessionDescription, _ index: Int, _ family: AddressFamily, atMost most: Int
+    ) {
+        var told = 0
+        for round in 0..<3 {
+            var (number, hosts) = (0, 0)
+            while told < most, let candidate = description.candidate(number, of: index) {
+                number &+= 1
+                guard candidate.family == family else { continue }
+                var place = 1
+                if candidate.isHost {
+                    hosts &+= 1
+                    place = hosts <= Self.mostHostsAtFirst ? 0 : 2
+                }
+                guard place == round else { continue }
+                append(
+                    .iceCandidate(
+                        PeerCandidate(
+                            foundation: candidate.foundation, priority: candidate.priority, address: candidate.address,
+                            port: candidate.port, type: candidate.type)))
+                told &+= 1
+            }
+        }
+    }
+}
+
 extension MediaCommand {
     /// What a relay has to be able to do.
     var needs: Capabilities { isBridged ? .webRTC : [] }
@@ -115,7 +141,7 @@ extension Worker {
             // NO TRAP: an index of its own.
             let stream = call.description.streams[index]
             var security = StreamSecurity()
-            if stream.wantsRelay, stream.isRTP {
+            if stream.wantsRelay, stream.isRTP, !stream.sharesTransport {
                 security.isFromWebRTC = call.description.isWebRTC(index)
                 security.isToWebRTC = media.isToWebRTC
                 if security.isFromWebRTC, call.description.webRTCFacts(of: index).isLite { throw .peerIsLite }
@@ -125,6 +151,7 @@ extension Worker {
                     throw .isSecured(line: stream.line)
                 }
                 compareLeg(&call, media, stream, index, &security, body)
+                if security.isFromWebRTC { security.family = reach(&call, index, body) }
                 security.renewsReceiver = security.isToWebRTC && renewsReceiver(&call, media, stream)
             }
             if security.isNeeded { media.isBridged = true }
@@ -137,6 +164,14 @@ extension Worker {
             media.options.allowsBundle = isBundled(&call, tags(media).other)
         }
         call.isBridged = media.isBridged
+    }
+
+    /// The family of a browser's media. A browser may talk SIP in one and have its media in another.
+    private func reach(_ call: inout Call, _ index: Int, _ body: Span<UInt8>) -> AddressFamily {
+        let source = AddressText.family(call.addresses.text.memory.span, call.addresses.source) ?? .ipv4
+        guard let candidate = call.description.foreignCandidate(of: index, body, source: source) else { return source }
+        call.description.reach(index, by: candidate)
+        return candidate.family
     }
 
     /// Joins to the command that was written what the stream needs besides.
