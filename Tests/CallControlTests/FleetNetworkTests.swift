@@ -138,6 +138,44 @@ import Testing
         #expect(network.members[1].lines.contains { $0.contains("is disabled, as on sip:10.0.0.") })
     }
 
+    /// Several messages say it, one soon after the other, and no more often than that.
+    @Test func whatIsSaidOfMoreThanOneMessageHoldsIsHeardEverywhere() throws {
+        let network = try FleetNetwork()
+        let count = 600
+        let sockets = (0..<count).map { "udp:10.1.\($0 / 250).\($0 % 250 + 1):1" }.joined(separator: " ")
+        for number in 0..<3 {
+            network.members[number] = try FleetMember(number, sockets, wall: network.wall, entries: 4096)
+        }
+        network.pass(1500)
+        network.members[0].setEnabled("all", false)
+        network.pass(260)
+        for member in network.members { #expect((0..<count).allSatisfy { member.state($0) == .disabled }) }
+        // Where each message is full, what is new has its turn as well.
+        network.members[1].setEnabled("all", true)
+        network.pass(260)
+        network.members[2].lose(count - 1)
+        network.pass(260)
+        #expect(network.members[0].isLookWanted(count - 1) && network.members[1].isLookWanted(count - 1))
+        network.members[0] = try FleetMember(0, sockets, wall: network.wall, entries: 4096)
+        network.members[1].setDraining("all", true)
+        network.pass(1300)
+        #expect((0..<count).allSatisfy { network.members[0].state($0) == .draining })
+        network.pass(2000)
+        var greetings = 0
+        for _ in 0..<120 {
+            network.now += 20_000_000
+            network.wall += 20_000
+            network.members[1].step(wall: network.wall, now: network.now)
+            for message in network.members[1].flying where message.to == 0 {
+                #expect(message.bytes.count <= FleetMessage.mostBytes)
+                greetings += 1
+            }
+            network.members[1].flying = []
+        }
+        // Three each 1.2 s.
+        #expect((5...7).contains(greetings), "\(greetings)")
+    }
+
     /// Within the time of one look.
     @Test func ofTwoThatSpeakAtOnceTheLaterOneIsHeardEverywhere() throws {
         let network = try FleetNetwork()

@@ -10,36 +10,6 @@ import Bytes
 import SharedState
 import Transport
 
-/// The host of that process.
-package protocol FleetHost: ServerHost {
-    /// Sends a message to all hosts that are known to Kamailio.
-    @_optimize(size)
-    func broadcast(_ message: Span<UInt8>)
-    /// Sends a message to one; `tag` comes back with its answer to a question.
-    @_optimize(size)
-    func send(_ message: Span<UInt8>, to address: Span<UInt8>, tag: UInt64)
-}
-
-/// A question, and who it is for: what a message's tag says.
-package struct FleetQuestionTag: Equatable, Sendable {
-    package let peer: Int
-    package let question: UInt32
-
-    init(peer: Int, question: UInt32) {
-        self.peer = peer
-        self.question = question
-    }
-
-    /// The tag of a message that is no question is 0.
-    package init?(_ tag: UInt64) {
-        guard tag != 0 else { return nil }
-        peer = Int(widening: UInt8(truncatingIfNeeded: tag))
-        question = UInt32(truncatingIfNeeded: tag >> 8)
-    }
-
-    var word: UInt64 { UInt64(widening: question) << 8 | UInt64(widening: UInt8(truncatingIfNeeded: peer)) }
-}
-
 /// What is asked of one host.
 private struct FleetQuestions {
     var isUnderWay = false
@@ -79,6 +49,11 @@ struct FleetTask {
     fileprivate var wall: UInt64 = 0
     fileprivate var greetedAt: UInt64 = 0
     fileprivate var greetings: UInt32 = 0
+    /// Where in the list of nodes the next greeting begins, and how many of them it and those behind it have to look at.
+    fileprivate var place = 0
+    fileprivate var nodesLeft = 0
+    /// Whether these greetings tell of nodes of which nothing was said, too.
+    fileprivate var tellsAll = false
     fileprivate var questionCount: UInt32 = 0
     fileprivate var changes: UInt64 = 0
     // NO TRAP: a constant above 0.
@@ -98,6 +73,8 @@ extension Worker {
     private static var fleetPause: UInt64 { 20_000_000 }
     /// Time between two greetings, in nanoseconds.
     private static var greetingPause: UInt64 { 1_000_000_000 }
+    /// Time until the next one where not all fits one message, in nanoseconds.
+    private static var greetingPartPause: UInt64 { 100_000_000 }
     /// A host that is not heard for so long gets greetings alone, in nanoseconds.
     private static var silence: UInt64 { 3_000_000_000 }
     /// A host that is not heard for so long is forgotten, in nanoseconds.
@@ -151,7 +128,17 @@ extension Worker {
             task.sequence &+= 64
         }
         tellChanges(host, &task, fleet, now: now)
-        if fleet.takeGreeting() || now &- task.greetedAt >= Self.greetingPause { greet(host, &task, fleet, now: now) }
+        let silentFor = now &- task.greetedAt
+        if fleet.takeGreeting() || silentFor >= Self.greetingPause {
+            // Once through the list, from where the last greeting has stopped.
+            task.greetings &+= 1
+            // All of them now and then, so that who does not know one can name it.
+            task.tellsAll = task.greetings % 10 == 1 || (task.tellsAll && task.nodesLeft > 0)
+            task.nodesLeft = directory.listed.count
+            greet(host, &task, fleet, now: now)
+        } else if task.nodesLeft > 0, silentFor >= Self.greetingPartPause {
+            greet(host, &task, fleet, now: now)
+        }
         for peer in task.peers.indices where fleet.isKnown(peer) { followPeer(host, peer, &task, fleet, now: now) }
     }
 
@@ -237,17 +224,23 @@ extension Worker {
     ) {
         task.greetedAt = now
         task.sequence &+= 1
-        task.greetings &+= 1
         FleetMessage.begin(&task.message, .greeting, epoch: fleet.epoch, sequence: task.sequence)
-        // All of them now and then, so that who does not know one can name it.
-        let tellsAll = task.greetings % 10 == 1
+        let listed = directory.listed
         var count = 0
-        for node in directory.listed where task.views.indices.contains(node) {
-            // NO TRAP: an index of the list, checked by the loop.
+        while task.nodesLeft > 0, count < FleetMessage.mostNames,
+            task.message.count < FleetMessage.mostBytes &- 300
+        {
+            task.nodesLeft &-= 1
+            if !listed.indices.contains(task.place) { task.place = 0 }
+            guard listed.indices.contains(task.place) else { break }
+            // NO TRAP: an index of the list, by the guard.
+            let node = listed[task.place]
+            task.place &+= 1
+            guard task.views.indices.contains(node) else { continue }
+            // NO TRAP: an index of the list, by the guard.
             let view = task.views[node]
             let isInDoubt = view.doubtUntil > now
-            guard tellsAll || view.stamp > 0 || isInDoubt else { continue }
-            guard count < FleetMessage.mostNames, task.message.count < FleetMessage.mostBytes &- 300 else { break }
+            guard task.tellsAll || view.stamp > 0 || isInDoubt else { continue }
             count &+= 1
             table.withURL(node) {
                 FleetNodeRecord(
