@@ -10,7 +10,8 @@ RTPP_API bool rtpp_shares_calls(rtpp_module *module);
 /* The process that tells the other hosts: until it is ended. */
 RTPP_API void rtpp_run_fleet(rtpp_module *module);
 /* A message of the host at `address`, in whatever process it comes to. RTPP_OK: taken, and what is written, `*length`
- * bytes, 0 or more, is the answer. RTPP_BAD_ARGUMENT: refused. RTPP_TOO_SMALL: the answer is longer than `capacity`. */
+ * bytes, 0 or more, is the answer. RTPP_BAD_ARGUMENT: refused. RTPP_BUSY: there are too many hosts. RTPP_TOO_SMALL: the
+ * answer is longer than `capacity`. */
 RTPP_API rtpp_status rtpp_fleet_message(rtpp_module *module, rtpp_bytes address, rtpp_bytes message, uint8_t *output,
         size_t capacity, size_t *length);
 /* What has become of a message that was sent with `tag`: `is_answer`, and the answer, or nothing. */

@@ -17,6 +17,7 @@ static str content_type = str_init("application/x-rtpproxy-calls");
 static str ok = str_init("OK");
 static str refused = str_init("Not understood");
 static str unknown = str_init("Unknown sender");
+static str too_many = str_init("Too many hosts");
 
 /* Where an answer is written. */
 static uint8_t answer[RTPP_FLEET_SIZE];
@@ -37,6 +38,7 @@ static int receive(struct sip_msg *msg, peer_reponse_t *response, dmq_node_t *se
 {
 	size_t length = 0;
 	rtpp_bytes address;
+	rtpp_status status;
 
 	if(sender == NULL) {
 		/* One that dmq does not know (yet). */
@@ -45,9 +47,10 @@ static int receive(struct sip_msg *msg, peer_reponse_t *response, dmq_node_t *se
 		return 0;
 	}
 	address = glue_bytes_of(&sender->orig_uri);
-	if(rtpp_fleet_message(glue_instance, address, body_of(msg), answer, sizeof(answer), &length) != RTPP_OK) {
-		response->resp_code = 400;
-		response->reason = refused;
+	status = rtpp_fleet_message(glue_instance, address, body_of(msg), answer, sizeof(answer), &length);
+	if(status != RTPP_OK) {
+		response->resp_code = status == RTPP_BUSY ? 503 : 400;
+		response->reason = status == RTPP_BUSY ? too_many : refused;
 		return 0;
 	}
 	if(length > 0) {

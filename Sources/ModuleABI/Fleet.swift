@@ -40,6 +40,7 @@ public func rtpp_fleet_message(
         switch attached.worker.receive(host, from: address, message) {
         case .taken: return .RTPP_OK
         case .refused: return .RTPP_BAD_ARGUMENT
+        case .tooMany: return .RTPP_BUSY
         case .answered:
             return attached.worker.withFleetAnswer { answer in
                 guard answer.count <= capacity else { return .RTPP_TOO_SMALL }

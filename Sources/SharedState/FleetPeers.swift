@@ -121,6 +121,12 @@ extension FleetState {
         unsafe peerSlot(peer)?.pointee.length.load(ordering: .acquiring) ?? 0 > 0
     }
 
+    /// Whether there are as many hosts as there can be.
+    package var isFull: Bool {
+        // NO TRAP: a constant above 0.
+        (0..<Self.mostPeers).allSatisfy { isKnown($0) }
+    }
+
     /// Lends its address.
     package func withAddress<Result>(_ peer: Int, _ body: (Span<UInt8>) -> Result) -> Result {
         guard let slot = unsafe peerSlot(peer) else { return body([UInt8]().span) }

@@ -100,7 +100,7 @@ final class FleetMember: FleetHost {
         switch worker.receive(self, from: address.span, body.span, now: now, wall: wall) {
         case .taken: return []
         case .answered: return worker.withFleetAnswer { bytes($0) }
-        case .refused: return nil
+        case .refused, .tooMany: return nil
         }
     }
 

@@ -276,6 +276,23 @@ import Testing
         return Flying(from: 1, to: 0, bytes: Array(output), tag: 0)
     }
 
+    @Test func oneHostTooManyIsNamed() throws {
+        let network = try FleetNetwork()
+        let host = network.members[0]
+        var refused: [Int] = []
+        for number in 1...18 {
+            let bytes = greeting(network.wall, 1, sentAt: network.wall).bytes
+            let message = Flying(from: number, to: 0, bytes: bytes, tag: 0)
+            if host.take(message, now: network.now, wall: network.wall) == nil { refused.append(number) }
+        }
+        #expect(refused == [17, 18] && host.counts[.dmqRefused] == 2)
+        let line = "calls are not shared with sip:10.0.0.17:5060: there are 16 other hosts already"
+        #expect(host.lines == ["\(line), the most there can be"])
+        host.ticks += 60
+        let message = Flying(from: 18, to: 0, bytes: greeting(network.wall, 2, sentAt: network.wall).bytes, tag: 0)
+        #expect(host.take(message, now: network.now, wall: network.wall) == nil && host.lines.count == 2)
+    }
+
     /// Each of many is ahead of the clock that the one before has moved.
     @Test func noClockIsLedOnAndOn() throws {
         let network = try FleetNetwork()

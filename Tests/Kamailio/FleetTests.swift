@@ -195,6 +195,57 @@ import Testing
         }
     }
 
+    /// What a host says that dmq sends messages of: `path` is whom they are for.
+    private func say(_ path: String, _ body: [UInt8], _ number: Int, _ socket: UDPSocket, to port: UInt16) -> String {
+        let own = "127.0.0.1:\(socket.endpoint.port)"
+        let head = """
+            KDMQ sip:\(path)@127.0.0.1:\(port) SIP/2.0
+            Via: SIP/2.0/UDP \(own);branch=z9hG4bK\(path)\(number)
+            From: <sip:\(path)@\(own)>;tag=\(number)
+            To: <sip:\(path)@127.0.0.1:\(port)>
+            CSeq: 10 KDMQ
+            Call-ID: \(path)-\(number)
+            Max-Forwards: 1
+            Content-Type: text/plain
+            Content-Length: \(body.count)
+
+
+            """.replacingOccurrences(of: "\n", with: "\r\n")
+        socket.send(Array(head.utf8) + body, to: Endpoint("127.0.0.1", port))
+        // What dmq itself asks comes here, too.
+        while let (bytes, _) = socket.receive(3000) {
+            let text = String(decoding: bytes, as: UTF8.self)
+            if text.hasPrefix("SIP/2.0"), text.contains("Call-ID: \(path)-\(number)\r") {
+                return String(text.prefix { $0 != "\r\n" })
+            }
+        }
+        return ""
+    }
+
+    @Test func oneHostTooManyIsToldSo() throws {
+        let relays = [try ScriptedRelay()]
+        try KamailioFleet.with(1, relays: relays) { fleet in
+            let port = try fleet[0].port
+            var answers: [String] = []
+            let sockets = try (0..<17).map { _ in try UDPSocket() }
+            for (number, socket) in sockets.enumerated() {
+                let hello = Array("sip:127.0.0.1:\(socket.endpoint.port);status=active\r\n".utf8)
+                #expect(say("notification_peer", hello, number, socket, to: port) == "SIP/2.0 200 OK")
+                // A greeting: when its sender has started, when it is sent, the number, nothing else.
+                let now = UInt64(Date().timeIntervalSince1970 * 1_000_000)
+                var greeting: [UInt8] = Array("RPX".utf8) + [1, 2, 0, 0, 0]
+                for word in [now, now, 1, 0] as [UInt64] {
+                    for byte in 0..<8 { greeting.append(UInt8(truncatingIfNeeded: word >> (UInt64(byte) * 8))) }
+                }
+                answers.append(say("rtpproxy", greeting + [UInt8(ascii: ".")], number, socket, to: port))
+            }
+            #expect(answers.dropLast().allSatisfy { $0 == "SIP/2.0 200 OK" }, "\(answers)")
+            #expect(answers.last == "SIP/2.0 503 Too many hosts")
+            let lines = try fleet[0].logLines("calls are not shared with sip:127.0.0.1:", "16 other hosts already")
+            #expect(lines.count == 1)
+        }
+    }
+
     @Test func withoutDMQTheStartIsRefused() throws {
         var configuration = try Stage.configuration { $0.set("rtpproxy_dmq", 1) }
         configuration.set("rtpproxy_sock", "udp:127.0.0.1:22222")

@@ -17,6 +17,8 @@ package enum FleetReception: Sendable {
     case answered
     /// It makes no sense, or comes from nobody who shares calls.
     case refused
+    /// It comes from one host too many.
+    case tooMany
 }
 
 extension Worker {
@@ -31,12 +33,18 @@ extension Worker {
         _ host: Host, from address: Span<UInt8>, _ bytes: Span<UInt8>, now: UInt64 = MonotonicClock.now(),
         wall: UInt64 = WallClock.microseconds()
     ) -> FleetReception {
-        // The record of the host last: who has it is heard, so that nobody takes it for one that is silent.
         guard let fleet, let message = FleetMessage(bytes), message.kind != .page,
-            isTimely(host, address, message, fleet, wall: wall), let peer = fleet.peer(address)
+            isTimely(host, address, message, fleet, wall: wall)
         else {
             host.count(.dmqRefused)
             return .refused
+        }
+        // The record of the host last: who has it is heard, so that nobody takes it for one that is silent.
+        guard let peer = fleet.peer(address) else {
+            host.count(.dmqRefused)
+            guard fleet.isFull else { return .refused }
+            tellOfRefusal(host, address, "there are 16 other hosts already, the most there can be")
+            return .tooMany
         }
         ticks = host.ticks
         refreshDirectory()
@@ -90,15 +98,23 @@ extension Worker {
             fleet.advance(to: message.sentAt)
             return true
         }
-        if host.ticks >= nextRefusalLine {
-            nextRefusalLine = host.ticks &+ 60
-            line.removeAll(keepingCapacity: true)
-            line.append("calls are not shared with ")
-            line.append(printable: address, address.all)
-            line.append(": its clock is more than ten minutes ahead")
-            host.log(.warning, line.span)
-        }
+        tellOfRefusal(host, address, "its clock is more than ten minutes ahead")
         return false
+    }
+
+    /// Once a minute at most.
+    @_optimize(size)
+    private mutating func tellOfRefusal<Host: ServerHost>(
+        _ host: Host, _ address: Span<UInt8>, _ reason: StaticString
+    ) {
+        guard host.ticks >= nextRefusalLine else { return }
+        nextRefusalLine = host.ticks &+ 60
+        line.removeAll(keepingCapacity: true)
+        line.append("calls are not shared with ")
+        line.append(printable: address, address.all)
+        line.append(": ")
+        line.append(reason)
+        host.log(.warning, line.span)
     }
 
     // MARK: - Calls
