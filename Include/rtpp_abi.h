@@ -52,7 +52,8 @@ typedef enum RTPP_CLOSED rtpp_function {
     RTPP_FUNCTION_OFFER = 0,
     RTPP_FUNCTION_ANSWER = 1,
     RTPP_FUNCTION_MANAGE = 2,
-    RTPP_FUNCTION_DELETE = 3
+    RTPP_FUNCTION_DELETE = 3,
+    RTPP_FUNCTION_ENGAGE = 4
 } rtpp_function;
 
 /* Flags and ip_address that the script writes out, for the function called `name`. RTPP_BAD_CONFIGURATION: logged, the
@@ -71,6 +72,7 @@ typedef struct rtpp_script {
     bool has_extra_id;      /* extra_id_pv is set */
     bool knows_flags;       /* it writes out all its flags: rtpp_check_flags has had them */
     bool chooses_sets;      /* it selects sets itself, or may: it cannot be checked */
+    bool hears_hosts;       /* it hands the messages of other hosts to dmq, or may */
 } rtpp_script;
 
 /* Warns of what is configured and does nothing. `knows_nodes`: the sets have been read. */

@@ -19,6 +19,9 @@ static size_t mistakes = 0;
 /* Looks only for what the core does not prepare before a message comes. */
 static bool is_start = false;
 
+/* Whether the script hands the module dmq its messages. */
+static bool calls_dmq = false;
+
 static void look_at_actions(struct action *action);
 
 /* --- the script --- */
@@ -73,10 +76,13 @@ static bool has_text(const action_u_t *param, str *text)
 
 static void look_at_call(const struct action *action)
 {
-	const cmd_export_t *own = find_own((const ksr_cmd_export_t *)action->val[0].u.data);
+	const ksr_cmd_export_t *command = (const ksr_cmd_export_t *)action->val[0].u.data;
+	const cmd_export_t *own = find_own(command);
 	bool is_right = true;
 	int i;
 
+	if(strcmp(command->name, "dmq_handle_message") == 0 || strcmp(command->name, "dmq_process_message") == 0)
+		calls_dmq = true;
 	if(own == NULL || own->fixup == NULL)
 		return;
 	if(own->param_no == 0 && !is_start)
@@ -207,6 +213,11 @@ void glue_check_expressions(void)
 {
 	is_start = true;
 	look_at_script();
+}
+
+bool glue_calls_dmq(void)
+{
+	return calls_dmq;
 }
 
 /* --- the end of the process --- */

@@ -171,7 +171,7 @@ int glue_fixup_engage(void **param, int param_no)
 		return E_CFG;
 	if(param == NULL || param_no == 0)
 		return 0;
-	return param_no == 1 ? fix_flags(param, RTPP_FUNCTION_OFFER, name) : fix_address(param, name);
+	return param_no == 1 ? fix_flags(param, RTPP_FUNCTION_ENGAGE, name) : fix_address(param, name);
 }
 
 int glue_fixup_engage_async(void **param, int param_no)
@@ -182,7 +182,7 @@ int glue_fixup_engage_async(void **param, int param_no)
 		return E_CFG;
 	if(param_no == 1)
 		return fix_route(param, name);
-	return param_no == 2 ? fix_flags(param, RTPP_FUNCTION_OFFER, name) : fix_address(param, name);
+	return param_no == 2 ? fix_flags(param, RTPP_FUNCTION_ENGAGE, name) : fix_address(param, name);
 }
 
 int glue_fixup_disengage(void **param, int param_no)

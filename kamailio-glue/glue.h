@@ -349,6 +349,8 @@ int glue_load_pool(void);
 bool glue_knows_sets(void);
 /* Checks all parameters together; 0, or -1 with each fault logged. */
 int glue_check_parameters(void);
+/* Whether the script hands the module dmq its messages: once it has been looked at. */
+bool glue_calls_dmq(void);
 /* Warns of settings that have no effect. */
 void glue_check_uses(bool knows_nodes);
 

@@ -197,6 +197,7 @@ void glue_check_uses(bool knows_nodes)
 			.has_extra_id = glue_host_has_extra_id(),
 			.knows_flags = glue_knows_flags() && !is_open,
 			.chooses_sets = glue_chooses_sets() || is_open,
+			.hears_hosts = glue_calls_dmq() || is_open,
 	};
 
 	rtpp_check_script(glue_instance, &script, knows_nodes);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Entry points that check the configuration before the first call: where faults stand, what a script writes out.
 //
-// SAFETY (16 in this file): enter() refuses NULL and a call in the middle of another; what the glue passes is looked at
+// SAFETY (17 in this file): enter() refuses NULL and a call in the middle of another; what the glue passes is looked at
 // and lent for the call.
 
 import Bytes
@@ -50,6 +50,7 @@ extension FlagFunction {
             case .RTPP_FUNCTION_ANSWER: .answer
             case .RTPP_FUNCTION_MANAGE: .manage
             case .RTPP_FUNCTION_DELETE: .delete
+            case .RTPP_FUNCTION_ENGAGE: .engage
             }
     }
 }
@@ -115,6 +116,7 @@ public func rtpp_check_script(
         use.hasUnusedExtraID =
             unsafe script.pointee.has_extra_id && script.pointee.knows_flags && !module.usesExtraID
         use.choosesSets = unsafe script.pointee.chooses_sets
+        use.hearsHosts = unsafe script.pointee.hears_hosts
         let host = Host(module.host)
         for reason in ScriptCheck.warnings(module.settings, use, knowsNodes: knowsNodes) {
             var line: [UInt8] = []

@@ -21,7 +21,9 @@ import Testing
         "", "co", "cor", "COR", "1", "2", "3", "b", "z20", "coz20e", "ieawfrxt", String(repeating: "c", count: 255),
     ])
     func flagsThatACallTakesAreRight(flags: String) {
-        for function in [FlagFunction.offer, .answer, .manage, .delete] { #expect(fault(flags, function) == nil) }
+        for function in [FlagFunction.offer, .answer, .manage, .delete, .engage] {
+            #expect(fault(flags, function) == nil)
+        }
     }
 
     @Test func eachFunctionHasItsOwnFaults() {
@@ -32,6 +34,7 @@ import Testing
         #expect(fault("z1000", .manage) != nil)
         #expect(fault("z", .delete) == nil)
         #expect(fault("cl", .answer) == "flag 'l' means nothing to an answer")
+        #expect(fault("cl", .engage) == "flag 'l' means nothing to an answer")
         #expect(fault("cl", .offer) == nil && fault("cl", .manage) == nil && fault("l", .delete) == nil)
         #expect(fault(String(repeating: "c", count: 256), .offer) != nil)
     }
@@ -130,6 +133,14 @@ import Testing
         #expect(warn(false) { ($0.hasCallback, $0.hasEngine) = (true, true) }.isEmpty)
         #expect(warn(false) { $0.hasTimeoutTag = true }.first?.contains("timeout_tag_pv does nothing") == true)
         #expect(warn(true) { ($0.hasTimeoutTag, $0.hearsTimeouts) = (true, true) }.isEmpty)
+    }
+
+    @Test func callsThatNobodySharesAreSaid() {
+        func warn(_ hears: Bool, _ shares: Int) -> [String] {
+            warnings(["udp:127.0.0.1:9"], { $0.hearsHosts = hears }, set: { _ = $0.number("rtpproxy_dmq", shares) })
+        }
+        #expect(warn(false, 1).first?.hasPrefix("parameter rtpproxy_dmq: the script never calls dmq_h") == true)
+        #expect(warn(true, 1).isEmpty && warn(false, 0).isEmpty)
     }
 
     @Test func anExtraIDThatNobodyAsksForIsSaid() {

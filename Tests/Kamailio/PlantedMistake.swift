@@ -36,7 +36,7 @@ struct PlantedMistake: CustomStringConvertible, Sendable {
     let needs: Need
 
     enum Need: Sendable {
-        case nothing, noTM, noRelays, noSetZero, noProcesses
+        case nothing, noTM, noRelays, noSetZero, noProcesses, dialog, dmq
     }
 
     init(_ change: Change, _ place: Place, _ text: String, needs: Need = .nothing) {
@@ -60,6 +60,8 @@ struct PlantedMistake: CustomStringConvertible, Sendable {
             case .noRelays: ", and no other RTPProxy"
             case .noSetZero: ", and RTPProxies in set 2 alone"
             case .noProcesses: ", with `rtpproxy_async_processes` 0"
+            case .dialog: ", with `dialog`"
+            case .dmq: ", with `dmq`"
             }
         return "| `\(line)`\(around) | \(place.rawValue) | \(text) |"
     }
@@ -75,6 +77,14 @@ struct PlantedMistake: CustomStringConvertible, Sendable {
         default: configuration.set("rtpproxy_sock", "udp:127.0.0.1:9")
         }
         if needs == .noProcesses { configuration.set("rtpproxy_async_processes", 0) }
+        if needs == .dialog { configuration.modules.append("dialog") }
+        var around = ""
+        if needs == .dmq {
+            configuration.modules.append("dmq")
+            // It wants to be told one of Kamailio's own addresses.
+            let own = "127.0.0.1:\((try? FreePort.next()) ?? 5060)"
+            around = "listen=udp:\(own)\nmodparam(\"dmq\", \"server_address\", \"sip:\(own)\")\n"
+        }
         var parameters = ""
         var script = "rtpproxy_manage(\"co\");"
         var others = "route[NEXT] { exit; }"
@@ -83,7 +93,7 @@ struct PlantedMistake: CustomStringConvertible, Sendable {
         case .script(let line): script = line
         case .route(let line): others += "\n" + line
         }
-        configuration.routes = "\(parameters)\nrequest_route {\n    \(script)\n    exit;\n}\n\(others)"
+        configuration.routes = "\(around)\(parameters)\nrequest_route {\n    \(script)\n    exit;\n}\n\(others)"
         return configuration
     }
 
@@ -145,6 +155,8 @@ struct PlantedMistake: CustomStringConvertible, Sendable {
         PlantedMistake(set("ice_candidate_priority_avp", "$var(x)"), .check, "is not an $avp"),
         PlantedMistake(set("rtpproxy_dmq", 1), .check, "the module dmq is not loaded"),
         PlantedMistake(
+            set("rtpproxy_dmq", 1), .warning, "the script never calls dmq_handle_message()", needs: .dmq),
+        PlantedMistake(
             set("rtpproxy_async_max", 5), .warning, "rtpproxy_async_max does nothing where", needs: .noProcesses),
         PlantedMistake(set("table_name", "relays"), .warning, "table_name does nothing without db_url"),
         PlantedMistake(set("event_callback", "ksr_event"), .warning, "there is no cfgengine"),
@@ -169,6 +181,8 @@ struct PlantedMistake: CustomStringConvertible, Sendable {
         PlantedMistake(.script("rtpproxy_engage();"), .check, "the module dialog is not loaded"),
         PlantedMistake(
             .script("rtpproxy_engage(\"co\");"), .check, "rtpproxy_engage: the module tm is not loaded", needs: .noTM),
+        PlantedMistake(
+            .script("rtpproxy_engage(\"l\");"), .check, "flag 'l' means nothing to an answer", needs: .dialog),
         PlantedMistake(.script("rtpproxy_disengage();"), .check, "the module dialog is not loaded"),
         PlantedMistake(.script("rtpproxy_offer_async(\"NEXTT\");"), .check, "there is no route[NEXTT]"),
         PlantedMistake(.script("rtpproxy_offer_async(\"NEXT\", \"q\");"), .check, "unknown flag 'q'"),

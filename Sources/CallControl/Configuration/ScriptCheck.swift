@@ -8,7 +8,7 @@ import SharedState
 
 /// A function of the script that takes flags.
 package enum FlagFunction: Sendable {
-    case offer, answer, manage, delete
+    case offer, answer, manage, delete, engage
 }
 
 /// What the script has and asks for.
@@ -27,6 +27,8 @@ package struct ScriptUse: Sendable {
     package var hasUnusedExtraID = false
     /// It chooses sets itself, or may: it cannot be checked.
     package var choosesSets = false
+    /// It hands the messages of other hosts to dmq, or may.
+    package var hearsHosts = false
 
     package init() {}
 }
@@ -39,7 +41,7 @@ package enum ScriptCheck {
         var modifiers: [UInt8] = []
         do throws(CallFailure) {
             let read = try CallFlags.parse(flags, for: function == .delete ? .delete : .media, modifiers: &modifiers)
-            if function == .answer, read.looksUpOnly { throw .lookupOfAnswer }
+            if function == .answer || function == .engage, read.looksUpOnly { throw .lookupOfAnswer }
             return nil
         } catch {
             return text(of: error)
@@ -105,6 +107,9 @@ package enum ScriptCheck {
         }
         if use.hasUnusedExtraID {
             lines.append("parameter extra_id_pv does nothing without flag 'b', and no function of the script has it")
+        }
+        if settings.sharesCalls, !use.hearsHosts {
+            lines.append("parameter rtpproxy_dmq: the script never calls dmq_handle_message(): no other host is heard")
         }
         if settings.asyncProcesses == 0, settings.asyncMaximum != Settings().asyncMaximum {
             lines.append("parameter rtpproxy_async_max does nothing where rtpproxy_async_processes is 0")
