@@ -15,6 +15,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 packages='kamailio kamailio-sqlite-modules kamailio-json-modules kamailio-lua-modules kamailio-python3-modules'
 packages="$packages kamailio-tls-modules kamailio-websocket-modules libstdc++6"
 
+case $version in
+	[1-4].* | 5.[0-5] | 5.[0-5].*)
+		echo "error: Kamailio $version is not served, 5.6 is the oldest: tm has no t_continue_skip_timer" >&2
+		exit 1
+		;;
+esac
+
 if [ "$(cat "$folder/packages" 2>/dev/null)" = "$version: $packages" ]; then
 	exit 0
 fi
