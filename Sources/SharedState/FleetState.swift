@@ -13,7 +13,7 @@
 // died, or has not run for so long. What two that write at once cost is a question to the wrong RTPProxy, or an entry that
 // nobody needs.
 //
-// SAFETY (38 in this file): each index is taken modulo the size of its part, or compared with it, and the block is mapped
+// SAFETY (46 in this file): each index is taken modulo the size of its part, or compared with it, and the block is mapped
 // as long as the server runs.
 
 import Bytes
