@@ -293,6 +293,49 @@ bool glue_engage_watch_first(struct sip_msg *msg)
 	return glue_tm()->register_tmcb(msg, NULL, TMCB_RESPONSE_IN, on_first_reply, NULL, NULL) > 0;
 }
 
+/* What is kept with a request that has been sent on as it came: later branches go on so. */
+static char as_it_came;
+
+static void release_kept(void *kept)
+{
+	if(kept != NULL && kept != &as_it_came)
+		shm_free(kept);
+}
+
+/* Whether a failure route sends it on: the reply lock is held there, or a timer runs, and nobody is asked. */
+static bool is_of_failure(void)
+{
+	return (get_route_type() & (FAILURE_ROUTE | BRANCH_FAILURE_ROUTE)) && !glue_tm_is_continued_request();
+}
+
+/* A branch of a request that may carry a description. `kept`: where the transaction has what its first one was changed
+ * to. */
+static void forward(struct dlg_cell *dlg, struct sip_msg *request, void **kept)
+{
+	void *before = kept != NULL ? __atomic_load_n(kept, __ATOMIC_ACQUIRE) : NULL, *none = NULL;
+	glue_kept *made = NULL;
+	char *body;
+
+	if(!glue_dialog_is_engaged(dlg))
+		return;
+	if(before != NULL && before != &as_it_came && glue_make_kept_edits(request, before))
+		return;
+	if(before != NULL || is_of_failure()) {
+		body = get_body(request);
+		if(body != NULL && body < request->buf + request->len)
+			LM_WARN("a request within an engaged dialog is sent on once more, and not with what it was first changed "
+					"to: its media go past RTPProxy\n");
+		return;
+	}
+	glue_keep_edits(&made);
+	glue_engage_pass(dlg, request);
+	glue_keep_edits(NULL);
+	if(kept == NULL
+			|| !__atomic_compare_exchange_n(kept, &none, made != NULL ? (void *)made : (void *)&as_it_came, false,
+					__ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		release_kept(made);
+}
+
 static void on_forwarding(struct cell *transaction, int type, struct tmcb_params *params)
 {
 	struct sip_msg *request = params != NULL ? params->req : NULL;
@@ -309,10 +352,7 @@ static void on_forwarding(struct cell *transaction, int type, struct tmcb_params
 		if(!glue_dialog_is_early(dlg))
 			glue_engage_end(dlg, request);
 	} else {
-		/* The reply lock is held there, or a timer runs: nobody is asked. */
-		if(get_route_type() & FAILURE_ROUTE)
-			LM_WARN("a request within an engaged dialog is sent on by a failure_route: its media go past RTPProxy\n");
-		glue_engage_pass(dlg, request);
+		forward(dlg, request, params->param);
 	}
 	glue_dialog_return(dlg);
 }
@@ -356,7 +396,7 @@ static void on_request(struct cell *transaction, int type, struct tmcb_params *p
 	if(dlg == NULL)
 		return;
 	if(glue_dialog_is_engaged(dlg)
-			&& glue_tm()->register_tmcb(request, transaction, types, on_reply_or_forwarding, NULL, NULL) <= 0)
+			&& glue_tm()->register_tmcb(request, transaction, types, on_reply_or_forwarding, NULL, release_kept) <= 0)
 		LM_ERR("a request of an engaged dialog cannot be looked after: its media go past RTPProxy\n");
 	glue_dialog_return(dlg);
 }

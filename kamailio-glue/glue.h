@@ -180,6 +180,15 @@ bool glue_message_apply(void *context, const rtpp_edit *edits, size_t count);
 /* Whether edits of this module that are there are to be replaced, as by those of one branch. */
 void glue_message_replace(bool replaces);
 
+/* kept.c: edits that branches of the same request get later. */
+typedef struct glue_kept glue_kept;
+/* From now on those that are made are kept in `*out`, in shared memory, once; NULL: no longer. */
+void glue_keep_edits(glue_kept **out);
+/* These have been made. */
+void glue_edits_are_made(const struct sip_msg *msg, const char *body, const rtpp_edit *edits, size_t count);
+/* Makes them again; false: it is another body, or somebody else has changed it. */
+bool glue_make_kept_edits(struct sip_msg *msg, const glue_kept *kept);
+
 /* postponed.c: deletions kept until it is known whether a call goes on. */
 int glue_postponed_init(void);
 bool glue_postpone(void *context, void *record);

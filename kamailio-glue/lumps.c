@@ -248,5 +248,6 @@ bool glue_message_apply(void *context, const rtpp_edit *edits, size_t count)
 		}
 	}
 	free_all(over);
+	glue_edits_are_made(msg, body, edits, count);
 	return true;
 }

@@ -95,6 +95,22 @@ final class Party {
         if method == "INVITE", status < 300, sdp != nil { try ack(from: side) }
     }
 
+    /// The same, challenged and sent on by the script once more.
+    func challenged(_ method: String, _ sdp: String?, _ answer: String?, from side: Call.Side = .caller) throws {
+        let other: Call.Side = side == .caller ? .callee : .caller
+        let agent = side == .caller ? call.callee : call.caller
+        let got = try call.deliver(call.request(method, from: side, sdp: sdp, inDialog: true), from: side)
+        note(got)
+        call.send(call.response(407, to: got), from: other)
+        if method == "INVITE" { try acknowledged(agent) }
+        let id = call.id
+        let again = try #require(
+            agent.receive { $0.method == method && $0.callID == id && $0.sequence == got.sequence })
+        note(again)
+        try reply(200, again, answer, from: other)
+        if method == "INVITE" { try ack(sdp == nil ? audio : nil, from: side) }
+    }
+
     func cancel(_ sent: SIPMessage) -> SIPMessage {
         var cancel = call.request("CANCEL")
         cancel["Via"] = sent["Via"]
@@ -113,7 +129,7 @@ enum CallScenario: String, CaseIterable, Sendable {
     case everythingTwice, lostACK, lostLateACK, byeBeforeACK, byeTwice, byeRefused
     // Within it.
     case holdBySendonly, glare, refusedReINVITEsOfBothSides, refusedLateReINVITE, refusedUPDATEs, faxRefusedAndTaken
-    case reINVITECancelled, manyReINVITEs, infoAndMessage
+    case reINVITECancelled, manyReINVITEs, infoAndMessage, challengedWithin
     // Forks.
     case firstOfTwoTakes, secondOfTwoTakes, bothRing, bothRefuse, twoAnswers, forkCancelled
     case nextTakes, nextTakesBehindEarlyMedia, lateOfferOfTheNext, allRefuse, nextCancelled, challenged
@@ -315,6 +331,13 @@ enum CallScenario: String, CaseIterable, Sendable {
                 let side: Call.Side = turn.isMultiple(of: 2) ? .caller : .callee
                 try party.exchange("INVITE", SDPText.audio(port: 5100 + 2 * turn), answered, from: side)
             }
+        case .challengedWithin:
+            // The script answers for whoever is challenged.
+            for side in [Call.Side.caller, .callee] {
+                try party.challenged("INVITE", another, audio, from: side)
+                try party.challenged("UPDATE", another, audio, from: side)
+            }
+            try party.challenged("INVITE", nil, another)
         case .infoAndMessage:
             try party.exchange("INFO", nil, nil)
             try party.exchange("MESSAGE", audio, nil, from: .callee)

@@ -31,13 +31,23 @@ struct CallSetting: CustomTestStringConvertible, Sendable {
                 exit;
             }
             if (!is_method("ACK")) t_check_trans();
-            if (has_totag()) dlg_manage(); else record_route();
+            if (has_totag()) {
+                dlg_manage();
+                if (is_method("INVITE|UPDATE")) t_on_failure("AGAIN");
+            } else {
+                record_route();
+            }
             if (is_method("INVITE") && !has_totag()) {
                 $avp(n) = 0;
                 if ($hdr(X-Fork) != $null) append_branch("$hdr(X-Fork)");
                 FIRST
             }
             EACH
+            t_relay();
+        }
+        failure_route[AGAIN] {
+            if (!t_check_status("407")) exit;
+            $ru = $ru;
             t_relay();
         }
         route[NEXT] {

@@ -206,6 +206,49 @@ func expectEnd(_ call: Call, _ relay: ScriptedRelay, _ verbs: [String], _ deleti
         }
     }
 
+    /// tm takes the edits of the first branch away with it. Nobody is asked again where tm holds a lock.
+    @Test(arguments: ["INVITE", "UPDATE"], ["failure", "branch failure"])
+    func aRequestThatIsSentOnOnceMoreIsWhatItWasTheFirstTime(method: String, kind: String) throws {
+        let again = """
+                if ($hdr(X-Disengage) != $null) rtpproxy_disengage();
+                $ru = $hdr(X-Next);
+                t_relay();
+            }
+            """
+        let routes =
+            Engaged.routes.replacingOccurrences(
+                of: "    t_relay();",
+                with: "    t_on_\(kind == "failure" ? "failure" : "branch_failure")(\"AGAIN\");\n    t_relay();")
+            + (kind == "failure" ? "\nfailure_route[AGAIN] {\n" : "\nevent_route[tm:branch-failure:AGAIN] {\n") + again
+        try Engaged.run("", routes) { kamailio, relay in
+            let other = try UserAgent("carol")
+            for (isServed, isLeft) in [(true, false), (false, false), (true, true)] {
+                let call = try kamailio.call()
+                try call.beginEngaged(kamailio)
+                relay.on(call: call.id) { $0.verb == "U" && !isServed ? .reply("E98") : nil }
+                var request = call.request(method, sdp: SDPText.audio(port: 5100), inDialog: true)
+                request["X-Next"] = other.uri
+                if isLeft { request["X-Disengage"] = "yes" }
+                let first = try call.deliver(request)
+                #expect((first.lines.last == "a=nortpproxy:yes") == isServed)
+                call.send(call.response(503, to: first), from: .callee)
+                let second = try #require(other.receive { $0.method == method && $0.callID == call.id })
+                #expect(second.text == (isLeft ? SDPText.audio(port: 5100) : first.text))
+                #expect(relay.commands(of: call.id).map(\.verb) == ["U", "L", "U"])
+                other.send(call.response(200, to: second, sdp: SDPText.audio(port: 7000)), to: kamailio.endpoint())
+                let answer = try #require(
+                    call.caller.receive { $0.status == 200 && $0.callID == call.id && $0.method == method })
+                if isServed { #expect((answer.lines.last == "a=nortpproxy:yes") != isLeft) }
+                // Only what was not changed is worth a line.
+                #expect(kamailio.logLines("is sent on once more").isEmpty == isServed || isLeft)
+                if isLeft { continue }
+                if method == "INVITE" { try call.ack() }
+                try call.bye()
+                #expect(waitUntil(3) { relay.commands(of: call.id, "D").count == 1 })
+            }
+        }
+    }
+
     @Test func theDialogsTimeoutDeletes() throws {
         try Engaged.run("", Engaged.routes, { $0.parameters.append(("dialog", "default_timeout", "2")) }) {
             kamailio, relay in

@@ -1,5 +1,5 @@
 // A script of KEMI that engages each first INVITE, forks where its headers say so, and goes to the next destination
-// where one refuses.
+// where one refuses. A request within the dialog that is challenged goes there once more.
 
 function ksr_request_route() {
     if (KSR.is_CANCEL()) {
@@ -9,6 +9,7 @@ function ksr_request_route() {
     if (!KSR.is_ACK() && KSR.tm.t_check_trans() == 0) return 1;
     if (KSR.siputils.has_totag() > 0) {
         KSR.dialog.dlg_manage();
+        if (KSR.is_INVITE() || KSR.is_UPDATE()) KSR.tm.t_on_failure("ksr_challenged");
     } else {
         KSR.rr.record_route();
         if (KSR.is_INVITE()) {
@@ -19,6 +20,13 @@ function ksr_request_route() {
             KSR.rtpproxy.rtpproxy_engage0();
         }
     }
+    KSR.tm.t_relay();
+    return 1;
+}
+
+function ksr_challenged() {
+    if (KSR.tm.t_check_status("407") < 0) return 1;
+    KSR.pv.sets("$ru", KSR.pv.get("$ru"));
     KSR.tm.t_relay();
     return 1;
 }
