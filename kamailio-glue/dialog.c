@@ -4,8 +4,9 @@
  *
  * That a dialog is looked after is one variable of it, which says how (rtpp_engage writes it); it survives a restart and
  * dialog's replication. Who deletes it ends the dialog for this module: only one does. A second one, that an answer to an
- * offer of the callee is awaited, is there or not. A third one is the Via branch of the INVITE that began it. Those of
- * forks are in forks.c. */
+ * offer of the callee is awaited, is there or not. A third one is the Via branch of the INVITE that began it, and a
+ * fourth one says that this module has ended it: what comes of it afterwards is still of a dialog that is engaged. Those
+ * of forks are in forks.c. */
 
 #include "glue.h"
 
@@ -30,6 +31,7 @@ static cmd_function manage = NULL;
 static str engagement = str_init("rtpproxy_engaged");
 static str awaiting = str_init("rtpproxy_awaits_prack");
 static str beginning = str_init("rtpproxy_begun_by");
+static str ended = str_init("rtpproxy_ended");
 
 void glue_dialog_bind(void)
 {
@@ -164,6 +166,9 @@ bool glue_dialog_engage(struct dlg_cell *dlg, const char *text, size_t length, r
 {
 	if(branch.data != NULL && !glue_dialog_set(dlg, &beginning, (const char *)branch.data, branch.length))
 		return false;
+	/* Another INVITE has begun it before, and come to nothing. */
+	if(glue_dialog_has_ended(dlg))
+		glue_dialog_unset(dlg, &ended);
 	return glue_dialog_set(dlg, &engagement, text, length);
 }
 
@@ -191,6 +196,19 @@ bool glue_dialog_was_begun_by(struct dlg_cell *dlg, rtpp_bytes branch)
 bool glue_dialog_disengage(struct dlg_cell *dlg)
 {
 	return dialog.set_dlg_var(dlg, &engagement, NULL) == 0;
+}
+
+bool glue_dialog_end(struct dlg_cell *dlg)
+{
+	if(!glue_dialog_disengage(dlg))
+		return false;
+	glue_dialog_set(dlg, &ended, "1", 1);
+	return true;
+}
+
+bool glue_dialog_has_ended(struct dlg_cell *dlg)
+{
+	return dialog.get_dlg_varstatus(dlg, &ended) == 1;
 }
 
 void glue_dialog_await_prack(struct dlg_cell *dlg, bool awaits)

@@ -19,10 +19,24 @@ static bool is_first_invite(struct sip_msg *msg)
 		   && get_to(msg) != NULL && get_to(msg)->tag_value.len <= 0;
 }
 
+/* Whether an ended dialog is that of `msg`: dialog may still have it when the call's next INVITE comes, as one with
+ * credentials does behind a challenge. */
+static bool is_of_ended(struct dlg_cell *dlg, struct sip_msg *msg)
+{
+	rtpp_message message;
+
+	if(!glue_dialog_has_ended(dlg))
+		return false;
+	if(!is_first_invite(msg))
+		return true;
+	glue_message_init(&message, msg);
+	return glue_dialog_was_begun_by(dlg, message.via1_branch);
+}
+
 static bool is_engaged(struct sip_msg *msg)
 {
 	struct dlg_cell *dlg = glue_dialog_of(msg);
-	bool result = dlg != NULL && glue_dialog_is_engaged(dlg);
+	bool result = dlg != NULL && (glue_dialog_is_engaged(dlg) || is_of_ended(dlg, msg));
 
 	glue_dialog_return(dlg);
 	return result;

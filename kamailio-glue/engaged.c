@@ -188,7 +188,7 @@ void glue_engage_end(struct dlg_cell *dlg, struct sip_msg *msg)
 	rtpp_message message;
 
 	/* Of all who come to know of the end, one deletes. */
-	if(!glue_dialog_engagement(dlg, &engagement) || !glue_dialog_disengage(dlg))
+	if(!glue_dialog_engagement(dlg, &engagement) || !glue_dialog_end(dlg))
 		return;
 	if(glue_fork_close(dlg, &unused))
 		glue_engage_end_forks(dlg, &engagement);

@@ -83,6 +83,9 @@ bool glue_dialog_is_early(const struct dlg_cell *dialog);
 bool glue_dialog_was_begun_by(struct dlg_cell *dialog, rtpp_bytes branch);
 /* false: it was not. */
 bool glue_dialog_disengage(struct dlg_cell *dialog);
+/* The same where the module has ended it, which is known as long as dialog has it. */
+bool glue_dialog_end(struct dlg_cell *dialog);
+bool glue_dialog_has_ended(struct dlg_cell *dialog);
 void glue_dialog_await_prack(struct dlg_cell *dialog, bool awaits);
 /* Makes glue_engage_pass and glue_engage_end run for a dialog; false: there is no memory. */
 bool glue_dialog_watch(struct dlg_cell *dialog);
@@ -108,6 +111,7 @@ void glue_engage_failed(struct sip_msg *msg);
 /* The same where it has been served, by the RTPProxy `node`. */
 void glue_engage_served(struct sip_msg *msg, rtpp_bytes node);
 int glue_disengage(struct sip_msg *msg);
+/* Whether the dialog of a message is engaged, or was until it ended. */
 bool glue_is_engaged(struct sip_msg *msg);
 /* The same for a function that has nothing to do there then: logged. */
 bool glue_is_taken_care_of(struct sip_msg *msg);

@@ -104,6 +104,12 @@ import Testing
         expectEnd(calls[0], relay, ["U", "L", "U", "L"], "\(calls[0].fromTag) \(calls[0].toTag)")
         #expect(waitUntil(20) { !relay.texts(of: calls[1].id, "D").isEmpty })
         expectEnd(calls[1], relay, ["U", "L"], "\(calls[1].fromTag) \(calls[1].toTag)")
+        // A dialog of the same number must not find what was noted of them.
+        let isGone = waitUntil(5) {
+            let query = "SELECT COUNT(*) FROM dialog_vars; SELECT COUNT(*) FROM dialog;"
+            return (try? ChildProcess.run("sqlite3", ["-bail", database, query]).output) == "0\n0\n"
+        }
+        #expect(isGone)
         try kamailio.stop()
     }
 

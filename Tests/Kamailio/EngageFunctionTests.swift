@@ -93,6 +93,71 @@ import Testing
         }
     }
 
+    /// dialog has told of the end before the script goes on. Others would ask all RTPProxies for a session that is gone.
+    @Test func otherFunctionsHaveNothingToDoWhereTheDialogHasEnded() throws {
+        let functions = ["manage", "destroy"].map { "rtpproxy_\($0)()" } + ["unforce_rtp_proxy()"]
+        let calls = functions.map { "\($0); xlog(\"L_NOTICE\", \"ran \(Self.kind) $rc $rtpp_engaged $ci\\n\");" }
+            .joined(separator: "\n")
+        let events = ["end", "failed"].map { event in
+            "event_route[dialog:\(event)] {\n\(calls.replacingOccurrences(of: Self.kind, with: event))\n}\n"
+        }
+        let routes = """
+            request_route {
+                if (has_totag()) dlg_manage(); else record_route();
+                if (is_method("BYE")) {
+                    \(calls.replacingOccurrences(of: Self.kind, with: "bye"))
+                }
+                if (is_method("INVITE") && !has_totag()) {
+                    if ($hdr(X-Hand) == $null) rtpproxy_engage(); else rtpproxy_offer();
+                    xlog("L_NOTICE", "ran engage $rc $rtpp_engaged $ci\\n");
+                }
+                if (has_totag() && is_method("UPDATE")) {
+                    rtpproxy_disengage();
+                    xlog("L_NOTICE", "ran disengage $rc $rtpp_engaged $ci\\n");
+                }
+                t_relay();
+            }
+            \(events.joined())
+            """
+        try Engaged.run("", routes) { kamailio, relay in
+            let refused = functions.map { _ in "-2 1" }
+            // Hung up by both sides.
+            let call = try kamailio.call()
+            try call.beginEngaged(kamailio)
+            let byes = try [Call.Side.caller, .callee].map { try call.deliver(call.request("BYE", from: $0), from: $0) }
+            try call.reply(to: byes[0])
+            try call.reply(to: byes[1], from: .caller)
+            expectEnd(call, relay, ["U", "L"], "\(call.fromTag) \(call.toTag)")
+            let ran = kamailio.ran(call.id, count: 10)
+            #expect(ran.filter { $0.hasPrefix("bye ") } == (refused + refused).map { "bye \($0)" })
+            #expect(ran.filter { $0.hasPrefix("end ") } == refused.map { "end \($0)" })
+            #expect(kamailio.waitForLog("WARNING", "this dialog is engaged", seconds: 3) != nil)
+            // Refused. When the caller tries again, and the script does it by hand, that is another dialog.
+            let other = try kamailio.call()
+            try other.reply(486, to: other.invite())
+            expectEnd(other, relay, ["U"], other.fromTag)
+            let failed = kamailio.ran(other.id, count: 4).filter { $0.hasPrefix("failed ") }
+            #expect(failed == refused.map { "failed \($0)" })
+            var again = other.request("INVITE", sdp: SDPText.audio())
+            again["X-Hand"] = "yes"
+            let invite = try other.deliver(again)
+            #expect(invite.lines.last == "a=nortpproxy:yes")
+            #expect(kamailio.ran(other.id, count: 5).last == "engage 1 0")
+            #expect(relay.commands(of: other.id).map(\.verb) == ["U", "D", "U"])
+            // What was disengaged is left to the script, at its end as well.
+            let left = try kamailio.call()
+            try left.beginEngaged(kamailio)
+            try left.reply(to: left.deliver(left.request("UPDATE")))
+            try left.bye()
+            let codes = kamailio.ran(left.id, count: 8)
+            #expect(codes.contains("disengage 1 0"))
+            #expect(codes.filter { $0.hasPrefix("bye 1 0") }.count == functions.count)
+            #expect(waitUntil(3) { relay.commands(of: left.id, "D").count == 2 * functions.count })
+        }
+    }
+
+    private static let kind = "KIND"
+
     @Test func anOfferThatFailsEngagesNothing() throws {
         try Engaged.run { kamailio, relay in
             let call = try kamailio.call()
