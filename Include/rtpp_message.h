@@ -93,7 +93,7 @@ typedef struct rtpp_message {
     bool is_made_up;           /* nobody has sent it: it names no call */
     rtpp_bytes source;         /* address it came from, as text without brackets */
     rtpp_bytes received;       /* address it was received on, likewise */
-    rtpp_engagement *engagement; /* of its dialog; NULL: the script has called the function */
+    rtpp_engagement *engagement; /* of its dialog, whose session it names; NULL: the dialog is not engaged */
     const void *target;        /* where an asynchronous function goes on: the host's own, handed back to `suspend` */
 } rtpp_message;
 

@@ -211,6 +211,18 @@ int glue_disengage(struct sip_msg *msg)
 	return was_engaged ? 1 : -1;
 }
 
+void glue_engage_session(struct sip_msg *msg, rtpp_message *message, glue_engagement *engagement)
+{
+	struct dlg_cell *dlg = is_used ? glue_dialog_of(msg) : NULL;
+
+	if(dlg != NULL && glue_dialog_engagement(dlg, engagement)) {
+		engagement->read.from_callee = glue_dialog_is_from_callee(dlg, message);
+		glue_fork_of_message(dlg, message, engagement);
+		glue_engagement_lend(engagement, message);
+	}
+	glue_dialog_return(dlg);
+}
+
 void glue_engage_served(struct sip_msg *msg, rtpp_bytes node)
 {
 	struct dlg_cell *dlg = is_used ? glue_dialog_of(msg) : NULL;

@@ -47,7 +47,7 @@ void *glue_take_deletion(void)
 /* --- what passes --- */
 
 /* Gives a message the engagement of its dialog. */
-static void lend(glue_engagement *engagement, rtpp_message *message)
+void glue_engagement_lend(glue_engagement *engagement, rtpp_message *message)
 {
 	message->engagement = &engagement->read;
 	if(engagement->read.branch.data != NULL) {
@@ -78,7 +78,7 @@ int glue_engage_exchange(
 	bool awaited = engagement->read.awaits_prack;
 	int code;
 
-	lend(engagement, message);
+	glue_engagement_lend(engagement, message);
 	engagement->read.from_callee = glue_dialog_is_from_callee(dlg, message);
 	message->target = target;
 	if(target != NULL)
@@ -156,7 +156,7 @@ static void end_one(rtpp_message *message, glue_engagement *engagement)
 {
 	void *record;
 
-	lend(engagement, message);
+	glue_engagement_lend(engagement, message);
 	if(is_worker) {
 		rtpp_end_engagement(glue_instance, message);
 	} else {

@@ -111,6 +111,8 @@ void glue_engage_failed(struct sip_msg *msg);
 /* The same where it has been served, by the RTPProxy `node`. */
 void glue_engage_served(struct sip_msg *msg, rtpp_bytes node);
 int glue_disengage(struct sip_msg *msg);
+/* Where the dialog of a message is engaged, `message` names its session, or that of its branch, out of `engagement`. */
+void glue_engage_session(struct sip_msg *msg, rtpp_message *message, glue_engagement *engagement);
 /* Whether the dialog of a message is engaged, or was until it ended. */
 bool glue_is_engaged(struct sip_msg *msg);
 /* The same for a function that has nothing to do there then: logged. */
@@ -126,6 +128,7 @@ bool glue_engage_watch(void);
 bool glue_engage_watch_first(struct sip_msg *msg);
 /* The RTPProxy that was chosen last in this process, for a message. */
 extern rtpp_bytes glue_chosen;
+void glue_engagement_lend(glue_engagement *engagement, rtpp_message *message);
 /* The INVITE `msg` has no transaction yet: where it has none when the script ends, its dialog does. Takes the dialog. */
 void glue_engage_await_transaction(struct dlg_cell *dialog, const struct sip_msg *msg);
 /* Asks what a message wants. `target`: where the transaction goes on if it can wait, else NULL. */

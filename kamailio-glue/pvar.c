@@ -13,11 +13,13 @@ static int get_statistics(struct sip_msg *msg, pv_param_t *param, pv_value_t *re
 {
 	/* RTPProxy's replies are 1024 bytes at most. */
 	static char text[1024];
+	glue_engagement engagement;
 	rtpp_message message;
 	size_t length = 0;
 	str value;
 
 	glue_message_init(&message, msg);
+	glue_engage_session(msg, &message, &engagement);
 	if(rtpp_statistics(glue_instance, &message, (uint8_t *)text, sizeof(text), &length) != RTPP_OK)
 		return pv_get_null(msg, param, result);
 	value.s = text;
@@ -43,10 +45,12 @@ static int parse_figure(pv_spec_t *spec, str *name)
 static int get_figure(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
 {
 	static rtpp_figure_value value;
+	glue_engagement engagement;
 	rtpp_message message;
 	str text;
 
 	glue_message_init(&message, msg);
+	glue_engage_session(msg, &message, &engagement);
 	if(rtpp_figure(glue_instance, &message, (int32_t)param->pvn.u.isname.name.n, &value) != RTPP_OK)
 		return pv_get_null(msg, param, result);
 	text.s = (char *)value.text;

@@ -116,9 +116,11 @@ static int w_set(struct sip_msg *msg, char *param, char *unused)
 
 static int play(struct sip_msg *msg, rtpp_bytes prompt, long count, bool to_uas)
 {
+	glue_engagement engagement;
 	rtpp_message message;
 
 	glue_message_init(&message, msg);
+	glue_engage_session(msg, &message, &engagement);
 	return rtpp_play(glue_instance, &message, prompt, count, to_uas);
 }
 
@@ -135,9 +137,11 @@ static int play_format(struct sip_msg *msg, char *format, char *count, bool to_u
 
 static int stop_play(struct sip_msg *msg, bool to_uas)
 {
+	glue_engagement engagement;
 	rtpp_message message;
 
 	glue_message_init(&message, msg);
+	glue_engage_session(msg, &message, &engagement);
 	return rtpp_stop_play(glue_instance, &message, to_uas);
 }
 
@@ -173,9 +177,11 @@ static int ki_stop_stream2uas(struct sip_msg *msg)
 
 static int ki_start_recording(struct sip_msg *msg)
 {
+	glue_engagement engagement;
 	rtpp_message message;
 
 	glue_message_init(&message, msg);
+	glue_engage_session(msg, &message, &engagement);
 	return rtpp_record(glue_instance, &message);
 }
 

@@ -213,6 +213,13 @@ extension rtpp_level {
         return with(.toTag) { !$0.isEmpty }
     }
 
+    var engagedSession: EngagedSession? {
+        guard let engagement = unsafe message.pointee.engagement else { return nil }
+        return unsafe EngagedSession(
+            setID: engagement.pointee.set_id, hasBranch: engagement.pointee.branch.isPresent,
+            hasExtraID: engagement.pointee.extra_id.isPresent)
+    }
+
     var goesToWebSocket: Bool { unsafe services.goes_to_websocket?(message.pointee.context) ?? false }
 
     var continuationSize: Int { services.continuation_size }

@@ -63,6 +63,47 @@ import Testing
         }
     }
 
+    /// Prompts, recording and figures: of the branch while it rings, and of the dialog when that has taken the call.
+    @Test(arguments: ["1", "b"]) func whatAsksForTheSessionAsksForThatOfTheBranch(flag: String) throws {
+        let ask = """
+            set_rtp_proxy_set("0");
+            start_recording();
+            rtpproxy_stream2uas("/prompt", "-1");
+            rtpproxy_stop_stream2uas();
+            xlog("L_NOTICE", "ran ask $rtpstat $rtpp_stat(mos) $ci\\n");
+            """
+        let other = try ScriptedRelay()
+        let own = "$avp(extra) = \"two\"; set_rtp_proxy_set(\"3\"); rtpproxy_engage(\"\(flag)\"); t_on_reply(\"ASK\");"
+        let routes =
+            Forks.routes(own).replacingOccurrences(
+                of: "        dlg_manage();",
+                with: "        dlg_manage(); $avp(extra) = \"three\";\n        if (is_method(\"INFO\")) {\n\(ask)\n}"
+            ).replacingOccurrences(of: "FLAGS", with: "") + "\nonreply_route[ASK] {\n\(ask)\n}\n"
+        let change = Engaged.change("", routes) { $0.set("rtpproxy_sock", "3 == \(other.url)") }
+        let relay = try ScriptedRelay()
+        try Stage.own([relay], settled: false, change) { kamailio in
+            kamailio.waitUntilUp([relay, other])
+            let forked = try ForkedCall(kamailio)
+            let id = forked.call.id
+            let name = "\(id);\(flag == "b" ? "two" : forked.second.viaBranches[0])"
+            let asked = { Set(other.commands(of: id).map(\.verb)) }
+            _ = try forked.answer(183)
+            #expect(waitUntil(3) { asked().isSuperset(of: ["R", "P", "S", "Q"]) }, "\(other.texts(of: id))")
+            _ = try forked.answer(200)
+            try forked.firstIsCancelled()
+            _ = try forked.within("ACK")
+            #expect(waitUntil(3) { relay.texts(of: id).last?.first == "D" })
+            let before = other.commands(of: id).count
+            _ = try forked.within("INFO")
+            #expect(kamailio.ran(id, count: 4).count >= 4)
+            let within = other.commands(of: id).dropFirst(before).map(\.verb)
+            #expect(Set(within).isSuperset(of: ["R", "P", "S", "Q"]), "\(within)")
+            // Nobody asks the other set, or for the bare session.
+            #expect(other.commands(of: id).allSatisfy { $0.callID == name }, "\(other.texts(of: id))")
+            #expect(relay.commands(of: id).map(\.verb) == ["U", "D"])
+        }
+    }
+
     @Test func aBranchThatWantsTheSameHasTheSame() throws {
         try Forks.run("rtpproxy_engage(\"r\");", flags: "r") { kamailio, relay in
             let forked = try ForkedCall(kamailio)

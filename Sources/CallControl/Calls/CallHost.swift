@@ -97,6 +97,19 @@ package enum CallVariable: Sendable {
     case extraID, timeoutTag, icePriority
 }
 
+/// Which session a dialog has that the host looks after.
+package struct EngagedSession: Sendable {
+    package let setID: UInt32
+    /// Whether a Via branch joins the Call-ID: what the message says is the branch is that one.
+    package let hasBranch: Bool
+    /// Whether the value of extra_id_pv does.
+    package let hasExtraID: Bool
+
+    package init(setID: UInt32, hasBranch: Bool, hasExtraID: Bool) {
+        (self.setID, self.hasBranch, self.hasExtraID) = (setID, hasBranch, hasExtraID)
+    }
+}
+
 /// A SIP message in the hands of its host. What it lends is lent for the closure.
 package protocol CallHost: ServerHost {
     var facts: MessageFacts { get }
@@ -117,6 +130,8 @@ package protocol CallHost: ServerHost {
     var isWithinDialog: Bool { get }
     /// Whether the message goes to a client by WebSocket.
     var goesToWebSocket: Bool { get }
+    /// The session of the message's dialog where the host looks after that; else nil.
+    var engagedSession: EngagedSession? { get }
     /// Marks the transaction of an INVITE with SDP.
     func markTransaction()
     /// Memory for a record that is to be postponed, aligned to 8; nil where there is none.
@@ -131,6 +146,17 @@ package protocol CallHost: ServerHost {
 }
 
 extension CallHost {
+    package var engagedSession: EngagedSession? { nil }
+
+    /// What names the session for a function that has no flags of its own.
+    var sessionFlags: CallFlags {
+        var flags = CallFlags()
+        guard let session = engagedSession else { return flags }
+        if session.hasBranch { flags.branch = .first }
+        flags.usesExtraID = session.hasExtraID
+        return flags
+    }
+
     // A host without transactions keeps nothing.
     package func newRecord(_ size: Int) -> UnsafeMutableRawPointer? { nil }
     package func postpone(_ record: JobRecord) -> Bool { false }

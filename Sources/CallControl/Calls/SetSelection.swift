@@ -37,8 +37,9 @@ extension Worker {
             message: host.facts.id, process: host.facts.process, setID: record.header.setID)
     }
 
-    /// The set that a call on this message uses.
+    /// The set that a call on this message uses: in an engaged dialog its own, whatever was chosen.
     func selectedSetID<Host: CallHost>(_ host: Host) -> UInt32 {
+        if let session = host.engagedSession { return session.setID }
         guard let selection, selection.message == host.facts.id, selection.process == host.facts.process else {
             return 0
         }

@@ -79,7 +79,7 @@ extension Worker {
             guard Command.isWord(name, name.all) else { throw .unfit(.prompt) }
             call.prompt.removeAll(keepingCapacity: true)
             call.prompt.append(name)
-            try call.identity.read(host, CallFlags())
+            try call.identity.read(host, host.sessionFlags)
             let words = try call.identity.words(swapped: toCallee)
             try worker.command(&call, .play(count: count), words, host)
             if words.secondTag.isEmpty, !worker.hasToldOfSilentPrompts {
@@ -95,7 +95,7 @@ extension Worker {
     package mutating func stopPlay<Host: CallHost>(_ host: Host, toCallee: Bool) -> ReturnCode {
         let kept = blocking
         return finish(&kept.call, host) { (worker, call) throws(CallFailure) in
-            try call.identity.read(host, CallFlags())
+            try call.identity.read(host, host.sessionFlags)
             try worker.command(&call, .stop, call.identity.words(swapped: toCallee), host)
         }
     }
@@ -104,7 +104,7 @@ extension Worker {
     package mutating func record<Host: CallHost>(_ host: Host) -> ReturnCode {
         let kept = blocking
         return finish(&kept.call, host) { (worker, call) throws(CallFailure) in
-            try call.identity.read(host, CallFlags())
+            try call.identity.read(host, host.sessionFlags)
             try worker.command(&call, .record, call.identity.words(swapped: !host.facts.isRequest), host)
         }
     }
@@ -119,7 +119,7 @@ extension Worker {
             return isKnown ? body(kept.call.reply.span) : nil
         }
         let code = finish(&kept.call, host, isQuiet: true) { (worker, call) throws(CallFailure) in
-            try call.identity.read(host, CallFlags())
+            try call.identity.read(host, host.sessionFlags)
             try worker.command(&call, .query(stream: 1), call.identity.words(swapped: !host.facts.isRequest), host)
         }
         return code == .done ? body(kept.call.reply.span) : nil

@@ -206,7 +206,7 @@ extension Worker {
         kept.call.run.subject = nil
         kept.call.figures = CallFigures()
         do throws(CallFailure) {
-            try kept.call.identity.read(host, CallFlags())
+            try kept.call.identity.read(host, host.sessionFlags)
             let words = try kept.call.identity.words(swapped: !host.facts.isRequest)
             try fetch(&kept.call, FigureQuery(words: words), setID, host)
         } catch {
