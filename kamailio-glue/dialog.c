@@ -3,8 +3,8 @@
  * module looks after. What is known of dialog's insides stands here.
  *
  * That a dialog is looked after is one variable of it, which says how (rtpp_engage writes it); it survives a restart and
- * dialog's replication. Who deletes it ends the dialog for this module: only one does. A second one, that an answer to an
- * offer of the callee is awaited, is there or not. A third one is the Via branch of the INVITE that began it, and a
+ * dialog's replication. Who deletes it ends the dialog for this module: only one does. A second one has the tags
+ * of those who have made an offer in a 1xx reply, which the PRACK to them answers. A third one is the Via branch of the INVITE that began it, and a
  * fourth one says that this module has ended it: what comes of it afterwards is still of a dialog that is engaged. Those
  * of forks are in forks.c. */
 
@@ -27,6 +27,8 @@ _Static_assert(HAS_TYPE(FIELD(struct dlg_cell, cbs), struct dlg_head_cbl), "a di
 static struct dlg_binds dialog;
 static bool is_bound = false;
 static cmd_function manage = NULL;
+
+#define LONGEST_TAGS 512
 
 static str engagement = str_init("rtpproxy_engaged");
 static str awaiting = str_init("rtpproxy_awaits_prack");
@@ -151,7 +153,6 @@ bool glue_dialog_read(struct dlg_cell *dlg, const str *name, glue_engagement *ou
 		LM_ERR("the dialog variable %.*s is none of this module's\n", name->len, name->s);
 		return false;
 	}
-	out->read.awaits_prack = dialog.get_dlg_varstatus(dlg, &awaiting) == 1;
 	out->length = text.length;
 	out->fork = -1;
 	return true;
@@ -211,11 +212,38 @@ bool glue_dialog_has_ended(struct dlg_cell *dlg)
 	return dialog.get_dlg_varstatus(dlg, &ended) == 1;
 }
 
-void glue_dialog_await_prack(struct dlg_cell *dlg, bool awaits)
+bool glue_dialog_awaits_prack(struct dlg_cell *dlg, rtpp_bytes tag)
 {
-	str yes = str_init("1");
+	char tags[LONGEST_TAGS];
+	size_t length = glue_dialog_value(dlg, &awaiting, tags, sizeof(tags)), start;
 
-	dialog.set_dlg_var(dlg, &awaiting, awaits ? &yes : NULL);
+	return length > 0 && glue_word_at(tags, length, tag, &start);
+}
+
+void glue_dialog_await_prack(struct dlg_cell *dlg, rtpp_bytes tag, bool awaits)
+{
+	char tags[LONGEST_TAGS];
+	size_t length = glue_dialog_value(dlg, &awaiting, tags, sizeof(tags)), start;
+
+	if(tag.data == NULL || tag.length == 0 || memchr(tag.data, ' ', tag.length) != NULL)
+		return;
+	if(!awaits) {
+		if(length == 0 || !glue_word_at(tags, length, tag, &start))
+			return;
+		/* With the blank behind it or, of the last one, before it. */
+		if(start + tag.length < length)
+			memmove(tags + start, tags + start + tag.length + 1, length - start - tag.length - 1);
+		length = length > tag.length ? length - tag.length - 1 : 0;
+	} else if(length + 1 + tag.length <= sizeof(tags)) {
+		if(length > 0)
+			tags[length++] = ' ';
+		memcpy(tags + length, tag.data, tag.length);
+		length += tag.length;
+	}
+	if(length > 0)
+		glue_dialog_set(dlg, &awaiting, tags, length);
+	else
+		glue_dialog_unset(dlg, &awaiting);
 }
 
 bool glue_dialog_is_from_callee(const struct dlg_cell *dlg, const rtpp_message *message)

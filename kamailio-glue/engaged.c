@@ -75,9 +75,11 @@ void glue_engage_keep_node(struct dlg_cell *dlg, glue_engagement *engagement, rt
 int glue_engage_exchange(
 		struct dlg_cell *dlg, rtpp_message *message, glue_engagement *engagement, const glue_target *target)
 {
-	bool awaited = engagement->read.awaits_prack;
+	bool awaited;
 	int code;
 
+	/* Each early dialog has its own, by the tag of who answers the INVITE: its replies and the PRACK name that last. */
+	awaited = engagement->read.awaits_prack = glue_dialog_awaits_prack(dlg, message->to_tag);
 	glue_engagement_lend(engagement, message);
 	engagement->read.from_callee = glue_dialog_is_from_callee(dlg, message);
 	message->target = target;
@@ -86,7 +88,7 @@ int glue_engage_exchange(
 	glue_chosen.length = 0;
 	code = rtpp_engaged(glue_instance, message);
 	if(engagement->read.awaits_prack != awaited)
-		glue_dialog_await_prack(dlg, engagement->read.awaits_prack);
+		glue_dialog_await_prack(dlg, message->to_tag, engagement->read.awaits_prack);
 	if(code > 0)
 		glue_engage_keep_node(dlg, engagement, glue_chosen);
 	return code;

@@ -129,19 +129,27 @@ void glue_fork_end(struct dlg_cell *dlg, int branch)
 		LM_ERR("no memory to note what holds for the branches of a failure route\n");
 }
 
-/* Whether `tag` is one of the words of `text`. */
-static bool has_word(const char *text, size_t length, rtpp_bytes tag)
+bool glue_word_at(const char *text, size_t length, rtpp_bytes word, size_t *at)
 {
 	size_t start = 0, i;
 
 	for(i = 0; i <= length; i++) {
 		if(i < length && text[i] != ' ')
 			continue;
-		if(i - start == tag.length && memcmp(text + start, tag.data, tag.length) == 0)
+		if(word.data != NULL && i - start == word.length && memcmp(text + start, word.data, word.length) == 0) {
+			*at = start;
 			return true;
+		}
 		start = i + 1;
 	}
 	return false;
+}
+
+static bool has_word(const char *text, size_t length, rtpp_bytes tag)
+{
+	size_t at;
+
+	return glue_word_at(text, length, tag, &at);
 }
 
 /* A tag that nobody can note is looked after as the dialog's, as far as it is not the one that takes the call. */

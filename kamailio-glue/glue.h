@@ -86,7 +86,9 @@ bool glue_dialog_disengage(struct dlg_cell *dialog);
 /* The same where the module has ended it, which is known as long as dialog has it. */
 bool glue_dialog_end(struct dlg_cell *dialog);
 bool glue_dialog_has_ended(struct dlg_cell *dialog);
-void glue_dialog_await_prack(struct dlg_cell *dialog, bool awaits);
+/* Whether the PRACK to the one with this tag answers an offer; and that it does, or no longer. */
+bool glue_dialog_awaits_prack(struct dlg_cell *dialog, rtpp_bytes tag);
+void glue_dialog_await_prack(struct dlg_cell *dialog, rtpp_bytes tag, bool awaits);
 /* Makes glue_engage_pass and glue_engage_end run for a dialog; false: there is no memory. */
 bool glue_dialog_watch(struct dlg_cell *dialog);
 /* The same for those that dialog reads from its database: before it is initialised. */
@@ -158,6 +160,8 @@ bool glue_fork_is_same(const glue_engagement *one, const glue_engagement *other)
  * false: another one has taken the call, and the branch has no session any more. */
 bool glue_fork_of_reply(struct dlg_cell *dialog, const rtpp_message *reply, glue_engagement *engagement);
 void glue_fork_of_message(struct dlg_cell *dialog, const rtpp_message *message, glue_engagement *engagement);
+/* Whether `word` is one of the words of `text`, and where it begins. */
+bool glue_word_at(const char *text, size_t length, rtpp_bytes word, size_t *at);
 /* The number of the branch that a Via branch of tm names, -1: none. */
 int glue_fork_number(rtpp_bytes branch);
 /* A failure route begins: what another one has begun before does not hold for branches from this one on. */

@@ -95,6 +95,38 @@ func expectEnd(_ call: Call, _ relay: ScriptedRelay, _ verbs: [String], _ deleti
         }
     }
 
+    @Test func eachForkHasItsPRACK() throws {
+        try Forks.run("") { kamailio, relay in
+            let forked = try ForkedCall(kamailio, sdp: nil)
+            let call = forked.call
+            try call.reply(183, to: forked.first, sdp: SDPText.audio(port: 6000))
+            _ = try forked.answer(183)
+            let prack = try call.deliver(call.request("PRACK", sdp: SDPText.audio()))
+            try call.reply(to: prack)
+            _ = try forked.within("PRACK", SDPText.audio())
+            #expect(relay.commands(of: call.id).map(\.verb) == ["U", "U", "L", "L"])
+        }
+    }
+
+    /// The offer of the 183 has come to nothing with its re-INVITE, and what the next PRACK has is an offer.
+    @Test(arguments: [false, true]) func aRefusedINVITEAwaitsNoPRACK(isOfCallee: Bool) throws {
+        try Engaged.run { kamailio, relay in
+            let call = try kamailio.call()
+            try call.beginEngaged(kamailio)
+            let (side, other): (Call.Side, Call.Side) = isOfCallee ? (.callee, .caller) : (.caller, .callee)
+            let late = try call.invite(sdp: nil, from: side, inDialog: true)
+            try call.reply(183, to: late, sdp: SDPText.audio(port: 6200), from: other)
+            try call.reply(488, to: late, from: other)
+            let again = try call.invite(sdp: SDPText.audio(port: 5300), from: side, inDialog: true)
+            try call.reply(183, to: again, sdp: SDPText.audio(port: 6300), from: other)
+            let request = call.request("PRACK", from: side, sdp: SDPText.audio(port: 5400), inDialog: true)
+            let prack = try call.deliver(request, from: side)
+            let answer = try call.reply(to: prack, sdp: SDPText.audio(port: 6400), from: other)
+            #expect(prack.lines.last == "a=nortpproxy:yes" && answer.lines.last == "a=nortpproxy:yes")
+            #expect(relay.commands(of: call.id).map(\.verb) == ["U", "L", "U", "U", "L", "U", "L"])
+        }
+    }
+
     @Test(arguments: [486, 487]) func aCallThatNobodyTakesIsDeletedOnce(status: Int) throws {
         try Engaged.run { kamailio, relay in
             let call = try kamailio.call()

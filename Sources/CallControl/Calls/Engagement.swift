@@ -167,6 +167,8 @@ extension Worker {
         defer { selection = before }
         var (action, sdp) = manageAction(host)
         let facts = host.facts
+        // What has ended, by a refusal say, awaits nothing.
+        if !facts.isRequest, facts.method == .invite, facts.status >= 200 { awaitsPRACK = false }
         if action == .offer, facts.isRequest, facts.method == .prack, awaitsPRACK { action = .answer }
         switch action {
         // What ends a call ends its dialog, which says so.
