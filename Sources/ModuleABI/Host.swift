@@ -4,7 +4,7 @@
 // SAFETY (19 in this file): create has checked that every service is there, and none is called but by `?`; what is lent
 // lives for the call.
 //
-// SAFETY (18 in this file): the glue lends the message for the call, and the module lives longer.
+// SAFETY (20 in this file): the glue lends the message for the call, and the module lives longer.
 //
 // SAFETY (16 in this file): what is lent lives for the call.
 

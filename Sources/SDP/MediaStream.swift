@@ -35,8 +35,8 @@ package struct MediaStream: Sendable, BitwiseCopyable {
     /// Whether there is an `a=candidate:` line (RFC 8839 section 5.1).
     package internal(set) var hasCandidates = false
 
-    /// Whether who has written this sends it by the transport of an earlier stream of its group BUNDLE, and has no other
-    /// for it (RFC 9143 section 7.2): a relay has a port for each stream.
+    /// Whether who has written this, or who gets it, has the transport of an earlier stream for it, by a group BUNDLE, and
+    /// no other one (RFC 9143 section 7.2): a relay has a port for each stream.
     package internal(set) var sharesTransport = false
     /// Whether `address` is that of an ICE candidate, in the place of that of the `c=`.
     package internal(set) var isReachedByCandidate = false

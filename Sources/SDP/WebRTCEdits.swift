@@ -187,18 +187,20 @@ extension SessionDescription {
         streams[stream].isOnHold && forms[stream].webRTCEnd == nil
     }
 
-    /// Adds the new lines of a session: `a=group:BUNDLE` of its first stream that is on, alone, for a relay has a port for
-    /// each (RFC 9143 section 7.3.2; a browser does not take it when a later description has no such group, or another
-    /// first one in it), and `a=ice-lite` where a relay has one.
+    /// Adds the new lines of a session: `a=group:BUNDLE` where exactly one of its streams is on (RFC 9143; a relay has
+    /// a port for each), `a=ice-lite` where a relay has one.
     fileprivate func append(
         session: Int, _ body: Span<UInt8>, _ verdicts: Span<StreamVerdict>, _ forms: Span<StreamForm>,
         _ addresses: Span<UInt8>, keepsMids: Bool, allowsBundle: Bool, to text: inout Scratch<UInt8>
     ) {
-        let first = streams.indices.first {
-            streams[$0].session == session && verdicts[$0].destination != nil && forms[$0].webRTCEnd != nil
+        var living = 0
+        var relayed: Int?
+        for index in streams.indices where streams[index].session == session && verdicts[index] != .refused {
+            living &+= 1
+            if verdicts[index].destination != nil, forms[index].webRTCEnd != nil { relayed = index }
         }
-        guard let relayed = first else { return }
-        if allowsBundle, let end = forms[relayed].webRTCEnd {
+        guard let relayed else { return }
+        if living == 1, allowsBundle, let end = forms[relayed].webRTCEnd {
             text.append("a=group:BUNDLE ")
             append(midOf: relayed, end, body, addresses, keepsMids: keepsMids, to: &text)
             text.append(lineEnd)

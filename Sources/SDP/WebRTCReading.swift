@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Line by line: what the attributes of ICE, DTLS and BUNDLE say, and where lines are that may have to go.
 //
-// NO TRAP (9 in this file): each is the index of a stream or session that there is: one of its indices, or the last.
+// NO TRAP (12 in this file): each is the index of a stream or session that there is: one of its indices, or the last.
 
 package import Bytes
 
@@ -65,6 +65,16 @@ extension SessionDescription {
         guard isOfBoth else { return other }
         let isMeant = media.isNumeric && media.family != source && !AddressText.isNull(body, media.address)
         return isMeant ? other : nil
+    }
+
+    /// Has all streams but the first that wants a relay be without one, because their receiver has one transport for all.
+    package mutating func shareTransport() {
+        var isFirst = true
+        // NO TRAP (2): one of its indices.
+        for index in streams.indices where streams[index].wantsRelay && streams[index].isRTP {
+            if !isFirst { streams[index].sharesTransport = true }
+            isFirst = false
+        }
     }
 
     /// Has a stream be reached by one of its candidates.

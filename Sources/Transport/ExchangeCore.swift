@@ -26,6 +26,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
     private var single: [UInt8] = []
     private var owner: Int64 = -1
 
+    @_optimize(size)
     init(members: Int, nodes: Int, reserves: Bool = true) {
         // NO TRAP: a constant above 1.
         self.members = FixedArray(count: min(members, CookieTag.maximumMembers - 1)) {

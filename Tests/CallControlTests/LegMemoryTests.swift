@@ -73,6 +73,43 @@ import Testing
         #expect(worker.offer(next, "g") == .done && next.body.contains("RTP/AVP"))
     }
 
+    /// A browser takes no description in which a group is missing that it has had, nor one in which it comes anew.
+    @Test func whatALegHasBegunWithItGoesOnWith() throws {
+        let (responder, worker) = try WebRTCBench.stage()
+        let two = Body.audio + "m=video 5006 RTP/AVP 96\r\n"
+        func offer(_ body: String, to tag: String = "tt") -> FakeCall {
+            let call = FakeCall(toTag: tag, body: body)
+            #expect(worker.offer(call, "d") == .done, "\(call.errors)")
+            return call
+        }
+        // The first description is for whoever answers it.
+        #expect(!offer(two, to: "").body.contains("a=group:"))
+        #expect(offer(Body.audio, to: "").body.contains("a=group:BUNDLE 0\r\n"))
+        let grouped = offer(two)
+        #expect(grouped.body.contains("a=group:BUNDLE 0\r\n") && grouped.body.contains("m=video 0 "))
+        #expect(grouped.errors.count == 1 && grouped.errors[0].contains("media stream 2"))
+        #expect(responder.commands.last == "D \(WebRTCBench.cid) ft;2 tt;2")
+        // Answers, too, whoever has begun.
+        #expect(worker.offer(FakeCall(body: Browser.audio()), "p") == .done)
+        let answer = WebRTCBench.answerer(Body.audio, "uu")
+        #expect(worker.answer(answer, "d") == .done && answer.body.contains("a=group:BUNDLE 0\r\n"))
+        let added = FakeCall(toTag: "ft", body: two)
+        added[.fromTag] = "uu"
+        #expect(worker.offer(added, "d") == .done && added.body.contains("a=group:BUNDLE 0\r\n"))
+        #expect(added.body.contains("m=video 0 "))
+    }
+
+    @Test func whoHasBegunWithoutAGroupGetsNone() throws {
+        let (responder, worker) = try WebRTCBench.stage()
+        let two = Body.audio + "m=video 5006 RTP/AVP 96\r\n"
+        for (body, tag) in [(two, ""), (Body.audio, "tt"), (two, "tt")] {
+            let call = FakeCall(toTag: tag, body: body)
+            #expect(worker.offer(call, "d") == .done && !call.body.contains("a=group:") && call.errors == [])
+            #expect(!call.body.contains("m=video 0"))
+        }
+        #expect(responder.commands.count == 5)
+    }
+
     /// RTPProxy has forgotten the old credentials when it refuses the new ones, or the answer of it is lost: the client,
     /// which goes back to the old ones, is told to it as one that restarts.
     @Test(arguments: ["other", "abcd"])

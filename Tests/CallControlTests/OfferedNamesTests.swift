@@ -54,7 +54,7 @@ import Testing
             let body = Body.audio + (names.count > 1 ? second : "")
             let got = try answer(worker, to: offer(names, group: names), body)
             #expect(values("mid", got) == names, "\(got)")
-            #expect(values("group", got) == ["BUNDLE \(names[0])"])
+            #expect(values("group", got) == (body.contains(Self.accepted) ? [] : ["BUNDLE \(names[0])"]))
         }
     }
 
@@ -64,10 +64,8 @@ import Testing
         for (group, expected) in [
             (nil, []), (["video"], []), (["audio"], ["BUNDLE audio"]), (["video", "audio"], ["BUNDLE audio"]),
         ] as [([String]?, [String])] {
-            for second in [Self.refused, Self.accepted] {
-                let got = try answer(worker, to: offer(["audio", "video"], group: group), Body.audio + second)
-                #expect(values("group", got) == expected && values("mid", got) == ["audio", "video"], "\(got)")
-            }
+            let got = try answer(worker, to: offer(["audio", "video"], group: group), Body.audio + Self.refused)
+            #expect(values("group", got) == expected && values("mid", got) == ["audio", "video"], "\(got)")
         }
     }
 

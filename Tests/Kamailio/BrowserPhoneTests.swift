@@ -204,12 +204,12 @@ private func pictures(_ browser: BrowserPhone) -> Int {
         try BrowserStage.aNewICEChangesNothingForThePhone(.chromium)
     }
 
-    /// What has been in a group has to stay in it, and what comes along has a transport of its own.
-    @Test func aPhoneAddsVideoToACallOfSound() throws {
+    /// What has been in a group has to stay in it, and RTPProxy has no port for two streams.
+    @Test func aPhoneThatAddsVideoKeepsItsSound() throws {
         try BrowserStage.run(takesVideo: true) { browser, phone, _ in
             try BrowserStage.connect(browser, phone, browserCalls: true)
             try phone.addVideo()
-            #expect(phone.received.last?.contains(#/m=video [1-9]/#) ?? false, "\(phone.received.last ?? "")")
+            #expect(phone.received.last?.contains("m=video 0 ") ?? false, "\(phone.received.last ?? "")")
             #expect(try browser.text("advice") == "")
             try BrowserStage.expectTones(browser, phone)
             try phone.hangUp()

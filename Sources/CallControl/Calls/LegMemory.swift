@@ -179,9 +179,47 @@ extension Worker {
         }
     }
 
+    /// Whether the descriptions that the receiver's leg has had before had a group BUNDLE; nil: nothing is known. What has
+    /// been in a group has to stay in one, and nothing can join it; what has not been in one may stay outside.
+    @inline(never)
+    func isReceiverGrouped(_ call: inout Call, _ media: MediaCommand) -> Bool? {
+        let (own, other) = tags(media)
+        guard !other.isEmpty, let first = call.description.streams.first else { return nil }
+        let known =
+            legs?.node(for: legKey(&call, other, first, part: Self.groupOfOwn), now: ticks)
+            ?? legs?.node(for: legKey(&call, own, first, part: Self.groupOfOpposite), now: ticks)
+        return known.flatMap { $0 == 0 ? nil : $0 == 1 }
+    }
+
+    /// The number of a leg that says whether it is in a group, by the two names of a leg.
+    private static var groupOfOwn: UInt64 { 62 }
+    private static var groupOfOpposite: UInt64 { 63 }
+
+    /// Remembers whether the receiver's leg has got a group, 1, or several streams without one, 2. Who begins a call has
+    /// got nothing yet, whatever there was by the same names.
+    private mutating func rememberGroup(_ call: inout Call, _ media: MediaCommand) {
+        guard let first = call.description.streams.first else { return }
+        let (own, other) = tags(media)
+        if media.isFromWebRTC, other.isEmpty {
+            let key = legKey(&call, own, first, part: Self.groupOfOwn)
+            if legs?.node(for: key, now: ticks) != nil { legs?.remember(key, node: 0, now: ticks) }
+        }
+        guard media.isToWebRTC else { return }
+        let living = answer.verdicts.count { $0 != .refused }
+        guard living > 1 || (living == 1 && media.options.allowsBundle) else { return }
+        let number = living == 1 ? 1 : 2
+        if !other.isEmpty {
+            legs?.remember(legKey(&call, other, first, part: Self.groupOfOwn), node: number, now: ticks)
+        }
+        if !own.isEmpty {
+            legs?.remember(legKey(&call, own, first, part: Self.groupOfOpposite), node: number, now: ticks)
+        }
+    }
+
     /// Remembers what the relay has been told, once the message is on its way.
     mutating func rememberLegs(_ call: inout Call, _ media: MediaCommand) {
         guard media.flags.bridging != nil, !call.securities.isEmpty else { return }
+        rememberGroup(&call, media)
         let (own, other) = tags(media)
         for stream in call.description.streams {
             let index = stream.number &- 1

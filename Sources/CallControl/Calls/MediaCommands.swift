@@ -114,7 +114,7 @@ extension Worker {
                 continue
             }
             guard asks(known, for: stream, of: &call) else {
-                refuse(stream, .init(ofUnasked: stream, media), &call, media)
+                refuse(stream, StreamRefusal.Reason(ofUnasked: stream, media), &call, media)
                 continue
             }
             guard let range = exchanges.reply(member, index) else { return .malformed }

@@ -163,9 +163,7 @@ extension StreamRefusal {
         case .oneStreamRelay: line.append("this relay serves one stream of a call")
         case .noRTP: line.append("with WebRTC on one side only RTP is relayed, no data channel")
         case .sharesTransport:
-            line.append(
-                "it has no ICE candidates, for it shares the transport of another one (BUNDLE), and RTPProxy has ")
-            line.append("a port for each")
+            line.append("it would share the transport of another one (BUNDLE), and RTPProxy has a port for each")
         }
     }
 }

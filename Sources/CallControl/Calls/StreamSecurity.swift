@@ -137,6 +137,8 @@ extension Worker {
         _ call: inout Call, _ media: inout MediaCommand, _ body: Span<UInt8>
     ) throws(CallFailure) {
         media.isFromWebRTC = call.description.isWebRTC
+        let isGrouped = media.isToWebRTC ? isReceiverGrouped(&call, media) : nil
+        if isGrouped == true { call.description.shareTransport() }
         for index in call.description.streams.indices {
             // NO TRAP: an index of its own.
             let stream = call.description.streams[index]
@@ -163,6 +165,7 @@ extension Worker {
         } else if media.isToWebRTC {
             media.options.allowsBundle = isBundled(&call, tags(media).other)
         }
+        if isGrouped == false { media.options.allowsBundle = false }
         call.isBridged = media.isBridged
     }
 

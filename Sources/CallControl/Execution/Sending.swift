@@ -136,6 +136,7 @@ extension Worker {
     }
 
     /// Sends the command that has been written to `node` and waits for nothing.
+    @_optimize(size)
     mutating func sendOnce(_ node: Int) {
         guard let url = directory.url(node) else { return }
         let text = command

@@ -81,7 +81,7 @@ package struct Worker: ~Copyable {
     }
 
     /// `members`: exchanges that may be under way at once. A call needs one at a time, or a few where a node is slow.
-    @inline(never)
+    @_optimize(size) @inline(never)
     init(
         settings: Settings, table: consuming NodeTable, calls: consuming CallTable?, legs: consuming CallTable?,
         watched: WatchedStreams? = nil, members: Int

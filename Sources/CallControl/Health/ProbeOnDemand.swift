@@ -30,6 +30,7 @@ extension Worker {
     }
 
     /// Asks every node that `text` means, by `selected`. Empty where there is none.
+    @_optimize(size)
     package mutating func probe<Host: ServerHost>(_ host: Host, _ text: Span<UInt8>) -> [ProbeResult] {
         probe(host, positions: selected(text))
     }

@@ -18,6 +18,7 @@ package struct NodeListing: Sendable {
 
 extension Worker {
     /// Calls whose node is remembered.
+    @_optimize(size)
     package func rememberedCalls() -> Int {
         switch calls {
         case .some(let table): table.count
@@ -25,6 +26,7 @@ extension Worker {
         }
     }
     /// Calls, since start, that gave way because the table was full.
+    @_optimize(size)
     package func forgottenCalls() -> UInt64 {
         switch calls {
         case .some(let table): table.evictions
@@ -33,12 +35,14 @@ extension Worker {
     }
 
     /// Number of nodes.
+    @_optimize(size)
     package mutating func nodeCount() -> Int {
         refreshDirectory()
         return directory.listed.count
     }
 
     /// The node at `position` of the list: set by set, in order of definition.
+    @_optimize(size)
     func listedNode(_ position: Int) -> Int? {
         // NO TRAP: 0 <= position < listed.count, compared first.
         position >= 0 && position < directory.listed.count ? directory.listed[position] : nil
@@ -62,12 +66,14 @@ extension Worker {
     }
 
     /// Where the URL of the node at `position` stands; it never moves while the block is mapped.
+    @_optimize(size)
     package func urlMemory(_ position: Int) -> UnsafeBufferPointer<UInt8> {
         // SAFETY: urlMemory() gives nothing outside.
         unsafe table.urlMemory(listedNode(position) ?? -1)
     }
 
     /// Enables, or disables for good, every node that `text` means, by `selected`. False where there is none.
+    @_optimize(size)
     package mutating func setEnabled<Host: ServerHost>(_ host: Host, _ text: Span<UInt8>, _ isEnabled: Bool) -> Bool {
         forEach(host, text, isEnabled ? .nodeEnabled : .nodeDisabled, isEnabled ? "is enabled" : "is disabled") {
             $0.switchNode($1, isDisabled: !isEnabled)
@@ -75,6 +81,7 @@ extension Worker {
     }
 
     /// Gives every node that `text` means no new calls, or new calls again. False where there is none.
+    @_optimize(size)
     package mutating func setDraining<Host: ServerHost>(_ host: Host, _ text: Span<UInt8>, _ isDraining: Bool) -> Bool {
         forEach(
             host, text, isDraining ? .nodeDraining : .nodeEnabled,

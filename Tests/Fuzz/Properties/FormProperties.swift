@@ -171,17 +171,18 @@ extension Rewritten {
         let relayed = indices.filter {
             if case .webRTC = forms[$0] { request.verdicts[$0].destination != nil } else { false }
         }
+        let living = indices.filter { request.verdicts[$0] != .refused }
         var allowed: [String] = []
         if !relayed.isEmpty {
             allowed.append("ice-lite")
-            if request.options.allowsBundle { allowed.append("group") }
+            if living.count == 1, request.options.allowsBundle { allowed.append("group") }
         }
         let found = session.attributes.map(\.name).filter { AttributeReader.isWebRTC($0) }
         guard found.sorted() == allowed.sorted() else { return "a session has \(found), not \(allowed)" }
-        guard let group = session.attributes.first(where: { $0.name == "group" }), let first = relayed.first else {
+        guard let group = session.attributes.first(where: { $0.name == "group" }), let only = relayed.first else {
             return nil
         }
-        let mid = session.streams[first - indices.lowerBound].values("mid").first ?? ""
+        let mid = session.streams[only - indices.lowerBound].values("mid").first ?? ""
         guard group.value == "BUNDLE \(mid)" else { return "a session has a=group:\(group.value)" }
         let mids = session.streams.compactMap { $0.values("mid").first }
         return Set(mids).count == mids.count || hasGivenMids ? nil : "two streams have one mid"
