@@ -3,10 +3,10 @@
  * module looks after. What is known of dialog's insides stands here.
  *
  * That a dialog is looked after is one variable of it, which says how (rtpp_engage writes it); it survives a restart and
- * dialog's replication. Who deletes it ends the dialog for this module: only one does. A second one has the tags
- * of those who have made an offer in a 1xx reply, which the PRACK to them answers. A third one is the Via branch of the INVITE that began it, and a
- * fourth one says that this module has ended it: what comes of it afterwards is still of a dialog that is engaged. Those
- * of forks are in forks.c. */
+ * dialog's replication. Who deletes it ends the dialog for this module: only one does. A second one has the tags of those
+ * who have made an offer in a 1xx reply, which the PRACK to them answers. A third one is the Via branch of the INVITE that
+ * began it, and a fourth one says that this module has ended it: what comes of it afterwards is still of a dialog that is
+ * engaged. Those of forks are in forks.c. */
 
 #include "glue.h"
 
