@@ -31,9 +31,9 @@ struct SharedBlock {
         sharesCalls = settings.sharesCalls
     }
 
-    /// Entries of the table of legs that are WebRTC: two or four for each media stream of one, and
-    /// some more where it has a name of its own.
-    private static var legs: Int { 8192 }
+    /// Entries of the table of legs that are WebRTC, in 1 MiB: two or four for each media stream of one, two for its group,
+    /// and some more where a stream has a name of its own. That is enough for 10,000 calls between a browser and a phone.
+    private static var legs: Int { 65_536 }
 
     /// Bytes of all.
     var size: Int { fleetStart &+ (sharesCalls ? FleetState.size(nodes: capacity, entries: roundedEntries) : 0) }
