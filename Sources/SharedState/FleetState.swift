@@ -254,10 +254,10 @@ struct FleetHeader: ~Copyable {
         )
         let named = UInt32(truncatingIfNeeded: former >> 1)
         guard holder == 0 || (tick > named && tick &- named > lifetime) else { return false }
-        let isOurs = unsafe word.pointee.value.compareExchange(
-            expected: holder, desired: hash, ordering: .acquiringAndReleasing
-        ).exchanged
-        guard isOurs else { return false }
+        let taken = unsafe word.pointee.value.compareExchange(
+            expected: holder, desired: hash, ordering: .acquiringAndReleasing)
+        // Another process may have given it to the same node.
+        guard taken.exchanged || taken.original == hash else { return false }
         unsafe note.pointee.value.store(UInt64(widening: tick) << 1, ordering: .relaxed)
         return true
     }

@@ -254,7 +254,8 @@ public final class Kamailio: Sendable {
             // SIGTERM on misses it.
             kill(-process.pid, SIGTERM)
         }
-        let late = process.wait(7 * patience) == nil ? processesThatHang : ""
+        // Before Kamailio itself gives up, after 60 s: then there is nothing to look at any more.
+        let late = process.wait(min(7 * patience, 40)) == nil ? processesThatHang : ""
         let end = process.terminate(within: 0)
         // Kamailio's own race: a process that SIGTERM ends while it holds a lock, that of the timers say, takes it
         // along, and the main process waits for it at its end, when all others are gone. One that ends while it runs a

@@ -8,6 +8,9 @@
 // oldest entries give way. An entry that is lost, after a restart or where it has given way, costs no more than that one
 // restart of ICE goes unseen.
 //
+// A third number is one of the leg: whether it has the group BUNDLE that its first description had (`isReceiverGrouped`).
+// Where that is lost, a further stream may be offered to a browser that cannot take it.
+//
 // A leg has two names: by the tag of who is on it, and by the tag of who is on the other side. The first offer of a call
 // has one tag only, and devices that answer it in turn are on one leg, whatever their tags.
 
