@@ -1,48 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What becomes of engaged dialogs: their messages taken to RTPProxy, and their ends, by callbacks of tm and dialog.
+/* What becomes of the messages of engaged dialogs: they are taken to RTPProxy by callbacks of tm and dialog.
  *
  * The exchange with RTPProxy is where no lock is held: for replies TMCB_RESPONSE_IN, for requests of the dialog when tm
- * forwards them, for an ACK, which has no transaction, and for the end, when dialog tells of it. What happens in a
- * process that must not wait for an answer, as the timer's, is left to the module's own. */
+ * forwards them, and for an ACK, which has no transaction. */
 
 #include "glue.h"
 
 #include "core/script_cb.h"
 
 #include "modules/tm/tm_load.h"
-
-/* Whether this process takes SIP messages: others must not be kept. */
-static bool is_worker = false;
-
-/* --- deletions that are left to the module's own process --- */
-
-/* In shared memory: those that wait, the last one first. The first word of a record is for whoever has it. */
-static void **left = NULL;
-
-static void leave(void *record)
-{
-	void *head = __atomic_load_n(left, __ATOMIC_RELAXED);
-
-	do {
-		*(void **)record = head;
-	} while(!__atomic_compare_exchange_n(left, &head, record, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-}
-
-void *glue_take_deletion(void)
-{
-	/* Those that this process, the only one that takes any, has taken all together. */
-	static void *taken = NULL;
-	void *record;
-
-	if(taken == NULL && left != NULL)
-		taken = __atomic_exchange_n(left, NULL, __ATOMIC_ACQUIRE);
-	record = taken;
-	if(record != NULL) {
-		taken = *(void **)record;
-		*(void **)record = NULL;
-	}
-	return record;
-}
 
 /* --- what passes --- */
 
@@ -151,79 +117,6 @@ static int on_ack(struct sip_msg *msg, unsigned int flags, void *param)
 		glue_engage_pass(dlg, msg);
 	glue_dialog_return(dlg);
 	return 1;
-}
-
-/* Deletes one session, or leaves that to the module's own process. */
-static void end_one(rtpp_message *message, glue_engagement *engagement)
-{
-	void *record;
-
-	glue_engagement_lend(engagement, message);
-	if(is_worker) {
-		rtpp_end_engagement(glue_instance, message);
-	} else {
-		record = rtpp_end_engagement_later(glue_instance, message);
-		if(record != NULL)
-			leave(record);
-	}
-}
-
-/* Deletes the sessions of forks that are over, but for that of `kept`. */
-void glue_engage_end_forks(struct dlg_cell *dlg, const glue_engagement *kept)
-{
-	glue_engagement other;
-	rtpp_message message;
-	int place = 0;
-
-	while(glue_fork_next(dlg, kept, &place, &other)) {
-		glue_dialog_message(dlg, &message);
-		/* It is that of one branch alone. */
-		message.to_tag.data = NULL;
-		message.to_tag.length = 0;
-		end_one(&message, &other);
-	}
-}
-
-void glue_engage_end(struct dlg_cell *dlg, struct sip_msg *msg)
-{
-	glue_engagement engagement, unused;
-	rtpp_message message;
-
-	/* Of all who come to know of the end, one deletes. */
-	if(!glue_dialog_engagement(dlg, &engagement) || !glue_dialog_end(dlg))
-		return;
-	if(glue_fork_close(dlg, &unused))
-		glue_engage_end_forks(dlg, &engagement);
-	if(msg != NULL)
-		glue_message_init(&message, msg);
-	else
-		glue_dialog_message(dlg, &message);
-	end_one(&message, &engagement);
-}
-
-void glue_engage_settle(struct dlg_cell *dlg)
-{
-	glue_engagement engagement, kept;
-	rtpp_message message;
-
-	/* Where two have answered at once, dialog may not have told yet whose call it is. */
-	if(!glue_fork_is_taken(dlg))
-		return;
-	if(!glue_dialog_engagement(dlg, &engagement) || !glue_dialog_engagement(dlg, &kept) || !glue_fork_close(dlg, &kept))
-		return;
-	/* The dialog's own session was that of other branches, and where it has ended meanwhile nobody deletes the one. */
-	if(kept.fork >= 0) {
-		bool goes_on = glue_dialog_change(dlg, kept.text, kept.length);
-
-		glue_fork_forget(dlg, &kept);
-		if(!goes_on || !glue_fork_is_same(&engagement, &kept)) {
-			glue_dialog_message(dlg, &message);
-			message.to_tag.data = NULL;
-			message.to_tag.length = 0;
-			end_one(&message, goes_on ? &engagement : &kept);
-		}
-	}
-	glue_engage_end_forks(dlg, &kept);
 }
 
 /* --- INVITEs without a transaction --- */
@@ -424,41 +317,10 @@ static int on_failure_route(struct sip_msg *msg, unsigned int flags, void *param
 	return 1;
 }
 
-/* --- life cycle --- */
-
-int glue_engage_init(void)
-{
-	/* What waits for the module's own process stays as long as the server. */
-	left = shm_malloc(sizeof(*left));
-	if(left == NULL) {
-		SHM_MEM_ERROR;
-		return -1;
-	}
-	*left = NULL;
-	return 0;
-}
-
-void glue_engage_destroy(void)
-{
-	void *record;
-
-	if(left == NULL)
-		return;
-	while((record = glue_take_deletion()) != NULL)
-		shm_free(record);
-	shm_free(left);
-	left = NULL;
-}
-
 bool glue_engage_watch(void)
 {
 	return glue_tm()->register_tmcb(NULL, NULL, TMCB_REQUEST_IN, on_request, NULL, NULL) > 0
 		   && register_script_cb(on_ack, PRE_SCRIPT_CB | REQUEST_CB, NULL) == 0
 		   && register_script_cb(on_script_end, POST_SCRIPT_CB | REQUEST_CB, NULL) == 0
 		   && register_script_cb(on_failure_route, PRE_SCRIPT_CB | FAILURE_CB | BRANCH_FAILURE_CB, NULL) == 0;
-}
-
-void glue_engage_child(int rank)
-{
-	is_worker = rank > 0;
 }

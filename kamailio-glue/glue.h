@@ -120,11 +120,7 @@ bool glue_is_engaged(struct sip_msg *msg);
 /* The same for a function that has nothing to do there then: logged. */
 bool glue_is_taken_care_of(struct sip_msg *msg);
 
-/* engaged.c: what becomes of them. */
-int glue_engage_init(void);
-/* In each process, with what it is for. */
-void glue_engage_child(int rank);
-void glue_engage_destroy(void);
+/* engaged.c: what becomes of their messages. */
 /* Has tm and the core tell of the messages of dialogs; and tm of the replies to the INVITE that begins one. */
 bool glue_engage_watch(void);
 bool glue_engage_watch_first(struct sip_msg *msg);
@@ -140,6 +136,12 @@ int glue_engage_exchange(
 void glue_engage_keep_node(struct dlg_cell *dialog, glue_engagement *engagement, rtpp_bytes node);
 /* A message of such a dialog; it has no transaction. */
 void glue_engage_pass(struct dlg_cell *dialog, struct sip_msg *msg);
+
+/* ended.c: how they end. */
+int glue_engage_init(void);
+/* In each process, with what it is for. */
+void glue_engage_child(int rank);
+void glue_engage_destroy(void);
 /* Such a dialog ends, by the request `msg` where it is not NULL. */
 void glue_engage_end(struct dlg_cell *dialog, struct sip_msg *msg);
 /* Deletes the sessions of forks that are over, but for that of `kept`. */

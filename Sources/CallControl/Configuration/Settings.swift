@@ -284,7 +284,6 @@ package struct Settings {
         nodes.insert(node, at: last.map { $0 &+ 1 } ?? nodes.count)
     }
 
-    @_optimize(size)
     private mutating func takeMarker(_ value: Span<UInt8>) {
         var end = value.count
         // NO TRAP: 0 < end <= value.count, compared first.
@@ -301,7 +300,6 @@ package struct Settings {
     }
 
     /// `value`, or the nearest that is allowed and a fault.
-    @_optimize(size)
     private mutating func inRange(_ parameter: StaticString, _ value: Int, _ range: ClosedRange<Int>) -> Int {
         if range.contains(value) { return value }
         var digits: [UInt8] = []
@@ -368,7 +366,6 @@ package struct Settings {
         otherFaults.append(line(parameter, text, range, reason, number))
     }
 
-    @_optimize(size)
     private func line(
         _ parameter: StaticString, _ text: Span<UInt8>, _ range: ByteRange, _ reason: StaticString,
         _ number: Int? = nil
@@ -389,7 +386,6 @@ package struct Settings {
         return line
     }
 
-    @_optimize(size)
     private mutating func warnRow(_ row: Int, _ url: Span<UInt8>, _ reason: StaticString) {
         var line: [UInt8] = []
         line.append("db_url: row ")
