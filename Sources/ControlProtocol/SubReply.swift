@@ -45,6 +45,15 @@ package struct JoinedReply: Sendable {
         return .value(value)
     }
 
+    /// Whether all sub-commands that are left have succeeded, and none was to answer with a value.
+    @_optimize(size) @inline(never)
+    package mutating func allSucceed(in bytes: Span<UInt8>) -> Bool {
+        while !rest.isEmpty {
+            if next(in: bytes) != .success { return false }
+        }
+        return true
+    }
+
     /// What stands before the first word `&&`, and what behind it.
     private static func cut(_ bytes: Span<UInt8>, _ range: ByteRange) -> (ByteRange, ByteRange) {
         var fields = FieldCursor(in: range)

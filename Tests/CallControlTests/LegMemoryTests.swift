@@ -88,7 +88,7 @@ import Testing
         let grouped = offer(two)
         #expect(grouped.body.contains("a=group:BUNDLE 0\r\n") && grouped.body.contains("m=video 0 "))
         #expect(grouped.errors.count == 1 && grouped.errors[0].contains("media stream 2"))
-        #expect(responder.commands.last == "D \(WebRTCBench.cid) ft;2 tt;2")
+        #expect(responder.commands.last == "Q \(WebRTCBench.cid) ft;2 tt;2 && M5:1 U && D")
         // Answers, too, whoever has begun.
         #expect(worker.offer(FakeCall(body: Browser.audio()), "p") == .done)
         let answer = WebRTCBench.answerer(Body.audio, "uu")

@@ -23,8 +23,17 @@ enum CallCommand {
 
     /// Whether it deletes a session.
     var isDelete: Bool {
-        if case .simple(.delete, _) = self { return true }
+        if case .simple(let kind, _) = self { return kind.isDelete }
         return false
+    }
+
+    /// The session that it deletes, once or with the figures of its streams; nil: none.
+    var deleted: SessionWords? {
+        switch self {
+        case .simple(.delete, let words): words
+        case .figures(let query) where query.last != nil: query.words
+        default: nil
+        }
     }
 }
 
@@ -62,6 +71,8 @@ struct Call: ~Copyable {
 
     /// Whether a deletion keeps the figures.
     var keepsFigures = false
+    /// Where ICE ends before what is to be deleted is; of a command that deletes nothing, nowhere.
+    var legs = SessionLegs()
 
     // What is asked, and how that stands.
     var command = CallCommand.simple(.delete, SessionWords())

@@ -52,15 +52,15 @@ extension Worker {
     private func legKey(_ call: inout Call, _ tag: ByteRange, _ name: LegName, _ stream: MediaStream, dtls: Bool)
         -> UInt64
     {
-        legKey(&call, tag, stream, part: name.rawValue &+ (dtls ? 1 : 0))
+        legKey(&call, tag, stream.number, part: name.rawValue &+ (dtls ? 1 : 0))
     }
 
-    /// What the table knows another number of a leg and stream by.
+    /// What the table knows another number of a leg and of its stream `number` by.
     @inline(never)
-    func legKey(_ call: inout Call, _ tag: ByteRange, _ stream: MediaStream, part: UInt64) -> UInt64 {
+    func legKey(_ call: inout Call, _ tag: ByteRange, _ number: Int, part: UInt64) -> UInt64 {
         var hash = Hash64()
         hash.combineWords(call.identity.text.memory.span, tag)
-        let place = part &+ UInt64(widening: stream.number.magnitude) &* 64
+        let place = part &+ UInt64(widening: number.magnitude) &* 64
         return Hash64.mixed(call.identity.hash ^ Hash64.mixed(hash.value &+ place))
     }
 
@@ -68,6 +68,25 @@ extension Worker {
     func tags(_ media: MediaCommand) -> (own: ByteRange, other: ByteRange) {
         media.verb == .update
             ? (media.words.firstTag, media.words.secondTag) : (media.words.secondTag, media.words.firstTag)
+    }
+
+    /// At which of its two legs stream `number` of a session has ICE, as far as that is remembered.
+    @_optimize(size) @inline(never)
+    func iceLegs(_ call: inout Call, _ words: SessionWords, stream number: Int) -> ICELegs {
+        // Where figures are asked for, the second tag may be the first one once more.
+        let second = words.secondTag == words.firstTag ? .empty : words.secondTag
+        let names: InlineArray<4, (tag: ByteRange, name: LegName)> = [
+            (words.firstTag, .own), (second, .opposite), (second, .own), (words.firstTag, .opposite),
+        ]
+        var found: UInt8 = 0
+        for place in names.indices {
+            // NO TRAP: an index of its own.
+            let (tag, name) = names[place]
+            guard !tag.isEmpty, legs?.node(for: legKey(&call, tag, number, part: name.rawValue), now: ticks) ?? 0 > 0
+            else { continue }
+            found |= place < 2 ? 1 : 2
+        }
+        return ICELegs(rawValue: found)
     }
 
     /// What is remembered of one number of the sender's leg; nil: nothing.
@@ -189,8 +208,8 @@ extension Worker {
         let (own, other) = tags(media)
         guard !other.isEmpty, let first = call.description.streams.first else { return nil }
         let known =
-            legs?.node(for: legKey(&call, other, first, part: Self.groupOfOwn), now: ticks)
-            ?? legs?.node(for: legKey(&call, own, first, part: Self.groupOfOpposite), now: ticks)
+            legs?.node(for: legKey(&call, other, first.number, part: Self.groupOfOwn), now: ticks)
+            ?? legs?.node(for: legKey(&call, own, first.number, part: Self.groupOfOpposite), now: ticks)
         return known.flatMap { $0 == 0 ? nil : $0 == 1 }
     }
 
@@ -204,7 +223,7 @@ extension Worker {
         guard let first = call.description.streams.first else { return }
         let (own, other) = tags(media)
         if media.isFromWebRTC, other.isEmpty {
-            let key = legKey(&call, own, first, part: Self.groupOfOwn)
+            let key = legKey(&call, own, first.number, part: Self.groupOfOwn)
             if legs?.node(for: key, now: ticks) != nil { legs?.remember(key, node: 0, now: ticks) }
         }
         guard media.isToWebRTC else { return }
@@ -212,10 +231,10 @@ extension Worker {
         guard living > 1 || (living == 1 && media.options.allowsBundle) else { return }
         let number = living == 1 ? 1 : 2
         if !other.isEmpty {
-            legs?.remember(legKey(&call, other, first, part: Self.groupOfOwn), node: number, now: ticks)
+            legs?.remember(legKey(&call, other, first.number, part: Self.groupOfOwn), node: number, now: ticks)
         }
         if !own.isEmpty {
-            legs?.remember(legKey(&call, own, first, part: Self.groupOfOpposite), node: number, now: ticks)
+            legs?.remember(legKey(&call, own, first.number, part: Self.groupOfOpposite), node: number, now: ticks)
         }
     }
 

@@ -22,7 +22,7 @@ extension WebRTCFacts {
 extension Worker {
     /// What the table knows a part of a stream's name by. Of the numbers of a leg the first four and the last two are other ones.
     private func nameKey(_ call: inout Call, _ tag: ByteRange, _ stream: MediaStream, _ part: Int) -> UInt64 {
-        legKey(&call, tag, stream, part: UInt64(truncatingIfNeeded: part &+ 4))
+        legKey(&call, tag, stream.number, part: UInt64(truncatingIfNeeded: part &+ 4))
     }
 
     /// What is remembered of how `tag` has named a stream, by parts; nil: nothing.

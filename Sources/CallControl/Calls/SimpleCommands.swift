@@ -20,6 +20,11 @@ enum SimpleCommand {
         return 1
     }
 
+    var isDelete: Bool {
+        if case .delete = self { return true }
+        return false
+    }
+
     /// What an RTPProxy must be able to do for it.
     var required: Capabilities {
         switch self {

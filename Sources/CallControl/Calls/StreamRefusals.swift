@@ -84,8 +84,14 @@ extension Worker {
         return count
     }
 
-    /// Writes the deletion of one stream.
-    mutating func writeDelete(_ stream: MediaStream, _ call: borrowing Call, _ media: MediaCommand) {
+    /// Writes the deletion of one stream, joined to the end of its ICE where it has that.
+    @_optimize(size) @inline(never)
+    mutating func writeDelete(_ stream: MediaStream, _ call: inout Call, _ media: MediaCommand) {
+        let legs = media.isBridged ? iceLegs(&call, media.words, stream: stream.number) : []
+        guard legs.isEmpty else {
+            writeEnd(of: legs, call, media.words, stream: stream.number)
+            return command.append(" && D")
+        }
         command.clear()
         Command.writeDelete(
             identity: call.identity.text.memory.span, words: media.words, stream: stream.number, into: &command)
@@ -132,7 +138,7 @@ extension Worker {
             let node = call.run.latest
             guard node >= 0 else { return }
             guard media.deletes(stream, at: capabilities(node)) else { return }
-            writeDelete(stream, call, media)
+            writeDelete(stream, &call, media)
             sendOnce(node)
         }
     }

@@ -38,7 +38,7 @@ package enum ScriptCheck {
     /// Why a function with these flags fails with each message; nil: it does not.
     @_optimize(size)
     package static func fault(_ flags: Span<UInt8>, of function: FlagFunction) -> [UInt8]? {
-        var modifiers: [UInt8] = []
+        var modifiers = Scratch<UInt8>()
         do throws(CallFailure) {
             let read = try CallFlags.parse(flags, for: function == .delete ? .delete : .media, modifiers: &modifiers)
             if function == .answer || function == .engage, read.looksUpOnly { throw .lookupOfAnswer }
@@ -50,13 +50,13 @@ package enum ScriptCheck {
 
     /// Whether these flags ask for extra_id_pv.
     package static func usesExtraID(_ flags: Span<UInt8>) -> Bool {
-        var modifiers: [UInt8] = []
+        var modifiers = Scratch<UInt8>()
         return (try? CallFlags.parse(flags, for: .delete, modifiers: &modifiers))?.usesExtraID ?? false
     }
 
     /// Which of these flags has no effect, though all are valid, in words; nil: none.
     package static func vain(_ flags: Span<UInt8>, hasExtraID: Bool) -> StaticString? {
-        var modifiers: [UInt8] = []
+        var modifiers = Scratch<UInt8>()
         let read = try? CallFlags.parse(flags, for: .delete, modifiers: &modifiers)
         guard let read, read.usesExtraID else { return nil }
         if read.branch != .none { return "flag 'b' does nothing beside 1, 2 or 3" }

@@ -158,7 +158,8 @@ extension Worker {
     private func commandCount(_ call: inout Call, _ node: Int) -> Int {
         switch call.command {
         case .media(let media): commandCount(&call, media, capabilities(node))
-        case .simple(let kind, let words): kind.commands(words)
+        case .simple(let kind, let words):
+            kind.commands(words) &+ (call.legs.isEmpty ? 0 : endCount(&call, node))
         case .figures(let query): FigureQuery.streams &* query.commands(capabilities(node))
         }
     }

@@ -99,8 +99,11 @@ extension Worker {
         _ call: inout Call, _ node: Int, _ member: Int, _ kind: SimpleCommand
     ) -> CommandRun.Finding {
         let incoming = exchanges.incoming(member)
-        // NO TRAP: a count is never negative.
-        for index in 0..<exchanges.count(member) {
+        let count = exchanges.count(member)
+        // Of a deletion only the last one counts, whatever became of what was to end before.
+        var index = kind.isDelete ? max(count &- 1, 0) : 0
+        while index < count {
+            defer { index &+= 1 }
             guard let reply = exchanges.reply(member, index) else { return .malformed }
             switch PlainReply.parse(incoming.span, reply) {
             case .malformed: return .malformed

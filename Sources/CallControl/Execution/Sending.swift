@@ -49,6 +49,7 @@ extension Worker {
         switch call.command {
         case .simple(let kind, let words):
             guard capabilities(node).isSuperset(of: kind.required) else { throw kind.refusal }
+            if kind.isDelete, !call.legs.isEmpty { try addEnds(&call, words, node, member) }
             // NO TRAP (3): 0 to a constant that is above it, at least 1.
             for part in 0..<kind.commands(words) {
                 write(call, kind, words, part: part)
@@ -75,7 +76,7 @@ extension Worker {
                 try addCommand(&call, node, member)
             }
             for stream in call.description.streams where media.deletes(stream, at: capabilities(node)) {
-                writeDelete(stream, call, media)
+                writeDelete(stream, &call, media)
                 try addCommand(&call, node, member)
             }
         }
@@ -83,7 +84,7 @@ extension Worker {
     }
 
     /// Adds the command that has been written to the exchange of `member` with `node`.
-    private mutating func addCommand(_ call: inout Call, _ node: Int, _ member: Int) throws(CallFailure) {
+    mutating func addCommand(_ call: inout Call, _ node: Int, _ member: Int) throws(CallFailure) {
         if isDebugging { debugCommand(&call, node) }
         let text = command
         do throws(ExchangeError) {

@@ -131,7 +131,7 @@ package struct Worker: ~Copyable {
         terms.isHedged = terms.createsSession && hedges
         terms.isDelete = command.isDelete
         call.command = command
-        if case .media = command {} else { call.isBridged = false }
+        if case .media = command {} else { beginWithoutMedia(&call) }
         call.run = CommandRun(terms)
         call.roomCommands = 0
     }

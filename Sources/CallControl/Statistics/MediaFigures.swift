@@ -289,7 +289,10 @@ extension Worker {
         } else {
             Command.writeQuery(figures, identity: text, words: query.words, stream: stream, into: &command)
         }
-        if joined != nil { command.append(" && D") }
+        if joined != nil {
+            if capabilities.isSuperset(of: .webRTC) { joinEnd(of: call.legs[stream]) }
+            command.append(" && D")
+        }
     }
 
     /// Takes the answers for four streams into the call's figures.
@@ -320,7 +323,7 @@ extension Worker {
                 case .malformed: return .malformed
                 case .taken:
                     isThere = true
-                    if reply.next(in: incoming.span) != .success { isDeleted = false }
+                    if !reply.allSucceed(in: incoming.span) { isDeleted = false }
                 case .error(let code) where code.isUnknownSession(known): break
                 case .error(let code):
                     account(node, code)

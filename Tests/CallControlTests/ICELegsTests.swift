@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Sessions of browsers end with their ICE ended before: RTPProxy of rtp.io 1.1.1 does not survive all deletions without.
+
+import Foundation
+import TestSupport
+import Testing
+
+@testable import CallControl
+
+@Suite struct ICELegsTests {
+    private let cid = WebRTCBench.cid
+
+    /// Who hangs up, and what is on which leg.
+    @Test(arguments: [
+        (Body.audio, Browser.audio(), "ft", "tt", "M5:1 U"), (Body.audio, Browser.audio(), "tt", "ft", "M5:1 D"),
+        (Browser.audio(), Body.audio, "ft", "tt", "M5:1 D"), (Browser.audio(), Body.audio, "tt", "ft", "M5:1 U"),
+        (Browser.audio(), Browser.audio(ufrag: "callee"), "tt", "ft", "M5:1 D && M5:1 U"),
+    ])
+    func aDeletionEndsTheICEOfBothLegsFirst(
+        _ offer: String, _ answer: String, _ from: String, _ to: String, _ ends: String
+    ) throws {
+        let (responder, worker) = try WebRTCBench.stage()
+        #expect(worker.offer(FakeCall(body: offer), answer == Body.audio ? "p" : "d") == .done)
+        #expect(worker.answer(WebRTCBench.answerer(answer), offer == Body.audio ? "p" : "d") == .done)
+        let bye = FakeCall(.bye, toTag: to)
+        bye[.fromTag] = from
+        #expect(worker.delete(bye) == .done)
+        #expect(
+            responder.commands.suffix(2) == ["Q \(cid) \(from);1 \(to);1 && \(ends)", "D \(cid) \(from) \(to)"])
+        #expect(bye.counts[.sessionsDeleted] == 1)
+    }
+
+    /// A CANCEL knows one tag.
+    @Test func whoHasAnsweredEarlyIsKnownByTheOtherTag() throws {
+        let (responder, worker) = try WebRTCBench.stage()
+        #expect(worker.offer(FakeCall(), "d") == .done)
+        #expect(worker.answer(FakeCall(.invite, status: 183, toTag: "tt", body: Browser.audio()), "p") == .done)
+        #expect(worker.delete(FakeCall(.cancel)) == .done)
+        #expect(responder.commands.suffix(2) == ["Q \(cid) ft;1 && M5:1 U", "D \(cid) ft"])
+    }
+
+    @Test func eachStreamHasItsOwn() throws {
+        let (responder, worker) = try WebRTCBench.stage()
+        let body = (0..<6).reduce(Body.audio) { text, place in text + "m=video \(5006 + place * 2) RTP/AVP 96\r\n" }
+        #expect(worker.offer(FakeCall(body: body), "d") == .done)
+        #expect(worker.delete(FakeCall(.bye, toTag: "tt")) == .done)
+        let ends = (1...7).map { "Q \(cid) ft;\($0) tt;\($0) && M5:1 U" }
+        #expect(responder.commands.suffix(8) == ends + ["D \(cid) ft tt"])
+    }
+
+    /// Between phones nothing is asked, and a phone that has taken a browser's place has no ICE.
+    @Test(arguments: [("p", ""), ("d", "p"), ("", "")])
+    func phonesHaveNone(_ flags: String, _ answered: String) throws {
+        let (responder, worker) = try WebRTCBench.stage()
+        #expect(worker.offer(FakeCall(), flags) == .done)
+        #expect(worker.answer(WebRTCBench.answerer(Body.audio), answered) == .done)
+        let before = responder.commands.count
+        #expect(worker.delete(FakeCall(.bye, toTag: "tt")) == .done)
+        #expect(responder.commands.suffix(from: before) == ["D \(cid) ft tt"])
+    }
+
+    /// What becomes of the end of ICE says nothing of the deletion.
+    @Test(arguments: ["E50", "60 0 0 0 0 && -1", "E3", "60 0 0 0 0"])
+    func theDeletionAloneCounts(_ answer: String) throws {
+        for (deletion, count) in [("0", 1), ("E50", nil)] as [(String, Int?)] {
+            let (responder, worker) = try WebRTCBench.stage {
+                $0.hasPrefix("Q") ? answer : $0.hasPrefix("D") ? deletion : ModuleRelay.answer($0)
+            }
+            #expect(worker.offer(FakeCall(), "d") == .done)
+            let bye = FakeCall(.bye, toTag: "tt")
+            #expect(worker.delete(bye) == .done && bye.errors == [])
+            #expect(bye.counts[.sessionsDeleted] == count)
+            #expect(responder.commands.count == 3)
+        }
+    }
+
+    /// Figures and deletion of a stream are one command, and the end of its ICE joins it.
+    @Test(arguments: [true, false])
+    func theFiguresComeWithIt(_ canEnd: Bool) throws {
+        let responder = try Responder { command in
+            guard command.hasPrefix("Qv") else { return ModuleRelay.answer(command) }
+            guard command.contains(";1 ") else { return "E50" }
+            let names = command.components(separatedBy: " && ")[0].split(separator: " ").dropFirst(4)
+            return names.map { "\($0)=5" }.joined(separator: " ") + (canEnd ? "" : " && -1")
+        }
+        let worker = try SIPWorker(
+            [responder.url], features: [.webRTC, .statistics, .namedFigures, .figuresAndDelete], remembers: true,
+            figures: .plain)
+        #expect(worker.offer(FakeCall(), "d") == .done)
+        let bye = FakeCall(.bye, toTag: "tt")
+        #expect(worker.delete(bye, "s") == .done && bye.errors == [])
+        let questions = responder.commands.filter { $0.hasPrefix("Qv \(cid) ft;1 tt;1") }
+        #expect(questions.count == 1 && questions[0].hasSuffix(" && M5:1 U && D"))
+        #expect(responder.commands.filter { $0.hasPrefix("Qv \(cid) ft;2") }.allSatisfy { !$0.contains("M5") })
+        // Where it could not end, nothing was deleted.
+        #expect(responder.commands.contains("D \(cid) ft tt") == !canEnd)
+        #expect(bye.counts[.sessionsDeleted] == 1)
+    }
+
+    @Test func legsAreKeptByStream() throws {
+        var legs = SessionLegs()
+        #expect(legs.isEmpty && legs.count == 0 && legs.mayKnow(4) && !legs.mayKnow(5))
+        legs[4] = .second
+        legs[SessionLegs.lastStream] = [.first, .second]
+        #expect(legs.count == 2 && legs.mayKnow(5) && !legs.mayKnow(6) && !legs.mayKnow(33))
+        #expect(legs[4] == .second && legs[5].isEmpty && legs[32] == [.first, .second] && legs[36].isEmpty)
+    }
+}
