@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Before the session of a browser is deleted, RTPProxy is told to end ICE on its leg: RTPProxy of rtp.io 1.1.1 does not
 // survive every deletion without that. It costs no round trip.
+//
+// NO TRAP (3 in this file): SessionLegs knows nothing of a stream that there is no room for.
 
 import Bytes
 import ControlProtocol
@@ -30,7 +32,10 @@ struct SessionLegs: BitwiseCopyable {
             guard stream <= Self.lastStream else { return [] }
             return ICELegs(rawValue: UInt8(truncatingIfNeeded: bits &>> Self.place(stream)) & 3)
         }
-        set { bits |= UInt64(widening: newValue.rawValue) &<< Self.place(stream) }
+        set {
+            guard stream <= Self.lastStream else { return }
+            bits |= UInt64(widening: newValue.rawValue) &<< Self.place(stream)
+        }
     }
 
     private static func place(_ stream: Int) -> UInt64 { UInt64(truncatingIfNeeded: stream &- 1) &* 2 }
@@ -38,7 +43,6 @@ struct SessionLegs: BitwiseCopyable {
     var isEmpty: Bool { bits == 0 }
 
     /// How many streams have any.
-    // NO TRAP: two numbers that are not negative, and small.
     var count: Int { ((bits | bits &>> 1) & 0x5555_5555_5555_5555).nonzeroBitCount }
 
     /// Whether streams from `stream` on are looked at.

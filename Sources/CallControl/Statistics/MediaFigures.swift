@@ -5,7 +5,8 @@
 // commands, which is as much as an exchange has under way: one round trip. RTPProxy answers E50 for a stream that there
 // is not. Only where the fourth is there, the next four are asked for, by a further exchange.
 //
-// NO TRAP (12 in this file): by a figure, of which there is a value each; floating point does not trap.
+// NO TRAP (13 in this file): by a figure, of which there is a value each, or a stream, of which nothing may be known;
+// floating point does not trap.
 
 import Bytes
 import ControlProtocol
