@@ -202,7 +202,9 @@ public func rtpp_run_monitor(_ handle: OpaquePointer?) {
     let calls = (try? memory.calls()) ?? nil
     // A worker of its own: the routes of its events call functions, and these use the other one.
     // SAFETY: the block is the server's, of blockSize bytes, which SharedBlock compares with what it needs.
-    var worker = unsafe Worker(settings: module.pointee.settings, table: table, calls: calls, watched: memory.watched)
+    var worker = unsafe Worker(
+        settings: module.pointee.settings, table: table, calls: calls, legs: try? memory.legs(), watched: memory.watched
+    )
     let host = unsafe Host(module.pointee.host)
     // By now nothing can keep the server from starting.
     var line: [UInt8] = []

@@ -97,6 +97,31 @@ import Testing
         #expect(bye.counts[.sessionsDeleted] == 1)
     }
 
+    /// It is lost until its time is over; what was to be deleted is.
+    @Test func anEndWithoutAnAnswerCostsTheDeletionNothing() throws {
+        let responder = try Responder { $0.hasPrefix("Q") ? nil : ModuleRelay.answer($0) }
+        let worker = try SIPWorker(
+            [responder.url], numbers: ["rtpproxy_retr": 1], features: [.webRTC], remembers: true)
+        #expect(worker.offer(FakeCall(), "d") == .done)
+        let bye = FakeCall(.bye, toTag: "tt")
+        #expect(worker.delete(bye) == .done && bye.errors == [])
+        #expect(bye.counts[.sessionsDeleted] == 1)
+    }
+
+    /// With all streams off no side is WebRTC any more, and one of them may still send. What cannot take both at once is
+    /// told to delete.
+    @Test(arguments: [true, false]) func streamsThatAreTurnedOffEndTheirs(_ takesBoth: Bool) throws {
+        let responder = try Responder(ModuleRelay.answer)
+        let worker = try SIPWorker(
+            [responder.url], features: takesBoth ? [.webRTC, .figuresAndDelete] : [.webRTC], remembers: true)
+        #expect(worker.offer(FakeCall(body: Browser.audio()), "p") == .done)
+        #expect(worker.answer(WebRTCBench.answerer(Body.audio), "d") == .done)
+        let off = Browser.audio().replacingOccurrences(of: "m=audio 9 ", with: "m=audio 0 ")
+        #expect(worker.offer(FakeCall(toTag: "tt", body: off), "p") == .done)
+        let deletion = takesBoth ? "Q \(cid) ft;1 tt;1 && M5:1 D && D" : "D \(cid) ft;1 tt;1"
+        #expect(eventually { responder.commands.last == deletion }, "\(responder.commands)")
+    }
+
     @Test func legsAreKeptByStream() throws {
         var legs = SessionLegs()
         #expect(legs.isEmpty && legs.count == 0 && legs.mayKnow(4) && !legs.mayKnow(5))

@@ -60,7 +60,7 @@ enum WebRTCBench {
         _ script: @escaping Responder.Script = ModuleRelay.answer
     ) throws -> (Responder, SIPWorker) {
         let responder = try Responder(script)
-        return (responder, try SIPWorker([responder.url], features: [.webRTC], remembers: true))
+        return (responder, try SIPWorker([responder.url], features: [.webRTC, .figuresAndDelete], remembers: true))
     }
 
     static func answerer(_ body: String, _ tag: String = "tt") -> FakeCall {

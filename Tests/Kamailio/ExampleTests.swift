@@ -40,7 +40,7 @@ enum Example {
                 throw HarnessError("the relays were not all found:\n\(kamailio.log.suffix(3000))")
             }
             try body(kamailio)
-            #expect(kamailio.logLines("ERROR").isEmpty)
+            #expect(errors(kamailio).isEmpty)
         }
     }
 
@@ -61,8 +61,13 @@ enum Example {
         try Kamailio.with(configuration(name, relays.map(\.url), changes)) { kamailio in
             try kamailio.find(relays.count)
             try body(kamailio)
-            #expect(kamailio.logLines("ERROR").isEmpty)
+            #expect(errors(kamailio).isEmpty)
         }
+    }
+
+    /// Errors in the log. That a browser which is ended resets its connection is one for Kamailio's core.
+    private static func errors(_ kamailio: Kamailio) -> [String] {
+        kamailio.logLines("ERROR").filter { !$0.contains(" tcp_read_") }
     }
 
     /// Registers a user agent as a phone; for 0 seconds: takes it back.

@@ -54,7 +54,7 @@ extension Worker {
         let kept = blocking
         do throws(CallFailure) {
             let words = try prepareDelete(&kept.call, host, flags)
-            begin(&kept.call, host, .simple(.delete, words), setID: selectedSetID(host))
+            beginLook(&kept.call, host, words)
             jobDraft.begin(.delete, host.facts, setID: selectedSetID(host))
             try enqueue(.delete, host, delivery, flags, Span())
             dropPostponed(kept.call, host)
@@ -99,7 +99,7 @@ extension Worker {
             let media = try prepareMedia(&kept.call, role, host, flags, address, hasAddress, sdp: sdp)
             // What is kept deletes it, too, should the transaction be gone meanwhile.
             let isKept = kind == .offer && renewPostponed(host, flags: flags, isAsync: true)
-            begin(&kept.call, host, .simple(.delete, media.words), setID: selectedSetID(host))
+            beginLook(&kept.call, host, media.words)
             jobDraft.begin(kind, host.facts, setID: selectedSetID(host))
             jobDraft.header.hasAddress = hasAddress
             jobDraft.header.createsSession = media.createsSession && !isKept
@@ -121,6 +121,14 @@ extension Worker {
         } catch {
             return .code(finish(host, error, node: nil, isMedia: true))
         }
+    }
+
+    /// Begins what only looks whether somebody is there, who would be asked by another process: a command that is not sent,
+    /// and deletes nothing.
+    private mutating func beginLook<Host: SuspendableCall>(
+        _ call: inout Call, _ host: Host, _ words: SessionWords
+    ) {
+        begin(&call, host, .simple(.stop, words), setID: selectedSetID(host))
     }
 
     /// A refusal must not wait: tm frees it when the script tries the next destination. Logged once a minute, because

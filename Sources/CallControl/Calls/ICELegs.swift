@@ -73,10 +73,11 @@ extension Worker {
         }
     }
 
-    /// How many commands end ICE at `node` before a session is deleted: one for each stream that has it.
+    /// How many commands end ICE at `node` before a session is deleted: one for each stream that has it. A node that was
+    /// lost for a while has its modules before it is known again that it has; one without refuses, which changes nothing.
     @_optimize(size) @inline(never)
     func endCount(_ call: inout Call, _ node: Int) -> Int {
-        capabilities(node).isSuperset(of: .webRTC) ? call.legs.count : 0
+        capabilities(node).contains(.subCommands) ? call.legs.count : 0
     }
 
     /// Adds these commands to the exchange of `member` with `node`.

@@ -84,10 +84,13 @@ extension Worker {
         return count
     }
 
-    /// Writes the deletion of one stream, joined to the end of its ICE where it has that.
+    /// Writes the deletion of one stream, joined to the end of its ICE where it has that and `node` takes both at once.
     @_optimize(size) @inline(never)
-    mutating func writeDelete(_ stream: MediaStream, _ call: inout Call, _ media: MediaCommand) {
-        let legs = media.isBridged ? iceLegs(&call, media.words, stream: stream.number) : []
+    mutating func writeDelete(
+        _ stream: MediaStream, _ call: inout Call, _ media: MediaCommand, _ node: Capabilities
+    ) {
+        let mayHave = media.flags.bridging != nil && node.isSuperset(of: [.webRTC, .figuresAndDelete])
+        let legs = mayHave ? iceLegs(&call, media.words, stream: stream.number) : []
         guard legs.isEmpty else {
             writeEnd(of: legs, call, media.words, stream: stream.number)
             return command.append(" && D")
@@ -138,7 +141,7 @@ extension Worker {
             let node = call.run.latest
             guard node >= 0 else { return }
             guard media.deletes(stream, at: capabilities(node)) else { return }
-            writeDelete(stream, &call, media)
+            writeDelete(stream, &call, media, capabilities(node))
             sendOnce(node)
         }
     }

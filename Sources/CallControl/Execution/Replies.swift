@@ -91,7 +91,9 @@ extension Worker {
     private mutating func isEnough(
         _ call: inout Call, _ node: Int, _ member: Int, _ outcome: ExchangeOutcome
     ) -> Bool {
-        guard case .media = call.command, outcome == .timedOut else { return outcome == .complete }
+        guard outcome == .timedOut else { return outcome == .complete }
+        if call.command.isDelete { return exchanges.reply(member, exchanges.count(member) &- 1) != nil }
+        guard case .media = call.command else { return false }
         return hasEveryAnswer(&call, member, capabilities(node))
     }
 

@@ -76,7 +76,7 @@ extension Worker {
                 try addCommand(&call, node, member)
             }
             for stream in call.description.streams where media.deletes(stream, at: capabilities(node)) {
-                writeDelete(stream, &call, media)
+                writeDelete(stream, &call, media, capabilities(node))
                 try addCommand(&call, node, member)
             }
         }
