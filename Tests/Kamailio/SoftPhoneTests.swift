@@ -183,19 +183,24 @@ private func relayed(_ relay: RealRelay) -> [(callee: Int, caller: Int)] {
             ]
         }
         try run(changed, relay: ("192.0.2.1", []), far: ["192.0.2.10/24"], phones: make) { phones, relay in
-            try phones[0].type("/dial \(phones[1].address)")
-            try phones[0].expect("Call established")
-            try phones[0].expect("connectivity check is complete", count: 2)
-            // Whether or not a further offer says what was chosen, it goes on.
-            for _ in 0..<4 { #expect(phones[0].hearsATone() && phones[1].hearsATone()) }
-            try phones[1].type("/hangup")
-            try phones[0].expect("session closed")
-            #expect(waitUntil(10) { relayed(relay).count == 2 })
-            let counts = relayed(relay)
-            // 2, and a way to each other: checks alone go through the relay. 1: which pair a phone takes first of those
-            // that work is its own choice.
-            if areApart { #expect(counts.allSatisfy { $0.callee > 50 && $0.caller > 50 }, "\(counts)") }
-            if !areApart, ice == 2 { #expect(counts.allSatisfy { $0.callee < 20 && $0.caller < 20 }, "\(counts)") }
+            // 2, and a way to each other: checks alone go through the relay. On a busy machine a phone may hear of that way
+            // too late, and take the other one: not each time. 1: which pair a phone takes first of those that work is its
+            // own choice.
+            var isDirect = areApart || ice == 1
+            for call in 1...3 where call == 1 || !isDirect {
+                try phones[0].type("/dial \(phones[1].address)")
+                try phones[0].expect("Call established")
+                try phones[0].expect("connectivity check is complete", count: 2)
+                // Whether or not a further offer says what was chosen, it goes on.
+                for _ in 0..<4 { #expect(phones[0].hearsATone() && phones[1].hearsATone()) }
+                try phones[1].type("/hangup")
+                try phones[0].expect("session closed")
+                #expect(waitUntil(10) { relayed(relay).count == 2 * call })
+                let counts = relayed(relay).suffix(2)
+                if areApart { #expect(counts.allSatisfy { $0.callee > 50 && $0.caller > 50 }, "\(counts)") }
+                isDirect = isDirect || counts.allSatisfy { $0.callee < 20 && $0.caller < 20 }
+            }
+            #expect(isDirect, "\(relayed(relay))")
         }
     }
 
