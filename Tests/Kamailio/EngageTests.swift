@@ -290,6 +290,32 @@ func expectEnd(_ call: Call, _ relay: ScriptedRelay, _ verbs: [String], _ deleti
         }
     }
 
+    /// Whichever process has to do it: one of the asynchronous ones, or the module's own where there is none.
+    @Test(arguments: [1, 0]) func theDialogsTimeoutEndsTheICEOfABrowserFirst(processes: Int) throws {
+        let change = { (configuration: inout KamailioConfiguration) in
+            configuration.parameters.append(("dialog", "default_timeout", "2"))
+            configuration.set("rtpproxy_async_processes", processes)
+        }
+        try Engaged.run("\"g\"", Engaged.routes, change) { kamailio, relay in
+            #expect(waitUntil(5) { relay.log.contains { $0.text.hasSuffix(" && M5:1 S") } })
+            let call = try kamailio.call()
+            let fingerprint = String(repeating: "AB:", count: 31) + "CD"
+            relay.on(call: call.id) {
+                guard $0.verb == "L" else { return nil }
+                return .reply(
+                    "40002 192.0.2.77 && passive SHA-256 \(fingerprint) && relay \(String(repeating: "p", count: 24)) c:1"
+                )
+            }
+            let invite = try call.invite(sdp: WebRTCNodeTests.browser)
+            let answer = try call.reply(to: invite, sdp: SDPText.audio(port: 6000))
+            #expect(answer.text.contains("a=fingerprint:sha-256 \(fingerprint)"), "\(answer.text)")
+            try call.ack()
+            let tags = "\(call.fromTag);1 \(call.toTag);1"
+            #expect(waitUntil(10) { relay.commands(of: call.id, "D").count == 1 })
+            #expect(relay.texts(of: call.id, "Q") == ["Q \(call.id) \(tags) && M5:1 D"])
+        }
+    }
+
     @Test func whoEndsTheDialogByRPCHasItDeleted() throws {
         let end = """
 

@@ -11,7 +11,7 @@ import Testing
         relay.log.filter { $0.attempt == 1 && $0.text.contains("&&") }.map(\.text).sorted()
     }
 
-    private static let browser = SDPText.text([
+    static let browser = SDPText.text([
         "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "m=audio 9 UDP/TLS/RTP/SAVPF 0", "c=IN IP4 0.0.0.0",
         "a=mid:0", "a=rtcp-mux", "a=ice-ufrag:abcd", "a=ice-pwd:pppppppppppppppppppppp",
         "a=fingerprint:sha-256 \(String(repeating: "AB:", count: 31))CD", "a=setup:actpass",
