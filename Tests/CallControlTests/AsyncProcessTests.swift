@@ -216,6 +216,7 @@ extension AsyncBench {
         // On a busy machine all copies of a command may be lost, which fails its call; of a deletion the log alone tells.
         let failed = Set(bench.world.resumed.filter { $0.code != .done }.map(\.callID))
         let errors = bench.world.errors
+        #expect(failed.count + errors.count < 500)
         for (call, commands) in verbs {
             // One that was sent again comes before the next one.
             let order = commands.map(\.verb).reduce(into: [String]()) { if $0.last != $1 { $0.append($1) } }

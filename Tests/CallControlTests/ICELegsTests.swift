@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Sessions of browsers end with their ICE ended before: RTPProxy of rtp.io 1.1.1 does not survive all deletions without.
+// Sessions of browsers are deleted with their ICE ended before.
 
 import Foundation
 import TestSupport
@@ -28,6 +28,16 @@ import Testing
         #expect(
             responder.commands.suffix(2) == ["Q \(cid) \(from);1 \(to);1 && \(ends)", "D \(cid) \(from) \(to)"])
         #expect(bye.counts[.sessionsDeleted] == 1)
+    }
+
+    /// It has not looked at the time before, which begins anywhere.
+    @Test func aProcessThatHasServedNothingYetKnowsTheLegs() throws {
+        let (responder, worker) = try WebRTCBench.stage()
+        let (offer, bye) = (FakeCall(), FakeCall(.bye, toTag: "tt"))
+        for call in [offer, bye] { call.ticks = 0x0240_0000 }
+        #expect(worker.offer(offer, "d") == .done)
+        #expect(try SIPWorker(beside: worker).delete(bye) == .done)
+        #expect(responder.commands.suffix(2) == ["Q \(cid) ft;1 tt;1 && M5:1 U", "D \(cid) ft tt"])
     }
 
     /// A CANCEL knows one tag.
@@ -97,8 +107,8 @@ import Testing
         #expect(bye.counts[.sessionsDeleted] == 1)
     }
 
-    /// It is lost until its time is over; what was to be deleted is.
-    @Test func anEndWithoutAnAnswerCostsTheDeletionNothing() throws {
+    /// It is waited for until its time is over; what was to be deleted is.
+    @Test func anEndWithoutAnAnswerFailsNoDeletion() throws {
         let responder = try Responder { $0.hasPrefix("Q") ? nil : ModuleRelay.answer($0) }
         let worker = try SIPWorker(
             [responder.url], numbers: ["rtpproxy_retr": 1], features: [.webRTC], remembers: true)
@@ -120,6 +130,16 @@ import Testing
         #expect(worker.offer(FakeCall(toTag: "tt", body: off), "p") == .done)
         let deletion = takesBoth ? "Q \(cid) ft;1 tt;1 && M5:1 D && D" : "D \(cid) ft;1 tt;1"
         #expect(eventually { responder.commands.last == deletion }, "\(responder.commands)")
+    }
+
+    /// One that was lost for a while is back before it is known to have its modules.
+    @Test(arguments: [true, false]) func aNodeIsToldThatTakesSubCommands(_ takesThem: Bool) throws {
+        let (responder, worker) = try WebRTCBench.stage()
+        #expect(worker.offer(FakeCall(), "d") == .done)
+        worker.prove(0, takesThem ? [.subCommands] : [])
+        #expect(worker.delete(FakeCall(.bye, toTag: "tt")) == .done)
+        let ends = takesThem ? ["Q \(cid) ft;1 tt;1 && M5:1 U"] : []
+        #expect(Array(responder.commands.dropFirst()) == ends + ["D \(cid) ft tt"])
     }
 
     @Test func legsAreKeptByStream() throws {

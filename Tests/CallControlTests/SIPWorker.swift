@@ -120,6 +120,7 @@ final class SIPWorker {
         case lostPackets = 64
         case jitter = 128
         case versionArgument = 256
+        case subCommands = 0x1000
         case figuresAndDelete = 0x10000
         /// Sub-commands, and the modules for DTLS and ICE.
         case webRTC = 0xF000

@@ -19,6 +19,9 @@ import Testing
             // The commands make one leg WebRTC.
             for label in ["&& M4:1 S", "&& M5:1 S"] { #expect(labels.count { $0 == label } == 1) }
             for label in ["&& M4:1 A", "&& M5:1 A"] { #expect(labels.count { $0.hasPrefix(label) } == 1) }
+            // ICE ends before the session does, whichever process hears the BYE, and RTPProxy refuses nothing.
+            #expect(labels.count { ["&& M5:1 D", "&& M5:1 U"].contains($0) } == 1, "\(report.ladder.text)")
+            #expect(labels.allSatisfy { $0 != "&& -1" }, "\(report.ladder.text)")
         }
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Before the session of a browser is deleted, RTPProxy is told to end ICE on its leg: RTPProxy of rtp.io 1.1.1 does not
-// survive every deletion without that. It costs no round trip.
+// Before the session of a browser is deleted, RTPProxy is told to end ICE on its leg, which RTPProxy of rtp.io 1.1.1 takes
+// better. It costs no round trip.
 //
 // NO TRAP (3 in this file): SessionLegs knows nothing of a stream that there is no room for.
 

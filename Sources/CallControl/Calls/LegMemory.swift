@@ -73,20 +73,19 @@ extension Worker {
     /// At which of its two legs stream `number` of a session has ICE, as far as that is remembered.
     @_optimize(size) @inline(never)
     func iceLegs(_ call: inout Call, _ words: SessionWords, stream number: Int) -> ICELegs {
+        let first = words.firstTag
         // Where figures are asked for, the second tag may be the first one once more.
-        let second = words.secondTag == words.firstTag ? .empty : words.secondTag
-        let names: InlineArray<4, (tag: ByteRange, name: LegName)> = [
-            (words.firstTag, .own), (second, .opposite), (second, .own), (words.firstTag, .opposite),
-        ]
-        var found: UInt8 = 0
-        for place in names.indices {
-            // NO TRAP: an index of its own.
-            let (tag, name) = names[place]
-            guard !tag.isEmpty, legs?.node(for: legKey(&call, tag, number, part: name.rawValue), now: ticks) ?? 0 > 0
-            else { continue }
-            found |= place < 2 ? 1 : 2
-        }
-        return ICELegs(rawValue: found)
+        let second = words.secondTag == first ? .empty : words.secondTag
+        var found = ICELegs()
+        if hasICE(&call, first, .own, number) || hasICE(&call, second, .opposite, number) { found.insert(.first) }
+        if hasICE(&call, second, .own, number) || hasICE(&call, first, .opposite, number) { found.insert(.second) }
+        return found
+    }
+
+    /// Whether that is known of a leg by one of its names.
+    @_optimize(size) @inline(never)
+    private func hasICE(_ call: inout Call, _ tag: ByteRange, _ name: LegName, _ number: Int) -> Bool {
+        !tag.isEmpty && legs?.node(for: legKey(&call, tag, number, part: name.rawValue), now: ticks) ?? 0 > 0
     }
 
     /// What is remembered of one number of the sender's leg; nil: nothing.

@@ -131,7 +131,12 @@ package struct Worker: ~Copyable {
         terms.isHedged = terms.createsSession && hedges
         terms.isDelete = command.isDelete
         call.command = command
-        if case .media = command {} else { beginWithoutMedia(&call) }
+        if case .media = command {
+        } else {
+            // What is remembered of the legs is looked for, by a process that may not have looked at the time before.
+            ticks = host.ticks
+            beginWithoutMedia(&call)
+        }
         call.run = CommandRun(terms)
         call.roomCommands = 0
     }

@@ -38,8 +38,7 @@
 #   crowd N URI             begins N calls one after the other, each when the one before is up, until one does
 #                           not come up; answered at once
 #   talk N MS               all calls that are up send N packets, one every MS milliseconds; answered at once
-#   disperse [talking]      BYE to all calls, one after the other; their media have ended before, or go on for half a
-#                           second; answered at once
+#   disperse                BYE to all calls, one after the other; answered at once
 #   count                   "up" (calls that are answered, and over whose media something can go), "ended", "failed",
 #                           "sent" and "heard" (packets of all calls), "least" and "most" (heard in a call),
 #                           "works" (whether a command that was answered at once goes on)
@@ -704,21 +703,16 @@ class Agent:
                 say("problem", text=f"call {call.number} has not come up: {await call.status()}")
                 return
 
-    async def disperse(self, is_talking):
-        calls = [call for call in self.calls.values() if call.state != "ended"]
+    async def disperse(self):
+        calls = list(self.calls.values())
         # The media first: a browser has closed its connection, too, when its BYE comes.
-        if not is_talking:
-            for call in calls:
-                await call.close()
-            await asyncio.sleep(1)
+        for call in calls:
+            await call.close()
+        await asyncio.sleep(1)
         for call in calls:
             call.state = "ended"
             self.send(call.request("BYE"), call)
             await asyncio.sleep(0.01)
-        if is_talking:
-            await asyncio.sleep(0.5)
-            for call in calls:
-                await call.close()
 
     async def count(self):
         calls = list(self.calls.values())
@@ -737,7 +731,7 @@ class Agent:
             self.work = asyncio.ensure_future(self.guard(self.crowd(int(words[0]), words[1])))
             return {"ok": True}
         if name == "disperse":
-            self.work = asyncio.ensure_future(self.guard(self.disperse(words == ["talking"])))
+            self.work = asyncio.ensure_future(self.guard(self.disperse()))
             return {"ok": True}
         if name == "talk":
             for call in self.calls.values():
