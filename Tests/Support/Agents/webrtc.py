@@ -19,6 +19,7 @@
 #   --plain            has plain RTP, PCMU, instead of WebRTC; it counts what it hears and knows no tones
 #   --quiet            sends nothing but what `talk` says; for calls by the hundred, whose SIP it does not print
 #   --candidate TEXT   says these words behind a=candidate: instead of its own candidates; may be repeated
+#   --late-ice SECONDS begins its checks so much later than it could
 #
 # It prints one line of JSON for each event: {"event": "sent" or "received", "what": "INVITE" or "200 INVITE", "call":
 # 1, "sdp": ...} for each SIP message, "ice", "dtls" and "problem". Commands come as datagrams to the console, are
@@ -782,6 +783,14 @@ async def main(options):
     if options.address:
         # Loopback addresses are none that aioice would take by itself.
         aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [options.address]
+    if options.late_ice:
+        connect = aioice.ice.Connection.connect
+
+        async def wait_and_connect(connection):
+            await asyncio.sleep(options.late_ice)
+            await connect(connection)
+
+        aioice.ice.Connection.connect = wait_and_connect
     agent = Agent(options)
     await agent.connect()
     host, port = options.console.rsplit(":", 1)
@@ -822,4 +831,5 @@ if __name__ == "__main__":
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--candidate", action="append", default=[])
+    parser.add_argument("--late-ice", type=float, default=0)
     asyncio.run(main(parser.parse_args()))
