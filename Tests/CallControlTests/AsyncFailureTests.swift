@@ -188,6 +188,21 @@ import Testing
         #expect(bench.isClean())
     }
 
+    /// What tm says of the transaction is only seen where the answer is handed over.
+    @Test(arguments: [false, true]) func anAnswerThatAModuleRefusesEndsTheSessionOfTheFirst(_ isOfReinvite: Bool) throws
+    {
+        let responder = try Responder { $0.hasPrefix("L") ? "35002 && -1" : ModuleRelay.answer($0) }
+        let bench = try AsyncBench([responder.url])
+        bench.worker.prove(0, [.webRTC])
+        bench.run()
+        let answer = FakeCall.ok(Browser.audio(setup: "active"))
+        (answer.transaction, answer.isOfReinvite) = (.offered, isOfReinvite)
+        #expect(bench.answer(bench.call(answer, "answer"), "p").isSuspended)
+        #expect(bench.resumed(1).map(\.code) == [.error])
+        #expect(responder.commands.dropFirst() == (isOfReinvite ? [] : ["D answer ft tt"]))
+        #expect(bench.isClean())
+    }
+
     /// An answer, or an offer within a dialog, has created nothing: the session is the call's.
     @Test func onlyWhatWasCreatedIsDeleted() throws {
         let responder = try Responder()

@@ -107,6 +107,24 @@ import Testing
         #expect(bye.counts[.sessionsDeleted] == 1)
     }
 
+    /// A browser has been heard behind early media when what comes next is refused, and the session deleted.
+    @Test(arguments: [true, false]) func theyEndBeforeWhatIsRefusedBehindEarlyMedia(_ isOffer: Bool) throws {
+        let isRefused = Counter()
+        let (responder, worker) = try WebRTCBench.stage {
+            $0.hasPrefix(isOffer ? "U" : "L") && isRefused.next() == 2
+                ? "35002 192.0.2.77 && -1" : ModuleRelay.answer($0)
+        }
+        let answer = { (status: Int) in
+            let answer = FakeCall(.invite, status: status, toTag: "tt", body: Browser.audio(setup: "active"))
+            answer.transaction = .offered
+            return worker.answer(answer, "p")
+        }
+        #expect(worker.offer(FakeCall(), "d") == .done && answer(183) == .done)
+        #expect((isOffer ? worker.offer(FakeCall(), "d") : answer(200)) == .error)
+        let (tags, ends) = isOffer ? ("ft", "Q \(cid) ft;1 && M5:1 U") : ("ft tt", "Q \(cid) ft;1 tt;1 && M5:1 U")
+        #expect(responder.commands.dropFirst(3) == [ends, "D \(cid) \(tags)"])
+    }
+
     /// It is waited for until its time is over; what was to be deleted is.
     @Test func anEndWithoutAnAnswerFailsNoDeletion() throws {
         let responder = try Responder { $0.hasPrefix("Q") ? nil : ModuleRelay.answer($0) }

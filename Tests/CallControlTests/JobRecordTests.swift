@@ -157,19 +157,19 @@ private func draft(_ call: FakeCall, _ kind: JobKind = .offer, setID: UInt32 = 0
         message.variables = [.extraID: Array("leg".utf8)]
         var draft = draft(message, .answer, setID: 9)
         draft.header.hasAddress = true
-        draft.header.createsSession = true
+        draft.header.isFirst = true
         draft.begin(.delete, MessageFacts(), setID: 1)
         let record = RecordMemory(draft, continuation: 0).record
         for which in JobText.allCases { #expect(text(record, which) == []) }
         #expect(record.kind == .delete && record.header.setID == 1)
-        #expect(!record.header.hasAddress && !record.header.createsSession)
+        #expect(!record.header.hasAddress && !record.header.isFirst)
         #expect(JobMessage(Bystander(), record).variable(.extraID) == nil)
     }
 
     @Test func onlyAnOfferCreatesASession() {
         for (kind, expected) in [(JobKind.offer, true), (.answer, false), (.delete, false), (.undoOffer, false)] {
             var draft = draft(FakeCall(), kind)
-            draft.header.createsSession = true
+            draft.header.isFirst = true
             #expect(RecordMemory(draft, continuation: 8).record.createsSession == expected)
         }
         #expect(!RecordMemory(draft(FakeCall()), continuation: 8).record.createsSession)

@@ -55,6 +55,27 @@ import Testing
         }
     }
 
+    /// What its modules refuse of the answer to the first INVITE ends the session; of a re-INVITE's, the call goes on as it
+    /// was. Asked for WebRTC, because two phones are enough to see it.
+    @Test func anAnswerThatTheModulesRefuseEndsTheSessionOfTheFirstINVITE() throws {
+        let relay = try ScriptedRelay()
+        let hasModules = { questions(relay) == Self.questions }
+        try Stage.own([relay]) { kamailio in
+            #expect(waitUntil(5) { hasModules() })
+            relay.on { $0.text.contains(" && M4:1 S") ? .reply("35000 127.0.0.1 && -1") : nil }
+            let call = try kamailio.call()
+            for isAgain in [false, true] {
+                let invite = try call.invite(run: .manage(), inDialog: isAgain)
+                let answered = try call.reply(to: invite, sdp: SDPText.audio(), run: .answer("d"))
+                #expect(answered.returnCodes == [-1] && answered.text == SDPText.audio())
+                try call.ack()
+                #expect(relay.commands(of: call.id).map(\.verb) == ["U", "L", "D"] + (isAgain ? ["U", "L"] : []))
+            }
+            #expect(relay.texts(of: call.id, "D") == ["D \(call.id) \(call.fromTag) \(call.toTag)"])
+            try call.bye(run: .manage())
+        }
+    }
+
     /// One that had no time for the question, or whose answers were lost, has its modules all the same.
     @Test func oneThatHasNotAnsweredIsAskedAgain() throws {
         let relay = try ScriptedRelay()

@@ -79,8 +79,9 @@ struct JobMessage<Host: ServerHost>: CallHost {
     /// The edits are made when the transaction goes on.
     func apply(_ edits: borrowing EditList) -> Bool { true }
 
-    /// The worker has decided what to do, and marked what is to be marked.
-    var transaction: TransactionState { .none }
+    /// The worker has decided what to do, and marked what is to be marked. What it has seen of a first answer is that its
+    /// transaction is there and no re-INVITE's.
+    var transaction: TransactionState { record.kind == .answer && record.header.isFirst ? .offered : .none }
     var goesToWebSocket: Bool { false }
     func markTransaction() {}
 }
@@ -119,7 +120,7 @@ extension JobRecord {
     var kind: JobKind? { JobKind(rawValue: header.kind) }
 
     /// Whether a success creates a session.
-    var createsSession: Bool { kind == .offer && header.createsSession }
+    var createsSession: Bool { kind == .offer && header.isFirst }
 
     /// From now on it deletes what its offer created; false where that has created nothing.
     func becomeUndo() -> Bool {

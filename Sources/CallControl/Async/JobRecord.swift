@@ -70,8 +70,8 @@ struct JobHeader {
         get { has(8) }
         set { set(8, newValue) }
     }
-    /// Whether a success creates a session.
-    var createsSession: Bool {
+    /// Of an offer, whether a success creates a session; of an answer, whether it is the first one.
+    var isFirst: Bool {
         get { has(16) }
         set { set(16, newValue) }
     }

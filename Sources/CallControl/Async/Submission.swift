@@ -102,7 +102,7 @@ extension Worker {
             beginLook(&kept.call, host, media.words)
             jobDraft.begin(kind, host.facts, setID: selectedSetID(host))
             jobDraft.header.hasAddress = hasAddress
-            jobDraft.header.createsSession = media.createsSession && !isKept
+            jobDraft.header.isFirst = media.createsSession && !isKept || media.isFirstAnswer
             if media.flags.bridging == .byTarget {
                 // The other process cannot see where the message goes.
                 var letters = flagLetters

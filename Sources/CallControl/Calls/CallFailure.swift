@@ -144,6 +144,14 @@ enum CallFailure: Error, Equatable {
         }
     }
 
+    /// Whether a module of the relay has refused the description, or answered with what cannot stand in one.
+    var isOfModule: Bool {
+        switch self {
+        case .moduleRefused, .badModuleReply: true
+        default: false
+        }
+    }
+
     /// The set that it is about; nil where it is about none.
     var setID: UInt32? {
         if case .noNode(let setID, _) = self { return setID }

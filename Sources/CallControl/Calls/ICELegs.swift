@@ -65,7 +65,14 @@ extension Worker {
     mutating func beginWithoutMedia(_ call: inout Call) {
         call.isBridged = false
         call.legs = SessionLegs()
-        guard let words = call.command.deleted, hasLegs else { return }
+        if let words = call.command.deleted { readLegs(&call, words) }
+    }
+
+    /// What is remembered of the legs of the session that `words` name.
+    @_optimize(size) @inline(never)
+    mutating func readLegs(_ call: inout Call, _ words: SessionWords) {
+        call.legs = SessionLegs()
+        guard hasLegs else { return }
         var stream = 1
         while call.legs.mayKnow(stream) {
             call.legs[stream] = iceLegs(&call, words, stream: stream)

@@ -28,6 +28,8 @@ struct MediaCommand {
     var isBridged = false
     /// Whether media flow both ways from here on: the answer is the last one.
     var endsExchange = false
+    /// Whether it is the final answer to the first INVITE of a call with a browser, by what tm says of the transaction.
+    var isFirstAnswer = false
     /// Whether notifications come back to the module itself, with a tag that is its own.
     var tagNamesStream = false
 
@@ -236,6 +238,8 @@ extension Worker {
         call.isBridged = false
         if let bridging = media.flags.bridging {
             ticks = host.ticks
+            media.isFirstAnswer =
+                media.endsExchange && !host.facts.isRequest && host.transaction != .none && !host.isWithinDialog
             media.isToWebRTC =
                 bridging == .toWebRTC
                 || (bridging == .byTarget && (host.goesToWebSocket || hasDescribedWebRTC(&call, media)))

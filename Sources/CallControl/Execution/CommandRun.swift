@@ -18,6 +18,8 @@ struct RunTerms {
     let budget: UInt64
     /// Whether a success creates a session.
     var createsSession = false
+    /// Whether the session goes where a module of the node refuses the description: nobody talks over it yet.
+    var endsRefused = false
     /// Whether the next node is asked beside one that is slow. Without a table that remembers which of them has the
     /// call, later messages would not find it.
     var isHedged = false

@@ -169,7 +169,8 @@ extension CommandRun {
             failure = ifNobody
         case .failure(let error, let hasCreated):
             if terms.createsSession, error.isWorthAnotherNode { failure = error } else { decide(.failed(error)) }
-            if terms.createsSession, hasCreated { toUndo = askedNode.node }
+            guard hasCreated, terms.createsSession || terms.endsRefused && error.isOfModule else { break }
+            toUndo = askedNode.node
         case .lost(.failed(let error), _, _) where error.isLocal:
             // A fault of this machine, not of the node.
             if !isSearching { decide(.failed(.system(error))) }

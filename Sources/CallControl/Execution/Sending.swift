@@ -116,6 +116,10 @@ extension Worker {
         exchanges.begin(
             member, now: now, budget: deadline &- now, firstRetransmission: firstWait(node),
             framing: directory.url(node)?.scheme.framing ?? .datagram)
+        if call.isBridged {
+            readLegs(&call, words)
+            try? addEnds(&call, words, node, member)
+        }
         write(call, .delete, words)
         guard (try? addCommand(&call, node, member)) != nil else { return }
         startExchange(member, node)

@@ -130,6 +130,7 @@ package struct Worker: ~Copyable {
         terms.createsSession = command.createsSession
         terms.isHedged = terms.createsSession && hedges
         terms.isDelete = command.isDelete
+        if case .media(let media) = command { terms.endsRefused = media.isFirstAnswer }
         call.command = command
         if case .media = command {
         } else {
