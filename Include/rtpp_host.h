@@ -38,6 +38,9 @@ typedef struct rtpp_host {
     rtpp_transaction (*transaction)(void *context);
     /* Whether the request that a reply belongs to had a to-tag; false where there is no transaction. */
     bool (*is_within_dialog)(void *context);
+    /* Whether a reply is to an INVITE without a to-tag of which tm has not passed on a final answer yet; false where there
+     * is no transaction. */
+    bool (*is_first_answer)(void *context);
     /* Whether the message goes to a client by WebSocket: a request by its URIs and its socket as they are now, a reply by
      * the Via that it goes to. */
     bool (*goes_to_websocket)(void *context);

@@ -209,16 +209,30 @@ static rtpp_transaction host_transaction(void *context)
 	return (transaction->uas.request->msg_flags & FL_SDP_BODY) ? RTPP_TRANSACTION_OFFERED : RTPP_TRANSACTION_NO_OFFER;
 }
 
-static bool host_is_within_dialog(void *context)
+/* The To of the transaction's request, NULL: not known. The transaction's own copy is in shared memory: tm has parsed it,
+ * and nobody else may. */
+static const struct to_body *to_of(const struct cell *transaction)
 {
-	struct cell *transaction = glue_current_transaction();
 	struct sip_msg *request = transaction != NULL ? transaction->uas.request : NULL;
 
+	return request != NULL && request->to != NULL ? (const struct to_body *)request->to->parsed : NULL;
+}
+
+static bool host_is_within_dialog(void *context)
+{
+	const struct to_body *to = to_of(glue_current_transaction());
+
 	(void)context;
-	/* The transaction's own copy is in shared memory: tm has parsed it, and nobody else may. */
-	if(request == NULL || request->to == NULL || request->to->parsed == NULL)
-		return false;
-	return get_to(request)->tag_value.len > 0;
+	return to != NULL && to->tag_value.len > 0;
+}
+
+static bool host_is_first_answer(void *context)
+{
+	const struct cell *transaction = glue_current_transaction();
+	const struct to_body *to = to_of(transaction);
+
+	(void)context;
+	return to != NULL && to->tag_value.len == 0 && is_invite(transaction) && transaction->uas.status < 200;
 }
 
 static void host_mark_transaction(void *context)
@@ -331,6 +345,7 @@ const rtpp_host glue_host_services = {
 		.apply_edits = glue_message_apply,
 		.transaction = host_transaction,
 		.is_within_dialog = host_is_within_dialog,
+		.is_first_answer = host_is_first_answer,
 		.goes_to_websocket = glue_message_goes_to_websocket,
 		.mark_transaction = host_mark_transaction,
 		.postpone = glue_postpone,

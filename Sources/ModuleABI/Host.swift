@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The host's callbacks as the use cases want them. Every pointer is valid for the entry point's call only.
 //
-// SAFETY (19 in this file): create has checked that every service is there, and none is called but by `?`; what is lent
+// SAFETY (20 in this file): create has checked that every service is there, and none is called but by `?`; what is lent
 // lives for the call.
 //
 // SAFETY (20 in this file): the glue lends the message for the call, and the module lives longer.
@@ -212,6 +212,8 @@ extension rtpp_level {
         guard facts.isRequest else { return unsafe services.is_within_dialog?(message.pointee.context) ?? false }
         return with(.toTag) { !$0.isEmpty }
     }
+
+    var isFirstAnswer: Bool { unsafe services.is_first_answer?(message.pointee.context) ?? false }
 
     var engagedSession: EngagedSession? {
         guard let engagement = unsafe message.pointee.engagement else { return nil }

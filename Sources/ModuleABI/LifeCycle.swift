@@ -43,8 +43,8 @@ extension rtpp_host {
         let hasMessageServices =
             unsafe variable != nil && set_instance != nil && body_state != nil && apply_edits != nil
         let hasTransactions =
-            unsafe transaction != nil && is_within_dialog != nil && mark_transaction != nil
-            && goes_to_websocket != nil
+            unsafe transaction != nil && is_within_dialog != nil && is_first_answer != nil
+            && mark_transaction != nil && goes_to_websocket != nil
         let canPostpone = unsafe postpone != nil && take_postponed != nil && take_deletion != nil
         let canWait = unsafe allocate != nil && release != nil && suspend != nil && resume != nil && resume_again != nil
         let canRaise = unsafe raise != nil

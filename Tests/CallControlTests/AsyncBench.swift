@@ -168,7 +168,7 @@ final class AsyncCall: SuspendableCall {
     var bodyState: BodyState { message.bodyState }
     func apply(_ edits: borrowing EditList) -> Bool { message.apply(edits) }
     var transaction: TransactionState { message.transaction }
-    var isWithinDialog: Bool { message.isWithinDialog }
+    var isFirstAnswer: Bool { message.isFirstAnswer }
     var goesToWebSocket: Bool { message.goesToWebSocket }
     func markTransaction() { message.markTransaction() }
 }

@@ -15,8 +15,7 @@ final class FakeCall: CallHost {
     var bodyState = BodyState.asItCame
     var acceptsEdits = true
     var transaction = TransactionState.none
-    /// Of a reply: whether its request had a to-tag, by the transaction.
-    var isOfReinvite = false
+    var isFirstAnswer = false
     var goesToWebSocket = false
     var ticks: UInt32 = 1000
 
@@ -88,8 +87,6 @@ final class FakeCall: CallHost {
         let bytes = value ?? Array("<null>".utf8)
         return body(bytes.span, value == nil)
     }
-
-    var isWithinDialog: Bool { facts.isRequest ? !self[.toTag].isEmpty : isOfReinvite }
 
     func setInstance(_ url: Span<UInt8>) {
         var bytes: [UInt8] = []

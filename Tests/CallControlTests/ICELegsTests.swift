@@ -116,7 +116,7 @@ import Testing
         }
         let answer = { (status: Int) in
             let answer = FakeCall(.invite, status: status, toTag: "tt", body: Browser.audio(setup: "active"))
-            answer.transaction = .offered
+            answer.isFirstAnswer = true
             return worker.answer(answer, "p")
         }
         #expect(worker.offer(FakeCall(), "d") == .done && answer(183) == .done)

@@ -151,7 +151,7 @@ func services() -> rtpp_host {
         body_state: { Message.of($0)?.bodyState ?? .RTPP_BODY_AS_IT_CAME },
         apply_edits: { Message.of($0)?.take($1, $2) ?? false },
         transaction: { Message.of($0)?.transaction ?? .RTPP_TRANSACTION_NONE },
-        is_within_dialog: { Message.of($0)?.isWithinDialog ?? false },
+        is_within_dialog: { Message.of($0)?.isWithinDialog ?? false }, is_first_answer: { _ in false },
         goes_to_websocket: { _ in false },
         mark_transaction: { Message.of($0)?.mark() }, postpone: { _, _ in false }, take_postponed: { _ in nil },
         is_wanted: { true },

@@ -23,7 +23,8 @@ import Testing
         let removals: [(inout rtpp_host) -> Void] = [
             { $0.log = nil }, { $0.ticks = nil }, { $0.count = nil }, { $0.variable = nil }, { $0.set_instance = nil },
             { $0.body_state = nil }, { $0.apply_edits = nil }, { $0.transaction = nil }, { $0.mark_transaction = nil },
-            { $0.is_within_dialog = nil }, { $0.postpone = nil }, { $0.take_postponed = nil },
+            { $0.is_within_dialog = nil }, { $0.is_first_answer = nil }, { $0.postpone = nil },
+            { $0.take_postponed = nil },
             { $0.take_deletion = nil }, { $0.goes_to_websocket = nil },
             { $0.is_wanted = nil }, { $0.wants_debug = nil }, { $0.tuning = nil },
             { $0.raise = nil },

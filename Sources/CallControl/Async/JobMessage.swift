@@ -79,9 +79,11 @@ struct JobMessage<Host: ServerHost>: CallHost {
     /// The edits are made when the transaction goes on.
     func apply(_ edits: borrowing EditList) -> Bool { true }
 
-    /// The worker has decided what to do, and marked what is to be marked. What it has seen of a first answer is that its
-    /// transaction is there and no re-INVITE's.
-    var transaction: TransactionState { record.kind == .answer && record.header.isFirst ? .offered : .none }
+    /// The worker has seen this.
+    var isFirstAnswer: Bool { record.kind == .answer && record.header.isFirst }
+
+    /// The worker has decided what to do, and marked what is to be marked.
+    var transaction: TransactionState { .none }
     var goesToWebSocket: Bool { false }
     func markTransaction() {}
 }

@@ -128,6 +128,9 @@ package protocol CallHost: ServerHost {
     var transaction: TransactionState { get }
     /// Whether the request, or the one that a reply belongs to, has a to-tag. Of a reply without a transaction: false.
     var isWithinDialog: Bool { get }
+    /// Whether a reply is to an INVITE without a to-tag, and no final answer to that has gone on yet. Without a transaction:
+    /// false.
+    var isFirstAnswer: Bool { get }
     /// Whether the message goes to a client by WebSocket.
     var goesToWebSocket: Bool { get }
     /// The session of the message's dialog where the host looks after that; else nil.

@@ -28,7 +28,7 @@ struct MediaCommand {
     var isBridged = false
     /// Whether media flow both ways from here on: the answer is the last one.
     var endsExchange = false
-    /// Whether it is the final answer to the first INVITE of a call with a browser, by what tm says of the transaction.
+    /// Whether it is the first final answer to the INVITE that begins a call, perhaps one with a browser.
     var isFirstAnswer = false
     /// Whether notifications come back to the module itself, with a tag that is its own.
     var tagNamesStream = false
@@ -238,8 +238,7 @@ extension Worker {
         call.isBridged = false
         if let bridging = media.flags.bridging {
             ticks = host.ticks
-            media.isFirstAnswer =
-                media.endsExchange && !host.facts.isRequest && host.transaction != .none && !host.isWithinDialog
+            media.isFirstAnswer = media.endsExchange && !host.facts.isRequest && host.isFirstAnswer
             media.isToWebRTC =
                 bridging == .toWebRTC
                 || (bridging == .byTarget && (host.goesToWebSocket || hasDescribedWebRTC(&call, media)))

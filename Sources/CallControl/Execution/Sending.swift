@@ -115,7 +115,7 @@ extension Worker {
         guard place < AskedNodes.count, let member = freeMembers.last else { return deleteOnce(&call, node, words) }
         exchanges.begin(
             member, now: now, budget: deadline &- now, firstRetransmission: firstWait(node),
-            framing: directory.url(node)?.scheme.framing ?? .datagram)
+            framing: directory.url(node)?.scheme.framing ?? .datagram, window: call.held?.count ?? Self.window)
         if call.isBridged {
             readLegs(&call, words)
             try? addEnds(&call, words, node, member)

@@ -195,7 +195,7 @@ final class RestartedRelay {
 
     /// Those of the process that runs now.
     func sessions() throws -> Sessions {
-        let answer = try relay.command("G nsess_created nsess_destroyed nsess_timeout")
+        let answer = try relay.command("G nsess_created nsess_destroyed nsess_timeout", patience: 15_000)
         let numbers = answer.split(separator: " ").compactMap { Int($0) }
         guard numbers.count == 3 else { throw HarnessError("RTPProxy says \(answer) of its sessions") }
         return Sessions(made: numbers[0], ended: numbers[1], timedOut: numbers[2])

@@ -99,6 +99,7 @@ enum CallRecorder {
             },
             transaction: { LentMessage.of($0)?.script.transaction ?? .RTPP_TRANSACTION_NONE },
             is_within_dialog: { _ in false },
+            is_first_answer: { LentMessage.of($0)?.script.transaction == .RTPP_TRANSACTION_OFFERED },
             goes_to_websocket: { (LentMessage.of($0)?.script["S"]?.count ?? 0) % 2 == 0 }, mark_transaction: { _ in },
             postpone: { _, _ in false }, take_postponed: { _ in nil },
             is_wanted: { CallRecorder.looks.wrappingSubtract(1, ordering: .relaxed).newValue > 0 },

@@ -54,6 +54,7 @@ static void a_missing_service_is_refused(void)
 	EXPECT(CREATED_WITHOUT(apply_edits) == RTPP_BAD_ARGUMENT);
 	EXPECT(CREATED_WITHOUT(transaction) == RTPP_BAD_ARGUMENT);
 	EXPECT(CREATED_WITHOUT(is_within_dialog) == RTPP_BAD_ARGUMENT);
+	EXPECT(CREATED_WITHOUT(is_first_answer) == RTPP_BAD_ARGUMENT);
 	EXPECT(CREATED_WITHOUT(goes_to_websocket) == RTPP_BAD_ARGUMENT);
 	EXPECT(CREATED_WITHOUT(mark_transaction) == RTPP_BAD_ARGUMENT);
 	EXPECT(CREATED_WITHOUT(postpone) == RTPP_BAD_ARGUMENT);

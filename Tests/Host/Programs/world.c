@@ -112,13 +112,7 @@ static void host_raise(const rtpp_event *event)
 	(void)event;
 }
 
-static bool host_is_within_dialog(void *context)
-{
-	(void)context;
-	return false;
-}
-
-static bool host_goes_to_websocket(void *context)
+static bool host_says_no(void *context)
 {
 	(void)context;
 	return false;
@@ -172,8 +166,9 @@ const rtpp_host services = {
 		.body_state = host_body_state,
 		.apply_edits = host_apply_edits,
 		.transaction = host_transaction,
-		.is_within_dialog = host_is_within_dialog,
-		.goes_to_websocket = host_goes_to_websocket,
+		.is_within_dialog = host_says_no,
+		.is_first_answer = host_says_no,
+		.goes_to_websocket = host_says_no,
 		.mark_transaction = host_mark_transaction,
 		.postpone = host_postpone,
 		.take_postponed = host_take_postponed,
