@@ -47,7 +47,11 @@ struct BrowserSoak {
             try Kamailio(
                 .webRTC(
                     routes.replacingOccurrences(of: "FLAGS", with: flags), definitions: ["MANAGED"],
-                    settings: ["modparam(\"rtpproxy\", \"rtpproxy_sock\", \"\(relay.url)\")"], debug: 0))
+                    settings: [
+                        "modparam(\"rtpproxy\", \"rtpproxy_sock\", \"\(relay.url)\")",
+                        // Nobody says anything until all calls are up, on a slow machine for longer than the usual 8 s.
+                        "modparam(\"rtpproxy\", \"rtpproxy_webrtc_silence\", 120)",
+                    ], debug: 0))
         }
         var report = Findings()
         var callers = [
