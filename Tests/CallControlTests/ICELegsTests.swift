@@ -125,6 +125,27 @@ import Testing
         #expect(responder.commands.dropFirst(3) == [ends, "D \(cid) \(tags)"])
     }
 
+    /// Over `unix:` a call has taken as many connections as its own commands need, and others wait for the rest.
+    @Test func anUndoWaitsForItsOnlyConnection() throws {
+        let relay = try ScriptedRelay(.unix)
+        relay.on { command in
+            switch command.verb {
+            case "U": ModuleRelay.answer(command.text).map { .reply($0) }
+            case "L": .reply("35002 192.0.2.77 && -1")
+            case "Q": .delay(100, .reply("60 0 0 0 0"))
+            default: nil
+            }
+        }
+        let worker = try SIPWorker([relay.url], features: [.webRTC], remembers: true)
+        #expect(worker.offer(FakeCall(), "d") == .done)
+        let answer = WebRTCBench.answerer(Browser.audio(setup: "active"))
+        answer.isFirstAnswer = true
+        #expect(worker.answer(answer, "p") == .error)
+        #expect(relay.log.map(\.verb) == ["U", "L", "Q", "D"])
+        let (question, deletion) = (try #require(relay.log.dropLast().last), try #require(relay.log.last))
+        #expect(deletion.time - question.time >= 100)
+    }
+
     /// It is waited for until its time is over; what was to be deleted is.
     @Test func anEndWithoutAnAnswerFailsNoDeletion() throws {
         let responder = try Responder { $0.hasPrefix("Q") ? nil : ModuleRelay.answer($0) }

@@ -316,6 +316,19 @@ func expectEnd(_ call: Call, _ relay: ScriptedRelay, _ verbs: [String], _ deleti
         }
     }
 
+    @Test func aFirstAnswerThatTheModulesRefuseEndsTheSession() throws {
+        try Engaged.run("\"g\"") { kamailio, relay in
+            #expect(waitUntil(5) { relay.log.contains { $0.text.hasSuffix(" && M5:1 S") } })
+            let call = try kamailio.call()
+            relay.on(call: call.id) { $0.verb == "L" ? .reply("40002 192.0.2.77 && -1") : nil }
+            let invite = try call.invite(sdp: WebRTCNodeTests.browser)
+            let answer = try call.reply(to: invite, sdp: SDPText.audio(port: 6000))
+            #expect(answer.text == SDPText.audio(port: 6000))
+            try call.ack()
+            #expect(relay.commands(of: call.id).map(\.verb) == ["U", "L", "Q", "D"])
+        }
+    }
+
     @Test func whoEndsTheDialogByRPCHasItDeleted() throws {
         let end = """
 

@@ -53,6 +53,20 @@ import Testing
         }
     }
 
+    /// Nobody says there whether an answer is the first one: what a module refuses of it ends no session.
+    @Test(arguments: [true, false]) func withoutATransactionARefusedAnswerEndsNothing(isStateless: Bool) throws {
+        try withRoutes { kamailio, relay in
+            WebRTCNodeTests.refuseAnswers(kamailio, relay)
+            let call = try kamailio.call()
+            let invite = try call.invite(run: isStateless ? Run.offer().with("X-Stateless", "yes") : .offer())
+            let answered = try call.reply(
+                to: invite, sdp: SDPText.audio(), run: Run("answer", "d", route: "Core"))
+            #expect(answered.text == SDPText.audio())
+            try call.ack()
+            #expect(relay.commands(of: call.id).map(\.verb) == ["U", "L"])
+        }
+    }
+
     @Test func replyToACancelDeletes() throws {
         try withRoutes { kamailio, relay in
             let call = try kamailio.call()

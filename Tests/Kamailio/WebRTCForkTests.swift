@@ -53,7 +53,7 @@ import Testing
         let stage = try WebRTCStage(way, flags: flags, definitions: ["NEXT"])
         let (first, caller) = (try stage.browser(), try stage.phone())
         let isShared = flags == "g" && way == .managed
-        let options = isShared ? ["--auto", "--late-ice", "1"] : ["--auto"]
+        let options = isShared ? ["--auto", "--late-ice", "3"] : ["--auto"]
         let browser = isBrowser ? try stage.browser("erin", tone: 600, options: options) : nil
         let desk = isBrowser ? nil : try stage.phone("erin", tone: 600)
         try caller.begin(target("carol", stage), registrar: stage.registrar)

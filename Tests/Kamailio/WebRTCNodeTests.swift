@@ -55,31 +55,45 @@ import Testing
         }
     }
 
+    /// Waits until the relay has shown that it has the modules, and has it refuse from then on what an answer asks them.
+    static func refuseAnswers(_ kamailio: Kamailio, _ relay: ScriptedRelay) {
+        let isBridged = {
+            try? kamailio.call().invite(sdp: browser, run: .offer("p")).text.contains(" RTP/AVP 0")
+        }
+        #expect(waitUntil(5) { isBridged() ?? false })
+        relay.on { $0.text.contains(" && M4:1 S") ? .reply("35000 127.0.0.1 && -1") : nil }
+    }
+
     /// What its modules refuse of the first 200 of a call ends the session; of another one, and of a re-INVITE's, the call
     /// goes on as it was. Asked for WebRTC, because two phones are enough to see it.
+    private func theFirstEndsTheSession(_ kamailio: Kamailio, _ relay: ScriptedRelay) throws {
+        Self.refuseAnswers(kamailio, relay)
+        let call = try kamailio.call()
+        let answer = { (invite: SIPMessage) in
+            let answered = try call.reply(to: invite, sdp: SDPText.audio(), run: .answer("d"))
+            #expect(answered.returnCodes == [-1] && answered.text == SDPText.audio())
+            return relay.commands(of: call.id).map(\.verb)
+        }
+        let first = try call.invite(run: .offer())
+        #expect(try answer(first) == ["U", "L", "D"])
+        #expect(try answer(first) == ["U", "L", "D", "L"])
+        try call.ack()
+        let again = try call.invite(run: .offer(), inDialog: true)
+        #expect(try answer(again) == ["U", "L", "D", "L", "U", "L"])
+        #expect(relay.texts(of: call.id, "D") == ["D \(call.id) \(call.fromTag) \(call.toTag)"])
+        try call.ack()
+        try call.bye(run: .destroy())
+    }
+
     @Test func anAnswerThatTheModulesRefuseEndsTheSessionOfTheFirst() throws {
         let relay = try ScriptedRelay()
-        try Stage.own([relay]) { kamailio in
-            let hasModules = {
-                try? kamailio.call().invite(sdp: Self.browser, run: .offer("p")).text.contains(" RTP/AVP 0")
-            }
-            #expect(waitUntil(5) { hasModules() ?? false })
-            relay.on { $0.text.contains(" && M4:1 S") ? .reply("35000 127.0.0.1 && -1") : nil }
-            let call = try kamailio.call()
-            let answer = { (invite: SIPMessage) in
-                let answered = try call.reply(to: invite, sdp: SDPText.audio(), run: .answer("d"))
-                #expect(answered.returnCodes == [-1] && answered.text == SDPText.audio())
-                return relay.commands(of: call.id).map(\.verb)
-            }
-            let first = try call.invite(run: .manage())
-            #expect(try answer(first) == ["U", "L", "D"])
-            #expect(try answer(first) == ["U", "L", "D", "L"])
-            try call.ack()
-            #expect(try answer(call.invite(run: .manage(), inDialog: true)) == ["U", "L", "D", "L", "U", "L"])
-            #expect(relay.texts(of: call.id, "D") == ["D \(call.id) \(call.fromTag) \(call.toTag)"])
-            try call.ack()
-            try call.bye(run: .manage())
-        }
+        try Stage.own([relay]) { try theFirstEndsTheSession($0, relay) }
+    }
+
+    @Test(arguments: Continuation.allCases)
+    func anAnswerThatWaitsAndThatTheModulesRefuseEndsTheSessionOfTheFirst(_ continuation: Continuation) throws {
+        let relay = try ScriptedRelay()
+        try withAsyncStage([relay], continuation) { try theFirstEndsTheSession($0, relay) }
     }
 
     /// One that had no time for the question, or whose answers were lost, has its modules all the same.
