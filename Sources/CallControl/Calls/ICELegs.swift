@@ -64,15 +64,14 @@ extension Worker {
     @_optimize(size) @inline(never)
     mutating func beginWithoutMedia(_ call: inout Call) {
         call.isBridged = false
-        call.legs = SessionLegs()
-        if let words = call.command.deleted { readLegs(&call, words) }
+        readLegs(&call, call.command.deleted)
     }
 
-    /// What is remembered of the legs of the session that `words` name.
+    /// What is remembered of the legs of the session that `words` name; nil: none is deleted.
     @_optimize(size) @inline(never)
-    mutating func readLegs(_ call: inout Call, _ words: SessionWords) {
+    mutating func readLegs(_ call: inout Call, _ words: SessionWords?) {
         call.legs = SessionLegs()
-        guard hasLegs else { return }
+        guard let words, hasLegs else { return }
         var stream = 1
         while call.legs.mayKnow(stream) {
             call.legs[stream] = iceLegs(&call, words, stream: stream)

@@ -28,7 +28,7 @@ struct MediaCommand {
     var isBridged = false
     /// Whether media flow both ways from here on: the answer is the last one.
     var endsExchange = false
-    /// Whether it is the first final answer to the INVITE that begins a call, perhaps one with a browser.
+    /// Whether it is the first final answer to the INVITE that begins a call. Looked at with a flag for WebRTC alone.
     var isFirstAnswer = false
     /// Whether notifications come back to the module itself, with a tag that is its own.
     var tagNamesStream = false

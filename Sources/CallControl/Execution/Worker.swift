@@ -130,9 +130,9 @@ package struct Worker: ~Copyable {
         terms.createsSession = command.createsSession
         terms.isHedged = terms.createsSession && hedges
         terms.isDelete = command.isDelete
-        if case .media(let media) = command { terms.endsRefused = media.isFirstAnswer }
         call.command = command
-        if case .media = command {
+        if case .media(let media) = command {
+            terms.endsRefused = media.isFirstAnswer
         } else {
             // What is remembered of the legs is looked for, by a process that may not have looked at the time before.
             ticks = host.ticks
