@@ -53,8 +53,8 @@ enum ModuleRelay {
 enum WebRTCBench {
     static let cid = "call-1@example.org"
     static let peer =
-        " && M4:1 A sha-256 \(Browser.fingerprint) && M5:1 A abcd \(Browser.password)"
-        + " && M5:1 C 1 1 UDP 2113937151 192.0.2.0 5555 typ host"
+        " && M5:1 A abcd \(Browser.password) && M5:1 C 1 1 UDP 2113937151 192.0.2.0 5555 typ host"
+        + " && M4:1 A sha-256 \(Browser.fingerprint)"
 
     static func stage(
         _ script: @escaping Responder.Script = ModuleRelay.answer
