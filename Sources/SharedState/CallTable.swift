@@ -2,10 +2,11 @@
 // Which RTPProxy holds a call: a table of fixed size that all processes share, and read without a lock.
 //
 // Why this is sound. An entry is two words. `key` is the call's 64-bit hash, 0 empty. `value` is the node, the time the
-// entry expires and 24 bits of the same hash. Whoever wants a place exchanges `key`, provided that it is what was seen
-// there, and then stores `value`; who comes second has written nothing and looks for another place. Whoever reads takes
-// an entry only where the key is the call's and the bits in the value are, too. So a process that dies between the two
-// leaves an entry that belongs to nobody, and the worst that a lost entry costs is that the balancing rule decides.
+// entry expires, whether the call has had another node before and 23 bits of the same hash. Whoever wants a place
+// exchanges `key`, provided that it is what was seen there, and then stores `value`; who comes second has written nothing
+// and looks for another place. Whoever reads takes an entry only where the key is the call's and the bits in the value
+// are, too. So a process that dies between the two leaves an entry that belongs to nobody, and the worst that a lost
+// entry costs is that the balancing rule decides.
 //
 // Where hosts share calls, a third word says when the entry was changed last, a call that has ended leaves an entry behind
 // that says so, and whoever writes locks the bucket: `Sources/SharedState/CallTableSharing.swift`.
@@ -113,13 +114,25 @@ package struct CallTable: ~Copyable {
             .assumingMemoryBound(to: CallEntry.self)
     }
 
-    // MARK: Words: bits 0..15 the node, 16..39 when it expires, 40..63 the high bits of the hash.
+    // MARK: Words: bits 0..15 the node, 16..39 when it expires, 40 whether the call has had another node, 41..63 the high
+    // bits of the hash.
+
+    /// The bit of a call that has had another node: a failover, or hosts chose before they had heard of each other.
+    static let moved: UInt64 = 1 << 40
+
+    /// Whether a value is that of a key, and not another process's, half written.
+    static func isOf(_ value: UInt64, _ key: UInt64) -> Bool { value >> 41 == key >> 41 }
+
+    /// The bit of a value that comes after `former`, which is not gone.
+    static func moved(_ former: UInt64, _ value: UInt64) -> UInt64 {
+        node(former) == node(value) ? former & moved : moved
+    }
 
     // NO TRAP: constants: bucketSize is 16, tickUnit 4.
     private static func stamp(_ tick: UInt32) -> UInt64 { UInt64(widening: tick / tickUnit) & 0xFF_FFFF }
 
     static func word(_ key: UInt64, node: Int, expires tick: UInt32) -> UInt64 {
-        UInt64(truncatingIfNeeded: node) & 0xFFFF | stamp(tick) << 16 | (key & ~0xFF_FFFF_FFFF)
+        UInt64(truncatingIfNeeded: node) & 0xFFFF | stamp(tick) << 16 | (key & ~0x1FF_FFFF_FFFF)
     }
 
     /// Seconds, in steps, from `now` until `value` expires; 0 where it has.
@@ -137,13 +150,18 @@ package struct CallTable: ~Copyable {
     // MARK: Use
 
     /// The node that holds the call with this hash; nil where the table knows nothing.
-    package func node(for hash: UInt64, now: UInt32) -> Int? {
+    package func node(for hash: UInt64, now: UInt32) -> Int? { place(for: hash, now: now)?.node }
+
+    /// Likewise, and whether the call has had another one, which may still have a session of it.
+    package func place(for hash: UInt64, now: UInt32) -> (node: Int, hasMoved: Bool)? {
         let key = Self.key(hash)
         let bucket = unsafe bucket(key)
         var next = unsafe way(of: key, in: bucket)
         while let way = next {
             let value = unsafe (bucket + way).pointee.value.load(ordering: .acquiring)
-            if value >> 40 == key >> 40, Self.rest(value, now) > 0, !isGone(value) { return Self.node(value) }
+            if Self.isOf(value, key), Self.rest(value, now) > 0, !isGone(value) {
+                return (Self.node(value), value & Self.moved != 0)
+            }
             next = unsafe self.way(of: key, in: bucket, from: way &+ 1)
         }
         return nil
@@ -180,8 +198,12 @@ package struct CallTable: ~Copyable {
         }
     }
 
-    /// Puts the value into an entry that the call has.
-    private func replace(_ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32) {
+    /// Puts the value into an entry that the call has. `isFirst`: no node before has had the call.
+    private func replace(
+        _ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, isFirst: Bool = false
+    ) {
+        let former = unsafe entry.pointee.value.load(ordering: .acquiring)
+        let value = isFirst || isGone(former) ? value : value | Self.moved(former, value)
         guard let fleet else { return unsafe entry.pointee.value.store(value, ordering: .releasing) }
         unsafe share(entry, key, value, now, fleet)
     }
@@ -233,8 +255,8 @@ package struct CallTable: ~Copyable {
     }
 
     /// Has `node` hold the call with this hash, from `now` on for another lifetime. A call that the table does not know,
-    /// or that has been forgotten meanwhile, is none it learns of.
-    package func move(_ hash: UInt64, to node: Int, now: UInt32) {
+    /// or that has been forgotten meanwhile, is none it learns of. `isFirst`: the node that it had has no session of it.
+    package func move(_ hash: UInt64, to node: Int, now: UInt32, isFirst: Bool = false) {
         guard node >= 0, node < Self.maximumNodes else { return }
         let key = Self.key(hash)
         let value = Self.word(key, node: node, expires: now &+ lifetime)
@@ -246,7 +268,7 @@ package struct CallTable: ~Copyable {
             let entry = unsafe bucket + way
             guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
             if unsafe isGone(entry.pointee.value.load(ordering: .acquiring)) { return }
-            return unsafe replace(entry, key, value, now)
+            return unsafe replace(entry, key, value, now, isFirst: isFirst)
         }
     }
 
@@ -273,7 +295,7 @@ package struct CallTable: ~Copyable {
             guard key != 0 else { continue }
             let value = unsafe entry.pointee.value.load(ordering: .acquiring)
             // Half written: another process may be writing it.
-            guard value >> 40 == key >> 40 else { continue }
+            guard Self.isOf(value, key) else { continue }
             if let fleet {
                 unsafe sweep(entry, key, value, now, fleet, body)
             } else if Self.rest(value, now) == 0 || !body(Self.node(value)) {

@@ -164,8 +164,14 @@ extension CallTable {
             let entry = unsafe bucket + way
             let present = unsafe entry.pointee.key.load(ordering: .acquiring)
             if present == call.key {
-                guard unsafe fleet.entryStamp(index(of: entry)) < call.stamp else { return false }
-                let former = unsafe entry.pointee.value.exchange(value, ordering: .acquiringAndReleasing)
+                // Of two hosts that chose before they had heard of each other both have made a session, perhaps.
+                let known = unsafe entry.pointee.value.load(ordering: .acquiring)
+                let moved = isGone(known) || call.node == nil ? 0 : Self.moved(known, value)
+                guard unsafe fleet.entryStamp(index(of: entry)) < call.stamp else {
+                    unsafe entry.pointee.value.bitwiseOr(moved, ordering: .acquiringAndReleasing)
+                    return false
+                }
+                let former = unsafe entry.pointee.value.exchange(value | moved, ordering: .acquiringAndReleasing)
                 unsafe fleet.setEntryStamp(index(of: entry), call.stamp)
                 switch (isGone(former), call.node == nil) {
                 case (true, false): unsafe header.pointee.used.wrappingAdd(1, ordering: .relaxed)
@@ -195,7 +201,7 @@ extension CallTable {
     private func shared(_ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64) -> SharedCall? {
         let stamp = unsafe fleet?.entryStamp(index(of: entry)) ?? 0
         let value = unsafe entry.pointee.value.load(ordering: .acquiring)
-        guard value >> 40 == key >> 40, stamp != 0 else { return nil }
+        guard Self.isOf(value, key), stamp != 0 else { return nil }
         return SharedCall(key: key, node: isGone(value) ? nil : Self.node(value), stamp: stamp)
     }
 

@@ -24,15 +24,18 @@ final class SIPWorker {
     private var relay: Worker
     /// Whose memory it is.
     private let owner: SIPWorker?
+    /// What hosts that share calls share, as long as the test process lives; nil: none does.
+    let fleet: FleetState?
     /// A responder that has to live as long.
     var kept: Responder?
 
     /// A configuration of these values of rtpproxy_sock. Unless `isProven` is false all nodes have shown `features`
-    /// besides the usual ones; a command may take a second. `remembers`: with a table of calls. `figures`: those that the
-    /// script names.
+    /// besides the usual ones; a command may take a second. `remembers`: with a table of calls; `shares`: one that hosts
+    /// share. `figures`: those that the script names.
     init(
         _ sockets: [String], texts: [String: String] = [:], numbers: [String: Int] = [:],
-        features: [Feature] = [], isProven: Bool = true, remembers: Bool = false, figures: FigureSet = .all
+        features: [Feature] = [], isProven: Bool = true, remembers: Bool = false, shares: Bool = false,
+        figures: FigureSet = .all
     ) throws {
         var settings = Settings()
         settings.figures = figures
@@ -60,9 +63,19 @@ final class SIPWorker {
             try CallTable.create(in: calls, size: callsSize, entries: 4096)
             try CallTable.create(in: legs, size: callsSize, entries: 4096)
         }
+        if shares {
+            let size = FleetState.size(nodes: settings.nodes.count, entries: 4096 + 16)
+            let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+            memory.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+            let state = FleetState(attaching: memory, nodes: settings.nodes.count, entries: 4096 + 16)
+            state.start(at: 1_700_000_000_000_000)
+            fleet = state
+        } else {
+            fleet = nil
+        }
         relay = Worker(
             settings: settings, table: try NodeTable(attaching: block, size: size),
-            calls: remembers ? try CallTable(attaching: calls, size: callsSize) : nil,
+            calls: remembers ? try CallTable(attaching: calls, size: callsSize, fleet: fleet) : nil,
             legs: remembers ? try CallTable(attaching: legs, size: callsSize) : nil,
             watched: remembers ? WatchedStreams(attaching: watched) : nil)
         let table = try table()
@@ -84,6 +97,7 @@ final class SIPWorker {
     /// Another process of the same server: its memory is shared, its sockets are its own.
     init(beside other: SIPWorker) throws {
         owner = other.owner ?? other
+        fleet = other.fleet
         settings = other.settings
         block = other.block
         size = other.size
@@ -124,6 +138,11 @@ final class SIPWorker {
         case figuresAndDelete = 0x10000
         /// Sub-commands, and the modules for DTLS and ICE.
         case webRTC = 0xF000
+    }
+
+    /// What other hosts are told of a call.
+    func shared(_ key: UInt64) throws -> SharedCall? {
+        try CallTable(attaching: calls, size: callsSize, fleet: fleet).shared(key)
     }
 
     func condition(_ node: Int) -> NodeCondition? { try? table().condition(node) }

@@ -185,6 +185,96 @@ import Testing
         #expect(try worker.table().silences(1) == 0)
     }
 
+    // MARK: - Where another session may be
+
+    /// A worker with four nodes, of which the second has the call `b`, and the deletion of that.
+    private func talking(_ nodes: [Responder]) throws -> (worker: SIPWorker, bye: FakeCall) {
+        let worker = try SIPWorker(nodes.map(\.url), remembers: true)
+        let (offer, bye) = (FakeCall(), FakeCall(.bye, toTag: "tt", body: nil))
+        (offer[.callID], bye[.callID]) = ("b", "b")
+        for node in [0, 2, 3] { #expect(worker.setEnabled(nodes[node].url, false)) }
+        #expect(worker.offer(offer) == .done)
+        for node in [0, 2, 3] { #expect(worker.setEnabled(nodes[node].url, true)) }
+        return (worker, bye)
+    }
+
+    private func deletions(_ nodes: [Responder]) -> [Int] {
+        nodes.map { $0.commands.count { $0.hasPrefix("D ") } }
+    }
+
+    /// A node that was taken for gone, and has its calls still: what a re-INVITE has put elsewhere ends at both.
+    @Test func aCallThatHasMovedEndsWhereItWas() throws {
+        let nodes = try (0..<4).map { _ in try Responder() }
+        let (worker, bye) = try talking(nodes)
+        let again = FakeCall(toTag: "tt")
+        again[.callID] = "b"
+        #expect(try worker.table().fail(1, recheck: 2000))
+        #expect(worker.offer(again) == .done)
+        #expect(try worker.table().revive(1) != nil)
+        let has = try #require([0, 2, 3].first { nodes[$0].commands.contains { $0.hasPrefix("U") } })
+        let off = has == 3 ? 2 : 3
+        #expect(worker.setEnabled(nodes[off].url, false))
+        #expect(worker.delete(bye) == .done)
+        #expect(eventually { deletions(nodes).count { $0 == 1 } == 3 })
+        #expect(deletions(nodes)[off] == 0 && bye.errors == [])
+        // Nobody waits for a node that does not answer, and no other call is deleted there.
+        bye[.callID] = "c"
+        #expect(worker.delete(bye) == .done)
+        #expect(deletions(nodes).reduce(0, +) == 4)
+    }
+
+    /// It may be back, and this host has not looked yet.
+    @Test func aCallWhoseNodeIsTakenForGoneEndsThereToo() throws {
+        let nodes = try (0..<4).map { _ in try Responder() }
+        let (worker, bye) = try talking(nodes)
+        #expect(try worker.table().fail(1, recheck: 2000))
+        #expect(worker.delete(bye) == .done)
+        #expect(eventually { deletions(nodes)[1] == 1 })
+        #expect(deletions(nodes).reduce(0, +) == 2)
+    }
+
+    /// What was asked beside another node, or after one that failed, is no second session: those have been deleted.
+    @Test func anOfferThatFailedOverEndsWhereItIs() throws {
+        let (refusing, node) = (try Responder { _ in "E71" }, try Responder())
+        let third = try Responder { _ in "E71" }
+        let worker = try SIPWorker([refusing.url, node.url, third.url], remembers: true)
+        for number in 0..<8 {
+            let (offer, bye) = (FakeCall(), FakeCall(.bye, toTag: "tt", body: nil))
+            (offer[.callID], bye[.callID]) = ("over-\(number)", "over-\(number)")
+            #expect(worker.offer(offer) == .done && worker.delete(bye) == .done)
+        }
+        #expect(!refusing.commands.isEmpty && deletions([refusing, node, third]) == [0, 8, 0])
+    }
+
+    /// Another host may have begun a call that this one has not heard of, at a node that is taken for gone here.
+    @Test(arguments: [true, false])
+    func whatIsNotHeardOfEndsAtNodesThatAreTakenForGoneToo(_ shares: Bool) throws {
+        let nodes = try (0..<3).map { _ in try Responder { $0.hasPrefix("D") ? "E50" : Responder.usual($0) } }
+        let worker = try SIPWorker(nodes.map(\.url), remembers: true, shares: shares)
+        let bye = FakeCall(.bye, toTag: "tt", body: nil)
+        #expect(try worker.table().fail(1, recheck: 2000))
+        #expect(worker.delete(bye) == .done)
+        #expect(eventually { deletions(nodes) == [1, shares ? 1 : 0, 1] })
+    }
+
+    /// It would count as later than what the host said that has begun the call.
+    @Test func otherHostsHearOfNoGuess() throws {
+        let (stranger, holder) = (try stranger("0"), try holder())
+        let worker = try SIPWorker([stranger.url, holder.url], remembers: true, shares: true)
+        var (reader, fleet) = (FleetRingReader(), try #require(worker.fleet))
+        let reply = FakeCall.ok()
+        reply[.callID] = "b"
+        #expect(worker.setEnabled(holder.url, false) && worker.answer(reply) == .error)
+        #expect(!stranger.commands.isEmpty && fleet.takeChange(&reader, isPatient: false) == nil)
+        #expect(worker.setEnabled(holder.url, true) && worker.answer(reply) == .done)
+        let key = try #require(fleet.takeChange(&reader, isPatient: false))
+        #expect(try worker.shared(key)?.node == 1 && fleet.takeChange(&reader, isPatient: false) == nil)
+        // What it has begun itself it may tell.
+        let offer = FakeCall()
+        offer[.callID] = "c"
+        #expect(worker.offer(offer) == .done && fleet.takeChange(&reader, isPatient: false) != nil)
+    }
+
     /// An offer that belongs to a call creates its session where it is asked for it: there is nothing to search.
     @Test func anOfferIsNotSearchedFor() throws {
         let nodes = try [stranger("0"), holder()]

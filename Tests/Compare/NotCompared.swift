@@ -114,6 +114,11 @@ extension PageEntry {
         PageEntry(
             .relays,
             """
+            **A call that has had two RTPProxies**, or whose RTPProxy is taken for gone: its deletion goes to these, too.
+            """),
+        PageEntry(
+            .relays,
+            """
             **A slow RTPProxy**: an offer that begins a call asks the next one too after 50 to 250 ms of silence; the
             other module waits for `rtpproxy_tout` times `rtpproxy_retr` before it asks another.
             """),

@@ -41,6 +41,7 @@ final class SharingHost {
     func remember(_ hash: UInt64, node: Int, now: UInt32) { with { $0.remember(hash, node: node, now: now) } }
     func move(_ hash: UInt64, to node: Int, now: UInt32) { with { $0.move(hash, to: node, now: now) } }
     func forget(_ hash: UInt64, now: UInt32) { with { $0.forget(hash, now: now) } }
+    func hasMoved(_ hash: UInt64, now: UInt32) -> Bool? { with { $0.place(for: hash, now: now)?.hasMoved } ?? nil }
     func node(for hash: UInt64, now: UInt32) -> Int? { with { $0.node(for: hash, now: now) } ?? nil }
     var count: Int { with { $0.count } ?? -1 }
     var evictions: UInt64 { with { $0.evictions } ?? 99 }
@@ -93,6 +94,32 @@ final class SharingHost {
         host.remember(hash(1), node: 5, now: 10_003)
         #expect(host.node(for: hash(1), now: 10_003) == 5 && host.count == 1)
         #expect(host.changes().map(\.node) == [5])
+    }
+
+    /// Two hosts choose before they have heard of each other, and both have made a session. Whichever counts, every host
+    /// knows it, in whatever order it hears of them, until the call ends.
+    @Test func aCallThatTwoHostsHavePutOnTwoNodesIsKnownAsOne() throws {
+        let hosts = try [SharingHost(), SharingHost(time: 1_000_000_500), SharingHost(), SharingHost()]
+        hosts[0].remember(hash(1), node: 2, now: 5)
+        hosts[1].remember(hash(1), node: 3, now: 5)
+        let changes = try hosts[0...1].map { try #require($0.changes().first) }
+        #expect(changes[0].stamp < changes[1].stamp)
+        #expect(hosts[0].apply(changes[1], age: 0, now: 6) && !hosts[1].apply(changes[0], age: 0, now: 6))
+        #expect(hosts[2].apply(changes[0], age: 0, now: 6) && hosts[2].hasMoved(hash(1), now: 6) == false)
+        #expect(hosts[2].apply(changes[1], age: 0, now: 6))
+        #expect(hosts[3].apply(changes[1], age: 0, now: 6) && hosts[3].hasMoved(hash(1), now: 6) == false)
+        #expect(!hosts[3].apply(changes[1], age: 0, now: 6) && hosts[3].hasMoved(hash(1), now: 6) == false)
+        #expect(!hosts[3].apply(changes[0], age: 0, now: 6))
+        for host in hosts {
+            #expect(host.node(for: hash(1), now: 7) == 3 && host.hasMoved(hash(1), now: 7) == true)
+            host.move(hash(1), to: 3, now: 8)
+            #expect(host.hasMoved(hash(1), now: 8) == true)
+        }
+        hosts[1].forget(hash(1), now: 9)
+        let end = try #require(hosts[1].changes().last)
+        #expect(hosts[3].apply(end, age: 0, now: 9) && !hosts[3].apply(changes[0], age: 0, now: 9))
+        hosts[3].remember(hash(1), node: 4, now: 10)
+        #expect(hosts[3].hasMoved(hash(1), now: 10) == false)
     }
 
     @Test func aDeletionMayComeBeforeWhatItDeletes() throws {

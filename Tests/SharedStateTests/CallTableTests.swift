@@ -44,6 +44,27 @@ import Testing
         }
     }
 
+    /// Its session at the node before may still be there; until the call ends that is known.
+    @Test func aCallThatHasMovedIsKnownAsOne() throws {
+        try with(100) { table in
+            table.remember(hash(1), node: 7, now: 5)
+            table.move(hash(1), to: 7, now: 6)
+            #expect(table.place(for: hash(1), now: 6)?.hasMoved == false)
+            table.move(hash(1), to: 8, now: 7)
+            table.move(hash(1), to: 8, now: 8)
+            let moved = table.place(for: hash(1), now: 9)
+            #expect(moved?.node == 8 && moved?.hasMoved == true)
+            // Put there for a node that then had no session.
+            table.remember(hash(2), node: 7, now: 9)
+            table.move(hash(2), to: 8, now: 9, isFirst: true)
+            let first = table.place(for: hash(2), now: 9)
+            #expect(first?.node == 8 && first?.hasMoved == false)
+            table.forget(hash(1))
+            table.remember(hash(1), node: 7, now: 10)
+            #expect(table.place(for: hash(1), now: 10)?.hasMoved == false)
+        }
+    }
+
     @Test func aCallThatMovesIsOneThatIsThere() throws {
         try with(100) { table in
             table.move(hash(1), to: 7, now: 5)

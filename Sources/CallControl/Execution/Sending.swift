@@ -18,6 +18,7 @@ extension Worker {
         let room = call.room
         call.room = nil
         putInTable(&call, node)
+        if let words = call.command.deleted, !call.run.isDeletedElsewhere { deleteElsewhere(&call, node, words) }
         do throws(CallFailure) {
             let window = room?.count ?? Self.window
             try ask(&call, member, node, body, from: now, until: until, window: window)
@@ -131,6 +132,23 @@ extension Worker {
         call.exchanges[place] = CallExchange(node: node, member: member, room: call.held)
         call.held = nil
         call.run.undoing(node, place: place, now: now)
+    }
+
+    /// Sends a delete of a call that goes to `node` to where there may be another session of it, too: to the others of the
+    /// set, where the call has moved, and to the node that has it, which may be back without that being known here; where
+    /// hosts share calls, and this one has not heard of the call, to each node that is taken for gone.
+    @_optimize(size) @inline(never)
+    private mutating func deleteElsewhere(_ call: inout Call, _ node: Int, _ words: SessionWords) {
+        call.run.isDeletedElsewhere = true
+        let (hasMoved, lost) = (call.run.hasMoved, call.run.lost)
+        let isUnheardOf = fleet != nil && !call.run.isInTable
+        guard hasMoved || lost >= 0 || isUnheardOf, let position = directory.position(ofSet: call.run.terms.setID)
+        else { return }
+        // NO TRAP: position is from position(ofSet:), and the directory is not refreshed in between.
+        for other in directory.sets[position].nodes
+        where other != node && table.condition(other) != .disabled {
+            if hasMoved || other == lost || isUnheardOf && !serves(other) { deleteOnce(&call, other, words) }
+        }
     }
 
     /// Sends a delete to `node` and waits for nothing.

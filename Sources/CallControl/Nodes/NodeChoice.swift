@@ -118,20 +118,28 @@ extension Worker {
     /// The node that holds the call, if it takes commands and has not been tried.
     private mutating func remembered(_ call: inout Call) -> Int? {
         let key = Self.key(call.identity.hash, call.run.terms.setID)
-        let listed = calls?.node(for: key, now: ticks)
-        if listed != nil { call.run.isInTable = true }
-        guard let found = listed ?? nodeOfEngagement(call.run.terms.setID),
+        let listed = calls?.place(for: key, now: ticks)
+        if let listed {
+            call.run.isInTable = true
+            call.run.hasMoved = listed.hasMoved
+        }
+        guard let found = listed?.node ?? nodeOfEngagement(call.run.terms.setID),
             let node = fleet == nil || found < CallTable.firstForeign ? found : foreign(found)
         else { return nil }
-        guard table.setID(node) == call.run.terms.setID, serves(node), !call.run.tried.contains(node)
-        else { return nil }
+        guard table.setID(node) == call.run.terms.setID, !call.run.tried.contains(node) else { return nil }
+        guard serves(node) else {
+            call.run.lost = node
+            return nil
+        }
         return node
     }
 
     /// Puts a call into the table that is not there, before its offer or answer goes to `node`. So another process that
-    /// deletes the call while this one waits finds something to forget, and `remember` leaves it at that.
+    /// deletes the call while this one waits finds something to forget, and `remember` leaves it at that. Where hosts share
+    /// calls, and another one may have begun this one: it hears where the call has been found, and of no guess.
     mutating func putInTable(_ call: inout Call, _ node: Int) {
-        guard !call.run.isInTable, case .media = call.command else { return }
+        guard !call.run.isInTable, case .media(let media) = call.command, fleet == nil || media.createsSession
+        else { return }
         call.run.isInTable = true
         call.run.hasPutInTable = true
         keepTime()
@@ -148,7 +156,7 @@ extension Worker {
         keepTime()
         let key = Self.key(call.identity.hash, call.run.terms.setID)
         if call.run.isInTable {
-            calls?.move(key, to: node, now: ticks)
+            calls?.move(key, to: node, now: ticks, isFirst: call.run.hasPutInTable)
         } else {
             calls?.remember(key, node: node, now: ticks)
         }
