@@ -8,7 +8,7 @@
 // (`FleetState.lock`), so that no two processes put the same call into two places, or the node of one beside the stamp of
 // the other. Whoever reads needs none.
 //
-// SAFETY (41 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way and place
+// SAFETY (43 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way and place
 // are below 16, the size of a bucket; an entry is one of a bucket, and atomics wrap.
 
 import Bytes
