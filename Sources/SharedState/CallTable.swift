@@ -123,7 +123,8 @@ package struct CallTable: ~Copyable {
     /// Whether a value is that of a key, and not another process's, half written.
     static func isOf(_ value: UInt64, _ key: UInt64) -> Bool { value >> 41 == key >> 41 }
 
-    /// The bit of a value that comes after `former`, which is not gone.
+    /// The bit of a value that comes after `former`. A call that goes on after it has ended here, as where its node was
+    /// started again, has had another one, perhaps.
     static func moved(_ former: UInt64, _ value: UInt64) -> UInt64 {
         node(former) == node(value) ? former & moved : moved
     }
@@ -178,8 +179,8 @@ package struct CallTable: ~Copyable {
         return nil
     }
 
-    /// Remembers that `node` holds the call with this hash, from `now` on for another lifetime.
-    package func remember(_ hash: UInt64, node: Int, now: UInt32) {
+    /// Remembers that `node` holds the call with this hash, from `now` on for another lifetime. `isFirst`: the call begins.
+    package func remember(_ hash: UInt64, node: Int, now: UInt32, isFirst: Bool = false) {
         guard node >= 0, node < Self.maximumNodes else { return }
         let key = Self.key(hash)
         let value = Self.word(key, node: node, expires: now &+ lifetime)
@@ -189,7 +190,9 @@ package struct CallTable: ~Copyable {
         // Where another process takes the same place at once, there is another one.
         // NO TRAP: 0 to a constant that is above it.
         for _ in 0..<Self.bucketSize {
-            if let way = unsafe way(of: key, in: bucket) { return unsafe replace(bucket + way, key, value, now) }
+            if let way = unsafe way(of: key, in: bucket) {
+                return unsafe replace(bucket + way, key, value, now, isFirst)
+            }
             // The first empty one, else the one that expires first.
             if unsafe put(key, value, bucket, way(of: 0, in: bucket) ?? -1, now) {
                 if let fleet { fleet.push(key) }
@@ -200,10 +203,10 @@ package struct CallTable: ~Copyable {
 
     /// Puts the value into an entry that the call has. `isFirst`: no node before has had the call.
     private func replace(
-        _ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, isFirst: Bool = false
+        _ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, _ isFirst: Bool
     ) {
         let former = unsafe entry.pointee.value.load(ordering: .acquiring)
-        let value = isFirst || isGone(former) ? value : value | Self.moved(former, value)
+        let value = isFirst ? value : value | Self.moved(former, value)
         guard let fleet else { return unsafe entry.pointee.value.store(value, ordering: .releasing) }
         unsafe share(entry, key, value, now, fleet)
     }
@@ -268,7 +271,7 @@ package struct CallTable: ~Copyable {
             let entry = unsafe bucket + way
             guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
             if unsafe isGone(entry.pointee.value.load(ordering: .acquiring)) { return }
-            return unsafe replace(entry, key, value, now, isFirst: isFirst)
+            return unsafe replace(entry, key, value, now, isFirst)
         }
     }
 

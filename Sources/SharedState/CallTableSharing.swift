@@ -166,7 +166,7 @@ extension CallTable {
             if present == call.key {
                 // Of two hosts that chose before they had heard of each other both have made a session, perhaps.
                 let known = unsafe entry.pointee.value.load(ordering: .acquiring)
-                let moved = isGone(known) || call.node == nil ? 0 : Self.moved(known, value)
+                let moved = call.node == nil ? 0 : Self.moved(known, value)
                 guard unsafe fleet.entryStamp(index(of: entry)) < call.stamp else {
                     unsafe entry.pointee.value.bitwiseOr(moved, ordering: .acquiringAndReleasing)
                     return false

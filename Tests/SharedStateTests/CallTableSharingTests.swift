@@ -38,7 +38,9 @@ final class SharingHost {
         return body(table)
     }
 
-    func remember(_ hash: UInt64, node: Int, now: UInt32) { with { $0.remember(hash, node: node, now: now) } }
+    func remember(_ hash: UInt64, node: Int, now: UInt32, isFirst: Bool = false) {
+        with { $0.remember(hash, node: node, now: now, isFirst: isFirst) }
+    }
     func move(_ hash: UInt64, to node: Int, now: UInt32) { with { $0.move(hash, to: node, now: now) } }
     func forget(_ hash: UInt64, now: UInt32) { with { $0.forget(hash, now: now) } }
     func hasMoved(_ hash: UInt64, now: UInt32) -> Bool? { with { $0.place(for: hash, now: now)?.hasMoved } ?? nil }
@@ -118,8 +120,24 @@ final class SharingHost {
         hosts[1].forget(hash(1), now: 9)
         let end = try #require(hosts[1].changes().last)
         #expect(hosts[3].apply(end, age: 0, now: 9) && !hosts[3].apply(changes[0], age: 0, now: 9))
-        hosts[3].remember(hash(1), node: 4, now: 10)
+        hosts[3].remember(hash(1), node: 4, now: 10, isFirst: true)
         #expect(hosts[3].hasMoved(hash(1), now: 10) == false)
+    }
+
+    /// A host forgets the calls of a node that was started again, among them one that has begun since: so one that goes on
+    /// may have a session there.
+    @Test func aCallThatGoesOnAfterItsEndMayHaveHadAnotherNode() throws {
+        let (one, other) = (try SharingHost(), try SharingHost())
+        for host in [one, other] {
+            host.remember(hash(1), node: 2, now: 5)
+            host.sweep(now: 5) { _ in false }
+            #expect(host.node(for: hash(1), now: 5) == nil)
+            _ = host.changes()
+        }
+        one.remember(hash(1), node: 3, now: 6)
+        #expect(one.hasMoved(hash(1), now: 6) == true)
+        let change = try #require(one.changes().last)
+        #expect(other.apply(change, age: 0, now: 6) && other.hasMoved(hash(1), now: 6) == true)
     }
 
     @Test func aDeletionMayComeBeforeWhatItDeletes() throws {

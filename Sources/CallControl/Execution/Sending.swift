@@ -136,7 +136,7 @@ extension Worker {
 
     /// Sends a delete of a call that goes to `node` to where there may be another session of it, too: to the others of the
     /// set, where the call has moved, and to the node that has it, which may be back without that being known here; where
-    /// hosts share calls, and this one has not heard of the call, to each node that is taken for gone.
+    /// hosts share calls, and this one has not heard of the call, to each node that gets no new ones from it.
     @_optimize(size) @inline(never)
     private mutating func deleteElsewhere(_ call: inout Call, _ node: Int, _ words: SessionWords) {
         call.run.isDeletedElsewhere = true
@@ -147,7 +147,7 @@ extension Worker {
         // NO TRAP: position is from position(ofSet:), and the directory is not refreshed in between.
         for other in directory.sets[position].nodes
         where other != node && table.condition(other) != .disabled {
-            if hasMoved || other == lost || isUnheardOf && !serves(other) { deleteOnce(&call, other, words) }
+            if hasMoved || other == lost || isUnheardOf && !table.takesNewCalls(other) { deleteOnce(&call, other, words) }
         }
     }
 

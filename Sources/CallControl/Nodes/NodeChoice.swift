@@ -143,7 +143,8 @@ extension Worker {
         call.run.isInTable = true
         call.run.hasPutInTable = true
         keepTime()
-        calls?.remember(Self.key(call.identity.hash, call.run.terms.setID), node: node, now: ticks)
+        calls?.remember(
+            Self.key(call.identity.hash, call.run.terms.setID), node: node, now: ticks, isFirst: media.createsSession)
     }
 
     /// Takes a call out again that has come to nothing.
