@@ -11,7 +11,7 @@
 // Where hosts share calls, a third word says when the entry was changed last, a call that has ended leaves an entry behind
 // that says so, and whoever writes locks the bucket: `Sources/SharedState/CallTableSharing.swift`.
 //
-// SAFETY (23 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way is below
+// SAFETY (24 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way is below
 // 16, the size of a bucket, as is the victim; atomics wrap.
 
 import Bytes

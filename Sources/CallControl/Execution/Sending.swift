@@ -147,7 +147,8 @@ extension Worker {
         // NO TRAP: position is from position(ofSet:), and the directory is not refreshed in between.
         for other in directory.sets[position].nodes
         where other != node && table.condition(other) != .disabled {
-            if hasMoved || other == lost || isUnheardOf && !table.takesNewCalls(other) { deleteOnce(&call, other, words) }
+            guard hasMoved || other == lost || isUnheardOf && !table.takesNewCalls(other) else { continue }
+            deleteOnce(&call, other, words)
         }
     }
 
