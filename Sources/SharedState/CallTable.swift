@@ -11,7 +11,7 @@
 // Where hosts share calls, a third word says when the entry was changed last, a call that has ended leaves an entry behind
 // that says so, and whoever writes locks the bucket: `Sources/SharedState/CallTableSharing.swift`.
 //
-// SAFETY (24 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way is below
+// SAFETY (25 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way is below
 // 16, the size of a bucket, as is the victim; atomics wrap.
 
 import Bytes
@@ -124,9 +124,9 @@ package struct CallTable: ~Copyable {
     static func isOf(_ value: UInt64, _ key: UInt64) -> Bool { value >> 41 == key >> 41 }
 
     /// The bit of a value that comes after `former`. A call that goes on after it has ended here, as where its node was
-    /// started again, has had another one, perhaps.
-    static func moved(_ former: UInt64, _ value: UInt64) -> UInt64 {
-        node(former) == node(value) ? former & moved : moved
+    /// started again, has had another one, perhaps. `unused`: a node, or `gone`, that had no session of it.
+    static func moved(_ former: UInt64, _ value: UInt64, unused: Int = -1) -> UInt64 {
+        node(former) == node(value) || node(former) == unused ? former & moved : moved
     }
 
     // NO TRAP: constants: bucketSize is 16, tickUnit 4.
@@ -180,8 +180,13 @@ package struct CallTable: ~Copyable {
     }
 
     /// Remembers that `node` holds the call with this hash, from `now` on for another lifetime. `isFirst`: the call begins.
-    package func remember(_ hash: UInt64, node: Int, now: UInt32, isFirst: Bool = false) {
-        guard node >= 0, node < Self.maximumNodes else { return }
+    /// `isGuess`: other hosts hear of it once it is moved or remembered again, and what they have told counts. False where
+    /// it has ended as far as is known, and of a guess nothing is changed.
+    @discardableResult
+    package func remember(
+        _ hash: UInt64, node: Int, now: UInt32, isFirst: Bool = false, isGuess: Bool = false
+    ) -> Bool {
+        guard node >= 0, node < Self.maximumNodes else { return true }
         let key = Self.key(hash)
         let value = Self.word(key, node: node, expires: now &+ lifetime)
         let bucket = unsafe bucket(key)
@@ -191,22 +196,25 @@ package struct CallTable: ~Copyable {
         // NO TRAP: 0 to a constant that is above it.
         for _ in 0..<Self.bucketSize {
             if let way = unsafe way(of: key, in: bucket) {
-                return unsafe replace(bucket + way, key, value, now, isFirst)
+                if isGuess { return unsafe !isGone((bucket + way).pointee.value.load(ordering: .acquiring)) }
+                unsafe replace(bucket + way, key, value, now, unused: isFirst ? Self.gone : -1)
+                return true
             }
             // The first empty one, else the one that expires first.
-            if unsafe put(key, value, bucket, way(of: 0, in: bucket) ?? -1, now) {
-                if let fleet { fleet.push(key) }
-                return
+            if unsafe put(key, value, bucket, way(of: 0, in: bucket) ?? -1, now, stamp: isGuess ? 0 : nil) {
+                if let fleet, !isGuess { fleet.push(key) }
+                return true
             }
         }
+        return true
     }
 
-    /// Puts the value into an entry that the call has. `isFirst`: no node before has had the call.
+    /// Puts the value into an entry that the call has. `unused`: see `moved`.
     private func replace(
-        _ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, _ isFirst: Bool
+        _ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, unused: Int
     ) {
         let former = unsafe entry.pointee.value.load(ordering: .acquiring)
-        let value = isFirst ? value : value | Self.moved(former, value)
+        let value = value | Self.moved(former, value, unused: unused)
         guard let fleet else { return unsafe entry.pointee.value.store(value, ordering: .releasing) }
         unsafe share(entry, key, value, now, fleet)
     }
@@ -258,8 +266,9 @@ package struct CallTable: ~Copyable {
     }
 
     /// Has `node` hold the call with this hash, from `now` on for another lifetime. A call that the table does not know,
-    /// or that has been forgotten meanwhile, is none it learns of. `isFirst`: the node that it had has no session of it.
-    package func move(_ hash: UInt64, to node: Int, now: UInt32, isFirst: Bool = false) {
+    /// or that has been forgotten meanwhile, is none it learns of. `unused`: the node, if it is the one it had, has no
+    /// session of it.
+    package func move(_ hash: UInt64, to node: Int, now: UInt32, unused: Int = -1) {
         guard node >= 0, node < Self.maximumNodes else { return }
         let key = Self.key(hash)
         let value = Self.word(key, node: node, expires: now &+ lifetime)
@@ -271,7 +280,7 @@ package struct CallTable: ~Copyable {
             let entry = unsafe bucket + way
             guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
             if unsafe isGone(entry.pointee.value.load(ordering: .acquiring)) { return }
-            return unsafe replace(entry, key, value, now, isFirst)
+            return unsafe replace(entry, key, value, now, unused: unused)
         }
     }
 

@@ -8,7 +8,7 @@
 // (`FleetState.lock`), so that no two processes put the same call into two places, or the node of one beside the stamp of
 // the other. Whoever reads needs none.
 //
-// SAFETY (43 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way and place
+// SAFETY (48 in this file): bucket() stays within the block, which is mapped as long as the table lives, and way and place
 // are below 16, the size of a bucket; an entry is one of a bucket, and atomics wrap.
 
 import Bytes
@@ -45,17 +45,33 @@ extension CallTable {
     func isGone(_ value: UInt64) -> Bool { Self.node(value) == Self.gone && fleet != nil }
 
     /// Puts this host's `value` into an entry that the call has. The others are told where it says something new: another
-    /// node, or that the call goes on long after they were told last.
+    /// node, that it was a guess, or that the call goes on long after they were told last.
     @_optimize(size)
     func share(
         _ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, _ fleet: FleetState
     ) {
         let former = unsafe entry.pointee.value.exchange(value, ordering: .acquiringAndReleasing)
         if isGone(former) { unsafe header.pointee.used.wrappingAdd(1, ordering: .relaxed) }
+        let isGuess = unsafe fleet.entryStamp(index(of: entry)) == 0
         let isOld = Self.rest(former, now) < Self.rest(value, now) &- Self.rest(value, now) / 8
-        guard Self.node(former) != Self.node(value) || isOld else { return }
+        guard Self.node(former) != Self.node(value) || isOld || isGuess else { return }
         unsafe fleet.setEntryStamp(index(of: entry), fleet.stamp())
         fleet.push(key)
+    }
+
+    /// Takes a guess back that came to nothing, unless it is none any more.
+    @_optimize(size)
+    package func takeBack(_ hash: UInt64) {
+        guard let fleet else { return }
+        let key = Self.key(hash)
+        let bucket = unsafe bucket(key)
+        fleet.lock(bucket: bucketNumber(key))
+        defer { fleet.unlock(bucket: bucketNumber(key)) }
+        for way in 0..<16 {
+            let entry = unsafe bucket + way
+            guard unsafe entry.pointee.key.load(ordering: .acquiring) == key else { continue }
+            if unsafe fleet.entryStamp(index(of: entry)) == 0 { unsafe remove(entry, key) }
+        }
     }
 
     /// Leaves behind that the call has ended, and tells the others; also of one that is not in the table, but may be in
@@ -168,7 +184,7 @@ extension CallTable {
                 let known = unsafe entry.pointee.value.load(ordering: .acquiring)
                 let moved = call.node == nil ? 0 : Self.moved(known, value)
                 guard unsafe fleet.entryStamp(index(of: entry)) < call.stamp else {
-                    unsafe entry.pointee.value.bitwiseOr(moved, ordering: .acquiringAndReleasing)
+                    if !isGone(known) { unsafe entry.pointee.value.bitwiseOr(moved, ordering: .acquiringAndReleasing) }
                     return false
                 }
                 let former = unsafe entry.pointee.value.exchange(value | moved, ordering: .acquiringAndReleasing)

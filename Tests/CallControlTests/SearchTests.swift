@@ -231,7 +231,31 @@ import Transport
         #expect(try worker.table().fail(1, recheck: 2000))
         #expect(worker.delete(bye) == .done)
         #expect(eventually { deletions(nodes)[1] == 1 })
+        usleep(50_000)
         #expect(deletions(nodes).reduce(0, +) == 2)
+    }
+
+    /// RTPProxy may end where a browser's session is deleted before its ICE: what cannot be ended so is left to time out.
+    @Test func aBrowsersSessionIsNotDeletedElsewhere() throws {
+        let nodes = try (0..<2).map { _ in try Responder(ModuleRelay.answer) }
+        let worker = try SIPWorker(nodes.map(\.url), features: [.webRTC, .figuresAndDelete], remembers: true)
+        let (offer, bye) = (FakeCall(body: Browser.audio()), FakeCall(.bye, toTag: "tt", body: nil))
+        #expect(worker.offer(offer, "p") == .done)
+        let has = try #require(nodes.firstIndex { !$0.commands.isEmpty })
+        #expect(try worker.table().fail(has, recheck: 2000))
+        #expect(worker.delete(bye) == .done)
+        usleep(50_000)
+        #expect(deletions(nodes)[has] == 0 && deletions(nodes)[1 - has] == 1)
+    }
+
+    /// A search finds it at a node that gets no new calls, too: there it is deleted once, and its figures are not lost.
+    @Test func nothingIsDeletedElsewhereBeforeItIsSearchedFor() throws {
+        let (stranger, holder) = (try stranger("E50"), try holder())
+        let worker = try SIPWorker([stranger.url, holder.url], remembers: true, shares: true)
+        #expect(worker.setDraining(holder.url, true))
+        #expect(worker.delete(FakeCall(.bye, toTag: "tt", body: nil)) == .done)
+        usleep(50_000)
+        #expect(deletions([stranger, holder]) == [1, 1])
     }
 
     /// What was asked beside another node, or after one that failed, is no second session: those have been deleted.
@@ -256,9 +280,10 @@ import Transport
         let bye = FakeCall(.bye, toTag: "tt", body: nil)
         #expect(try worker.table().fail(1, recheck: 2000))
         if answers { try worker.table().noteAnswer(1, at: MonotonicClock.now()) }
-        #expect(worker.delete(bye) == .done)
-        #expect(eventually { deletions(nodes)[1] == (shares ? 1 : 0) })
-        #expect(deletions(nodes)[0] + deletions(nodes)[2] == 1)
+        #expect(worker.delete(bye) == .done && worker.delete(bye) == .done)
+        #expect(eventually { deletions(nodes)[1] == (shares ? 2 : 0) })
+        usleep(50_000)
+        #expect(deletions(nodes)[1] == (shares ? 2 : 0) && deletions(nodes)[0] + deletions(nodes)[2] == 2)
     }
 
     /// It would count as later than what the host said that has begun the call.

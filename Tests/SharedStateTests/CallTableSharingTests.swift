@@ -38,10 +38,14 @@ final class SharingHost {
         return body(table)
     }
 
-    func remember(_ hash: UInt64, node: Int, now: UInt32, isFirst: Bool = false) {
-        with { $0.remember(hash, node: node, now: now, isFirst: isFirst) }
+    @discardableResult
+    func remember(_ hash: UInt64, node: Int, now: UInt32, isFirst: Bool = false, isGuess: Bool = false) -> Bool {
+        with { $0.remember(hash, node: node, now: now, isFirst: isFirst, isGuess: isGuess) } ?? false
     }
-    func move(_ hash: UInt64, to node: Int, now: UInt32) { with { $0.move(hash, to: node, now: now) } }
+    func takeBack(_ hash: UInt64) { with { $0.takeBack(hash) } }
+    func move(_ hash: UInt64, to node: Int, now: UInt32, unused: Int = -1) {
+        with { $0.move(hash, to: node, now: now, unused: unused) }
+    }
     func forget(_ hash: UInt64, now: UInt32) { with { $0.forget(hash, now: now) } }
     func hasMoved(_ hash: UInt64, now: UInt32) -> Bool? { with { $0.place(for: hash, now: now)?.hasMoved } ?? nil }
     func node(for hash: UInt64, now: UInt32) -> Int? { with { $0.node(for: hash, now: now) } ?? nil }
@@ -122,6 +126,49 @@ final class SharingHost {
         #expect(hosts[3].apply(end, age: 0, now: 9) && !hosts[3].apply(changes[0], age: 0, now: 9))
         hosts[3].remember(hash(1), node: 4, now: 10, isFirst: true)
         #expect(hosts[3].hasMoved(hash(1), now: 10) == false)
+    }
+
+    /// What this host has begun, another one has put elsewhere before the answer came.
+    @Test func whatAnotherHostSaidMeanwhileIsNotLost() throws {
+        let (one, other) = (try SharingHost(), try SharingHost(time: 1_000_000_500))
+        one.remember(hash(1), node: 2, now: 5, isFirst: true)
+        other.remember(hash(1), node: 3, now: 5)
+        let change = try #require(other.changes().first)
+        #expect(one.apply(change, age: 0, now: 5))
+        one.move(hash(1), to: 2, now: 6, unused: 2)
+        #expect(one.node(for: hash(1), now: 6) == 2 && one.hasMoved(hash(1), now: 6) == true)
+        // Without that, what it has tried first is not where the call was.
+        one.remember(hash(2), node: 2, now: 5, isFirst: true)
+        one.move(hash(2), to: 4, now: 6, unused: 2)
+        #expect(one.hasMoved(hash(2), now: 6) == false)
+    }
+
+    /// Until it is known to be right: then the others hear of it, as of an end. What they have told counts, and a guess
+    /// that was wrong leaves nothing behind.
+    @Test func othersHearOfNoGuess() throws {
+        let (one, other) = (try SharingHost(), try SharingHost())
+        #expect(one.remember(hash(1), node: 2, now: 5, isGuess: true))
+        #expect(one.shared(hash(1)) == nil && one.changes() == [] && one.node(for: hash(1), now: 5) == 2)
+        one.move(hash(1), to: 2, now: 6)
+        #expect(one.changes().map(\.node) == [2])
+        one.takeBack(hash(1))
+        #expect(one.node(for: hash(1), now: 6) == 2)
+        one.remember(hash(2), node: 2, now: 5, isGuess: true)
+        one.takeBack(hash(2))
+        #expect(one.node(for: hash(2), now: 5) == nil && one.count == 1 && one.changes() == [])
+        // Whatever the stamp of the one that knows.
+        other.remember(hash(3), node: 4, now: 5)
+        one.remember(hash(3), node: 2, now: 5, isGuess: true)
+        #expect(one.apply(try #require(other.changes().first), age: 0, now: 5))
+        one.takeBack(hash(3))
+        #expect(one.node(for: hash(3), now: 5) == 4)
+        #expect(one.remember(hash(3), node: 2, now: 5, isGuess: true) && one.node(for: hash(3), now: 5) == 4)
+        // The call ends while the answer is waited for: it stays ended. One that had ended before goes on, if it does.
+        one.remember(hash(4), node: 2, now: 5, isGuess: true)
+        one.forget(hash(4), now: 6)
+        one.move(hash(4), to: 2, now: 7)
+        #expect(one.node(for: hash(4), now: 7) == nil)
+        #expect(!one.remember(hash(4), node: 2, now: 8, isGuess: true) && one.node(for: hash(4), now: 8) == nil)
     }
 
     /// A host forgets the calls of a node that was started again, among them one that has begun since: so one that goes on

@@ -56,7 +56,7 @@ import Testing
             #expect(moved?.node == 8 && moved?.hasMoved == true)
             // Put there for a node that then had no session.
             table.remember(hash(2), node: 7, now: 9)
-            table.move(hash(2), to: 8, now: 9, isFirst: true)
+            table.move(hash(2), to: 8, now: 9, unused: 7)
             let first = table.place(for: hash(2), now: 9)
             #expect(first?.node == 8 && first?.hasMoved == false)
             table.forget(hash(1))

@@ -72,14 +72,12 @@ struct CommandRun {
     var verdict: Verdict?
     /// Whether the table of calls has known the call since somebody was chosen for it.
     var isInTable = false
-    /// Whether it knows the call of this run alone.
-    var hasPutInTable = false
+    /// The node by which it knows the call of this run alone; -1: it does not.
+    var putInTable = -1
     /// Whether the call has had another node before, which may still have a session of it.
     var hasMoved = false
     /// The node that has the call and is taken for gone; -1: none.
     var lost = -1
-    /// Whether its deletion has been sent to where another session of it may be.
-    var isDeletedElsewhere = false
 
     /// Whether the chosen node has room for the commands.
     var hasRoom = false

@@ -67,7 +67,9 @@ extension Worker {
             while !isSent {
                 let step = call.run.next(now)
                 switch step {
-                case .done: return .over(.done)
+                case .done:
+                    if let words = call.command.deleted { deleteElsewhere(&call, words) }
+                    return .over(.done)
                 case .fail(let failure):
                     takeFromTable(&call)
                     return .over(.failed(failure))

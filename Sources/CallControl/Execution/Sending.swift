@@ -18,7 +18,6 @@ extension Worker {
         let room = call.room
         call.room = nil
         putInTable(&call, node)
-        if let words = call.command.deleted, !call.run.isDeletedElsewhere { deleteElsewhere(&call, node, words) }
         do throws(CallFailure) {
             let window = room?.count ?? Self.window
             try ask(&call, member, node, body, from: now, until: until, window: window)
@@ -134,20 +133,22 @@ extension Worker {
         call.run.undoing(node, place: place, now: now)
     }
 
-    /// Sends a delete of a call that goes to `node` to where there may be another session of it, too: to the others of the
-    /// set, where the call has moved, and to the node that has it, which may be back without that being known here; where
-    /// hosts share calls, and this one has not heard of the call, to each node that gets no new ones from it.
+    /// Sends a delete of a call that has been deleted to where there may be another session of it, too, and was not asked:
+    /// to the others of the set, where the call has moved, and to the node that has it, which may be back without that
+    /// being known here; where hosts share calls, and this one has not heard of the call, to each node that gets no new
+    /// ones from it. Not of a browser: RTPProxy is not to delete one whose ICE it has not ended.
     @_optimize(size) @inline(never)
-    private mutating func deleteElsewhere(_ call: inout Call, _ node: Int, _ words: SessionWords) {
-        call.run.isDeletedElsewhere = true
-        let (hasMoved, lost) = (call.run.hasMoved, call.run.lost)
+    mutating func deleteElsewhere(_ call: inout Call, _ words: SessionWords) {
         let isUnheardOf = fleet != nil && !call.run.isInTable
-        guard hasMoved || lost >= 0 || isUnheardOf, let position = directory.position(ofSet: call.run.terms.setID)
+        guard call.run.hasMoved || call.run.lost >= 0 || isUnheardOf, call.legs.isEmpty,
+            let position = directory.position(ofSet: call.run.terms.setID)
         else { return }
         // NO TRAP: position is from position(ofSet:), and the directory is not refreshed in between.
         for other in directory.sets[position].nodes
-        where other != node && table.condition(other) != .disabled {
-            guard hasMoved || other == lost || isUnheardOf && !table.takesNewCalls(other) else { continue }
+        where !call.run.tried.contains(other) && table.condition(other) != .disabled {
+            guard call.run.hasMoved || other == call.run.lost || isUnheardOf && !table.takesNewCalls(other) else {
+                continue
+            }
             deleteOnce(&call, other, words)
         }
     }

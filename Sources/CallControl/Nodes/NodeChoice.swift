@@ -136,20 +136,23 @@ extension Worker {
 
     /// Puts a call into the table that is not there, before its offer or answer goes to `node`. So another process that
     /// deletes the call while this one waits finds something to forget, and `remember` leaves it at that. Where hosts share
-    /// calls, and another one may have begun this one: it hears where the call has been found, and of no guess.
+    /// calls, another one may have begun this one: they hear where it has been found, and of no guess.
     mutating func putInTable(_ call: inout Call, _ node: Int) {
-        guard !call.run.isInTable, case .media(let media) = call.command, fleet == nil || media.createsSession
-        else { return }
-        call.run.isInTable = true
-        call.run.hasPutInTable = true
+        guard !call.run.isInTable, case .media(let media) = call.command else { return }
         keepTime()
-        calls?.remember(
-            Self.key(call.identity.hash, call.run.terms.setID), node: node, now: ticks, isFirst: media.createsSession)
+        let isGuess = fleet != nil && !media.createsSession
+        call.run.isInTable =
+            calls?.remember(
+                Self.key(call.identity.hash, call.run.terms.setID), node: node, now: ticks,
+                isFirst: media.createsSession, isGuess: isGuess) ?? true
+        if call.run.isInTable { call.run.putInTable = node }
     }
 
     /// Takes a call out again that has come to nothing.
     mutating func takeFromTable(_ call: inout Call) {
-        if call.run.hasPutInTable { forget(call) }
+        guard call.run.putInTable >= 0 else { return }
+        if fleet == nil || call.run.terms.createsSession { return forget(call) }
+        calls?.takeBack(Self.key(call.identity.hash, call.run.terms.setID))
     }
 
     /// Remembers that `node` holds the call; not of one that was in the table and has been forgotten since.
@@ -157,7 +160,7 @@ extension Worker {
         keepTime()
         let key = Self.key(call.identity.hash, call.run.terms.setID)
         if call.run.isInTable {
-            calls?.move(key, to: node, now: ticks, isFirst: call.run.hasPutInTable)
+            calls?.move(key, to: node, now: ticks, unused: call.run.terms.createsSession ? call.run.putInTable : -1)
         } else {
             calls?.remember(key, node: node, now: ticks)
         }
