@@ -10,6 +10,7 @@ extension CommandRun {
     /// goes on to others where this one is lost.
     mutating func aim(at node: Int, now: UInt64) {
         mayAskOthers = false
+        // Nobody has to look for another one.
         isInTable = true
         chosen(node, now: now)
     }
