@@ -267,11 +267,11 @@ package struct CallTable: ~Copyable {
 
     /// Has `node` hold the call with this hash, from `now` on for another lifetime. A call that the table does not know,
     /// or that has been forgotten meanwhile, is none it learns of. `unused`: the node, if it is the one it had, has no
-    /// session of it.
-    package func move(_ hash: UInt64, to node: Int, now: UInt32, unused: Int = -1) {
+    /// session of it. `hasMoved`: another one may have, in any case.
+    package func move(_ hash: UInt64, to node: Int, now: UInt32, unused: Int = -1, hasMoved: Bool = false) {
         guard node >= 0, node < Self.maximumNodes else { return }
         let key = Self.key(hash)
-        let value = Self.word(key, node: node, expires: now &+ lifetime)
+        let value = Self.word(key, node: node, expires: now &+ lifetime) | (hasMoved ? Self.moved : 0)
         let bucket = unsafe bucket(key)
         fleet?.lock(bucket: bucketNumber(key))
         defer { fleet?.unlock(bucket: bucketNumber(key)) }

@@ -20,12 +20,15 @@ package struct SharedCall: Equatable, Sendable {
     package let key: UInt64
     /// The node that has it, or from `CallTable.firstForeign` on one that only other hosts know; nil: it has ended.
     package let node: Int?
+    /// It has had another one, which may still have a session of it.
+    package let hasMoved: Bool
     /// When that was found.
     package let stamp: UInt64
 
-    package init(key: UInt64, node: Int?, stamp: UInt64) {
+    package init(key: UInt64, node: Int?, hasMoved: Bool = false, stamp: UInt64) {
         self.key = key
         self.node = node
+        self.hasMoved = hasMoved
         self.stamp = stamp
     }
 }
@@ -45,7 +48,7 @@ extension CallTable {
     func isGone(_ value: UInt64) -> Bool { Self.node(value) == Self.gone && fleet != nil }
 
     /// Puts this host's `value` into an entry that the call has. The others are told where it says something new: another
-    /// node, that it was a guess, or that the call goes on long after they were told last.
+    /// node, or that there may be one, that it was a guess, or that the call goes on long after they were told last.
     @_optimize(size)
     func share(
         _ entry: UnsafeMutablePointer<CallEntry>, _ key: UInt64, _ value: UInt64, _ now: UInt32, _ fleet: FleetState
@@ -54,7 +57,8 @@ extension CallTable {
         if isGone(former) { unsafe header.pointee.used.wrappingAdd(1, ordering: .relaxed) }
         let isGuess = unsafe fleet.entryStamp(index(of: entry)) == 0
         let isOld = Self.rest(former, now) < Self.rest(value, now) &- Self.rest(value, now) / 8
-        guard Self.node(former) != Self.node(value) || isOld || isGuess else { return }
+        let hasMoved = ~former & value & Self.moved != 0
+        guard Self.node(former) != Self.node(value) || hasMoved || isOld || isGuess else { return }
         unsafe fleet.setEntryStamp(index(of: entry), fleet.stamp())
         fleet.push(key)
     }
@@ -171,7 +175,9 @@ extension CallTable {
         guard let fleet, call.key != 0, call.node ?? 0 >= 0, call.node ?? 0 < Self.gone else { return false }
         let life = call.node == nil ? min(lifetime, Self.memoryOfEnds) : lifetime
         guard age < life else { return false }
-        let value = Self.word(call.key, node: call.node ?? Self.gone, expires: now &+ (life &- age))
+        let value =
+            Self.word(call.key, node: call.node ?? Self.gone, expires: now &+ (life &- age))
+            | (call.hasMoved ? Self.moved : 0)
         let bucket = unsafe bucket(call.key)
         fleet.lock(bucket: bucketNumber(call.key))
         defer { fleet.unlock(bucket: bucketNumber(call.key)) }
@@ -182,7 +188,7 @@ extension CallTable {
             if present == call.key {
                 // Of two hosts that chose before they had heard of each other both have made a session, perhaps.
                 let known = unsafe entry.pointee.value.load(ordering: .acquiring)
-                let moved = call.node == nil ? 0 : Self.moved(known, value)
+                let moved = call.node == nil ? 0 : Self.moved(known, value) | value & Self.moved
                 guard unsafe fleet.entryStamp(index(of: entry)) < call.stamp else {
                     if !isGone(known) { unsafe entry.pointee.value.bitwiseOr(moved, ordering: .acquiringAndReleasing) }
                     return false
@@ -218,7 +224,9 @@ extension CallTable {
         let stamp = unsafe fleet?.entryStamp(index(of: entry)) ?? 0
         let value = unsafe entry.pointee.value.load(ordering: .acquiring)
         guard Self.isOf(value, key), stamp != 0 else { return nil }
-        return SharedCall(key: key, node: isGone(value) ? nil : Self.node(value), stamp: stamp)
+        let isOver = isGone(value)
+        return SharedCall(
+            key: key, node: isOver ? nil : Self.node(value), hasMoved: !isOver && value & Self.moved != 0, stamp: stamp)
     }
 
     /// Hands every call that has changed since `time` to `body`, from entry `place` on, until that wants no more. Returns

@@ -258,7 +258,26 @@ import Transport
         #expect(deletions([stranger, holder]) == [1, 1])
     }
 
-    /// What was asked beside another node, or after one that failed, is no second session: those have been deleted.
+    /// Nobody waits for what becomes of the deletion at a node that was asked beside the one that has the call.
+    @Test func aCallThatWasOfferedToTwoNodesEndsAtBoth() throws {
+        let (slow, node) = (try ScriptedRelay(.udp), try Responder())
+        slow.on { $0.verb == "U" ? .delay(600, .normal) : nil }
+        let worker = try SIPWorker(
+            [slow.url, node.url], numbers: ["rtpproxy_tout": 10], remembers: true)
+        let (offer, bye) = (FakeCall(), FakeCall(.bye, toTag: "tt", body: nil))
+        (offer[.callID], bye[.callID]) = ("b", "b")
+        #expect(worker.setEnabled(node.url, false))
+        #expect(worker.offer(FakeCall()) == .done)
+        #expect(worker.setEnabled(node.url, true))
+        #expect(worker.offer(offer) == .done && offer.instances.last == node.url)
+        let deletions = { slow.commands(of: "b", "D").count }
+        #expect(eventually { deletions() == 1 })
+        #expect(worker.delete(bye) == .done)
+        #expect(eventually { deletions() == 2 })
+        #expect(node.commands.count { $0.hasPrefix("D ") } == 1 && bye.errors == [])
+    }
+
+    /// What was asked after one that failed is no second session.
     @Test func anOfferThatFailedOverEndsWhereItIs() throws {
         let (refusing, node) = (try Responder { _ in "E71" }, try Responder())
         let third = try Responder { _ in "E71" }

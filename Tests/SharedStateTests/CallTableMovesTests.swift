@@ -50,6 +50,20 @@ import Testing
         #expect(one.hasMoved(hash(2), now: 6) == false)
     }
 
+    /// The node stays the same, and another one may have a session of it.
+    @Test func othersHearOfASecondSession() throws {
+        let (one, other) = (try SharingHost(), try SharingHost())
+        one.remember(hash(1), node: 2, now: 5, isFirst: true)
+        #expect(other.apply(try #require(one.changes().first), age: 0, now: 5))
+        one.move(hash(1), to: 2, now: 5, unused: 2)
+        #expect(one.changes() == [])
+        one.move(hash(1), to: 2, now: 5, unused: 2, hasMoved: true)
+        #expect(other.apply(try #require(one.changes().first), age: 0, now: 5))
+        #expect(one.hasMoved(hash(1), now: 5) == true && other.hasMoved(hash(1), now: 5) == true)
+        one.move(hash(1), to: 2, now: 6, hasMoved: true)
+        #expect(one.changes() == [])
+    }
+
     /// Until it is known to be right: then the others hear of it, as of an end. What they have told counts, and a guess
     /// that was wrong leaves nothing behind.
     @Test func othersHearOfNoGuess() throws {
@@ -92,5 +106,29 @@ import Testing
         #expect(one.hasMoved(hash(1), now: 6) == true)
         let change = try #require(one.changes().last)
         #expect(other.apply(change, age: 0, now: 6) && other.hasMoved(hash(1), now: 6) == true)
+    }
+
+    /// A host that starts has heard of one node alone.
+    @Test func aHostThatStartsHearsThatACallHasMoved() throws {
+        let (one, other, third) = (try SharingHost(), try SharingHost(), try SharingHost())
+        one.remember(hash(1), node: 2, now: 5)
+        one.remember(hash(2), node: 2, now: 5)
+        one.move(hash(1), to: 3, now: 6)
+        var page: [SharedCall] = []
+        #expect(
+            one.page(from: 0, since: 0) {
+                page.append($0)
+                return true
+            } == nil)
+        for call in page { #expect(other.apply(call, age: 0, now: 6)) }
+        #expect(other.hasMoved(hash(1), now: 6) == true && other.hasMoved(hash(2), now: 6) == false)
+        // Also one that knows the same node as the last.
+        third.remember(hash(1), node: 3, now: 6)
+        third.move(hash(1), to: 3, now: 6)
+        for call in page { _ = third.apply(call, age: 0, now: 6) }
+        #expect(third.hasMoved(hash(1), now: 6) == true)
+        // One that has ended, has.
+        one.forget(hash(1), now: 7)
+        #expect(one.shared(hash(1))?.hasMoved == false)
     }
 }

@@ -41,8 +41,8 @@ final class SharingHost {
         with { $0.remember(hash, node: node, now: now, isFirst: isFirst, isGuess: isGuess) } ?? false
     }
     func takeBack(_ hash: UInt64) { with { $0.takeBack(hash) } }
-    func move(_ hash: UInt64, to node: Int, now: UInt32, unused: Int = -1) {
-        with { $0.move(hash, to: node, now: now, unused: unused) }
+    func move(_ hash: UInt64, to node: Int, now: UInt32, unused: Int = -1, hasMoved: Bool = false) {
+        with { $0.move(hash, to: node, now: now, unused: unused, hasMoved: hasMoved) }
     }
     func forget(_ hash: UInt64, now: UInt32) { with { $0.forget(hash, now: now) } }
     func hasMoved(_ hash: UInt64, now: UInt32) -> Bool? { with { $0.place(for: hash, now: now)?.hasMoved } ?? nil }

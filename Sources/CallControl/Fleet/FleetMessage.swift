@@ -8,8 +8,9 @@
 //   4  kind      16  when it is sent            28  how many calls       36  next place
 //   5  how many names; 6, 7  zero
 //
-// `changes`: calls of 15 bytes each (key 8, low 48 bits of the stamp 6, name 1: 255 for a call that has ended), then names
-// of 8 bytes, the hash of an RTPProxy each. `page` is the same, the answer to a question; `next place` 2^32-1: the last.
+// `changes`: calls of 15 bytes each (key 8, low 48 bits of the stamp 6, name 1, and 128 more
+// where the call has had another RTPProxy before: 255 for a call that has ended), then names of 8 bytes, the hash of an
+// RTPProxy each. `page` is the same, the answer to a question; `next place` 2^32-1: the last.
 // `question`: 8 bytes, the time since which the asked one's changes are wanted, from `place` on.
 // `greeting`: records of RTPProxies: hash 8, stamp 8, flags 1, set 4, length of the URL 1, URL.
 // All times are microseconds of the sender's clock.
@@ -40,10 +41,12 @@ struct FleetMessage: Equatable {
     static let nameSize = 8
     /// The longest message that is written.
     static let mostBytes = 16_384
-    /// Names that a message may have.
-    static let mostNames = 254
+    /// Names that a message of calls may have, and records that a greeting may.
+    static let mostNames = 127
+    static let mostRecords = 254
     /// The name of a call that has ended.
     private static let ended: UInt8 = 255
+    private static let moved: UInt8 = 128
     private static let magic: UInt32 = 0x0158_5052
     private static let fullStop = UInt8(ascii: ".")
 
@@ -62,11 +65,12 @@ struct FleetMessage: Equatable {
         callCount = Int(truncatingIfNeeded: bytes.eightBytes(at: 24) >> 32)
         place = UInt32(truncatingIfNeeded: bytes.eightBytes(at: 32))
         next = UInt32(truncatingIfNeeded: bytes.eightBytes(at: 32) >> 32)
-        guard epoch != 0, sentAt >= epoch, callCount <= Self.mostBytes, nameCount <= Self.mostNames else { return nil }
+        guard epoch != 0, sentAt >= epoch, callCount <= Self.mostBytes, nameCount <= Self.mostRecords else { return nil }
         let rest = bytes.count &- Self.headerSize &- 1
         switch kind {
         case .changes, .page:
-            guard rest == callCount &* Self.callSize &+ nameCount &* Self.nameSize else { return nil }
+            guard nameCount <= Self.mostNames, rest == callCount &* Self.callSize &+ nameCount &* Self.nameSize
+            else { return nil }
         case .question:
             guard rest == 8, callCount == 0, nameCount == 0 else { return nil }
         case .greeting:
@@ -74,19 +78,20 @@ struct FleetMessage: Equatable {
         }
     }
 
-    /// Call number `index`: what the table knows it by, the number of the node's name, nil where it has ended, and the
-    /// stamp. nil: there is no such call, or it makes no sense.
+    /// Call number `index`: what the table knows it by, the number of the node's name, nil where it has ended, whether it
+    /// has had another one, and the stamp. nil: there is no such call, or it makes no sense.
     @_optimize(size)
-    func call(_ index: Int, _ bytes: Span<UInt8>) -> (key: UInt64, name: Int?, stamp: UInt64)? {
+    func call(_ index: Int, _ bytes: Span<UInt8>) -> (key: UInt64, name: Int?, hasMoved: Bool, stamp: UInt64)? {
         guard index >= 0, index < callCount else { return nil }
         let start = Self.headerSize &+ index &* Self.callSize
         let key = bytes.eightBytes(at: start)
         let low = bytes.word(ByteRange(start: start &+ 8, count: 6))
         let name = bytes.byte(at: start &+ 14) ?? Self.ended
+        let number = Int(widening: name & ~Self.moved)
         // How long ago, modulo 2^48: almost nine years.
         let age = (sentAt &- low) & 0xFFFF_FFFF_FFFF
-        guard key != 0, age <= sentAt, name == Self.ended || Int(widening: name) < nameCount else { return nil }
-        return (key, name == Self.ended ? nil : Int(widening: name), sentAt &- age)
+        guard key != 0, age <= sentAt, name == Self.ended || number < nameCount else { return nil }
+        return (key, name == Self.ended ? nil : number, name != Self.ended && name & Self.moved != 0, sentAt &- age)
     }
 
     /// Hash of the node with name number `index`; 0: there is none.
@@ -114,11 +119,11 @@ struct FleetMessage: Equatable {
         output.append(UInt64(widening: place), count: 8)
     }
 
-    /// Adds a call.
-    static func append(_ output: inout Scratch<UInt8>, key: UInt64, name: Int?, stamp: UInt64) {
-        output.append(key, count: 8)
-        output.append(stamp, count: 6)
-        output.append(name.map { UInt8(truncatingIfNeeded: $0) } ?? ended)
+    /// Adds a call, whose node has this name, nil where it has ended.
+    static func append(_ output: inout Scratch<UInt8>, _ call: SharedCall, name: Int?) {
+        output.append(call.key, count: 8)
+        output.append(call.stamp, count: 6)
+        output.append(name.map { UInt8(truncatingIfNeeded: $0) | (call.hasMoved ? moved : 0) } ?? ended)
     }
 
     /// Ends a message. `sentAt`: later than the stamps of all calls in it.

@@ -227,7 +227,7 @@ extension Worker {
         FleetMessage.begin(&task.message, .greeting, epoch: fleet.epoch, sequence: task.sequence)
         let listed = directory.listed
         var count = 0
-        while task.nodesLeft > 0, count < FleetMessage.mostNames,
+        while task.nodesLeft > 0, count < FleetMessage.mostRecords,
             task.message.count < FleetMessage.mostBytes &- 300
         {
             task.nodesLeft &-= 1

@@ -138,7 +138,7 @@ extension Worker {
                 if node == -1 { continue }
             }
             let age = now > call.stamp ? UInt32(clamping: (now &- call.stamp) / 1_000_000) : 0
-            let shared = SharedCall(key: call.key, node: node, stamp: call.stamp)
+            let shared = SharedCall(key: call.key, node: node, hasMoved: call.hasMoved, stamp: call.stamp)
             if calls?.apply(shared, age: age, now: ticks) ?? false { taken &+= 1 }
         }
         if taken > 0 { host.count(.dmqReceived, taken) }
@@ -279,7 +279,7 @@ struct FleetNames {
         let room = FleetMessage.mostBytes &- message.count &- names.count &* FleetMessage.nameSize &- 1
         guard room >= FleetMessage.callSize &+ FleetMessage.nameSize else { return false }
         guard let node = call.node else {
-            FleetMessage.append(&message, key: call.key, name: nil, stamp: call.stamp)
+            FleetMessage.append(&message, call, name: nil)
             calls &+= 1
             return true
         }
@@ -292,7 +292,7 @@ struct FleetNames {
             guard names.count < FleetMessage.mostNames else { return false }
             names.append(name)
         }
-        FleetMessage.append(&message, key: call.key, name: place, stamp: call.stamp)
+        FleetMessage.append(&message, call, name: place)
         calls &+= 1
         return true
     }

@@ -155,12 +155,17 @@ extension Worker {
         calls?.takeBack(Self.key(call.identity.hash, call.run.terms.setID))
     }
 
-    /// Remembers that `node` holds the call; not of one that was in the table and has been forgotten since.
+    /// Remembers that `node` holds the call; not of one that was in the table and has been forgotten since. Others that
+    /// were asked beside it are told to delete what they have made, and nobody waits for that: it may get lost, so that
+    /// the call counts as one that they have had.
     mutating func remember(_ call: inout Call, _ node: Int) {
         keepTime()
         let key = Self.key(call.identity.hash, call.run.terms.setID)
         if call.run.isInTable {
-            calls?.move(key, to: node, now: ticks, unused: call.run.terms.createsSession ? call.run.putInTable : -1)
+            let isFirst = call.run.terms.createsSession
+            calls?.move(
+                key, to: node, now: ticks, unused: isFirst ? call.run.putInTable : -1,
+                hasMoved: isFirst && (call.run.askedNodes.asking > 0 || call.run.mayRemain))
         } else {
             calls?.remember(key, node: node, now: ticks)
         }

@@ -162,7 +162,8 @@ final class FleetProperties: Properties {
         for index in 0..<message.callCount {
             guard let call = message.call(index, input.span) else { return }
             try require(call.stamp <= message.sentAt, "a call is later than its message")
-            FleetMessage.append(&again, key: call.key, name: call.name, stamp: call.stamp)
+            let read = SharedCall(key: call.key, node: call.name, hasMoved: call.hasMoved, stamp: call.stamp)
+            FleetMessage.append(&again, read, name: call.name)
         }
         for index in 0..<message.nameCount { again.append(message.name(index, input.span), count: 8) }
         FleetMessage.end(
@@ -184,8 +185,10 @@ final class FleetProperties: Properties {
             var message = Scratch<UInt8>()
             FleetMessage.begin(&message, kind, epoch: started - 5, sequence: 1)
             for call in UInt64(1)...12 {
-                FleetMessage.append(
-                    &message, key: Hash64.mixed(call), name: call % 4 == 3 ? nil : Int(call % 4), stamp: wall + call)
+                let name = call % 4 == 3 ? nil : Int(call % 4)
+                let change = SharedCall(
+                    key: Hash64.mixed(call), node: name, hasMoved: name == 1 && call > 6, stamp: wall + call)
+                FleetMessage.append(&message, change, name: name)
             }
             for name in names { message.append(name, count: 8) }
             FleetMessage.end(&message, sentAt: wall + 100, calls: 12, names: names.count, next: next)
