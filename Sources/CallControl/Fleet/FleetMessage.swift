@@ -65,7 +65,9 @@ struct FleetMessage: Equatable {
         callCount = Int(truncatingIfNeeded: bytes.eightBytes(at: 24) >> 32)
         place = UInt32(truncatingIfNeeded: bytes.eightBytes(at: 32))
         next = UInt32(truncatingIfNeeded: bytes.eightBytes(at: 32) >> 32)
-        guard epoch != 0, sentAt >= epoch, callCount <= Self.mostBytes, nameCount <= Self.mostRecords else { return nil }
+        guard epoch != 0, sentAt >= epoch, callCount <= Self.mostBytes, nameCount <= Self.mostRecords else {
+            return nil
+        }
         let rest = bytes.count &- Self.headerSize &- 1
         switch kind {
         case .changes, .page:

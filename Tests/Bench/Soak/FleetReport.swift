@@ -82,7 +82,8 @@ struct FleetReport {
         // A call that tm's timer ends has no failure_route, as its CANCEL has been answered: nobody deletes its session.
         let excusedCalls = total("left_to_timer") * soak.kamailios.count
         findings.check(
-            "calls left after any round", "\(soak.left.calls); at most \(excusedCalls)", soak.left.calls <= excusedCalls)
+            "calls left after any round", "\(soak.left.calls); at most \(excusedCalls)", soak.left.calls <= excusedCalls
+        )
         for (host, kamailio) in soak.kamailios.enumerated() {
             let now = try Sample.processes(kamailio)
             findings.check("processes of host \(host)", "\(now.count), as at the start", now == soak.processes[host])
