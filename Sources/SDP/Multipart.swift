@@ -174,6 +174,7 @@ struct Part {
 extension BodyPart {
     /// Finds the content of the part of type `application/sdp` in `range`, multipart bodies inside it included down
     /// to `depth` levels in all; throws where there is a second one. `boundary` is a range of `names`.
+    @_optimize(size)
     static func findSDP(
         in body: Span<UInt8>, _ range: ByteRange, boundary: ByteRange, of names: Span<UInt8>, depth: Int,
         found: inout ByteRange?

@@ -100,6 +100,7 @@ struct ExchangeCore<Calls: SystemCalls>: ~Copyable {
 
     /// What was opened before a fork is closed in the child and opened anew: a shared socket would mix the replies of
     /// two processes up.
+    @_optimize(size)
     private mutating func claim() {
         let process = Calls.processID()
         guard process != owner else { return }

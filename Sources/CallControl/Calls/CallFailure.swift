@@ -212,6 +212,7 @@ enum CallFailure: Error, Equatable {
     var isWarning: Bool { self == .madeUpMessage }
 
     /// Adds the reason in words.
+    @_optimize(size)
     func describe(into line: inout [UInt8]) {
         switch self {
         case .unknownFlag(let letter):

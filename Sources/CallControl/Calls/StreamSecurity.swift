@@ -136,7 +136,7 @@ extension MediaCommand {
 
 extension Worker {
     /// Reads what a message's flags and its description ask for, stream by stream. Where the message goes is known.
-    @inline(never)
+    @_optimize(size) @inline(never)
     mutating func readSecurity(
         _ call: inout Call, _ media: inout MediaCommand, _ body: Span<UInt8>
     ) throws(CallFailure) {
@@ -206,7 +206,7 @@ extension Worker {
 
     /// Reads what the sub-commands of a stream were answered, in the answer at `range`: the form that the stream gets, or
     /// why the function fails.
-    @inline(never)
+    @_optimize(size) @inline(never)
     mutating func readSecurity(
         _ range: ByteRange, _ incoming: Span<UInt8>, _ stream: MediaStream, _ call: inout Call, _ media: MediaCommand
     ) throws(CallFailure) {
