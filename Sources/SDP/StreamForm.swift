@@ -9,7 +9,7 @@ package enum StreamForm: Equatable, Sendable, BitwiseCopyable {
     case asItCame
     /// RTP without ICE and DTLS: `RTP/AVP`.
     case plain
-    /// RTP with ICE and DTLS-SRTP, as browsers insist on it: `UDP/TLS/RTP/SAVPF`.
+    /// RTP with ICE and DTLS-SRTP.
     case webRTC(WebRTCEnd)
 }
 
@@ -26,8 +26,45 @@ package struct WebRTCEnd: Equatable, Sendable, BitwiseCopyable {
     package var mid = ByteRange.empty
     /// `actpass` in an offer, `active` or `passive` in an answer (RFC 5763 section 5).
     package var setup = SetupAttribute.actpass
+    /// The transport protocol: an answer has that of the offer (RFC 3264 section 6).
+    package var transport = SecureTransport.browsers
+    /// Whether it has `a=rtcp-mux`: an answer may where the offer has (RFC 5761 section 5.1.1).
+    package var multiplexes = true
 
     package init() {}
+}
+
+/// The transport protocols by which DTLS-SRTP is offered.
+package enum SecureTransport: UInt8, Sendable, BitwiseCopyable {
+    /// What browsers insist on (RFC 5764 section 8), and what any other one counts as.
+    case browsers = 0
+    /// The same without feedback, as some phones have it.
+    case withoutFeedback
+    /// What clients have that are older than RFC 8843.
+    case savpf, savp
+    /// Where encryption is left to who answers (RFC 8643).
+    case avpf, avp
+
+    package init(_ bytes: Span<UInt8>, _ range: ByteRange) {
+        var other = Self.avp.rawValue
+        while other > 0, let transport = SecureTransport(rawValue: other),
+            !bytes.equalsIgnoringCase(range, transport.text)
+        {
+            other &-= 1
+        }
+        self = SecureTransport(rawValue: other) ?? .browsers
+    }
+
+    var text: StaticString {
+        switch self {
+        case .browsers: "UDP/TLS/RTP/SAVPF"
+        case .withoutFeedback: "UDP/TLS/RTP/SAVP"
+        case .savpf: "RTP/SAVPF"
+        case .savp: "RTP/SAVP"
+        case .avpf: "RTP/AVPF"
+        case .avp: "RTP/AVP"
+        }
+    }
 }
 
 extension StreamForm {

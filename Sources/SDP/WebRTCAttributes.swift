@@ -20,6 +20,8 @@ package struct WebRTCFacts: Equatable, Sendable, BitwiseCopyable {
     package internal(set) var isLite = false
     /// The first `a=mid:` (of a stream alone).
     package internal(set) var mid = ByteRange.empty
+    /// Whether there is `a=rtcp-mux` (of a stream alone).
+    package internal(set) var multiplexes = false
     /// The value of the first `a=group:BUNDLE` (of a session alone).
     var bundle = ByteRange.empty
     /// The first `a=sendrecv`, `a=sendonly`, `a=recvonly` or `a=inactive`.

@@ -38,7 +38,7 @@ extension EditList {
                 switch forms[mark.stream] {
                 case .asItCame: break
                 case .plain: changeTransport(body, lines, to: "RTP/AVP")
-                case .webRTC: changeTransport(body, lines, to: "UDP/TLS/RTP/SAVPF")
+                case .webRTC(let end): changeTransport(body, lines, to: end.transport.text)
                 }
                 continue
             case .sessionEnd, .streamEnd:
@@ -235,8 +235,10 @@ extension SessionDescription {
         text.append("a=setup:")
         text.append(end.setup.text)
         text.append(lineEnd)
-        text.append("a=rtcp-mux")
-        text.append(lineEnd)
+        if end.multiplexes {
+            text.append("a=rtcp-mux")
+            text.append(lineEnd)
+        }
         text.append("a=candidate:1 1 UDP 2130706431 ")
         text.append(addresses, destination.address)
         text.append(" ")

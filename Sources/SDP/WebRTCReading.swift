@@ -261,6 +261,7 @@ extension WebRTCFacts {
             if let semantics = fields.next(in: body), body.equals(semantics, "BUNDLE") { bundle = value }
         case .mid where ofStream && mid.isEmpty:
             if StreamName.isMid(body, value) { mid = value }
+        case .multiplexing where ofStream: multiplexes = true
         case .direction where direction == nil: direction = MediaDirection(body, attribute.name)
         case .candidate where ofStream && candidateCount < WebRTCAttributes.maximumCandidates:
             switch ICECandidate.read(body, value) {

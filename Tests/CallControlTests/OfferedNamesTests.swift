@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// How an answer of a phone, which names no streams, names those of a browser.
+// How an answer of a phone, which names no streams, names those of a browser, and what else it has as the offer had it.
 
 import TestSupport
 import Testing
@@ -115,6 +115,34 @@ import Testing
         hold[.fromTag] = "tt"
         #expect(worker.offer(hold, "d") == .done, "\(hold.errors)")
         #expect(values("mid", hold.body) == ["audio"])
+    }
+
+    /// RFC 3264 section 6: an answer has the transport of the offer; RFC 5761 section 5.1.1: and multiplexes where that did.
+    /// So have later offers of the phone, and refused streams.
+    @Test(arguments: [
+        "UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP", "RTP/AVPF", "RTP/AVP", "udp/tls/rtp/savp",
+    ])
+    func anAnswerHasTheOffersTransport(_ transport: String) throws {
+        let worker = try stage()
+        for (multiplexes, isBundled) in [(true, true), (false, true), (true, false), (false, false)] {
+            var body = offer(["a", "v"], group: isBundled ? ["a", "v"] : nil)
+                .replacing("UDP/TLS/RTP/SAVPF", with: transport)
+            if !multiplexes { body = body.replacing("a=rtcp-mux\r\n", with: "") }
+            let got = try answer(worker, to: body, Body.audio + Self.refused)
+            let lines = got.split(separator: "\r\n").map(String.init)
+            let expected = transport.uppercased()
+            #expect(lines.filter { $0.hasPrefix("m=") }.allSatisfy { $0.contains(" \(expected) ") }, "\(got)")
+            #expect(lines.contains("a=rtcp-mux") == (multiplexes || isBundled), "\(got)")
+            #expect(values("mid", got) == ["a", "v"])
+            let hold = FakeCall(toTag: "ft")
+            hold[.fromTag] = "tt"
+            #expect(worker.offer(hold, "d") == .done, "\(hold.errors)")
+            #expect(
+                hold.body.contains(" \(expected) ") && hold.body.contains("a=rtcp-mux") == (multiplexes || isBundled))
+        }
+        // A browser that takes part later offers as browsers do.
+        let got = try answer(worker, to: Browser.audio(), Body.audio)
+        #expect(got.contains(" UDP/TLS/RTP/SAVPF ") && got.contains("a=rtcp-mux\r\n"))
     }
 
     @Test func anotherBrowsersAnswerKeepsItsNames() throws {

@@ -246,14 +246,11 @@ extension Worker {
         return security.isFromWebRTC || media.isFromWebRTC ? .plain : .asItCame
     }
 
-    /// What is known of the relay's end before the relay has said anything: the name of the stream. Who answers with
-    /// WebRTC has the names that it was offered, and a phone may have some of its own.
+    /// What is known of the relay's end before the relay has said anything. Who answers with WebRTC has the names that it
+    /// was offered, and a phone may have some of its own.
     private mutating func end(_ call: inout Call, _ stream: MediaStream, _ media: MediaCommand) -> WebRTCEnd {
-        var end = WebRTCEnd()
-        if media.isToWebRTC {
-            end.mid = addMid(&call, tags(media).other, stream, numbers: media.isAnswer && !media.isFromWebRTC)
-        }
-        return end
+        guard media.isToWebRTC else { return WebRTCEnd() }
+        return end(&call, tags(media).other, stream, numbers: media.isAnswer && !media.isFromWebRTC)
     }
 
     /// Adds the form of a stream that no relay takes.
