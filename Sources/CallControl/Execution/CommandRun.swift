@@ -76,8 +76,6 @@ struct CommandRun {
     var putInTable = -1
     /// Whether the call has had another node before, which may still have a session of it.
     var hasMoved = false
-    /// Whether a session of it may stay where nobody waits for what became of its deletion.
-    var mayRemain = false
     /// The node that has the call and is taken for gone; -1: none.
     var lost = -1
 
@@ -162,10 +160,7 @@ struct CommandRun {
         }
         guard let node = toUndo else { return nil }
         toUndo = nil
-        guard let place = askedNodes.freePlace(), let deadline, deadline > now else {
-            mayRemain = true
-            return .delete(node: node)
-        }
+        guard let place = askedNodes.freePlace(), let deadline, deadline > now else { return .delete(node: node) }
         return .undo(node: node, place: place, until: deadline)
     }
 

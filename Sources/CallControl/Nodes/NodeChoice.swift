@@ -165,7 +165,7 @@ extension Worker {
             let isFirst = call.run.terms.createsSession
             calls?.move(
                 key, to: node, now: ticks, unused: isFirst ? call.run.putInTable : -1,
-                hasMoved: isFirst && (call.run.askedNodes.asking > 0 || call.run.mayRemain))
+                hasMoved: isFirst && call.run.askedNodes.asking > 0)
         } else {
             calls?.remember(key, node: node, now: ticks)
         }
