@@ -8,9 +8,9 @@
 //   4  kind      16  when it is sent            28  how many calls       36  next place
 //   5  how many names; 6, 7  zero
 //
-// `changes`: calls of 15 bytes each (key 8, low 48 bits of the stamp 6, name 1, and 128 more
-// where the call has had another RTPProxy before: 255 for a call that has ended), then names of 8 bytes, the hash of an
-// RTPProxy each. `page` is the same, the answer to a question; `next place` 2^32-1: the last.
+// `changes`: calls of 15 bytes each (key 8, low 48 bits of the stamp 6, name 1), then names of 8 bytes, the hash of an
+// RTPProxy each. The name is its number, and 128 more where another RTPProxy may have a session of the call as well; 255:
+// the call has ended. `page` is the same, the answer to a question; `next place` 2^32-1: the last.
 // `question`: 8 bytes, the time since which the asked one's changes are wanted, from `place` on.
 // `greeting`: records of RTPProxies: hash 8, stamp 8, flags 1, set 4, length of the URL 1, URL.
 // All times are microseconds of the sender's clock.
@@ -41,11 +41,13 @@ struct FleetMessage: Equatable {
     static let nameSize = 8
     /// The longest message that is written.
     static let mostBytes = 16_384
-    /// Names that a message of calls may have, and records that a greeting may.
+    /// Names that a message of calls may have.
     static let mostNames = 127
+    /// Records that a greeting may have.
     static let mostRecords = 254
     /// The name of a call that has ended.
     private static let ended: UInt8 = 255
+    /// What the name has besides where the call has had another node.
     private static let moved: UInt8 = 128
     private static let magic: UInt32 = 0x0158_5052
     private static let fullStop = UInt8(ascii: ".")
